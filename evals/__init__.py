@@ -1,0 +1,1 @@
+"""Systems under test, scoring, metrics, statistics, failures and their causes, reports."""

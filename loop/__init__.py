@@ -1,0 +1,1 @@
+"""Rounds: build, lint, train, evaluate, propose fixes, compare with the round before."""

@@ -1,0 +1,194 @@
+"""YAML files checked against pydantic models: an error names the file, the line, the key path, the value and the remedy."""
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+
+from loopwright.errors import UserError, did_you_mean, raise_all
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
+
+    Model = TypeVar("Model", bound=BaseModel)
+else:
+    Model = TypeVar("Model")
+
+# Far above any real config, far below what an alias bomb expands to.
+_MAX_NODES = 100_000
+_MAX_VALUE_CHARACTERS = 60
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loading where keys are strings, and `yes`, `no`, `on` and `off` stay words, as they are labels in this field."""
+
+    num_nodes = 0
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        self.num_nodes += 1
+        if self.num_nodes > _MAX_NODES:
+            raise yaml.constructor.ConstructorError(None, None, "the document expands to too many nodes", node.start_mark)
+        return super().construct_object(node, deep=deep)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        self.flatten_mapping(node)
+        mapping: dict[Hashable, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
+            if key_node.value in mapping:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark)
+            mapping[key_node.value] = self.construct_object(value_node, deep=deep)
+        return mapping
+
+
+def _construct_map(loader: _Loader, node: yaml.MappingNode) -> Any:
+    mapping: dict[Hashable, Any] = {}
+    yield mapping
+    mapping.update(loader.construct_mapping(node, deep=True))
+
+
+# PyYAML reads YAML 1.1, where `no` is false and `2024-01-01` is a date. Here both are text; only true and false are booleans.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
+
+
+def parse_yaml(text: str, location: str, first_line: int = 1) -> Any:
+    """Parses one YAML document, safely: no tags, no object construction, bounded expansion.
+
+    Args:
+        text: the document.
+        location: the file's name for messages.
+        first_line: the line of the file on which the text begins.
+
+    Raises:
+        UserError: the text is not YAML.
+    """
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{location}:{mark.line + first_line}" if mark else location
+        raise UserError(f"not valid YAML: {error.problem or error}", where, "Mend the syntax of that line.") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise UserError(f"not valid YAML: {error}", location) from error
+    finally:
+        loader.dispose()
+
+
+def read_text(path: Path, kind: str = "file") -> str:
+    """Reads a UTF-8 text file.
+
+    Raises:
+        UserError: it is missing, unreadable or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UserError(f"the {kind} does not exist", str(path), "Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"the {kind} is not UTF-8 (byte {error.start})", str(path), "Save it as UTF-8.") from error
+    except OSError as error:
+        raise UserError(f"cannot read the {kind}: {error.strerror}", str(path)) from error
+
+
+def load_config(path: Path, model: "type[Model]") -> "Model":
+    """Reads and validates a YAML config.
+
+    Raises:
+        UserError: the file is missing or not YAML, or (one error each, together) keys that are unknown, missing or wrong.
+    """
+    text = read_text(path, "config")
+    return validate(parse_yaml(text, str(path)), model, str(path), _key_lines(text))
+
+
+def validate(data: Any, model: "type[Model]", location: str, lines: dict[tuple[str, ...], int] | None = None) -> "Model":
+    """Validates data against a pydantic model, turning its errors into ours.
+
+    Args:
+        data: what the file held.
+        model: the pydantic model.
+        location: the file's name for messages.
+        lines: the line of each key path, where known.
+
+    Raises:
+        UserError: one for each thing that is wrong.
+    """
+    from pydantic import ValidationError
+
+    if not isinstance(data, dict):
+        raise UserError(
+            f"expected keys and values, found {'nothing' if data is None else repr(data)[:_MAX_VALUE_CHARACTERS]}",
+            location,
+            f"Start with '{next(iter(model.model_fields))}: ...'.",
+        )
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise_all([_explain(detail, model, location, lines or {}) for detail in error.errors()])
+        raise AssertionError("a ValidationError has at least one error") from error
+
+
+def _explain(detail: "ErrorDetails", model: "type[BaseModel]", location: str, lines: dict[tuple[str, ...], int]) -> UserError:
+    path = tuple(str(part) for part in detail["loc"])
+    line = next((lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in lines), None)
+    where = f"{location}:{line}" if line else location
+    key = ".".join(path) or "the document"
+    if detail["type"] == "extra_forbidden":
+        return UserError(f"unknown key '{key}'", where, did_you_mean(path[-1], _keys_at(model, path[:-1])))
+    if detail["type"] == "missing":
+        return UserError(f"the key '{key}' is missing", where, f"Add '{path[-1]}:'.")
+    value = repr(detail["input"])
+    shown = value if len(value) <= _MAX_VALUE_CHARACTERS else value[:_MAX_VALUE_CHARACTERS] + "..."
+    message = detail["msg"].removeprefix("Value error, ")
+    return UserError(f"'{key}' is {shown}", where, f"{message[:1].upper()}{message[1:]}.")
+
+
+def _keys_at(model: "type[BaseModel]", path: tuple[str, ...]) -> list[str]:
+    """Returns the keys that the model allows at a key path, walking through lists and optionals."""
+    import typing
+
+    from pydantic import BaseModel
+
+    current: type[BaseModel] = model
+    for part in path:
+        field = current.model_fields.get(part)
+        if field is None:
+            continue  # a list index or a union tag
+        pending: list[Any] = [field.annotation]
+        while pending:
+            annotation = pending.pop()
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                current = annotation
+                break
+            pending.extend(typing.get_args(annotation))
+    return [field.alias or name for name, field in current.model_fields.items()]
+
+
+def _key_lines(text: str) -> dict[tuple[str, ...], int]:
+    """Maps each key path of a document to its 1-based line."""
+    lines: dict[tuple[str, ...], int] = {}
+
+    def walk(node: yaml.Node | None, path: tuple[str, ...], depth: int) -> None:
+        if depth > 20:  # aliases can make a node contain itself
+            return
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                child = (*path, str(key.value))
+                lines[child] = key.start_mark.line + 1
+                walk(value, child, depth + 1)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                lines[(*path, str(index))] = value.start_mark.line + 1
+                walk(value, (*path, str(index)), depth + 1)
+
+    walk(yaml.compose(text, Loader=_Loader), (), 0)
+    return lines

@@ -1,0 +1,42 @@
+"""Stable hashes: the same on every machine, Python and Polars version, because identities on disk are made of them."""
+
+import hashlib
+from pathlib import Path
+
+_FILE_CHUNK_BYTES = 1 << 20
+
+
+def hash_text(*parts: str | None) -> str:
+    """Returns 32 hex digits: the 128-bit xxh3 of the parts, each length-prefixed so that no separator can be forged.
+
+    A None part differs from an empty one.
+    """
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    for part in parts:
+        if part is None:
+            digest.update(b"-;")
+            continue
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def unit_interval(key: str, seed: int) -> float:
+    """Returns a number in [0, 1) that depends on the key and the seed alone. The splits are cut by it."""
+    return int(hash_text(str(seed), key)[:13], 16) / 16**13
+
+
+def hash_file(path: Path) -> str:
+    """Returns the sha256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_FILE_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

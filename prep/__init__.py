@@ -1,0 +1,1 @@
+"""Sources -> examples -> split -> rendered dataset on disk; lint; fixes."""

@@ -1,0 +1,320 @@
+"""Messages and prompts -> token ids and per-token loss weights.
+
+Lint, `prep show`, train and evals all call this module and nothing else, so that the mask that is linted is the mask that is
+trained, and the prompt that is trained is the prompt that is evaluated.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+from loopwright.errors import UserError
+from loopwright.models import resolve_model
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Span = tuple[int, int]
+
+
+class Message(TypedDict):
+    """One turn of a chat. `weight` is 0 or 1, on assistant turns only; absent means trained."""
+
+    role: str
+    content: str | None
+    weight: NotRequired[int]
+
+
+class EncodeError(UserError):
+    """A row whose prompt and answer cannot be told apart with proof under this tokenizer and chat template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One row as the model sees it.
+
+    Attributes:
+        text: the whole rendering.
+        input_ids: token ids, length T.
+        weights: loss weight of each token, length T; 0 where nothing is trained. `weights[t]` belongs to predicting token t.
+        offsets: `[start, end)` of each token in `text`, in characters.
+        trained: spans of `text` that are trained: each answer and its end of turn.
+    """
+
+    text: str
+    input_ids: list[int]
+    weights: list[float]
+    offsets: list[Span]
+    trained: list[Span]
+
+    @property
+    def num_trained_tokens(self) -> int:
+        """The number of tokens with a weight above zero."""
+        return sum(weight > 0 for weight in self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A context and what follows it, encoded jointly as lm-evaluation-harness 0.4 does it.
+
+    Attributes:
+        context_ids: token ids of the context, beginning-of-sequence token included where the tokenizer adds one.
+        continuation_ids: token ids whose log-probabilities are summed. Never empty.
+        split_apart: a token spanned the join and left nothing, so that the two were encoded apart.
+    """
+
+    context_ids: list[int]
+    continuation_ids: list[int]
+    split_apart: bool
+
+
+@cache
+def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
+    """Loads the tokenizer of a model (known name, folder or hub name). No weights are loaded and no torch is needed.
+
+    Raises:
+        UserError: the model is not there, or its tokenizer is none that reports character offsets.
+    """
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    source = resolve_model(model)
+    logging.set_verbosity_error()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others of its own here
+        raise UserError(
+            f"cannot load the tokenizer of '{model}': {str(error).splitlines()[0]}",
+            remedy="Check that the folder has tokenizer.json and tokenizer_config.json, or that the hub can be reached.",
+        ) from error
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"the tokenizer of '{model}' does not report character offsets",
+            remedy="Save it as a fast tokenizer (tokenizer.json); the loss mask is proven on offsets.",
+        )
+    return tokenizer
+
+
+def render_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], *, generation_prompt: bool = False) -> str:
+    """Renders messages with the model's own chat template.
+
+    Raises:
+        EncodeError: there is no chat template, or it refuses these messages.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise EncodeError("the tokenizer has no chat template", remedy="Use an instruct model, or train and evaluate the verbalizer form.")
+    try:
+        rendered = tokenizer.apply_chat_template(
+            [{"role": message["role"], "content": message["content"] or ""} for message in messages],
+            tokenize=False,
+            add_generation_prompt=generation_prompt,
+        )
+    except Exception as error:  # Jinja's errors and whatever a chat template raises by `raise_exception`
+        raise EncodeError(f"the chat template refuses these messages: {error}", remedy="Check the order of roles.") from error
+    assert isinstance(rendered, str)
+    return rendered
+
+
+def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> Encoded:
+    """Encodes a chat once, as a whole, with weight 1 on each assistant turn's content and its end-of-turn token.
+
+    A trained turn begins where the generation prompt of the messages before it ends (which must be a literal prefix of the whole
+    rendering, on a token boundary) and ends after the special token that closes the turn. Where either cannot be proven the row is
+    refused: a guessed mask trains the wrong tokens in silence.
+
+    Raises:
+        EncodeError: the mask cannot be proven; the message says which turn and why.
+    """
+    text = render_chat(tokenizer, messages)
+    trained = [_trained_span(tokenizer, messages, index, text) for index, message in enumerate(messages) if _is_trained(message)]
+    input_ids, offsets = _tokenize(tokenizer, text, messages, generation_prompt=False)
+    return Encoded(text, input_ids, _weigh(offsets, trained, text), offsets, trained)
+
+
+def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> list[int]:
+    """Encodes messages and the generation prompt: what the model is given when it is to answer.
+
+    Equal, token for token, to the untrained beginning of `encode_chat` on the same messages with their answer.
+
+    Raises:
+        EncodeError: the chat template is missing or refuses the messages.
+    """
+    text = render_chat(tokenizer, messages, generation_prompt=True)
+    return _tokenize(tokenizer, text, messages, generation_prompt=True)[0]
+
+
+def encode_continuation(tokenizer: "PreTrainedTokenizerBase", context: str, continuation: str) -> Continuation:
+    """Encodes raw context and continuation jointly, by the conventions of lm-evaluation-harness 0.4.
+
+    Trailing white space of the context moves into the continuation. An empty context becomes the beginning-of-sequence token, or
+    the end-of-sequence token where there is none.
+
+    Raises:
+        EncodeError: the continuation has no token at all.
+    """
+    stripped = context.rstrip()
+    continuation = context[len(stripped) :] + continuation
+    if not stripped:
+        start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        ids = _encode_raw(tokenizer, continuation, special_tokens=False)
+        if ids and ids[0] == start:
+            ids = ids[1:]
+        return _continuation([start], ids, split_apart=False)
+    special_tokens = tokenizer.bos_token is None or not stripped.startswith(tokenizer.bos_token)
+    whole = _encode_raw(tokenizer, stripped + continuation, special_tokens=special_tokens)
+    context_ids = _encode_raw(tokenizer, stripped, special_tokens=special_tokens)
+    if len(whole) > len(context_ids):
+        return _continuation(context_ids, whole[len(context_ids) :], split_apart=False)
+    return _continuation(context_ids, _encode_raw(tokenizer, continuation, special_tokens=False), split_apart=True)
+
+
+def _continuation(context_ids: list[int], continuation_ids: list[int], *, split_apart: bool) -> Continuation:
+    if not continuation_ids:
+        raise EncodeError("the continuation has no token", remedy="Give each choice at least one character.")
+    return Continuation(context_ids, continuation_ids, split_apart)
+
+
+def _encode_raw(tokenizer: "PreTrainedTokenizerBase", text: str, *, special_tokens: bool) -> list[int]:
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=special_tokens)
+    # Some tokenizers close every text with an end token; a continuation after it would score a text that never occurs.
+    while special_tokens and ids and ids[-1] == tokenizer.eos_token_id and not text.endswith(str(tokenizer.eos_token)):
+        ids = ids[:-1]
+    return ids
+
+
+def _is_trained(message: Message) -> bool:
+    return message["role"] == "assistant" and message.get("weight", 1) != 0
+
+
+def _trained_span(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], index: int, text: str) -> Span:
+    """Returns the span of `text` that turn `index` trains, with proof of both its ends."""
+    where = f"messages[{index}]"
+    before = render_chat(tokenizer, messages[:index], generation_prompt=True)
+    through = text if index == len(messages) - 1 else render_chat(tokenizer, messages[: index + 1])
+    if not text.startswith(before) or not text.startswith(through):
+        raise EncodeError(
+            "the chat template renders the messages before this turn otherwise once the turn is there",
+            where,
+            "Train only the last turn (weight 0 on the others), or use a chat template that keeps earlier turns as they are.",
+        )
+    content = messages[index]["content"] or ""
+    turn = through[len(before) :]
+    start = turn.find(content)
+    if start < 0:
+        content = content.strip()
+        start = turn.find(content)
+    if start < 0:
+        raise EncodeError("the chat template changes the answer's text", where, "Check the chat template's handling of content.")
+    end_of_turn = _special_pattern(tokenizer).match(turn, _skip_space(turn, start + len(content)))
+    if end_of_turn is None:
+        raise EncodeError(
+            "no end-of-turn token follows the answer in the chat template",
+            where,
+            "Without one the model never learns to stop: mend the chat template.",
+        )
+    return len(before), len(before) + end_of_turn.end()
+
+
+def _skip_space(text: str, start: int) -> int:
+    while start < len(text) and text[start].isspace():
+        start += 1
+    return start
+
+
+@cache
+def _special_pattern(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern[str]:
+    """Matches any special token of the tokenizer, the longest first."""
+    tokens = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return re.compile("|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True)) or r"(?!)")
+
+
+def _tokenize(
+    tokenizer: "PreTrainedTokenizerBase", text: str, messages: Sequence[Message], *, generation_prompt: bool
+) -> tuple[list[int], list[Span]]:
+    """Tokenises a rendering. Special tokens count as such only where the chat template wrote them, never within a message."""
+    special = _special_pattern(tokenizer)
+    if not any(special.search(message["content"] or "") for message in messages):
+        return _tokenize_plain(tokenizer, text)
+    contents = _content_spans(tokenizer, text, messages, generation_prompt=generation_prompt)
+    input_ids: list[int] = []
+    offsets: list[Span] = []
+
+    def add(start: int, end: int, *, split_special_tokens: bool) -> None:
+        ids, spans = _tokenize_plain(tokenizer, text[start:end], split_special_tokens=split_special_tokens)
+        input_ids.extend(ids)
+        offsets.extend((start + a, start + b) for a, b in spans)
+
+    done = 0
+    for match in special.finditer(text):
+        if any(start < match.end() and match.start() < end for start, end in contents):
+            continue
+        add(done, match.start(), split_special_tokens=True)
+        add(match.start(), match.end(), split_special_tokens=False)
+        done = match.end()
+    add(done, len(text), split_special_tokens=True)
+    if tokenizer.decode(input_ids, clean_up_tokenization_spaces=False) != text:
+        raise EncodeError(
+            "a message holds the text of a special token, which this tokenizer cannot encode as plain text",
+            remedy="Reword that message.",
+        )
+    return input_ids, offsets
+
+
+def _tokenize_plain(tokenizer: "PreTrainedTokenizerBase", text: str, *, split_special_tokens: bool = False) -> tuple[list[int], list[Span]]:
+    encoding = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=split_special_tokens, verbose=False
+    )
+    return list(encoding["input_ids"]), [tuple(span) for span in encoding["offset_mapping"]]
+
+
+def _content_spans(tokenizer: "PreTrainedTokenizerBase", text: str, messages: Sequence[Message], *, generation_prompt: bool) -> list[Span]:
+    """Finds where each message's content stands in the rendering, by rendering once more with a marker for each content."""
+    markers = [f"\ue000{index}\ue001" for index in range(len(messages))]
+    marked: list[Message] = [{"role": message["role"], "content": marker} for message, marker in zip(messages, markers, strict=True)]
+    rest = render_chat(tokenizer, marked, generation_prompt=generation_prompt)
+    scaffold = []
+    for marker in markers:
+        before, found, rest = rest.partition(marker)
+        scaffold.append(before)
+        if not found or marker in rest:
+            break
+    scaffold.append(rest)
+    spans = []
+    position = 0
+    for index, message in enumerate(messages):
+        content = message["content"] or ""
+        after = scaffold[index + 1] if index + 1 < len(scaffold) else None
+        position += len(scaffold[index])
+        for variant in (content, content.strip()):
+            if after is not None and text.startswith(variant + after, position):
+                spans.append((position, position + len(variant)))
+                position += len(variant)
+                break
+        else:
+            raise EncodeError(
+                "the message holds the text of a special token, and the chat template does not show where its content stands",
+                f"messages[{index}]",
+                "Reword that message.",
+            )
+    return spans
+
+
+def _weigh(offsets: list[Span], trained: list[Span], text: str) -> list[float]:
+    """Gives weight 1 to the tokens within a trained span, after proving that no token straddles its start."""
+    weights = [0.0] * len(offsets)
+    token = 0
+    for start, end in trained:
+        while token < len(offsets) and offsets[token][1] <= start:
+            token += 1
+        # A tokenizer may leave a leading space out of a token's offsets: then the token before ends short of the join.
+        if token == len(offsets) or offsets[token][0] < start or (token and offsets[token - 1][1] < start):
+            raise EncodeError(
+                f"a token spans the join between prompt and answer, at {text[max(start - 8, 0) : start + 8]!r}",
+                remedy="Remove the white space at the start of the answer.",
+            )
+        while token < len(offsets) and offsets[token][1] <= end:
+            weights[token] = 1.0
+            token += 1
+    return weights

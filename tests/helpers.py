@@ -1,0 +1,89 @@
+"""Helpers that several packages' tests share."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from prep.dataset import EXAMPLE_SCHEMA, FixAccounting, Manifest, RowAccounting, TemplateInfo
+
+DEFAULT_TEMPLATE = TemplateInfo(
+    name="reviews/sentiment",
+    version="1",
+    task="sentiment",
+    kinds=["chat", "verbalizer"],
+    verbalizer={"negative": "negative", "positive": "positive"},
+    metrics=["accuracy", "macro_f1"],
+    keep=[],
+    sha256="0" * 64,
+)
+
+
+def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[TemplateInfo] | None = None) -> Path:
+    """Writes a dataset folder from partial example rows; what a row leaves out gets a plain default."""
+    templates = templates or [DEFAULT_TEMPLATE]
+    path.mkdir(parents=True, exist_ok=True)
+    positions: dict[str, int] = {}
+    full = []
+    for index, row in enumerate(rows):
+        split = row.get("split", "train")
+        row_id = row.get("row_id", f"row{index}")
+        full.append(
+            {
+                "id": f"{row_id}/{templates[0].name}/0",
+                "row_id": row_id,
+                "source": "data.jsonl",
+                "line": index + 1,
+                "split": split,
+                "position": positions.get(split, 0),
+                "template": templates[0].name,
+                "kind": "chat",
+                "fields": "{}",
+                **row,
+            }
+        )
+        positions[split] = positions.get(split, 0) + 1
+    frame = pl.DataFrame(full, schema=EXAMPLE_SCHEMA)
+    frame.write_parquet(path / "examples.parquet")
+    manifest = Manifest(
+        name="test",
+        loopwright_version="0",
+        key="0" * 32,
+        config={},
+        config_path="test.yaml",
+        templates=templates,
+        rows=RowAccounting(read=len(rows), kept=len(rows), dropped={}),
+        fixes=FixAccounting(applied=0, stale=[]),
+        examples=len(rows),
+        splits=positions,
+        outputs=["chat"],
+        seed=17,
+        files={},
+    )
+    (path / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    return path
+
+
+def review(text: str, label: int, *, split: str = "train", **more: Any) -> dict[str, Any]:
+    """Returns a partial example row of the sentiment task, in both forms."""
+    choices = ["negative", "positive"]
+    return {
+        "split": split,
+        "kind": "chat+verbalizer",
+        "label": label,
+        "choices": choices,
+        "messages": [
+            {"role": "system", "content": "You sort restaurant reviews."},
+            {"role": "user", "content": text},
+            {"role": "assistant", "content": choices[label]},
+        ],
+        "prompt": f"Review: {text}\nSentiment:",
+        "target": f" {choices[label]}",
+        **more,
+    }
+
+
+def summary(dialogue: str, answer: str, *, split: str = "train", **more: Any) -> dict[str, Any]:
+    """Returns a partial example row of a generation task, chat form only."""
+    messages = [{"role": "user", "content": dialogue}, {"role": "assistant", "content": answer}]
+    return {"split": split, "messages": messages, **more}

@@ -1,0 +1,1 @@
+"""Model loading, the training loop, objectives, the training ledger."""
