@@ -9,26 +9,26 @@ from pydantic import BaseModel, ConfigDict
 
 from loopwright.errors import UserError
 
-MESSAGES: pl.DataType = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+MESSAGES: pl.DataType = pl.List(pl.Struct({"role": pl.String(), "content": pl.String}))
 
 EXAMPLE_SCHEMA = pl.Schema(
     {
-        "id": pl.String,  # row_id/template/part
-        "row_id": pl.String,
-        "source": pl.String,  # the file, relative to the config
-        "line": pl.Int64,  # 1-based line (or row, in a file without lines) where the raw record starts
-        "group": pl.String,
-        "split": pl.String,
-        "position": pl.Int64,  # 0-based, within the split
-        "template": pl.String,
-        "kind": pl.String,  # the forms that the example has, joined by "+": chat, verbalizer, completion, preference
-        "label": pl.Int64,  # index into choices
-        "fields": pl.String,  # the mapped fields that were rendered, as a JSON object
+        "id": pl.String(),  # row_id/template/part
+        "row_id": pl.String(),
+        "source": pl.String(),  # the file, relative to the config
+        "line": pl.Int64(),  # 1-based line (or row, in a file without lines) where the raw record starts
+        "group": pl.String(),
+        "split": pl.String(),
+        "position": pl.Int64(),  # 0-based, within the split
+        "template": pl.String(),
+        "kind": pl.String(),  # the forms that the example has, joined by "+": chat, verbalizer, completion, preference
+        "label": pl.Int64(),  # index into choices
+        "fields": pl.String(),  # the mapped fields that were rendered, as a JSON object
         "messages": MESSAGES,
-        "prompt": pl.String,
-        "choices": pl.List(pl.String),  # the verbalizer's words, in the order of its keys
-        "target": pl.String,  # the literal text after prompt; ends on choices[label] where there are choices
-        "text": pl.String,
+        "prompt": pl.String(),
+        "choices": pl.List(pl.String()),  # the verbalizer's words, in the order of its keys
+        "target": pl.String(),  # the literal text after prompt; ends on choices[label] where there are choices
+        "text": pl.String(),
         "chosen": MESSAGES,
         "rejected": MESSAGES,
     }

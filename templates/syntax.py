@@ -1,0 +1,105 @@
+"""The tags of the template language: message, prompt, target, text, chosen and rejected.
+
+Each tag becomes a call block whose callback stores (kind, role, text) in the rendering's state and leaves nothing in the output. So
+message boundaries never exist as text, and no field can forge one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jinja2 import TemplateSyntaxError, nodes, pass_context
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.runtime import Context
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+TAGS = ("message", "prompt", "target", "text", "chosen", "rejected")
+# No template can name this variable: it is not an identifier.
+STATE = "the rendering's state"
+
+
+class Role(str):
+    """A role that a field declared as `turns` gave. Any other text is refused as a role, or a field could become the system."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class Block:
+    """What one tag rendered to."""
+
+    kind: str
+    role: str | None
+    text: str
+
+
+@dataclass(slots=True)
+class RenderState:
+    """What one rendering collects, and the verbalizer that it uses."""
+
+    verbalizer: dict[str, str]
+    blocks: list[Block] = field(default_factory=list)
+
+
+class TagExtension(Extension):
+    """Parses the tags."""
+
+    tags = set(TAGS)  # noqa: RUF012 (Jinja declares it so)
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Parses one tag through its end tag."""
+        token = next(parser.stream)
+        kind = token.value
+        role: nodes.Expr = nodes.Const(None)
+        if kind == "message":
+            role = parser.parse_expression()
+            if isinstance(role, nodes.Const) and role.value not in ROLES:
+                parser.fail(f"unknown role {role.value!r}; roles are: {', '.join(ROLES)}", token.lineno)
+        elif parser.stream.current.type != "block_end":
+            parser.fail(f"'{kind}' takes nothing more", token.lineno)
+        is_constant = nodes.Const(isinstance(role, nodes.Const))
+        body = _drop_border_newlines(parser.parse_statements((f"name:end{kind}",), drop_needle=True))
+        call = self.call_method("_collect", [nodes.ContextReference(), nodes.Const(kind), role, is_constant], lineno=token.lineno)
+        return nodes.CallBlock(call, [], [], body, lineno=token.lineno)
+
+    def _collect(self, context: Context, kind: str, role: str | None, is_constant: bool, caller: Callable[[], str]) -> str:
+        if kind == "message" and not is_constant and not (isinstance(role, Role) and role in ROLES):
+            raise TemplateSyntaxError("a message's role must be a constant, or the role of a turn of an input declared as 'turns'", 1)
+        state = _state(context)
+        state.blocks.append(Block(kind, None if role is None else str(role), str(caller())))
+        return ""
+
+
+def _state(context: Context) -> RenderState:
+    state = context.resolve(STATE)
+    assert isinstance(state, RenderState)
+    return state
+
+
+@pass_context
+def verbalize(context: Context, label: object) -> str:
+    """The filter that turns a label's key into the verbalizer's word for it."""
+    state = _state(context)
+    word = state.verbalizer.get(str(label))
+    if word is None:
+        raise ValueError(f"label {str(label)!r} is no key of the verbalizer ({', '.join(state.verbalizer) or 'which is empty'})")
+    return word
+
+
+def tag_of(block: nodes.CallBlock) -> tuple[str, str | None] | None:
+    """Returns (kind, constant role) of a call block that stands for one of our tags, and None for any other."""
+    arguments = block.call.args
+    if len(arguments) != 4 or not isinstance(arguments[0], nodes.ContextReference):
+        return None
+    kind, role = arguments[1], arguments[2]
+    assert isinstance(kind, nodes.Const)
+    return kind.value, role.value if isinstance(role, nodes.Const) else None
+
+
+def _drop_border_newlines(body: list[nodes.Node]) -> list[nodes.Node]:
+    """Drops one newline after the opening tag and one before the closing tag, of the template's own text, never of a field's."""
+    if body and isinstance(body[0], nodes.Output) and isinstance(first := body[0].nodes[0], nodes.TemplateData):
+        first.data = first.data.removeprefix("\n")
+    if body and isinstance(body[-1], nodes.Output) and isinstance(last := body[-1].nodes[-1], nodes.TemplateData):
+        last.data = last.data.removesuffix("\n")
+    return body
