@@ -122,8 +122,8 @@ class BuildConfig(_Model):
     """How rows are divided."""
     dedup: DedupConfig = DedupConfig()
     """Which duplicates leave."""
-    outputs: tuple[Output, ...] = ("chat",)
-    """Which JSONL files are written."""
+    outputs: tuple[Output, ...] = ()
+    """Which JSONL files are written; default: every form that the templates give."""
     fixes: str = "fixes.jsonl"
     """The fix ledger, relative to the config file; it need not exist."""
     model: str | None = None

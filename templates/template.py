@@ -24,7 +24,19 @@ FactKind = Literal["code", "customer", "money", "percent", "date", "time", "dose
 
 
 class RenderError(UserError):
-    """One row cannot be rendered with a template."""
+    """One row cannot be rendered with a template.
+
+    Attributes:
+        reason: a word for the accounting of dropped rows: `bad_value` or `template_error`.
+    """
+
+    reason = "template_error"
+
+
+class FieldError(RenderError):
+    """A row's field is missing or not of its declared type."""
+
+    reason = "bad_value"
 
 
 class _Example(BaseModel):
@@ -165,7 +177,7 @@ class Template:
         """Converts a row's fields to the declared types.
 
         Raises:
-            RenderError: a field is missing or not of its type.
+            ValueError: a field is missing or not of its type.
         """
         return {name: coerce(fields.get(name), kind, name) for name, kind in self.header.inputs.items()}
 
@@ -173,13 +185,14 @@ class Template:
         """Renders one row. Fields that the template does not declare are ignored.
 
         Raises:
-            RenderError: a field is missing or of another type, a label is unknown to the verbalizer, or the body fails or goes past
+            FieldError: a field is missing or of another type.
+            RenderError: a label is unknown to the verbalizer, or the body fails or goes past
                 its limits.
         """
         try:
             values = self.coerce_fields(fields)
         except ValueError as error:
-            raise RenderError(str(error), f"template '{self.name}'", "Map or mend that field.") from error
+            raise FieldError(str(error), f"template '{self.name}'", "Map or mend that field.") from error
         state = RenderState(dict(self.header.verbalizer))
         fresh_budget()
         try:

@@ -1,0 +1,316 @@
+"""The build: sources -> rows -> fixes -> splits -> duplicates -> rendered examples -> a dataset folder, whole or not at all."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loopwright import __version__
+from loopwright.errors import UserError, did_you_mean, raise_all
+from loopwright.files import atomic_dir
+from loopwright.hashing import hash_file, hash_text
+from prep.card import render_card
+from prep.config import BuildConfig, load_build_config
+from prep.dataset import Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
+from prep.fixes import FixOutcome, apply_fixes, load_fixes
+from prep.near import near_eval_rows
+from prep.render import DETAIL, REASON, number_positions, render_rows
+from prep.rows import META_COLUMNS, ROW_ID, SOURCE, Rows, read_rows
+from prep.source import LINE
+from prep.split import DUPLICATE_OF, assign_splits, mark_duplicates, split_counts
+from prep.write import write_dropped, write_outputs
+from templates.library import library_template
+from templates.template import Template, load_template
+
+# Sections that other commands read; a change of theirs does not change the dataset.
+_OTHER_SECTIONS = {"train", "evals", "loop"}
+# What the config asked for; every other reason for a dropped row is something wrong with the row.
+_WANTED_DROPS = frozenset({"duplicate", "fix_drop"})
+_MAX_SHOWN = 20
+_DROPPED_SCHEMA = {"source": pl.String, "line": pl.Int64, "id": pl.String, "reason": pl.String, "detail": pl.String}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What a build did.
+
+    Attributes:
+        out: the dataset's folder.
+        manifest: its manifest.
+        paths: template -> `compiled` or `fallback`; empty where nothing was done.
+        not_rendered: template -> reason -> rows that other templates rendered and this one could not.
+        cached: nothing had changed, so nothing was done.
+    """
+
+    out: Path
+    manifest: Manifest
+    paths: dict[str, str]
+    not_rendered: dict[str, dict[str, int]]
+    cached: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the result as `prep build --json` prints it."""
+        manifest = self.manifest
+        return {
+            "out": str(self.out),
+            "read": manifest.rows.read,
+            "kept": manifest.rows.kept,
+            "dropped": manifest.rows.dropped,
+            "examples": manifest.examples,
+            "splits": manifest.splits,
+            "outputs": manifest.outputs,
+            "fixes": manifest.fixes.model_dump(),
+            "not_rendered": self.not_rendered,
+            "paths": self.paths,
+            "cached": self.cached,
+        }
+
+
+def build(config_path: Path, out: Path, *, strict: bool = False) -> BuildResult:
+    """Builds the dataset that a config describes.
+
+    The folder appears under its name when it is whole; killed at any moment, an older dataset stays as it was. Where nothing that the
+    build depends on has changed, nothing is done.
+
+    Args:
+        config_path: the YAML config.
+        out: the dataset's folder; an older dataset there is replaced, any other folder is refused.
+        strict: stop at rows that cannot be used, instead of listing them in dropped.jsonl.
+
+    Raises:
+        UserError: the config, a source, a template or the fix ledger is wrong, or no row is left. Nothing is written then.
+    """
+    config = load_build_config(config_path)
+    base_dir = config_path.parent
+    _check_out(out)
+    templates = load_templates(config, base_dir, str(config_path))
+    outputs = _check_outputs(config, templates, str(config_path))
+    rows = read_rows(config.sources, base_dir, str(config_path))
+    ledger = base_dir / config.fixes
+    key = _build_key(config, templates, [*rows.files, *([ledger] if ledger.exists() else [])])
+    if (cached := _unchanged(out, key)) is not None:
+        return BuildResult(out, cached, {}, {}, cached=True)
+    _check_fields(rows, templates, config, str(config_path))
+    prepared = _prepare(rows, config, templates, ledger)
+    rendered = _render(prepared.rows, templates)
+    dropped = pl.concat([prepared.dropped, rendered.dropped])
+    if strict:
+        _stop_at_bad_rows(dropped)
+    if rendered.examples.is_empty():
+        reasons = ", ".join(f"{count} {reason}" for reason, count in _count_reasons(dropped).items())
+        raise UserError("no row is left to build from", str(config_path), f"Dropped: {reasons}." if reasons else None)
+    manifest = Manifest(
+        name=config.name,
+        loopwright_version=__version__,
+        key=key,
+        config=config.model_dump(mode="json", exclude=_OTHER_SECTIONS),
+        config_path=config_path.name,
+        templates=[describe(template) for template in templates],
+        rows=RowAccounting(read=prepared.num_read, kept=rendered.num_kept, dropped=_count_reasons(dropped)),
+        fixes=FixAccounting(applied=prepared.fixes.num_applied, stale=[asdict(stale) for stale in prepared.fixes.stale]),
+        examples=rendered.examples.height,
+        splits=split_counts(rendered.examples["split"]),
+        outputs=outputs,
+        seed=config.split.seed,
+        files={},
+    )
+    assert manifest.rows.read == manifest.rows.kept + sum(manifest.rows.dropped.values()), "row accounting does not add up"
+    _write(out, manifest, config, rendered.examples, dropped, config_path=config_path)
+    return BuildResult(out, Dataset.open(out).manifest, rendered.paths, rendered.not_rendered, cached=False)
+
+
+def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Template]:
+    """Loads the templates that a config names.
+
+    Raises:
+        UserError: one is not there or is wrong; all such errors together.
+    """
+    loaded: list[Template] = []
+    errors: list[UserError] = []
+    for index, entry in enumerate(config.templates):
+        try:
+            loaded.append(load_template(base_dir / entry.path) if entry.path else library_template(str(entry.name)))
+        except UserError as error:
+            errors.append(error if error.location else UserError(error.cause, f"{where}: templates.{index}", error.remedy))
+    raise_all(errors)
+    names = [template.name for template in loaded]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise UserError(f"two templates are called '{name}'", f"{where}: templates.{index}", "Rename one: ids are made of the name.")
+    return loaded
+
+
+def describe(template: Template) -> TemplateInfo:
+    """Returns what a manifest keeps of a template."""
+    header = template.header
+    return TemplateInfo(
+        name=template.name,
+        version=header.version,
+        task=header.task,
+        kinds=template.kinds,
+        verbalizer=header.verbalizer,
+        metrics=list(header.metrics),
+        keep=list(header.keep),
+        sha256=template.sha256,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Rows that are ready to render."""
+
+    rows: pl.DataFrame
+    dropped: pl.DataFrame
+    fixes: FixOutcome
+    num_read: int
+
+
+def _prepare(rows: Rows, config: BuildConfig, templates: list[Template], ledger: Path) -> _Prepared:
+    """Maps labels, replays the fixes, assigns splits and sorts out duplicates."""
+    frame = _map_labels(rows.frame, config, templates)
+    fixes = apply_fixes(frame, load_fixes(ledger), ledger.name)
+    split = assign_splits(fixes.frame, config.split, templates[0].input_fields, ledger.name)
+    if config.dedup.exact:
+        inputs = {name for template in templates for name in template.header.inputs}
+        split = mark_duplicates(split, [name for name in inputs if name in split.collect_schema()])
+    else:
+        split = split.with_columns(pl.lit(None, pl.String).alias(DUPLICATE_OF))
+    collected = near_eval_rows(split.collect(), templates[0].input_fields, ledger.name)
+    dropped: list[tuple[str, int, str | None, str, str]] = [
+        *((source, row.line, None, row.reason, row.detail) for source, row in rows.rejected),
+        *((source, line, row_id, "fix_drop", reason) for source, line, row_id, reason in fixes.dropped),
+    ]
+    for column, reason, text in ((DUPLICATE_OF, "duplicate", "says the same as"), ("#near", "near_eval", "is near the evaluation row at")):
+        leaving = collected.filter(pl.col(column).is_not_null())
+        dropped.extend((s, n, i, reason, f"{text} {other}") for s, n, i, other in leaving.select(SOURCE, LINE, ROW_ID, column).iter_rows())
+        collected = collected.filter(pl.col(column).is_null())
+    num_read = collected.height + len(dropped)
+    return _Prepared(collected, pl.DataFrame(dropped, schema=_DROPPED_SCHEMA, orient="row"), fixes, num_read)
+
+
+def _map_labels(frame: pl.LazyFrame, config: BuildConfig, templates: list[Template]) -> pl.LazyFrame:
+    """Replaces raw label values by keys of the verbalizer; a value that `labels` does not name stays as it is."""
+    changes: dict[str, pl.Expr] = {}
+    columns = set(frame.collect_schema())
+    for template in templates:
+        mapping = {raw: key for raw, key in config.labels.items() if key in template.header.verbalizer}
+        if template.label_field in columns and mapping and template.label_field is not None:
+            changes[template.label_field] = pl.col(template.label_field).replace(mapping)
+    return frame.with_columns(**changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _RenderedAll:
+    """What all templates gave."""
+
+    examples: pl.DataFrame
+    dropped: pl.DataFrame
+    num_kept: int
+    paths: dict[str, str]
+    not_rendered: dict[str, dict[str, int]]
+
+
+def _render(rows: pl.DataFrame, templates: list[Template]) -> _RenderedAll:
+    """Renders every row with every template. A row is kept where at least one template renders it."""
+    rendered = {template.name: render_rows(rows, template) for template in templates}
+    examples = number_positions(pl.concat([one.examples for one in rendered.values()]))
+    kept = examples["row_id"].unique()
+    failed = pl.concat([one.failed for one in rendered.values()])
+    lost = failed.filter(~pl.col(ROW_ID).is_in(kept.implode())).unique(ROW_ID, keep="first", maintain_order=True)
+    not_rendered = {}
+    for name, one in rendered.items():
+        partial = one.failed.filter(pl.col(ROW_ID).is_in(kept.implode()))
+        if partial.height:
+            not_rendered[name] = dict(partial[REASON].value_counts().sort(REASON).iter_rows())
+    dropped = lost.select(source=SOURCE, line=LINE, id=ROW_ID, reason=REASON, detail=DETAIL)
+    return _RenderedAll(examples, dropped, len(kept), {name: one.path for name, one in rendered.items()}, not_rendered)
+
+
+def _write(out: Path, manifest: Manifest, config: BuildConfig, examples: pl.DataFrame, dropped: pl.DataFrame, *, config_path: Path) -> None:
+    with atomic_dir(out) as folder:
+        examples.write_parquet(folder / "examples.parquet")
+        filled = write_outputs(examples, manifest.outputs, folder)
+        write_dropped(dropped, folder / "dropped.jsonl")
+        (folder / "README.md").write_text(render_card(manifest, config, filled), encoding="utf-8")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        manifest.files = {str(path.relative_to(folder)): hash_file(path) for path in files}
+        (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        # The one file that differs between two builds of the same inputs.
+        log = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "config": str(config_path.resolve())}
+        (folder / "build.log").write_text(json.dumps(log) + "\n", encoding="utf-8")
+
+
+def _check_out(out: Path) -> None:
+    if out.is_file():
+        raise UserError("--out is a file", str(out), "Name a folder.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").is_file():
+        raise UserError("--out is a folder with other things in it", str(out), "Name a new folder, or that of an older dataset.")
+
+
+def _check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[str]:
+    """Returns the outputs to write: those asked for, else all that the templates give."""
+    given = list(dict.fromkeys(kind for template in templates for kind in template.kinds))
+    for output in config.outputs:
+        if output not in given:
+            raise UserError(
+                f"no template gives the output '{output}'",
+                f"{where}: outputs",
+                f"The templates give: {', '.join(given)}. Add one that does.",
+            )
+    return list(dict.fromkeys(config.outputs)) or given
+
+
+def _check_fields(rows: Rows, templates: list[Template], config: BuildConfig, where: str) -> None:
+    """Refuses, before any work, fields that no row has and labels that no verbalizer knows."""
+    columns = [name for name in rows.frame.collect_schema().names() if name not in META_COLUMNS]
+    errors = []
+    for template in templates:
+        for name in template.header.inputs:
+            if name not in columns and columns:
+                raw = did_you_mean(name, columns)
+                remedy = f"Map it under sources.0.fields, for example 'fields: {{{name}: {columns[0]}}}'. {raw if len(columns) > 1 else ''}"
+                has = ", ".join(f"'{column}'" for column in columns)
+                errors.append(
+                    UserError(f"template '{template.name}' needs the field '{name}', but the rows have {has}", where, remedy.strip())
+                )
+    keys = [key for template in templates for key in template.header.verbalizer]
+    for raw, key in config.labels.items():
+        if key not in keys:
+            errors.append(UserError(f"'{key}' is no key of a template's verbalizer", f"{where}: labels.{raw}", did_you_mean(key, keys)))
+    raise_all(errors)
+
+
+def _stop_at_bad_rows(dropped: pl.DataFrame) -> None:
+    bad = dropped.filter(~pl.col("reason").is_in(list(_WANTED_DROPS)))
+    errors = [
+        UserError(f"{row['reason']}: {row['detail']}", f"{row['source']}:{row['line']}")
+        for row in bad.head(_MAX_SHOWN).iter_rows(named=True)
+    ]
+    if bad.height > _MAX_SHOWN:
+        errors.append(UserError(f"and {bad.height - _MAX_SHOWN} more rows", remedy="Build without --strict to list them in dropped.jsonl."))
+    raise_all(errors)
+
+
+def _count_reasons(dropped: pl.DataFrame) -> dict[str, int]:
+    return dict(dropped["reason"].value_counts().sort("reason").iter_rows())
+
+
+def _build_key(config: BuildConfig, templates: list[Template], files: Sequence[Path]) -> str:
+    """Returns the hash of everything that the dataset depends on."""
+    settings = config.model_dump_json(exclude=_OTHER_SECTIONS)
+    return hash_text(__version__, settings, *(template.sha256 for template in templates), *(hash_file(path) for path in files))
+
+
+def _unchanged(out: Path, key: str) -> Manifest | None:
+    """Returns the manifest of the dataset that is there, if it was built from the same and none of its files was touched since."""
+    try:
+        manifest = Dataset.open(out).manifest
+    except UserError:
+        return None
+    if manifest.key != key or any(not (out / name).is_file() or hash_file(out / name) != sha for name, sha in manifest.files.items()):
+        return None
+    return manifest

@@ -1,0 +1,189 @@
+"""The fix ledger: what people changed, replayed at each build.
+
+An entry names its row by `row_id`, stores the old values of only the fields that it touches, and applies where they match; otherwise it
+is stale and is reported, never applied by force.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from loopwright.errors import UserError, raise_all
+from loopwright.files import read_json_lines, write_json_lines
+from loopwright.hashing import hash_text
+from prep.rows import META_COLUMNS, META_SCHEMA, ROW_ID, SOURCE
+from prep.source import LINE, to_text
+
+Fields = dict[str, str | None]
+
+
+class Fix(BaseModel):
+    """One entry of the ledger."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    op: Literal["edit", "drop", "relabel", "add"]
+    """What happens to the row."""
+    row_id: str = ""
+    """The row; empty for `add`."""
+    before: Fields = {}
+    """Old values of the fields that it touches; it applies only where they match."""
+    after: Fields = {}
+    """New values; for `add`, all fields of the new row."""
+    before_hash: str = ""
+    """Hash of the whole row as it was when the fix was made."""
+    scope: Literal["all", "one"] = "all"
+    """Whether an edit or relabel reaches all copies of the row."""
+    reason: str = Field(min_length=1)
+    """Why, for people."""
+    evidence: dict[str, Any] = {}
+    """What showed it: a diagnostic, a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaleFix:
+    """An entry that no longer fits its row, shown three ways.
+
+    Attributes:
+        line: its line in the ledger.
+        row_id: the row that it names.
+        then: values when the fix was made.
+        now: values now; None where the row is gone.
+        proposed: values that it would set.
+        moves_to: the one row that now carries the old values, if exactly one does.
+    """
+
+    line: int
+    row_id: str
+    then: Fields
+    now: Fields | None
+    proposed: Fields
+    moves_to: str | None
+
+
+@dataclass(slots=True)
+class FixOutcome:
+    """Rows after the ledger was replayed.
+
+    Attributes:
+        frame: the rows, edited, without the dropped ones, with the added ones.
+        dropped: (source, line, row id, reason) of each row that an entry dropped.
+        num_applied: entries that took effect.
+        stale: entries that did not fit.
+    """
+
+    frame: pl.LazyFrame
+    dropped: list[tuple[str, int, str, str]] = field(default_factory=list)
+    num_applied: int = 0
+    stale: list[StaleFix] = field(default_factory=list)
+
+
+def load_fixes(path: Path) -> list[Fix]:
+    """Reads a ledger; a file that does not exist is an empty one.
+
+    Raises:
+        UserError: a line is not an entry; all such lines together.
+    """
+    if not path.exists():
+        return []
+    fixes: list[Fix] = []
+    errors: list[UserError] = []
+    for number, row in enumerate(read_json_lines(path), start=1):
+        try:
+            fixes.append(Fix.model_validate(row))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            errors.append(UserError(f"'{key}': {first['msg']}", f"{path}:{number}", "Mend or remove that entry."))
+    raise_all(errors)
+    return fixes
+
+
+def append_fixes(path: Path, fixes: list[Fix]) -> None:
+    """Adds entries to a ledger, in one step; it holds corpus text, so it is private."""
+    rows = [fix.model_dump(exclude_defaults=True) for fix in [*load_fixes(path), *fixes]]
+    write_json_lines(path, rows, private=True)
+
+
+def row_hash(fields: Mapping[str, str | None]) -> str:
+    """Returns the hash of a row's fields, whatever their order."""
+    return hash_text(json.dumps(fields, sort_keys=True, ensure_ascii=False))
+
+
+def base_id(row_id: str) -> str:
+    """Returns the id that all copies of a row share."""
+    return row_id.split("-", 1)[0]
+
+
+def apply_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> FixOutcome:
+    """Replays a ledger over rows, in its order.
+
+    Args:
+        frame: rows with `META_COLUMNS` and one text column a field.
+        fixes: the entries.
+        ledger_name: the ledger's name, which is the source of added rows.
+    """
+    outcome = FixOutcome(frame)
+    if not fixes:
+        return outcome
+    names = [name for name in frame.collect_schema().names() if name not in META_COLUMNS]
+    touched = {base_id(fix.row_id) for fix in fixes if fix.op != "add"}
+    in_ledger = pl.col(ROW_ID).str.split("-").list.first().is_in(list(touched))
+    rows = {row[ROW_ID]: row for row in frame.filter(in_ledger).collect().iter_rows(named=True)}
+    added: list[dict[str, Any]] = []
+    for line, fix in enumerate(fixes, start=1):
+        if fix.op == "add":
+            added.append(_new_row(fix, line, ledger_name, names))
+            outcome.num_applied += 1
+        elif targets := [row for row in _targets(fix, rows) if all(row.get(key) == value for key, value in fix.before.items())]:
+            outcome.num_applied += 1
+            for row in targets:
+                if fix.op == "drop":
+                    outcome.dropped.append((row[SOURCE], row[LINE], row[ROW_ID], fix.reason))
+                    del rows[row[ROW_ID]]
+                else:
+                    row.update({key: to_text(value) for key, value in fix.after.items()})
+        else:
+            outcome.stale.append(_stale(fix, line, rows, frame))
+    outcome.frame = _merge(frame, rows, touched, added)
+    return outcome
+
+
+def _targets(fix: Fix, rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    if fix.op == "drop" or fix.scope == "one":
+        return [rows[fix.row_id]] if fix.row_id in rows else []
+    return [row for row_id, row in rows.items() if base_id(row_id) == base_id(fix.row_id)]
+
+
+def _new_row(fix: Fix, line: int, ledger_name: str, names: list[str]) -> dict[str, Any]:
+    fields = {name: fix.after.get(name) for name in names} | fix.after
+    return {**dict.fromkeys(META_COLUMNS), ROW_ID: hash_text("add", row_hash(fix.after)), SOURCE: ledger_name, LINE: line, **fields}
+
+
+def _stale(fix: Fix, line: int, rows: dict[str, dict[str, Any]], frame: pl.LazyFrame) -> StaleFix:
+    row = rows.get(fix.row_id)
+    now = None if row is None else {key: row.get(key) for key in fix.before}
+    moves_to = None
+    known = set(frame.collect_schema().names())
+    if fix.before and set(fix.before) <= known:
+        same = [pl.col(key).eq_missing(pl.lit(value)) for key, value in fix.before.items()]
+        found = frame.filter(*same).select(ROW_ID).head(2).collect()[ROW_ID].to_list()
+        moves_to = found[0] if len(found) == 1 else None
+    return StaleFix(line, fix.row_id, dict(fix.before), now, dict(fix.after), moves_to)
+
+
+def _merge(frame: pl.LazyFrame, rows: dict[str, dict[str, Any]], touched: set[str], added: list[dict[str, Any]]) -> pl.LazyFrame:
+    """Puts edited rows back in their places, leaves out dropped ones, and appends added ones."""
+    order = "#order"
+    numbered = frame.with_row_index(order)
+    is_touched = pl.col(ROW_ID).str.split("-").list.first().is_in(list(touched))
+    schema = {**frame.collect_schema()} | {name: pl.String() for row in (*rows.values(), *added) for name in row if name not in META_SCHEMA}
+    places = numbered.filter(is_touched).select(order, ROW_ID)
+    edited = pl.LazyFrame(list(rows.values()), schema=schema).join(places, on=ROW_ID, how="inner")
+    merged = pl.concat([numbered.filter(~is_touched), edited], how="diagonal").sort(order, maintain_order=True).drop(order)
+    return pl.concat([merged, pl.LazyFrame(added, schema=schema)], how="diagonal") if added else merged

@@ -1,0 +1,145 @@
+"""Raw rows of all sources with their identity and mapped fields, in one frame."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from loopwright.errors import UserError, did_you_mean, raise_all
+from loopwright.hashing import hash_text
+from loopwright.registry import Registry
+from prep.config import SourceConfig
+from prep.source import LINE, RECORD, RejectedRow, Source
+
+ROW_ID = "#row_id"
+SOURCE = "#source"
+GROUP = "#group"
+FIXED_SPLIT = "#split"
+META_COLUMNS = (ROW_ID, SOURCE, LINE, GROUP, FIXED_SPLIT)
+META_SCHEMA = {ROW_ID: pl.String(), SOURCE: pl.String(), LINE: pl.Int64(), GROUP: pl.String(), FIXED_SPLIT: pl.String()}
+
+
+@dataclass(slots=True)
+class Rows:
+    """What the sources hold.
+
+    Attributes:
+        frame: `META_COLUMNS` and one text column a field, in the order of the sources.
+        rejected: (source, row) for each row that could not be read.
+        files: every file that was read.
+    """
+
+    frame: pl.LazyFrame
+    rejected: list[tuple[str, RejectedRow]] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+@cache
+def source_formats() -> Registry[Source]:
+    """Returns the registry of source formats."""
+    return Registry("prep.sources", Source, key="name", kind="source format")
+
+
+def source_files(source: SourceConfig, base_dir: Path, where: str) -> list[Path]:
+    """Returns the files that a source's path names, sorted: a file, all matches of a glob, or the readable files of a folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = base_dir / source.path
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        suffixes = {suffix for one in source_formats().entries.values() for suffix in one.suffixes}
+        found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in suffixes)
+        remedy = f"Put files there that end in one of: {', '.join(sorted(suffixes))}."
+    else:
+        found = sorted(file for file in base_dir.glob(source.path) if file.is_file()) if not Path(source.path).is_absolute() else []
+        remedy = "Check the path; it is relative to the config file."
+    if not found:
+        raise UserError(f"the source '{source.path}' is not there", where, remedy)
+    return found
+
+
+def format_of(source: SourceConfig, path: Path, where: str) -> Source:
+    """Returns the format to read a file with: the one that the config names, else by the file's ending.
+
+    Raises:
+        UserError: the name is unknown, or the ending belongs to no format.
+    """
+    formats = source_formats()
+    if source.format != "auto":
+        return formats.get(source.format)
+    for one in formats.entries.values():
+        if path.suffix.lower() in one.suffixes:
+            return one
+    raise UserError(
+        f"cannot tell the format of '{path.name}' by its ending", where, f"Name it: 'format:' with one of {', '.join(formats.entries)}."
+    )
+
+
+def read_rows(sources: tuple[SourceConfig, ...], base_dir: Path, config_name: str) -> Rows:
+    """Reads all sources.
+
+    Args:
+        sources: what to read.
+        base_dir: folder that paths are relative to.
+        config_name: the config file's name, for messages.
+
+    Raises:
+        UserError: a file is missing or unreadable as a whole, or the config names a column that a file does not have; all such
+            errors together.
+    """
+    frames: list[pl.LazyFrame] = []
+    result = Rows(pl.LazyFrame(schema=META_SCHEMA))
+    errors: list[UserError] = []
+    for index, source in enumerate(sources):
+        where = f"{config_name}: sources.{index}"
+        try:
+            for path in source_files(source, base_dir, where):
+                shown = str(path.relative_to(base_dir)) if path.is_relative_to(base_dir) else source.path
+                raw = format_of(source, path, where).read(path, source.encoding)
+                frames.append(_map_columns(raw.frame, source, shown, where))
+                result.rejected.extend((shown, row) for row in raw.rejected)
+                result.files.append(path)
+        except UserError as error:
+            errors.append(error)
+    raise_all(errors)
+    result.frame = pl.concat(frames, how="diagonal").with_columns(_number_copies())
+    return result
+
+
+def _map_columns(frame: pl.LazyFrame, source: SourceConfig, shown: str, where: str) -> pl.LazyFrame:
+    """Names the columns as fields, and adds the row's identity."""
+    columns = [name for name in frame.collect_schema().names() if name not in {LINE, RECORD}]
+    for key, column in [
+        *((f"fields.{name}", column) for name, column in source.fields.items()),
+        ("key", source.key),
+        ("group", source.group),
+    ]:
+        if column is not None and columns and column not in columns:
+            remedy = f"It has: {', '.join(columns)}. {did_you_mean(column, columns) if len(columns) > 1 else ''}"
+            raise UserError(f"'{shown}' has no column '{column}'", f"{where}.{key}", remedy.strip())
+    alias = source.name or source.path
+    named = pl.col(source.key).fill_null("") if source.key else pl.col(RECORD)
+    identity = named.map_batches(
+        lambda values: pl.Series(values.name, [hash_text(alias, value) for value in values], pl.String), return_dtype=pl.String
+    )
+    mapped = set(source.fields.values())
+    kept = [name for name in columns if name not in mapped and name not in source.fields]
+    return frame.select(
+        identity.alias(ROW_ID),
+        pl.lit(shown).alias(SOURCE),
+        pl.col(LINE),
+        (pl.col(source.group) if source.group else pl.lit(None, pl.String)).alias(GROUP),
+        pl.lit(source.split, pl.String).alias(FIXED_SPLIT),
+        *(pl.col(column).alias(name) for name, column in source.fields.items()),
+        *(pl.col(name) for name in kept),
+    )
+
+
+def _number_copies() -> pl.Expr:
+    """Gives equal records the suffixes -2, -3 in order of appearance."""
+    number = pl.int_range(pl.len()).over(ROW_ID) + 1
+    return pl.when(number == 1).then(pl.col(ROW_ID)).otherwise(pl.format("{}-{}", ROW_ID, number)).alias(ROW_ID)

@@ -1,0 +1,1 @@
+"""Source formats: each module is one, and is found by itself."""

@@ -1,0 +1,78 @@
+"""Which split a row belongs to, and which duplicates leave: decided on rows, before templating."""
+
+import polars as pl
+
+from loopwright.hashing import hash_text, unit_interval
+from prep.config import SPLIT_NAMES, SplitConfig
+from prep.keys import normalise_expr
+from prep.rows import FIXED_SPLIT, GROUP, ROW_ID, SOURCE
+from prep.source import LINE
+
+SPLIT = "#assigned"
+INPUT_KEY = "#input_key"
+DUPLICATE_OF = "#duplicate_of"
+_SPLIT_TYPE = pl.Enum(["test", "validation", "train"])  # in the order in which a duplicate's survivor is preferred
+
+
+def key_of(fields: list[str]) -> pl.Expr:
+    """Returns the hash of the normalised values of some fields: equal for rows that say the same there."""
+
+    def hash_rows(columns: pl.Series) -> pl.Series:
+        return pl.Series(columns.name, [hash_text(*row.values()) for row in columns], pl.String)
+
+    normalised = pl.struct([normalise_expr(pl.col(name)).alias(name) for name in sorted(fields)])
+    return normalised.map_batches(hash_rows, return_dtype=pl.String)
+
+
+def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[str], ledger_name: str) -> pl.LazyFrame:
+    """Adds the split of each row.
+
+    By a hash of the group where there is one (two paraphrases of one complaint must not straddle train and test), else of the
+    normalised input, so that appending rows moves no row that was there. A source may fix the split of all its rows, and rows that the
+    fix ledger added are for training.
+
+    Args:
+        frame: rows.
+        config: shares and seed.
+        input_fields: the fields that the model is shown.
+        ledger_name: the source name of added rows.
+    """
+
+    def draw(keys: pl.Series) -> pl.Series:
+        return pl.Series(keys.name, [unit_interval(key, config.seed) for key in keys], pl.Float64)
+
+    key = pl.coalesce(pl.format("group:{}", GROUP), pl.format("input:{}", INPUT_KEY))
+    drawn = key.map_batches(draw, return_dtype=pl.Float64)
+    hashed = (
+        pl.when(drawn < config.train)
+        .then(pl.lit("train"))
+        .when(drawn < config.train + config.validation)
+        .then(pl.lit("validation"))
+        .otherwise(pl.lit("test"))
+    )
+    added = pl.when(pl.col(SOURCE) == ledger_name).then(pl.lit("train"))
+    return frame.with_columns(key_of(input_fields).alias(INPUT_KEY)).with_columns(
+        pl.coalesce(pl.col(FIXED_SPLIT), added, hashed).alias(SPLIT)
+    )
+
+
+def mark_duplicates(frame: pl.LazyFrame, fields: list[str]) -> pl.LazyFrame:
+    """Adds `source:line` of the surviving copy to rows whose fields say the same as an earlier row's.
+
+    The survivor is the first copy in test, else in validation, else in train, so that an evaluation row is never lost to its copy.
+    """
+    order = "#row"
+    survivor = pl.format("{}:{}", SOURCE, LINE).sort_by(pl.col(SPLIT).cast(_SPLIT_TYPE), order).first().over("#key")
+    is_survivor = pl.col(ROW_ID) == pl.col(ROW_ID).sort_by(pl.col(SPLIT).cast(_SPLIT_TYPE), order).first().over("#key")
+    return (
+        frame.with_row_index(order)
+        .with_columns(key_of(fields).alias("#key"))
+        .with_columns(pl.when(~is_survivor).then(survivor).alias(DUPLICATE_OF))
+        .drop("#key", order)
+    )
+
+
+def split_counts(splits: pl.Series) -> dict[str, int]:
+    """Returns the number of examples in each split, empty ones included."""
+    counts = dict(splits.value_counts().iter_rows())
+    return {name: counts.get(name, 0) for name in SPLIT_NAMES}
