@@ -236,9 +236,11 @@ _TIME_MERIDIEM = re.compile(
     rf"(?<![\w:.,])(\d{{1,2}}|(?:{'|'.join(_UNITS[1:13])})\b)(?:[.:]([0-5]\d))?\s?([ap])\.?\s?m\b\.?", re.IGNORECASE
 )
 _TIME_OCLOCK = re.compile(rf"(?<![\w:.,])(\d{{1,2}}|(?:{'|'.join(_UNITS[1:13])})\b)\s?o['\u2019]clock", re.IGNORECASE)
+# "customer: 800 screws" is a speaker's turn, so that a bare colon counts only where the number stands alone.
 _CUSTOMER = re.compile(
-    r"\b(?:customer|client|account|acct|member|membership|patient)(?:'s)?\s?(?:(?:number|no|nr|num|id|#)\b\.?|#)?\s?(?:is|was|:|=|#)?\s{0,2}#?"
-    r"(?P<value>[A-Z]{0,3}-?\d{3,12})(?![\w%]|[.,:/-]\d)",
+    r"\b(?:customer|client|account|acct|member|membership|patient)(?:'s)?"
+    r"(?:\s?(?:(?:number|no|nr|num|id)\b\.?|#)\s?(?:is|was|[:=#])?\s?#?|\s|:\s?(?=\d{4,12}\s{0,3}(?:[.,;\n]|$)))"
+    r"(?P<value>\d{3,12})(?![\w%]|[.,:/-]\d)",
     re.IGNORECASE,
 )
 # The number is asked for by one speaker and given by the other.
