@@ -1,0 +1,86 @@
+"""LoRA adapters through peft: put on a model, saved, loaded and checked."""
+
+import json
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from loopwright.errors import UserError
+from loopwright.files import write_atomic
+from train.config import LoraOptions
+from train.models import Model
+
+WEIGHTS_NAME = "adapter_model.safetensors"
+CONFIG_NAME = "adapter_config.json"
+
+
+def add_adapter(model: Model, options: LoraOptions) -> Model:
+    """Puts a fresh adapter on a model; only it is trainable, in float32 whatever the model's own precision. Torch's seed decides it.
+
+    Raises:
+        UserError: `targets` names no layer of the model.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules=options.targets if isinstance(options.targets, str) else list(options.targets),
+        task_type="CAUSAL_LM",
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft still asks transformers by names that are being renamed
+            adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
+    except ValueError as error:
+        raise UserError(
+            f"the adapter fits no layer: {str(error).splitlines()[0]}", "lora.targets", "Name linear layers of this model, or all-linear."
+        ) from error
+    _compute_in_model_dtype(adapted)
+    return adapted
+
+
+def save_adapter(adapted: Model, folder: Path) -> None:
+    """Writes the adapter in peft's format: equal adapters give equal bytes."""
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        adapted.save_pretrained(temporary, save_embedding_layers=False)
+        config = json.loads((Path(temporary) / CONFIG_NAME).read_text(encoding="utf-8"))
+        if isinstance(config["target_modules"], list):  # peft keeps a set, whose order differs from process to process
+            config["target_modules"].sort()
+        write_atomic(folder / WEIGHTS_NAME, (Path(temporary) / WEIGHTS_NAME).read_bytes())
+        write_atomic(folder / CONFIG_NAME, json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def load_adapter(model: Model, folder: Path) -> Model:
+    """Puts a saved adapter on its base model, for use: within `.disable_adapter()` the result is the base model again.
+
+    Raises:
+        UserError: the folder holds no adapter, or one that does not fit this model.
+    """
+    from peft import PeftModel
+
+    for name in (CONFIG_NAME, WEIGHTS_NAME):
+        if not (folder / name).is_file():
+            raise UserError(f"the folder holds no adapter: there is no {name} in it", str(folder), "Name the --out folder of a train run.")
+    try:
+        adapted = PeftModel.from_pretrained(model, folder)
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        cause = f"the adapter does not fit the model: {str(error).splitlines()[0]}"
+        raise UserError(cause, str(folder), "Give the base model that it was trained on (run.json names it).") from error
+    return adapted.eval()
+
+
+def trainable(adapted: Model) -> dict[str, Any]:
+    """Returns the adapter's parameters by name, in the model's order."""
+    return {name: parameter for name, parameter in adapted.named_parameters() if parameter.requires_grad}
+
+
+def _compute_in_model_dtype(adapted: Model) -> None:
+    """Keeps peft from casting each layer's input up to the adapter's float32; autocast casts the small adapter down instead."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for module in adapted.modules():
+        if isinstance(module, BaseTunerLayer):
+            module.cast_input_dtype_enabled = False

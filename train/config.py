@@ -1,0 +1,81 @@
+"""What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from loopwright.config import validate
+from train.models import Dtype
+
+Schedule = Literal["cosine", "linear", "constant"]
+Truncation = Literal["raise", "drop"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class LoraOptions(_Model):
+    """The shape of the low-rank adapter (Hu et al., 2021)."""
+
+    rank: int = Field(16, ge=1)
+    """Rank of each update."""
+    alpha: float = Field(32, gt=0)
+    """The update is scaled by alpha / rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout on the adapter's input while training."""
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Names of the linear layers that get an adapter, such as `[q_proj, v_proj]`; `all-linear` is all but the output head."""
+
+
+class TrainConfig(_Model):
+    """One training run. The defaults suit a small model and a few hundred short examples on a CPU."""
+
+    model: str = "embedded"
+    """The base model: `embedded`, a folder or a hub name."""
+    objective: str = "chat"
+    """What is learned from an example; `chat` trains the assistant's turns."""
+    epochs: int = Field(2, ge=1)
+    """Passes over the train split."""
+    max_steps: int | None = Field(None, ge=1)
+    """Stop after this many steps, however many epochs that is."""
+    learning_rate: float = Field(5e-4, gt=0)
+    """The highest learning rate, reached at the end of the warm-up."""
+    batch_size: int = Field(8, ge=1)
+    """Examples a step."""
+    micro_batch_size: int | None = Field(None, ge=1)
+    """At most this many examples in one forward pass; gradients accumulate over the step. Default: as many as `micro_batch_tokens` lets."""
+    micro_batch_tokens: int = Field(2048, ge=1)
+    """At most this many tokens in one forward pass (one longer example still goes alone). Lower it where memory runs out."""
+    warmup: float = Field(0.05, ge=0, le=1)
+    """Share of the steps over which the learning rate rises from zero."""
+    schedule: Schedule = "cosine"
+    """How the learning rate falls after the warm-up: to zero along a cosine, along a line, or not at all."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay on the adapter (AdamW)."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this norm where theirs is higher."""
+    lora: LoraOptions = LoraOptions()
+    """The adapter's shape."""
+    max_length: int = Field(2048, ge=2)
+    """Longest example in tokens; the model's own limit where that is lower."""
+    truncation: Truncation = "raise"
+    """What is done with longer examples: `raise` stops before training and lists them, `drop` leaves them out and lists them in run.json."""
+    dtype: Dtype = "auto"
+    """Precision of the base weights and of the computation; the adapter itself is always float32."""
+    seed: int = Field(17, ge=0)
+    """Decides the adapter's start, the order of the examples and dropout."""
+    validation: bool = True
+    """Measure the loss on the validation split at the end of each epoch."""
+    checkpoint_every: int = Field(50, ge=1)
+    """Steps between checkpoints; one is also written at the end of each epoch."""
+
+
+def override(config: TrainConfig, options: dict[str, Any]) -> TrainConfig:
+    """Returns the config with command-line options laid over it. An option that is None was not given.
+
+    Raises:
+        UserError: an option's value is not allowed.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    return validate({**config.model_dump(), **given}, TrainConfig, "train options")

@@ -1,0 +1,144 @@
+"""Models for training and evaluation: which there are, how one is loaded, and the hash that says which weights it was."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from loopwright.errors import UserError
+from loopwright.hashing import hash_file, hash_text
+from loopwright.models import KNOWN_MODELS, is_ready, model_dir, resolve_model
+
+if TYPE_CHECKING:
+    import torch
+
+Dtype = Literal["auto", "bfloat16", "float32"]
+Model = Any  # a transformers causal language model, which peft may have wrapped; transformers comes without usable types
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What `train models` says of a model that has a short name.
+
+    Attributes:
+        name: what `--model` takes.
+        path: the folder in which it is, or will be.
+        ready: it is there.
+        parameters: number of weights.
+        licence: SPDX identifier.
+        description: the model behind the name.
+    """
+
+    name: str
+    path: Path
+    ready: bool
+    parameters: int
+    licence: str
+    description: str
+
+
+def list_models() -> list[ModelInfo]:
+    """Returns the models that have a short name, fetched or not."""
+    return [
+        ModelInfo(name, model_dir(name), is_ready(model_dir(name)), known.num_parameters, known.licence, known.description)
+        for name, known in KNOWN_MODELS.items()
+    ]
+
+
+def model_folder(name: str) -> Path:
+    """Returns the folder that holds a model's files; for a hub name, its snapshot in the hub's cache, downloaded if need be.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    source = resolve_model(name)
+    if Path(source).is_dir():
+        return Path(source)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(source, allow_patterns=["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]))
+    except Exception as error:  # the hub's own errors, the network's, and the file system's
+        raise _cannot_load(name, error) from error
+
+
+def load_model(name: str, dtype: Dtype = "auto") -> Model:
+    """Loads a causal language model in evaluation mode, onto the GPU where there is one.
+
+    Safetensors only, and no code that comes with a model is run.
+
+    Args:
+        name: `embedded`, a folder or a hub name.
+        dtype: of the weights and the computation; `auto` is what `resolve_dtype` says.
+
+    Raises:
+        UserError: the model is not there, or cannot be loaded.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    folder = model_folder(name)
+    use_physical_cores()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=resolve_dtype(dtype), use_safetensors=True, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise _cannot_load(name, error) from error
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def resolve_dtype(dtype: Dtype) -> "torch.dtype":
+    """Returns the torch dtype for a name; `auto` is bfloat16 where the processor has instructions for it, else float32.
+
+    Asked of the processor, not timed: a timing on a busy machine would give the same run two precisions on two days.
+    """
+    import torch
+
+    if dtype != "auto":
+        return torch.bfloat16 if dtype == "bfloat16" else torch.float32
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    capabilities = torch.cpu.get_capabilities()
+    native = any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return torch.bfloat16 if native else torch.float32
+
+
+def model_sha256(folder: Path) -> str:
+    """Returns the hash of a model's weights: sha256 of the safetensors file, or, of several, a hash of their names and sha256s.
+
+    Reads every byte (about half a second for each 250 MB): call it once a run.
+
+    Raises:
+        UserError: the folder holds no safetensors.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise UserError("the folder holds no weights: there is no .safetensors file in it", str(folder), "Save the model as safetensors.")
+    if len(files) == 1:
+        return hash_file(files[0])
+    return hash_text(*(part for file in files for part in (file.name, hash_file(file))))
+
+
+def use_physical_cores() -> None:
+    """Gives torch one thread for each physical core that this process may run on, unless OMP_NUM_THREADS says otherwise.
+
+    Two threads on one core's two hardware threads slow matrix products down.
+    """
+    import os
+
+    import torch
+
+    if os.environ.get("OMP_NUM_THREADS"):
+        return
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, min(allowed, torch.cpu.get_capabilities().get("num_physical_cores") or allowed)))
+
+
+def _cannot_load(name: str, error: Exception) -> UserError:
+    return UserError(
+        f"cannot load the model '{name}': {(str(error).strip() or type(error).__name__).splitlines()[0]}",
+        remedy="Check that the folder has config.json and *.safetensors of a causal language model, or that the hub can be reached.",
+    )

@@ -1,0 +1,33 @@
+"""Supervised fine-tuning on chats."""
+
+from typing import TYPE_CHECKING, Any
+
+from templates.chat import Encoded, encode_chat
+from train.objective import Objective, TokenScores
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+
+class Chat(Objective):
+    """The weighted negative log-likelihood of the assistant's turns, each with its end-of-turn token.
+
+    ## What it trains
+    Every assistant turn of `messages`, in the model's own chat template. System and user turns and all role headers have weight 0.
+
+    ## When to use it
+    Wherever the model is to answer in the way that the examples answer.
+    """
+
+    name = "chat"
+    form = "chat"
+    column = "messages"
+
+    def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> Encoded:
+        """Encodes the conversation as a whole, once."""
+        return encode_chat(tokenizer, example["messages"])
+
+    def loss(self, scores: TokenScores) -> "torch.Tensor":
+        """Returns the weighted sum of the tokens' negative log-likelihoods."""
+        return -(scores.logprobs * scores.weights).sum()

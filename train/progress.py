@@ -1,0 +1,58 @@
+"""The progress bar of a training run, on stderr."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from loopwright.console import console
+
+# Reading the loss makes the host wait for the device, so it is read this often and not every step.
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class TrainingBar:
+    """Shows steps, loss, tokens a second and the time left.
+
+    Args:
+        num_steps: steps of the whole run.
+        num_done: steps done before this process began.
+    """
+
+    def __init__(self, num_steps: int, num_done: int) -> None:
+        columns = (
+            TextColumn("training"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}  {task.fields[speed]} tokens/s"),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        )
+        self._progress = Progress(*columns, console=console(), refresh_per_second=4)
+        self._task = self._progress.add_task("training", total=num_steps, completed=num_done, loss="...", speed="...")
+        self._last_look = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def is_due(self) -> bool:
+        """Says whether it is time to look at the loss again."""
+        return time.monotonic() - self._last_look >= _SECONDS_BETWEEN_LOOKS
+
+    def advance(self) -> None:
+        """Counts one step."""
+        self._progress.advance(self._task)
+
+    def show(self, loss: float, tokens_per_second: float) -> None:
+        """Shows a step's loss and the speed so far."""
+        self._last_look = time.monotonic()
+        self._progress.update(self._task, loss=f"{loss:.4f}", speed=f"{tokens_per_second:,.0f}")
+
+    def note(self, text: str) -> None:
+        """Prints a line above the bar."""
+        self._progress.console.print(text, markup=False)
