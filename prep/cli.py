@@ -1,0 +1,116 @@
+"""The `prep` command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loopwright.console import console, make_app, notice, print_json, print_result, run_app
+from prep.fix_cli import fix_app
+from prep.lint.cli import register as register_lint
+
+app = make_app("Turn raw rows into a dataset to fine-tune on, and look after it.")
+templates_app = make_app("The templates that rows are rendered with.")
+app.add_typer(fix_app, name="fix")
+app.add_typer(templates_app, name="templates")
+register_lint(app)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="A raw file.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The config to write; default: beside the file.")] = None,
+) -> None:
+    """Write a commented config from a look at the data."""
+    from prep.init import write_config
+
+    written = write_config(data, out)
+    for line in written.guesses:
+        notice(line)
+    print_result(str(written.path))
+
+
+@app.command()
+def build(
+    config: Annotated[Path, typer.Argument(help="The YAML config.")],
+    out: Annotated[Path, typer.Option("--out", help="The dataset's folder.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at rows that cannot be used.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build a dataset: read, map, fix, split, render, write."""
+    from prep.build import build as build_dataset
+    from prep.summary import print_build
+
+    result = build_dataset(config, out, strict=strict)
+    print_build(result)
+    if as_json:
+        print_json(result.to_json())
+
+
+@app.command()
+def show(
+    dataset: Annotated[Path, typer.Argument(help="A dataset's folder.")],
+    example_id: Annotated[str | None, typer.Option("--id", help="An example's id, or the beginning of one.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many examples.")] = 1,
+    tokens: Annotated[str | None, typer.Option(metavar="MODEL", help="Show what is trained, under this model's chat template.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show rendered examples, and which of their tokens are trained."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from prep.show import render_example
+    from prep.show import show as show_examples
+
+    shown = show_examples(dataset, split=split, example_id=example_id, limit=limit, model=tokens)
+    if as_json:
+        print_json([{**row, "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown])
+        return
+    output = Console(highlight=False)
+    for row, pieces in shown:
+        output.print(render_example(row, pieces))
+
+
+@templates_app.command("list")
+def list_templates(as_json: Json = False) -> None:
+    """List the library's templates."""
+    from rich.table import Table
+
+    from templates.library import library_template, template_names
+
+    found = [library_template(name) for name in template_names()]
+    if as_json:
+        print_json([{"name": one.name, "forms": one.kinds, "task": one.header.task, "inputs": dict(one.header.inputs)} for one in found])
+        return
+    table = Table("name", "forms", "inputs", "what it does")
+    for one in found:
+        table.add_row(one.name, ", ".join(one.kinds), ", ".join(one.header.inputs), one.header.description)
+    console().print(table)
+
+
+@templates_app.command("show")
+def show_template(
+    name: Annotated[str, typer.Argument(help="A template of the library, or a template file.")],
+    plan: Annotated[bool, typer.Option("--plan", help="Say whether it is compiled, and why not.")] = False,
+) -> None:
+    """Print a template's source."""
+    from templates.library import library_template
+    from templates.template import load_template
+
+    template = load_template(Path(name)) if name.endswith(".jinja") else library_template(name)
+    if not plan:
+        print_result(template.source)
+        return
+    from templates.compile import plan as plan_of
+
+    chosen = plan_of(template)
+    print_result(f"{template.name}: {chosen.path}" + (f", because {chosen.reason}" if chosen.reason else ""))
+
+
+def main() -> None:
+    """Runs the command."""
+    run_app(app)

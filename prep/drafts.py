@@ -1,0 +1,186 @@
+"""Drafts: proposed fixes that a person looks through, corrects in one go, and accepts.
+
+They live in one JSON Lines file. `prep fix edit` turns it into a table (CSV) and back; `prep fix apply` moves what was accepted into the
+fix ledger.
+"""
+
+import csv
+import io
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from loopwright.errors import UserError, raise_all
+from loopwright.files import read_json_lines, write_atomic, write_json_lines
+from prep.config import load_build_config
+from prep.fixes import Fields, Fix, append_fixes, load_fixes
+
+_COLUMNS = ("draft", "accept", "op", "row", "field", "now", "new", "reason")
+_YES = frozenset({"yes", "y", "true", "1", "x"})
+_NO = frozenset({"no", "n", "false", "0", ""})
+
+
+class Draft(BaseModel):
+    """One proposed fix.
+
+    A value of None in `after` is for a person to fill in.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    accept: bool = False
+    """Whether `prep fix apply` takes it."""
+    op: Literal["edit", "drop", "relabel", "add"]
+    """As in the ledger."""
+    row_id: str = ""
+    """The row; empty for `add`."""
+    place: str = ""
+    """`source:line` of the row, for people."""
+    before: Fields = {}
+    """The touched fields' values now."""
+    after: Fields = {}
+    """The touched fields' new values."""
+    before_hash: str = ""
+    """Hash of the whole row now."""
+    scope: Literal["all", "one"] = "all"
+    """Whether all copies of the row are meant."""
+    reason: str
+    """Why."""
+    evidence: dict[str, Any] = {}
+    """The diagnostic or the failure behind it."""
+    safe: bool = False
+    """Whether it may be accepted without a look."""
+
+    def to_fix(self) -> Fix:
+        """Returns the ledger's entry."""
+        shared = self.model_dump(include={"op", "row_id", "before", "after", "before_hash", "scope", "reason", "evidence"})
+        return Fix(**shared)
+
+
+def load_drafts(path: Path) -> list[Draft]:
+    """Reads drafts.
+
+    Raises:
+        UserError: the file is missing or a line of it is no draft.
+    """
+    drafts: list[Draft] = []
+    errors: list[UserError] = []
+    for number, row in enumerate(read_json_lines(path), start=1):
+        try:
+            drafts.append(Draft.model_validate(row))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            errors.append(UserError(f"'{key}': {first['msg']}", f"{path}:{number}", "Mend it, or make the drafts again: prep fix propose"))
+    raise_all(errors)
+    return drafts
+
+
+def save_drafts(path: Path, drafts: list[Draft]) -> None:
+    """Writes drafts; they quote the corpus, so the file is private."""
+    write_json_lines(path, [draft.model_dump() for draft in drafts], private=True)
+
+
+def drafts_to_csv(drafts: list[Draft]) -> str:
+    """Returns the drafts as a table, one line a field: set `accept` to yes, correct `new`."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(_COLUMNS)
+    for number, draft in enumerate(drafts, start=1):
+        accept = "yes" if draft.accept else "no"
+        for name in draft.after or [""]:
+            now, new = draft.before.get(name) or "", draft.after.get(name) or ""
+            writer.writerow([number, accept, draft.op, draft.place, name, now, new, draft.reason])
+    return buffer.getvalue()
+
+
+def drafts_from_csv(text: str, drafts: list[Draft], location: str) -> list[Draft]:
+    """Returns the drafts with what a person changed in the table: `accept` and `new`. A line that was deleted is not accepted.
+
+    Raises:
+        UserError: a line belongs to no draft, or says neither yes nor no.
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    if reader.fieldnames is None or not {"draft", "accept", "field", "new"} <= set(reader.fieldnames):
+        raise UserError("the table's header is not that of the drafts", f"{location}:1", f"It is: {', '.join(_COLUMNS)}.")
+    changed = [draft.model_copy(update={"accept": False, "after": dict(draft.after)}) for draft in drafts]
+    for row in reader:
+        where = f"{location}:{reader.line_num}"
+        number = str(row["draft"]).strip()
+        if not number.isdigit() or not 1 <= int(number) <= len(changed):
+            raise UserError(f"there is no draft {number or '(empty)'}", where, "Leave the first column as it is.")
+        accept = str(row["accept"] or "").strip().lower()
+        if accept not in _YES | _NO:
+            raise UserError(f"'accept' is '{accept}'", where, "Write yes or no.")
+        draft = changed[int(number) - 1]
+        draft.accept = accept in _YES
+        if row["field"]:
+            draft.after[row["field"]] = row["new"] or (draft.after.get(row["field"]) if draft.after.get(row["field"]) == "" else None)
+    return changed
+
+
+def edit_in_editor(path: Path) -> list[Draft]:
+    """Opens the drafts as a table in $VISUAL or $EDITOR and takes back what a person changed.
+
+    Raises:
+        UserError: there is no editor, it fails, or the table no longer reads.
+    """
+    drafts = load_drafts(path)
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        raise UserError("neither $VISUAL nor $EDITOR is set", remedy="Set one, or use --to-csv FILE, edit that, and --from-csv FILE.")
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "drafts.csv"
+        write_atomic(table, drafts_to_csv(drafts), private=True)
+        try:
+            subprocess.run([*shlex.split(editor), str(table)], check=True)  # noqa: S603 (the user's own editor)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UserError(f"the editor '{editor}' failed: {error}", remedy="The drafts are as they were.") from error
+        changed = drafts_from_csv(table.read_text(encoding="utf-8"), drafts, "the edited table")
+    save_drafts(path, changed)
+    return changed
+
+
+def apply_drafts(path: Path, config_path: Path, *, safe: bool = False) -> list[Fix]:
+    """Moves accepted drafts into the fix ledger of a config; the drafts that were not accepted stay.
+
+    Args:
+        path: the drafts.
+        config_path: the build config, which names the ledger.
+        safe: take the safe ones too, accepted or not.
+
+    Returns:
+        The new entries.
+
+    Raises:
+        UserError: an accepted draft lacks a value or changes nothing; all such drafts together. Nothing is written then.
+    """
+    drafts = load_drafts(path)
+    ledger = config_path.parent / load_build_config(config_path).fixes
+    known = {fix.model_dump_json() for fix in load_fixes(ledger)}
+    taken: list[Fix] = []
+    left: list[Draft] = []
+    errors: list[UserError] = []
+    for number, draft in enumerate(drafts, start=1):
+        if not (draft.accept or (safe and draft.safe)):
+            left.append(draft)
+            continue
+        where = f"{path}:{number}"
+        missing = [name for name, value in draft.after.items() if value is None]
+        if missing:
+            errors.append(
+                UserError(f"the draft for {draft.place or 'a new row'} has no value for '{missing[0]}'", where, "Fill it in: prep fix edit")
+            )
+        elif draft.op != "drop" and draft.after == {name: draft.before.get(name) for name in draft.after}:
+            errors.append(UserError(f"the draft for {draft.place} changes nothing", where, "Change its value, or do not accept it."))
+        elif (fix := draft.to_fix()).model_dump_json() not in known:
+            taken.append(fix)
+    raise_all(errors)
+    append_fixes(ledger, taken)
+    save_drafts(path, left)
+    return taken

@@ -1,0 +1,156 @@
+"""Proposes fixes: from lint's diagnostics, and from what a model got wrong.
+
+A model's failure never changes an evaluation row and never copies one into training. It points at the nearest training rows, which may
+be wrong, or asks for new ones.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loopwright.files import read_json_lines
+from prep.dataset import Dataset
+from prep.drafts import Draft
+from prep.fixes import Fields, row_hash
+from prep.lint.run import LintOptions, lint
+
+# Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
+_NEAR = 0.35
+_MAX_REPAIRS_A_FAILURE = 2
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """A training row that failures point at."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    similarity: float = 0.0
+
+
+def propose(dataset_path: Path, *, failures_path: Path | None = None, model: str | None = None) -> list[Draft]:
+    """Drafts fixes for a dataset.
+
+    Args:
+        dataset_path: the dataset.
+        failures_path: `failures.jsonl` of an evaluation on its validation split, if there is one.
+        model: a model whose tokenizer lint's token rules use.
+
+    Raises:
+        UserError: the dataset or the failures cannot be read.
+    """
+    dataset = Dataset.open(dataset_path)
+    rows = _rows(dataset)
+    drafts = [_from_lint(draft, rows) for draft in lint(dataset_path, options=LintOptions(model=model)).drafts() if draft["row_id"] in rows]
+    if failures_path is not None:
+        drafts += _from_failures(read_json_lines(failures_path), rows, dataset)
+    return _without_repeats(drafts)
+
+
+def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """Returns by row id: the place, split, choices and fields of the row, those of all its examples."""
+    rows: dict[str, dict[str, Any]] = {}
+    columns = ("row_id", "source", "line", "split", "template", "choices", "fields")
+    for row in dataset.examples().select(columns).collect().iter_rows(named=True):
+        known = rows.setdefault(row["row_id"], {**row, "fields": {}})
+        known["fields"] |= json.loads(row["fields"])
+    return rows
+
+
+def _from_lint(draft: dict[str, Any], rows: dict[str, dict[str, Any]]) -> Draft:
+    row = rows[draft["row_id"]]
+    fields: Fields = row["fields"]
+    after: Fields = draft["fields"] or {}
+    before = fields if draft["op"] == "drop" else {name: fields.get(name) for name in after}
+    return Draft(
+        op=draft["op"],
+        row_id=draft["row_id"],
+        place=_place(row),
+        before=before,
+        after=after,
+        before_hash=row_hash(fields),
+        reason=draft["reason"],
+        evidence=draft["evidence"],
+        safe=draft["safe"],
+        accept=draft["safe"],
+    )
+
+
+def _from_failures(failures: list[dict[str, Any]], rows: dict[str, dict[str, Any]], dataset: Dataset) -> list[Draft]:
+    """Repairs of training rows that taught the wrong answer; where none is near, a request for a new row."""
+    suspects: dict[str, _Suspect] = {}
+    drafts: list[Draft] = []
+    for failure in failures:
+        near = [one for one in failure["neighbours"] if one["row_id"] in rows and one["similarity"] >= _NEAR]
+        misleading = [one for one in near if not one["same_answer"]]
+        for one in misleading[:_MAX_REPAIRS_A_FAILURE]:
+            suspect = suspects.setdefault(one["row_id"], _Suspect())
+            suspect.answers[failure["reference"]] += 1
+            suspect.failures.append(failure["id"])
+            suspect.similarity = max(suspect.similarity, one["similarity"])
+        if not misleading and failure["row_id"] in rows:
+            drafts.append(_request(failure, rows[failure["row_id"]], num_near=len(near)))
+    repairs = [_repair(row_id, suspect, rows[row_id], dataset) for row_id, suspect in suspects.items() if rows[row_id]["split"] == "train"]
+    return [*sorted(repairs, key=lambda draft: -len(draft.evidence["failures"])), *drafts]
+
+
+def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Dataset) -> Draft:
+    fields: Fields = row["fields"]
+    name = answer_field(row, dataset)
+    proposed: str | None = None
+    if row["choices"]:  # a label can be proposed; an answer in words is for a person to write
+        verbalizer = dataset.manifest.template(row["template"]).verbalizer
+        word = suspect.answers.most_common(1)[0][0]
+        proposed = next((key for key, value in verbalizer.items() if value == word), None)
+    reason = (
+        f"nearest to {len(suspect.failures)} failed validation rows (similarity up to {suspect.similarity:.2f}) and answers otherwise; "
+        "is its answer right?"
+    )
+    return Draft(
+        op="relabel" if row["choices"] else "edit",
+        row_id=row_id,
+        place=_place(row),
+        before={name: fields.get(name)},
+        after={name: proposed},
+        before_hash=row_hash(fields),
+        reason=reason,
+        evidence={"failures": suspect.failures, "similarity": round(suspect.similarity, 4)},
+    )
+
+
+def _request(failure: dict[str, Any], row: dict[str, Any], *, num_near: int) -> Draft:
+    """Asks for a new training row. The evaluation row's own text is left out on purpose: copying it would be cheating."""
+    teaches = f"only {num_near} training rows are near it" if num_near else "no training row is near it"
+    return Draft(
+        op="add",
+        after=dict.fromkeys(row["fields"]),
+        reason=f"{failure['id']} failed (expected: {failure['reference'][:60]}) and {teaches}; write a new row of that kind, not a copy",
+        evidence={"failures": [failure["id"]]},
+    )
+
+
+def answer_field(row: dict[str, Any], dataset: Dataset) -> str:
+    """Returns the field that holds a row's answer: its label for a classification, else the last field that its template declares."""
+    fields: list[str] = list(row["fields"])
+    if row["choices"]:
+        keys = set(dataset.manifest.template(row["template"]).verbalizer)
+        return next((name for name in reversed(fields) if row["fields"][name] in keys), fields[-1])
+    return fields[-1]
+
+
+def _place(row: dict[str, Any]) -> str:
+    return f"{row['source']}:{row['line']}"
+
+
+def _without_repeats(drafts: list[Draft]) -> list[Draft]:
+    """Keeps one draft for each row, operation and set of fields: the first, which has the stronger evidence."""
+    seen: set[tuple[str, str, tuple[str, ...], str]] = set()
+    kept = []
+    for draft in drafts:
+        key = (draft.op, draft.row_id, tuple(sorted(draft.after)), draft.reason if draft.op == "add" else "")
+        if key not in seen:
+            seen.add(key)
+            kept.append(draft)
+    return kept

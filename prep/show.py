@@ -1,0 +1,109 @@
+"""One example as a person reads it, and, with a tokenizer, what of it is trained."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loopwright.errors import UserError, did_you_mean
+from prep.dataset import Dataset
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of tokens of one kind.
+
+    Attributes:
+        text: what the tokens say.
+        trained: whether the loss counts them.
+        num_tokens: how many they are.
+    """
+
+    text: str
+    trained: bool
+    num_tokens: int
+
+
+def find_examples(dataset: Dataset, *, split: str | None, example_id: str | None, limit: int) -> list[dict[str, Any]]:
+    """Returns examples to show: one by its id (or its row's id, or the beginning of either), else the first ones.
+
+    Raises:
+        UserError: there is none of that id, or none in that split.
+    """
+    import polars as pl
+
+    frame = dataset.examples(split)
+    if example_id is not None:
+        frame = frame.filter(pl.col("id").str.starts_with(example_id))
+    rows = frame.head(limit).collect().to_dicts()
+    if not rows and example_id is not None:
+        ids = dataset.examples().select("row_id").head(1000).collect()["row_id"].to_list()
+        raise UserError(f"no example has the id '{example_id}'", str(dataset.path), did_you_mean(example_id, ids))
+    if not rows:
+        raise UserError(f"the split '{split}' has no example", str(dataset.path), "Choose another --split.")
+    return rows
+
+
+def trained_pieces(row: dict[str, Any], model: str) -> list[Piece]:
+    """Returns a chat example's tokens under a model's real chat template, grouped into trained and untrained runs.
+
+    Raises:
+        UserError: the example has no chat form, or the tokenizer or the mask fails.
+    """
+    from templates.chat import encode_chat, load_tokenizer
+
+    if not row["messages"]:
+        raise UserError(f"example {row['id']} has no messages", remedy="Leave --tokens out.")
+    encoded = encode_chat(load_tokenizer(model), row["messages"])
+    pieces: list[Piece] = []
+    run_start, end = 0, 0
+    for index, (offset, weight) in enumerate(zip(encoded.offsets, encoded.weights, strict=True)):
+        last = index + 1 == len(encoded.weights)
+        end = offset[1]
+        if last or (encoded.weights[index + 1] > 0) != (weight > 0):
+            start = encoded.offsets[run_start][0] if not pieces else sum(len(piece.text) for piece in pieces)
+            pieces.append(Piece(encoded.text[start : len(encoded.text) if last else end], weight > 0, index + 1 - run_start))
+            run_start = index + 1
+    return pieces
+
+
+def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "RenderableType":
+    """Returns a panel with one example: its place, its parts, or its tokens in colour."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    lines: list[Text] = []
+    if pieces is not None:
+        text = Text()
+        for piece in pieces:
+            text.append(piece.text, style="bold black on green" if piece.trained else "dim")
+        trained = sum(piece.num_tokens for piece in pieces if piece.trained)
+        lines += [text, Text(f"\n{sum(piece.num_tokens for piece in pieces)} tokens, {trained} of them trained (green)", style="italic")]
+    else:
+        for message in row["messages"] or []:
+            lines += [Text(message["role"], style="bold cyan"), Text(message["content"] or "")]
+        for part in ("prompt", "target", "text"):
+            if row[part] is not None:
+                lines += [Text(part, style="bold cyan"), Text(row[part])]
+        for part in ("chosen", "rejected"):
+            for message in row[part] or []:
+                lines += [Text(part, style="bold cyan"), Text(message["content"] or "")]
+        if row["choices"]:
+            lines += [Text("choices", style="bold cyan"), Text(", ".join(row["choices"]))]
+    title = f"{row['source']}:{row['line']}  {row['split']}  {row['template']}"
+    return Panel(Group(*lines), title=title, subtitle=row["id"], title_align="left", subtitle_align="left")
+
+
+def show(
+    path: Path, *, split: str | None, example_id: str | None, limit: int, model: str | None
+) -> list[tuple[dict[str, Any], list[Piece] | None]]:
+    """Returns the examples to show, each with its tokens where a model is named.
+
+    Raises:
+        UserError: the dataset, the example or the model is not there.
+    """
+    rows = find_examples(Dataset.open(path), split=split, example_id=example_id, limit=limit)
+    return [(row, trained_pieces(row, model) if model else None) for row in rows]
