@@ -1,0 +1,200 @@
+"""Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, metrics.
+
+`--check` writes nothing and fails where a page is out of date.
+"""
+
+import ast
+import inspect
+import itertools
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+REFERENCE_DIR = Path(__file__).parent / "reference"
+_HEAD = "<!-- Written by docs/generate.py from the code; edit the code. -->\n\n"
+
+
+def commands_page() -> str:
+    """Returns the page of all commands and their options."""
+    import typer
+
+    import evals.cli
+    import loop.cli
+    import prep.cli
+    import train.cli
+
+    page = [
+        "# Commands",
+        "",
+        "Progress and tables go to stderr; stdout is for results. Exit codes: 0 fine, 1 findings or a failed gate, 2 could ",
+    ]
+    page[-1] += "not run, 130 interrupted."
+    for name, app in (("prep", prep.cli.app), ("train", train.cli.app), ("evals", evals.cli.app), ("loop", loop.cli.app)):
+        for path, command in _leaves(typer.main.get_command(app), name):
+            page += ["", f"## {path}", "", command.help or "", "", "| option | what it does | default |", "|---|---|---|"]
+            for parameter in command.params:
+                if parameter.name == "help":
+                    continue
+                names = (
+                    ", ".join(f"`{one}`" for one in parameter.opts)
+                    if parameter.param_type_name == "option"
+                    else f"`{parameter.name.upper()}`"
+                )
+                default = "" if parameter.default in (None, False, ()) or parameter.required else f"`{parameter.default}`"
+                page.append(f"| {names} | {_cell(getattr(parameter, 'help', None) or '')} | {default} |")
+    return "\n".join(page) + "\n"
+
+
+def config_page() -> str:
+    """Returns the page of all config keys."""
+    from evals.config import EvalsConfig
+    from loop.config import LoopConfig
+    from prep.config import BuildConfig
+    from train.config import TrainConfig
+
+    page = [
+        "# The config file",
+        "",
+        "One YAML file; each command reads its own part. Unknown keys are refused. Paths are relative to the file.",
+    ]
+    for title, model in (("Top level", BuildConfig), ("train", TrainConfig), ("evals", EvalsConfig), ("loop", LoopConfig)):
+        page += ["", f"## {title}", ""]
+        page += _model_table(model, "")
+    return "\n".join(page) + "\n"
+
+
+def rules_page() -> str:
+    """Returns the page of all lint rules."""
+    from prep.lint.rule import RULES
+
+    rules = RULES.entries.values()
+    page = [
+        "# Lint rules",
+        "",
+        f"{len(RULES.entries)} rules. `prep rule CODE` prints one of these entries.",
+        "",
+        "| code | name | severity | finds |",
+        "|---|---|---|---|",
+    ]
+    for rule in rules:
+        first = (inspect.getdoc(type(rule)) or "").split("\n", 1)[0]
+        page.append(f"| [{rule.code}](#{rule.code.lower()}-{rule.name.lower()}) | {rule.name} | {rule.severity} | {_cell(first)} |")
+    for rule in rules:
+        page += ["", f"## {rule.code} {rule.name}", "", (inspect.getdoc(type(rule)) or "").replace("\n## ", "\n### ")]
+        if rule.thresholds:
+            page += ["", "### Thresholds", "", "| name | default | where it comes from |", "|---|---|---|"]
+            page += [f"| `{rule.code}.{one.name}` | {one.default:g} | {_cell(one.source)} |" for one in rule.thresholds]
+    return "\n".join(page) + "\n"
+
+
+def templates_page() -> str:
+    """Returns the page of all library templates."""
+    from templates.library import library_template, template_names
+
+    page = ["# Templates", "", "| name | forms | inputs | what it does |", "|---|---|---|---|"]
+    for template in map(library_template, template_names()):
+        inputs = ", ".join(f"`{name}`" for name in template.header.inputs)
+        page.append(f"| `{template.name}` | {', '.join(template.kinds)} | {inputs} | {_cell(template.header.description)} |")
+    return "\n".join(page) + "\n"
+
+
+def metrics_page() -> str:
+    """Returns the page of all metrics."""
+    from evals.metric import METRICS
+
+    page = ["# Metrics", "", "| id | what it is |", "|---|---|"]
+    for name, metric in METRICS.entries.items():
+        first = (inspect.getdoc(type(metric)) or "").split("\n\n", 1)[0].replace("\n", " ")
+        page.append(f"| `{name}` | {_cell(first)} |")
+    return "\n".join(page) + "\n"
+
+
+def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yields every command that does something, with its path."""
+    subcommands = getattr(command, "commands", None)
+    if not subcommands:
+        yield path, command
+        return
+    if getattr(command, "invoke_without_command", False):
+        yield path, command
+    for name, child in subcommands.items():
+        yield from _leaves(child, f"{path} {name}")
+
+
+def _model_table(model: "type[BaseModel]", prefix: str) -> list[str]:
+    lines = ["| key | what it says | default |", "|---|---|---|"] if not prefix else []
+    for name, text in _attribute_docs(model).items():
+        field = model.model_fields[name]
+        default = "required" if field.is_required() else f"`{_short(field.get_default(call_default_factory=True))}`"
+        nested = _nested_model(field.annotation)
+        lines.append(f"| `{prefix}{name}` | {_cell(text)} | {'' if nested else default} |")
+        if nested:
+            dotted = f"{prefix}{name}." if nested[1] is None else f"{prefix}{name}[]."
+            lines += _model_table(nested[0], dotted)
+    return lines
+
+
+def _nested_model(annotation: Any) -> "tuple[type[BaseModel], type | None] | None":
+    import typing
+
+    from pydantic import BaseModel
+
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, None
+    for argument in typing.get_args(annotation):
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            return argument, tuple
+    return None
+
+
+def _attribute_docs(model: "type[BaseModel]") -> dict[str, str]:
+    """Returns the string that stands below each field in the class's source."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
+    assert isinstance(tree.body[0], ast.ClassDef)
+    body = tree.body[0].body
+    docs = {}
+    for statement, below in itertools.pairwise(body):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
+            assert is_text, f"{model.__name__}.{statement.target.id} has no documentation below it"
+            docs[statement.target.id] = " ".join(str(below.value.value).split())  # type: ignore[attr-defined]
+    return docs
+
+
+def _short(value: Any) -> str:
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return "..."
+    return "none" if value in (None, (), {}, "") else str(value)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def main() -> None:
+    """Writes or checks the pages."""
+    pages = {"commands": commands_page, "config": config_page, "rules": rules_page, "templates": templates_page, "metrics": metrics_page}
+    stale = []
+    for name, make in pages.items():
+        path = REFERENCE_DIR / f"{name}.md"
+        text = _HEAD + make()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if "--check" in sys.argv:
+            stale.append(str(path.relative_to(REFERENCE_DIR.parent.parent)))
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        sys.exit(f"out of date: {', '.join(stale)}. Run: make docs")
+
+
+if __name__ == "__main__":
+    main()
