@@ -1,0 +1,76 @@
+"""The `evals` command."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from loopwright.console import console, make_app, notice, print_result, run_app
+
+app = make_app("Evaluate a model, its adapter and two plain baselines on the same examples.")
+
+
+@app.callback()
+def _evals() -> None:
+    """Keeps `run` a subcommand while it is the only one."""
+
+
+@app.command()
+def run(
+    dataset: Annotated[Path, typer.Argument(help="A folder that `prep build` wrote.")],
+    out: Annotated[Path, typer.Option(help="The folder to write; an earlier evaluation there is replaced.")],
+    model: Annotated[str | None, typer.Option(help="The base model; default: the one that the adapter was trained on.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="A run folder of `train run`.")] = None,
+    split: Annotated[Literal["train", "validation", "test"] | None, typer.Option(help="Default: validation.")] = None,
+    dtype: Annotated[Literal["auto", "bfloat16", "float32"] | None, typer.Option(help="Precision; default: auto.")] = None,
+    systems: Annotated[str | None, typer.Option(help="Comma-separated: base, adapter:RUN, constant, linear.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated metric ids; default: those of each template.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate this many examples only, drawn by a stable hash.")] = None,
+    form: Annotated[Literal["chat", "verbalizer"] | None, typer.Option(help="Default: the adapter's; else verbalizer if any.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Longest generated answer.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A config file; its `evals:` section is read, options go over it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
+) -> None:
+    """Score systems on one split of a dataset, compare them in pairs, and list what fails and why."""
+    from evals.config import EvalsConfig, override
+    from evals.progress import ProgressBar
+    from evals.run import evaluate_dataset
+    from evals.table import pairs_table, systems_table, verdict_markup
+    from prep.config import load_section
+
+    options = load_section(config, "evals", EvalsConfig) if config else EvalsConfig()
+    options = override(
+        options,
+        model=model,
+        adapter=adapter,
+        split=split,
+        dtype=dtype,
+        systems=_names(systems),
+        metrics=_names(metrics),
+        limit=limit,
+        form=form,
+        max_new_tokens=max_new_tokens,
+    )
+    with ProgressBar() as progress:
+        report = evaluate_dataset(dataset, out, options, progress)
+    console().print(systems_table(report))
+    if report.pairs:
+        console().print(pairs_table(report))
+    for text in report.notes:
+        notice(f"note: {text}")
+    for text in report.warnings:
+        console().print("[bold yellow]warning:[/]", end=" ")
+        notice(text)
+    console().print(verdict_markup(report), soft_wrap=True)
+    notice(f"report: {out / 'report.html'}")
+    if as_json:
+        print_result((out / "report.json").read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """Runs the command line."""
+    run_app(app)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

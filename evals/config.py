@@ -1,0 +1,61 @@
+"""The options of an evaluation: the `evals:` section of a config file, over which the command line's options go."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from loopwright.config import validate
+
+Form = Literal["chat", "verbalizer"]
+Split = Literal["train", "validation", "test"]
+
+DEFAULT_SYSTEMS = ("base", "adapter", "constant", "linear")
+
+
+class EvalsConfig(BaseModel):
+    """What `evals run` evaluates, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    model: str | None = None
+    """The base model: a known name, a folder or a hub name; default: the one that the adapter was trained on."""
+    adapter: str | None = None
+    """A run folder of `train run`."""
+    split: Split = "validation"
+    """The split to evaluate. A look at test is counted in `looks.json` beside the output folder."""
+    systems: tuple[str, ...] = Field(DEFAULT_SYSTEMS, min_length=1)
+    """What is compared: `base`, `adapter` (the one of `adapter:`), `adapter:RUN`, `constant`, `linear`."""
+    form: Form | None = None
+    """`chat` or `verbalizer`; default: the adapter's form, else verbalizer where the dataset has it."""
+    metrics: tuple[str, ...] = ()
+    """Metric ids for all templates, the first deciding the verdict; default: those that each template names."""
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Precision of weights and computation; scores change a little with the batch in bfloat16."""
+    limit: int | None = Field(None, ge=1)
+    """Evaluate this many examples only, drawn by a stable hash of their ids."""
+    max_new_tokens: int | None = Field(None, ge=1)
+    """Longest generated answer, in tokens; default: a quarter more than the longest answer of the train split."""
+    max_batch_tokens: int = Field(4096, ge=1)
+    """Tokens in a batch, padding included. More is faster up to the machine's cache, and takes memory."""
+    num_resamples: int = Field(10_000, ge=100)
+    """Bootstrap resamples."""
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Coverage of every interval."""
+    seed: int = 17
+    """Seeds the bootstrap and the linear baseline."""
+    num_neighbours: int = Field(5, ge=1)
+    """Nearest training examples listed with each failure."""
+    fail_below: dict[str, float] = {"accuracy": 1.0, "exact_match": 0.0, "fact_recall": 1.0, "rougeL": 0.3}
+    """Metric id -> the score of a row under which it counts as a failure."""
+    report_failures: int = Field(60, ge=0)
+    """Failures shown in report.html; failures.jsonl has them all."""
+
+
+def override(config: EvalsConfig, **options: Any) -> EvalsConfig:
+    """Returns the config with the options that are given (not None) over it.
+
+    Raises:
+        UserError: an option's value is not allowed.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return validate({**config.model_dump(), **given}, EvalsConfig, "evals")

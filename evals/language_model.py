@@ -1,0 +1,90 @@
+"""One loaded model that serves the base and every adapter: an adapter switched off gives the base exactly."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from loopwright.errors import UserError
+from templates.chat import load_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+# What lm-evaluation-harness assumes of a model that does not say how long its context is.
+_DEFAULT_CONTEXT = 2048
+# A tokenizer without a limit says so with 10^30.
+_NO_LIMIT = 1 << 30
+
+
+class LanguageModel:
+    """A causal language model and its tokenizer, with adapters that can be switched.
+
+    Args:
+        name: the base model: known name, folder or hub name.
+        dtype: of weights and computation.
+        adapters: name of the adapter (as the user gave it) -> its run folder.
+
+    Raises:
+        UserError: the model or an adapter cannot be loaded.
+    """
+
+    def __init__(self, name: str, dtype: Literal["auto", "bfloat16", "float32"], adapters: Mapping[str, Path]) -> None:
+        from train.models import load_model
+
+        self.name = name
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(name)
+        self.model: Any = load_model(name, dtype)
+        self.dtype = str(self.model.dtype).removeprefix("torch.")
+        self.max_length = _context_length(self.model.config, self.tokenizer)
+        # Peft forbids dots and slashes in an adapter's name, and users' run names are full of them.
+        self._adapter_names = {given: f"adapter{index}" for index, given in enumerate(adapters)}
+        for given, folder in adapters.items():
+            self._add_adapter(self._adapter_names[given], given, folder)
+
+    @property
+    def device(self) -> "torch.device":
+        """Where the weights are."""
+        device: torch.device = self.model.device
+        return device
+
+    @contextmanager
+    def with_adapter(self, given: str | None) -> Iterator[Any]:
+        """Yields the model with one adapter switched on, or with all of them off."""
+        if given is not None:
+            self.model.set_adapter(self._adapter_names[given])
+            yield self.model
+        elif self._adapter_names:
+            with self.model.disable_adapter():
+                yield self.model
+        else:
+            yield self.model
+
+    def _add_adapter(self, name: str, given: str, folder: Path) -> None:
+        from peft import PeftModel
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for what will be renamed
+                if isinstance(self.model, PeftModel):
+                    self.model.load_adapter(str(folder), adapter_name=name)
+                else:
+                    self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=name)
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            raise UserError(
+                f"the adapter does not fit the model '{self.name}': {str(error).strip().splitlines()[0]}",
+                given,
+                "Name the model that it was trained on with --model.",
+            ) from error
+        self.model.eval()
+
+
+def _context_length(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:
+    """Returns the longest input in tokens, looked for where lm-evaluation-harness looks."""
+    for attribute in ("n_positions", "max_position_embeddings", "n_ctx"):
+        if value := getattr(config, attribute, None):
+            return int(value)
+    limit = int(tokenizer.model_max_length)
+    return limit if limit < _NO_LIMIT else _DEFAULT_CONTEXT

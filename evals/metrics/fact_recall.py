@@ -1,0 +1,25 @@
+"""fact_recall."""
+
+from evals.facts import wanted_facts
+from evals.metric import RowMetric
+from evals.rows import Task
+from prep.facts import FactIndex
+
+
+class FactRecall(RowMetric):
+    """Share of the reference's typed facts (codes, customers, money, dates, doses, numbers ...) that the prediction holds.
+
+    Facts are compared by kind and normalised value, so that `$1,200.00` and `1200 dollars` agree. A plain number counts where it is
+    written in digits ("one of them" is no fact). Mean over the examples whose reference holds a fact at all; the others have no score.
+    """
+
+    name = "fact_recall"
+    tasks = frozenset({Task.GENERATION})
+
+    def score(self, prediction: str, reference: str) -> float | None:
+        """Returns the share that is kept, in [0, 1], or None where the reference holds no fact."""
+        wanted = wanted_facts(reference)
+        if not wanted:
+            return None
+        index = FactIndex(prediction)
+        return sum(index.holds(fact) for fact in wanted) / len(wanted)

@@ -1,0 +1,19 @@
+"""rouge1."""
+
+from evals.metric import RowMetric
+from evals.rouge import rouge_f
+from evals.rows import Task
+
+
+class Rouge1(RowMetric):
+    """ROUGE-1 F1 (Lin 2004): overlap of words, each counted once for each time it occurs.
+
+    Equal to the rouge-score package on English (no stemming), with a tokenizer that keeps other scripts.
+    """
+
+    name = "rouge1"
+    tasks = frozenset({Task.GENERATION})
+
+    def score(self, prediction: str, reference: str) -> float:
+        """Returns the F1 between prediction and reference, in [0, 1]."""
+        return rouge_f("rouge1", prediction, reference)

@@ -1,0 +1,163 @@
+"""What an evaluation will do: everything that can be checked before a model is loaded or a file is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evals.config import EvalsConfig, Form
+from evals.metric import DEFAULT_METRICS, METRICS
+from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
+from evals.system import Entry, parse_systems
+from loopwright.errors import UserError
+from prep.dataset import Dataset
+from train.adapter import CONFIG_NAME, WEIGHTS_NAME
+from train.models import model_folder
+from train.record import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked evaluation.
+
+    Attributes:
+        dataset: the opened dataset.
+        rows: the examples to answer.
+        train_rows: those of the train split.
+        entries: the systems, in the order of the report.
+        runs: what is known of each adapter, by its name as given.
+        model: the base model's name; None where no system needs one.
+        form: in which classification is scored.
+        metrics: template -> metric ids.
+        primary: the metric that decides the verdict.
+        notes: what was left out, and why.
+        warnings: what makes the result doubtful.
+    """
+
+    dataset: Dataset
+    rows: list[EvalRow]
+    train_rows: list[EvalRow]
+    entries: list[Entry]
+    runs: dict[str, RunRecord]
+    model: str | None
+    form: Form
+    metrics: dict[str, tuple[str, ...]]
+    primary: str
+    notes: list[str]
+    warnings: list[str]
+
+    @property
+    def tuned(self) -> str | None:
+        """The first adapter's name in the report."""
+        return next((entry.label for entry in self.entries if entry.system.takes_argument), None)
+
+
+def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:
+    """Checks an evaluation.
+
+    Raises:
+        UserError: the dataset, a run or the model is not there, the split is empty, or two of them do not go together.
+    """
+    dataset = Dataset.open(dataset_path)
+    notes: list[str] = []
+    warnings: list[str] = []
+    rows = _rows(dataset, config, notes)
+    entries = parse_systems(config.systems, config.adapter)
+    runs = {entry.argument: _open_run(entry.argument) for entry in entries if entry.system.takes_argument}
+    form = _form(rows, runs, config)
+    metrics = _metrics(dataset, rows, config)
+    entries = _applicable(entries, rows, notes)
+    model = _model(entries, runs, config)
+    for given, run in runs.items():
+        if run.dataset_key != dataset.manifest.key:
+            warnings.append(f"{given} was trained on another build of the data: rows of this split may have been in its train split")
+    if config.split == "train":
+        warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
+    train_rows = load_rows(dataset, "train")[0]
+    primary = _primary(rows, metrics)
+    return Plan(dataset, rows, train_rows, entries, runs, model, form, metrics, primary, notes, warnings)
+
+
+def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalRow]:
+    rows, num_other = load_rows(dataset, config.split)
+    if not rows:
+        splits = ", ".join(f"{name} ({count})" for name, count in dataset.manifest.splits.items() if count) or "none"
+        cause = "has no example with an answer to compare with" if num_other else "is empty"
+        raise UserError(f"the {config.split} split {cause}", str(dataset.path), f"Splits with examples: {splits}. Choose one with --split.")
+    if num_other:
+        notes.append(f"{num_other} examples have neither a chat that ends on an answer nor a prompt with choices, and are not evaluated")
+    limited = limit_rows(rows, config.limit)
+    if len(limited) < len(rows):
+        notes.append(f"{len(limited)} of {len(rows)} examples, drawn by a stable hash of their ids")
+    return limited
+
+
+def _open_run(given: str) -> RunRecord:
+    folder = Path(given)
+    record = RunRecord.load(folder)
+    for name in (CONFIG_NAME, WEIGHTS_NAME):
+        if not (folder / name).is_file():
+            raise UserError(f"the run has no adapter: there is no {name} in it", given, "Train it again: train run DATASET --out RUN")
+    return record
+
+
+def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConfig) -> Form:
+    """Returns the form: that of the runs, which every system compared is scored in, else what is asked for or there."""
+    forms: dict[str, Form] = {given: "chat" if run.form == "chat" else "verbalizer" for given, run in runs.items()}
+    if len(set(forms.values())) > 1:
+        raise UserError("the adapters were trained in two forms", ", ".join(forms), "Evaluate them apart: their scores cannot be compared.")
+    trained = next(iter(forms.values()), None)
+    if trained and config.form and trained != config.form:
+        raise UserError(
+            f"the adapter was trained in {trained} form, and --form asks for {config.form}", next(iter(forms)), "Leave --form out."
+        )
+    form = trained or choose_form(list(rows), config.form)
+    choosing = [row for row in rows if row.task is Task.CLASSIFICATION]
+    if choosing and not any(row.messages if form == "chat" else row.prompt is not None for row in choosing):
+        raise UserError(f"no example of the {config.split} split has the {form} form", "--form", "Choose the other form.")
+    return form
+
+
+def _metrics(dataset: Dataset, rows: Sequence[EvalRow], config: EvalsConfig) -> dict[str, tuple[str, ...]]:
+    """Returns each template's metrics: those of the config, else of the template, else of its task."""
+    found: dict[str, tuple[str, ...]] = {}
+    tasks: dict[str, set[Task]] = {}
+    for row in rows:
+        tasks.setdefault(row.template, set()).add(row.task)
+    for template, template_tasks in tasks.items():
+        named = config.metrics or tuple(dataset.manifest.template(template).metrics)
+        usable = tuple(name for name in named if METRICS.get(name).tasks & template_tasks)
+        # A template of a task that the named metrics say nothing about is measured all the same.
+        found[template] = usable or tuple(name for task in Task if task in template_tasks for name in DEFAULT_METRICS[task])
+    for name in config.fail_below:
+        METRICS.get(name)
+    return found
+
+
+def _applicable(entries: list[Entry], rows: Sequence[EvalRow], notes: list[str]) -> list[Entry]:
+    """Leaves out the systems that can answer none of the examples, and says so."""
+    tasks = {row.task for row in rows}
+    kept = [entry for entry in entries if entry.system.tasks & tasks]
+    left_out = [entry.label for entry in entries if entry not in kept]
+    notes += [f"{label} is left out: it answers classification alone, and these examples ask for text" for label in left_out]
+    if not kept:
+        raise UserError("none of the systems can answer these examples", "systems", "Add base or adapter:RUN.")
+    return kept
+
+
+def _model(entries: Sequence[Entry], runs: dict[str, RunRecord], config: EvalsConfig) -> str | None:
+    """Returns the base model's name, after proof that the adapters were trained on its weights."""
+    if not any(entry.system.needs_model for entry in entries):
+        return None
+    model = config.model or next((run.model for run in runs.values()), None)
+    if model is None:
+        raise UserError("no model is named", "--model", "Give one: --model embedded, a folder, a hub name, or a run with --adapter.")
+    folder = model_folder(model)
+    for run in runs.values():
+        run.require_base(model, folder)
+    return model
+
+
+def _primary(rows: Sequence[EvalRow], metrics: dict[str, tuple[str, ...]]) -> str:
+    """Returns the first metric of the template with most examples."""
+    templates = [row.template for row in rows]
+    return metrics[max(metrics, key=templates.count)][0]

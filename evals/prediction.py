@@ -1,0 +1,43 @@
+"""What a system says for one example, and in which state it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+Advance = Callable[[int], None]
+"""Called with the number of examples that a system has just finished."""
+
+
+class State(StrEnum):
+    """How an example ended. Only the first three carry a prediction that is scored."""
+
+    OK = "ok"
+    PROMPT_CUT = "prompt_cut"  # the beginning of the prompt was cut off, as lm-evaluation-harness does for raw text
+    UNFINISHED = "unfinished"  # generation reached max_new_tokens, or the end of the context, before an end token
+    PROMPT_TOO_LONG = "prompt_too_long"  # a chat cannot be cut without changing what is asked
+    NOT_A_NUMBER = "not_a_number"  # the model's scores are NaN or infinite
+    ERROR = "error"  # the example cannot be encoded with proof; `detail` says why
+
+    @property
+    def is_scored(self) -> bool:
+        """The prediction counts in metrics."""
+        return self in {State.OK, State.PROMPT_CUT, State.UNFINISHED}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One system's answer to one example.
+
+    Attributes:
+        id: of the example.
+        state: how it ended.
+        text: the chosen word or the written text; None where nothing was predicted.
+        loglikelihoods: of each choice, in nats, in the order of the example's `choices`; None for written text.
+        detail: why it failed, where it did.
+    """
+
+    id: str
+    state: State
+    text: str | None = None
+    loglikelihoods: tuple[float, ...] | None = None
+    detail: str | None = None

@@ -1,0 +1,119 @@
+"""The examples of a split as evaluation sees them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import polars as pl
+
+from evals.config import Form, Split
+from loopwright.errors import UserError
+from loopwright.hashing import hash_text
+from prep.dataset import Dataset
+from templates.chat import Message
+
+
+class Task(StrEnum):
+    """What is asked of a model for an example."""
+
+    CLASSIFICATION = "classification"
+    GENERATION = "generation"
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRow:
+    """One example.
+
+    Attributes:
+        id: joins predictions, failures and the training ledger.
+        row_id: joins fixes.
+        source: the raw file.
+        line: 1-based line of the raw record.
+        group: rows of one group are not independent of each other.
+        split: train, validation or test.
+        template: the template that rendered it.
+        label: index into choices.
+        choices: the verbalizer's words; None asks for free text.
+        messages: the chat, its answer included, where the example has that form.
+        prompt: raw text, where it has the verbalizer form.
+        target: the literal text after `prompt`, ending on the right choice.
+    """
+
+    id: str
+    row_id: str
+    source: str
+    line: int
+    group: str | None
+    split: str
+    template: str
+    label: int | None
+    choices: list[str] | None
+    messages: list[Message] | None
+    prompt: str | None
+    target: str | None
+
+    @property
+    def task(self) -> Task:
+        """Choosing between choices, or writing."""
+        return Task.GENERATION if self.choices is None else Task.CLASSIFICATION
+
+    @property
+    def reference(self) -> str:
+        """The right answer: the choice's word, or the text of the last message."""
+        if self.choices is not None:
+            return self.choices[self.label] if self.label is not None else ""
+        return (self.messages[-1]["content"] or "") if self.messages else ""
+
+    @property
+    def cluster(self) -> str:
+        """What is resampled as a whole: the group, else the raw row (it can render to several examples)."""
+        # Length-prefixed kinds: a group that is called like a row id must not merge with that row.
+        return f"group:{self.group}" if self.group is not None else f"row:{self.row_id}"
+
+    @property
+    def input_text(self) -> str:
+        """What is given to the model, without roles and without its answers: the text that baselines and neighbours compare."""
+        if self.messages:
+            return "\n".join(message["content"] or "" for message in self.messages if message["role"] != "assistant")
+        return self.prompt or ""
+
+
+def load_rows(dataset: Dataset, split: Split) -> tuple[list[EvalRow], int]:
+    """Returns the examples of a split that can be evaluated, in the order of their positions, and how many cannot.
+
+    An example with neither messages nor a prompt with choices (plain text, preference pairs) cannot.
+
+    Raises:
+        UserError: examples.parquet is missing or damaged.
+    """
+    try:
+        frame = dataset.examples(split).sort("position", "id").collect()
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"cannot read examples.parquet: {error}", str(dataset.path), "Build the dataset again.") from error
+    rows = [_to_row(record) for record in frame.iter_rows(named=True)]
+    usable = [row for row in rows if _answered(row.messages) or (row.prompt is not None and row.choices is not None)]
+    return usable, len(rows) - len(usable)
+
+
+def limit_rows(rows: list[EvalRow], limit: int | None) -> list[EvalRow]:
+    """Returns `limit` rows, drawn by the hash of their ids and kept in their order, or all of them."""
+    if limit is None or limit >= len(rows):
+        return rows
+    # Not the first ones: a source file is often sorted by label.
+    drawn = {row.id for row in sorted(rows, key=lambda row: hash_text(row.id))[:limit]}
+    return [row for row in rows if row.id in drawn]
+
+
+def choose_form(rows: list[EvalRow], given: Form | None) -> Form:
+    """Returns the form in which classification is scored: as given, else verbalizer where the dataset has it, else chat."""
+    if given is not None:
+        return given
+    return "verbalizer" if any(row.choices is not None and row.prompt is not None for row in rows) else "chat"
+
+
+def _to_row(record: dict[str, Any]) -> EvalRow:
+    return EvalRow(**{name: record[name] for name in EvalRow.__slots__})
+
+
+def _answered(messages: list[Message] | None) -> bool:
+    return bool(messages) and messages is not None and messages[-1]["role"] == "assistant"

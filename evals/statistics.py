@@ -1,0 +1,176 @@
+"""Intervals and tests for numbers measured on a sample of rows, paired and clustered. Pure functions of arrays."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+
+_RESAMPLES_AT_ONCE = 500
+# Chance of seeing an effect that is there, for the smallest effect and the number of rows: the usual 80 %.
+POWER = 0.8
+
+
+def wilson_interval(successes: float, count: float, confidence: float = 0.95) -> Interval:
+    """Returns Wilson's score interval for a proportion (Wilson 1927). It holds for small samples, and at 0 and 1.
+
+    Args:
+        successes: number of successes; may be fractional for an effective sample size.
+        count: number of trials, above 0.
+        confidence: coverage.
+    """
+    z = _normal_quantile(0.5 + confidence / 2)
+    share = successes / count
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def tango_interval(only_a: float, only_b: float, count: float, confidence: float = 0.95) -> Interval:
+    """Returns the score interval for a difference of paired proportions, a - b (Tango 1998, Statistics in Medicine 17:891-908).
+
+    Unlike a bootstrap it does not shrink to a point where no pair is discordant.
+
+    Args:
+        only_a: pairs in which a alone is right.
+        only_b: pairs in which b alone is right.
+        count: all pairs, above 0. The three may be fractional for an effective sample size.
+        confidence: coverage.
+    """
+    z = _normal_quantile(0.5 + confidence / 2)
+    observed = (only_a - only_b) / count
+
+    def excess(delta: float) -> float:
+        # Restricted maximum-likelihood estimate of P(only b right) given the difference: equation 8.
+        linear = -only_a - only_b + (2 * count - only_a + only_b) * delta
+        q21 = (np.sqrt(max(linear**2 + 8 * count * only_b * delta * (1 - delta), 0.0)) - linear) / (4 * count)
+        variance = count * (2 * q21 + delta * (1 - delta))
+        return float(abs(only_a - only_b - count * delta) - z * np.sqrt(max(variance, 0.0)))
+
+    def bound(end: float) -> float:
+        inside, outside = observed, end
+        for _ in range(60):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if excess(middle) <= 0 else (inside, middle)
+        return (inside + outside) / 2
+
+    return bound(-1.0), bound(1.0)
+
+
+def mcnemar_exact(only_a: int, only_b: int) -> float:
+    """Returns the two-sided p of McNemar's exact test: a sign test on the discordant pairs (McNemar 1947)."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+
+
+def sign_flip_p(differences: Array, num_resamples: int, seed: int) -> float:
+    """Returns the two-sided p of a permutation test that swaps a and b within whole clusters (Fisher 1935).
+
+    For clusters of one row this is McNemar's test. It is what is left of it where rows of a cluster are not independent.
+
+    Args:
+        differences: `[G]`, the sum of a - b over each cluster.
+        num_resamples: random swaps.
+        seed: of the swaps.
+    """
+    generator = np.random.default_rng(seed)
+    observed = abs(differences.sum())
+    as_extreme = 1
+    for start in range(0, num_resamples, _RESAMPLES_AT_ONCE):
+        size = min(_RESAMPLES_AT_ONCE, num_resamples - start)
+        signs = generator.integers(0, 2, size=(size, len(differences)), dtype=np.int8) * 2 - 1
+        as_extreme += int((np.abs(signs @ differences) >= observed - 1e-9).sum())
+    return as_extreme / (num_resamples + 1)
+
+
+def cluster_sums(statistics: Array, clusters: npt.NDArray[np.int64]) -> Array:
+    """Sums the rows of each cluster: `[N, K]` and cluster numbers `[N]` from 0 give `[G, K]`."""
+    sums = np.zeros((int(clusters.max(initial=-1)) + 1, statistics.shape[1]))
+    np.add.at(sums, clusters, statistics)
+    return sums
+
+
+def bootstrap_totals(sums: Array, num_resamples: int, seed: int) -> Array:
+    """Returns the totals of resampled clusters, `[G, K]` -> `[B, K]` (Efron 1979; whole clusters: Davison and Hinkley 1997, 3.8).
+
+    All columns are resampled together: put the statistics of two systems side by side and their difference is paired.
+    """
+    generator = np.random.default_rng(seed)
+    num_clusters = len(sums)
+    totals = np.empty((num_resamples, sums.shape[1]))
+    for start in range(0, num_resamples, _RESAMPLES_AT_ONCE):
+        size = min(_RESAMPLES_AT_ONCE, num_resamples - start)
+        drawn = generator.integers(0, num_clusters, size=(size, num_clusters))
+        drawn += np.arange(size)[:, None] * num_clusters
+        weights = np.bincount(drawn.ravel(), minlength=size * num_clusters).reshape(size, num_clusters)
+        totals[start : start + size] = weights.astype(np.float64) @ sums
+    return totals
+
+
+def percentile_interval(values: Array, confidence: float = 0.95) -> Interval | None:
+    """Returns the percentile interval of bootstrap values; None where no resample has a value."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def bootstrap_sign_p(differences: Array) -> float:
+    """Returns the two-sided p that a difference is not zero: twice the smaller share of resamples beyond it, never 0."""
+    differences = differences[np.isfinite(differences)]
+    beyond = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    return min(1.0, 2 * (beyond + 1) / (len(differences) + 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns p-values adjusted for their number (Holm 1979), in the order given."""
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def design_effect(values: Array, clusters: npt.NDArray[np.int64]) -> float:
+    """Returns by how much clustering inflates the variance of a mean, at least 1 (Kish 1965; cluster-robust: Miller 2024).
+
+    Divide a sample size by it for the effective one. Where all values are equal nothing can be measured, and rows of a cluster are
+    taken for one.
+
+    Args:
+        values: `[N]`.
+        clusters: `[N]`, cluster numbers from 0.
+    """
+    num_rows = len(values)
+    num_clusters = len(np.unique(clusters))
+    if num_clusters == num_rows:
+        return 1.0
+    residuals = values - values.mean()
+    simple = float((residuals**2).sum())
+    if simple == 0 or num_clusters < 2:
+        return num_rows / num_clusters
+    clustered = float((cluster_sums(residuals[:, None], clusters) ** 2).sum()) * num_clusters / (num_clusters - 1)
+    return max(1.0, clustered / simple)
+
+
+def smallest_effect(standard_error: float, confidence: float = 0.95) -> float:
+    """Returns the smallest true difference that a test set of this size would have found in 80 of 100 cases (Miller 2024, 5)."""
+    return (_normal_quantile(0.5 + confidence / 2) + _normal_quantile(POWER)) * standard_error
+
+
+def rows_needed(difference: float, standard_error: float, num_rows: int, confidence: float = 0.95) -> int | None:
+    """Returns how many rows would show a difference of this size with 80 % power; None where it is 0 or its error unknown."""
+    if difference == 0 or standard_error == 0:
+        return None
+    return int(np.ceil(num_rows * (smallest_effect(standard_error, confidence) / abs(difference)) ** 2))
+
+
+def _normal_quantile(probability: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(probability)

@@ -1,0 +1,1 @@
+"""One system under test a file; `evals.system.SYSTEMS` discovers them."""

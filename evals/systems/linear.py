@@ -1,0 +1,58 @@
+"""linear."""
+
+import math
+from typing import Any
+
+from typing_extensions import override
+
+from evals.prediction import Advance, Prediction, State
+from evals.rows import EvalRow, Task
+from evals.system import System, Workbench
+from evals.vectors import text_features
+
+
+class Linear(System):
+    """Logistic regression on TF-IDF of words and characters, fitted to the train split in seconds.
+
+    A fine-tuned model that does not beat it has learnt nothing that word counts do not show. It reads what the model is given:
+    all messages but the assistant's.
+    """
+
+    name = "linear"
+    tasks = frozenset({Task.CLASSIFICATION})
+
+    @override
+    def answer(self, bench: Workbench, argument: str, advance: Advance) -> list[Prediction]:
+        """Fits one classifier a template and answers its examples."""
+        by_template: dict[str, list[EvalRow]] = {}
+        for row in bench.rows_of(Task.CLASSIFICATION):
+            by_template.setdefault(row.template, []).append(row)
+        predictions = []
+        for template, rows in by_template.items():
+            predictions += _answer_template(rows, bench.train_rows_of(template), bench.config.seed)
+            advance(len(rows))
+        return predictions
+
+
+def _answer_template(rows: list[EvalRow], train_rows: list[EvalRow], seed: int) -> list[Prediction]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    answers = [row.reference for row in train_rows]
+    if len(set(answers)) < 2:
+        detail = "the train split has fewer than two labels of this template: nothing to tell apart"
+        return [Prediction(row.id, State.ERROR, detail=detail) for row in rows]
+    classifier = make_pipeline(text_features(), LogisticRegression(C=10.0, max_iter=1000, random_state=seed))
+    classifier.fit([row.input_text for row in train_rows], answers)
+    probabilities = classifier.predict_proba([row.input_text for row in rows])
+    index = {str(name): column for column, name in enumerate(classifier.classes_)}
+    return [_best(row, probability, index, len(train_rows)) for row, probability in zip(rows, probabilities, strict=True)]
+
+
+def _best(row: EvalRow, probability: Any, index: dict[str, int], num_train: int) -> Prediction:
+    """Picks the likeliest choice. A label that train does not have is as likely as one example more would make it."""
+    assert row.choices is not None
+    likely = [float(probability[index[choice]]) if choice in index else 0.0 for choice in row.choices]
+    smooth = [(value * num_train + 1 / len(likely)) / (num_train + 1) for value in likely]
+    best = max(range(len(smooth)), key=smooth.__getitem__)
+    return Prediction(row.id, State.OK, row.choices[best], tuple(math.log(value) for value in smooth))

@@ -1,0 +1,95 @@
+"""The folder of an evaluation: report.json, report.html, predictions.parquet, failures.jsonl."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from evals.config import EvalsConfig
+from loopwright.errors import UserError
+from loopwright.files import PRIVATE_MODE, atomic_dir, write_atomic, write_json_lines
+
+if TYPE_CHECKING:
+    from evals.run import Evaluation
+
+REPORT_NAME = "report.json"
+PAGE_NAME = "report.html"
+PREDICTIONS_NAME = "predictions.parquet"
+FAILURES_NAME = "failures.jsonl"
+
+
+def check_out(out: Path, dataset_path: Path) -> None:
+    """Makes sure that writing to `out` replaces nothing but an earlier evaluation.
+
+    Raises:
+        UserError: something else is there.
+    """
+    if out.resolve() == dataset_path.resolve():
+        raise UserError("the output folder is the dataset itself", str(out), "Choose another folder for --out.")
+    if out.exists() and not out.is_dir():
+        raise UserError("there is a file where the output folder is to be", str(out), "Choose another folder for --out.")
+    if out.is_dir() and any(out.iterdir()) and not (out / REPORT_NAME).is_file():
+        raise UserError("the folder holds something else than an evaluation", str(out), "Choose an empty or new folder for --out.")
+
+
+def write_evaluation(evaluation: "Evaluation", out: Path, config: EvalsConfig) -> None:
+    """Writes the whole folder, in one step at the end.
+
+    The reports are for showing, and mask personal identifiers. Predictions and failures hold corpus text as it is: mode 0600.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    from evals.page import render_page
+
+    with atomic_dir(out) as folder:
+        write_atomic(folder / REPORT_NAME, evaluation.report.model_dump_json(indent=2) + "\n")
+        write_atomic(folder / PAGE_NAME, render_page(evaluation, config))
+        predictions_table(evaluation).write_parquet(folder / PREDICTIONS_NAME)
+        (folder / PREDICTIONS_NAME).chmod(PRIVATE_MODE)
+        write_json_lines(folder / FAILURES_NAME, [failure.to_json() for failure in evaluation.failures], private=True)
+
+
+def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
+    """Returns one row a system and example: ids, answer, reference, likelihoods, scores and state."""
+    metrics = list(dict.fromkeys(name for columns in evaluation.measured.columns.values() for name in columns))
+    scored = [name for name in metrics if _has_scores(evaluation, name)]
+    records: list[dict[str, Any]] = []
+    for system, predictions in evaluation.answers.items():
+        for index, row in enumerate(evaluation.rows):
+            if row.id not in predictions:
+                continue
+            prediction = predictions[row.id]
+            scores = evaluation.measured.scores_of(system, index)
+            records.append(
+                {
+                    "id": row.id,
+                    "row_id": row.row_id,
+                    "system": system,
+                    "reference": row.reference,
+                    "prediction": prediction.text,
+                    "choice_loglikelihoods": prediction.loglikelihoods,
+                    "scores": {name: scores.get(name) for name in scored},
+                    "state": prediction.state.value,
+                    "detail": prediction.detail,
+                    "split": row.split,
+                    "template": row.template,
+                    "group": row.group,
+                }
+            )
+    # Parquet has no struct without a field; a metric of sets of rows alone leaves one null behind.
+    fields = dict.fromkeys(scored or ["none"], pl.Float64)
+    text = dict.fromkeys(("id", "row_id", "system", "reference", "prediction"), pl.String)
+    return pl.DataFrame(
+        records,
+        schema={
+            **text,
+            "choice_loglikelihoods": pl.List(pl.Float64),
+            "scores": pl.Struct(fields),
+            **dict.fromkeys(("state", "detail", "split", "template", "group"), pl.String),
+        },
+    )
+
+
+def _has_scores(evaluation: "Evaluation", name: str) -> bool:
+    return any(columns[name].metric.has_row_score for columns in evaluation.measured.columns.values() if name in columns)

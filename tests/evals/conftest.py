@@ -1,0 +1,113 @@
+"""A small dataset, a random adapter of the tiny model, and an evaluation of both."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prep.dataset import TemplateInfo
+from tests.helpers import review, summary, write_dataset
+from train.models import model_sha256
+from train.record import RunRecord, Sample
+
+GOOD = ["great", "lovely", "warm", "fresh", "kind"]
+BAD = ["slow", "wrong", "cold", "stale", "rude"]
+NOUNS = ["soup", "waiter", "bill", "table", "bread", "wine"]
+
+
+def review_rows(num_train: int = 60, num_validation: int = 24, **more: Any) -> list[dict[str, Any]]:
+    """Reviews whose label a bag of words can read, two thirds of them positive."""
+    chosen = random.Random(7)
+    rows = []
+    for index in range(num_train + num_validation):
+        label = int(chosen.random() < 0.65)
+        words = GOOD if label else BAD
+        clauses = [f"the {chosen.choice(NOUNS)} was {chosen.choice(words)}" for _ in range(2)]
+        text = f"On visit {index} {' and '.join(clauses)}."
+        split = "train" if index < num_train else "validation"
+        rows.append(review(text, label, split=split, row_id=f"r{index:03d}", **more))
+    return rows
+
+
+SUMMARY_TEMPLATE = TemplateInfo(
+    name="calls/summary",
+    version="1",
+    task="summary",
+    kinds=["chat"],
+    verbalizer={},
+    metrics=["rouge1", "rougeL", "fact_recall"],
+    keep=["code", "customer"],
+    sha256="0" * 64,
+)
+
+
+def summary_rows(num_train: int = 6, num_validation: int = 6) -> list[dict[str, Any]]:
+    rows = []
+    for index in range(num_train + num_validation):
+        code = f"MK4{index:02d}-27KX"
+        dialogue = f"Customer {5400 + index}: the {code} is damaged.\nAgent: a replacement is on its way."
+        answer = f"{code} reported damaged by customer {5400 + index}."
+        split = "train" if index < num_train else "validation"
+        rows.append(summary(dialogue, answer, split=split, row_id=f"s{index}"))
+    return rows
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("reviews") / "data", review_rows())
+
+
+@pytest.fixture(scope="session")
+def summaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("summaries") / "data", summary_rows(), templates=[SUMMARY_TEMPLATE])
+
+
+@pytest.fixture(scope="session")
+def adapter_dir(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path) -> Path:
+    """A run folder whose adapter is random, and changes the tiny model's answers."""
+    return make_run(tmp_path_factory.mktemp("run") / "first", tiny_model_dir)
+
+
+def make_run(folder: Path, model_dir: Path, *, form: str = "chat", scale: float = 0.5, seed: int = 1) -> Path:
+    """Writes a run folder with a random adapter; a scale of 0 gives one without effect."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(model_dir)
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    for name, parameter in adapted.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=scale)
+    adapted.save_pretrained(folder)
+    RunRecord(
+        loopwright_version="0",
+        objective="chat",
+        form=form,
+        model=str(model_dir),
+        model_path=str(model_dir),
+        model_sha256=model_sha256(model_dir),
+        dataset="data",
+        dataset_key="0" * 32,
+        final_train_loss=1.0,
+        validation_loss=None,
+        validation_losses=[],
+        num_examples=1,
+        num_validation_examples=0,
+        num_steps=1,
+        num_tokens=1,
+        num_trained_tokens=1,
+        seconds=1.0,
+        tokens_per_second=1.0,
+        dtype="float32",
+        packed=False,
+        seed=0,
+        dropped_too_long=[],
+        dropped_other_form=[],
+        system_prompt=None,
+        config={},
+        sample=Sample(id="x", spans=[]),
+    ).save(folder)
+    return folder
