@@ -98,8 +98,8 @@ def main() -> None:
             if not same_lines(folder, out):
                 sys.exit("the two wrote different lines")
         medians = {name: statistics.median(values) for name, values in times.items()}
-        for name, median in medians.items():
-            print(f"{name:<12} {median:7.2f} s  {arguments.rows / median:10,.0f} rows/s")
+        for tool, median in medians.items():
+            print(f"{tool:<12} {median:7.2f} s  {arguments.rows / median:10,.0f} rows/s")
         print(f"prep build is {medians['plain loop'] / medians['prep build']:.2f} times the plain loop ({arguments.rows:,} rows)")
 
 
