@@ -43,7 +43,9 @@ class Segments:
     def of(cls, lengths: list[int], device: torch.device) -> "Segments":
         """Returns the layout of examples of these lengths, in this order."""
         longest = max(lengths)
-        gather, scatter, start = [], [], 0
+        gather: list[int] = []
+        scatter: list[int] = []
+        start = 0
         for index, length in enumerate(lengths):
             gather.extend(start + min(token, length - 1) for token in range(longest))
             scatter.extend(index * longest + token for token in range(length))
@@ -71,8 +73,8 @@ def register() -> None:
     ALL_ATTENTION_FUNCTIONS.register(IMPLEMENTATION, _packed_attention)
 
 
-def _packed_attention(
-    module: torch.nn.Module,
+def _packed_attention(  # noqa: PLR0917 (the parameters are transformers')
+    _module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,

@@ -35,7 +35,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint as read.
+    """The state of a run between two steps.
 
     Attributes:
         progress: how far the run was.
@@ -47,43 +47,40 @@ class Checkpoint:
     ledger: pl.DataFrame
     tensors: dict[str, torch.Tensor]
 
+    @classmethod
+    def of(cls, progress: Progress, ledger: pl.DataFrame, adapted: Model, optimizer: torch.optim.Optimizer) -> "Checkpoint":
+        """Takes the state of a run between two steps; the tensors are the run's own, not copies."""
+        tensors: dict[str, torch.Tensor] = {}
+        for name, parameter in trainable(adapted).items():
+            tensors[f"adapter/{name}"] = parameter.detach()
+            tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state[parameter].items()}
+        return cls(progress, ledger, tensors)
+
     def apply(self, adapted: Model, optimizer: torch.optim.Optimizer) -> None:
         """Puts the adapter and the optimiser where they were."""
-        parameters = trainable(adapted)
         state: dict[int, dict[str, torch.Tensor]] = {}
         with torch.no_grad():
-            for index, (name, parameter) in enumerate(parameters.items()):
+            for index, (name, parameter) in enumerate(trainable(adapted).items()):
                 parameter.copy_(self.tensors[f"adapter/{name}"])
                 prefix = f"optimizer/{name}/"
                 state[index] = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
+    def save(self, run_dir: Path, identity: dict[str, Any]) -> None:
+        """Writes the checkpoint into a run's folder; the one before is there until this one is whole.
 
-def save_checkpoint(
-    run_dir: Path, identity: dict[str, Any], progress: Progress, ledger: pl.DataFrame, adapted: Model, optimizer: torch.optim.Optimizer
-) -> None:
-    """Writes a checkpoint; the one before is there until this one is whole.
+        Args:
+            run_dir: the run's folder.
+            identity: what must be the same for a run to go on from it.
 
-    Args:
-        run_dir: the run's folder.
-        identity: what must be the same for a run to go on from it.
-        progress: how far the run is.
-        ledger: what the ledger has recorded.
-        adapted: the model with its adapter.
-        optimizer: the adapter's optimiser.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    tensors: dict[str, torch.Tensor] = {}
-    for name, parameter in trainable(adapted).items():
-        tensors[f"adapter/{name}"] = parameter.detach()
-        for key, value in optimizer.state[parameter].items():
-            tensors[f"optimizer/{name}/{key}"] = value
-    with atomic_dir(run_dir / FOLDER_NAME) as folder:
-        save_file(tensors, folder / _TENSORS)
-        ledger.write_parquet(folder / _LEDGER)
-        (folder / _STATE).write_text(json.dumps({"identity": identity, "progress": asdict(progress)}, indent=2), encoding="utf-8")
+        Raises:
+            UserError: it cannot be written.
+        """
+        with atomic_dir(run_dir / FOLDER_NAME) as folder:
+            save_file(self.tensors, folder / _TENSORS)
+            self.ledger.write_parquet(folder / _LEDGER)
+            state = {"identity": identity, "progress": asdict(self.progress)}
+            (folder / _STATE).write_text(json.dumps(state, indent=2), encoding="utf-8")
 
 
 def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | None:
@@ -100,14 +97,22 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
         progress = state["progress"]
         losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
         require_same(state["identity"], identity, folder)
-        return Checkpoint(
-            Progress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS)
-        )
+        return Checkpoint(Progress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS))
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Start again with --overwrite.") from error
 
 
 def require_same(saved: dict[str, Any], identity: dict[str, Any], folder: Path) -> None:
+    """Makes sure that a run may go on as what it was.
+
+    Args:
+        saved: the identity that it had.
+        identity: the one that it would have now.
+        folder: where it lies, for the message.
+
+    Raises:
+        UserError: they differ; the message says in what.
+    """
     before, now = _flatten(saved), _flatten(identity)
     changed = [f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
     if changed:

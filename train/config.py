@@ -1,10 +1,12 @@
 """What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopwright.config import validate
+from prep.config import load_section
 from train.models import Dtype
 
 Schedule = Literal["cosine", "linear", "constant"]
@@ -20,7 +22,7 @@ class LoraOptions(_Model):
 
     rank: int = Field(16, ge=1)
     """Rank of each update."""
-    alpha: float = Field(32, gt=0)
+    alpha: float = Field(32.0, gt=0)
     """The update is scaled by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout on the adapter's input while training."""
@@ -60,7 +62,7 @@ class TrainConfig(_Model):
     max_length: int = Field(2048, ge=2)
     """Longest example in tokens; the model's own limit where that is lower."""
     truncation: Truncation = "raise"
-    """What is done with longer examples: `raise` stops before training and lists them, `drop` leaves them out and lists them in run.json."""
+    """What longer examples do: `raise` stops before training and lists them, `drop` leaves them out and lists them in run.json."""
     dtype: Dtype = "auto"
     """Precision of the base weights and of the computation; the adapter itself is always float32."""
     seed: int = Field(17, ge=0)
@@ -71,11 +73,16 @@ class TrainConfig(_Model):
     """Steps between checkpoints; one is also written at the end of each epoch."""
 
 
-def override(config: TrainConfig, options: dict[str, Any]) -> TrainConfig:
-    """Returns the config with command-line options laid over it. An option that is None was not given.
+def configure(config_path: Path | None, options: dict[str, Any]) -> TrainConfig:
+    """Returns a config file's `train:` section, or the defaults, with command-line options laid over it.
+
+    Args:
+        config_path: the config file, if there is one.
+        options: the options by name; one that is None was not given.
 
     Raises:
-        UserError: an option's value is not allowed.
+        UserError: the file or its section is wrong, or an option's value is not allowed.
     """
+    base = load_section(config_path, "train", TrainConfig) if config_path else TrainConfig()
     given = {key: value for key, value in options.items() if value is not None}
-    return validate({**config.model_dump(), **given}, TrainConfig, "train options")
+    return validate({**base.model_dump(), **given}, TrainConfig, "train options")

@@ -107,8 +107,8 @@ def summarise(batch: MicroBatch, scores: TokenScores) -> torch.Tensor:
 
 def mean_loss(recorded: pl.DataFrame) -> float:
     """Returns the mean loss over all trained tokens of some ledger rows, in nats."""
-    weighted = (recorded["loss"].cast(pl.Float64) * recorded["num_trained_tokens"]).sum()
-    return float(weighted / recorded["num_trained_tokens"].sum())
+    weights = recorded["num_trained_tokens"]
+    return float((recorded["loss"].cast(pl.Float64) * weights).sum()) / float(weights.sum())
 
 
 def _diverged(example: TrainingExample, what: str, step: int) -> UserError:

@@ -12,7 +12,7 @@ import torch
 from loopwright.hashing import hash_text
 from train.adapter import trainable
 from train.batches import collate, micro_batches
-from train.checkpoint import Checkpoint, Progress, save_checkpoint
+from train.checkpoint import Checkpoint, Progress
 from train.config import TrainConfig
 from train.examples import TrainingData, TrainingExample, epoch_order
 from train.ledger import Ledger
@@ -135,7 +135,7 @@ class Trainer:
                 if ends_epoch and self.data.validation:
                     self._validate(bar)
                 if ends_epoch or (step + 1) % self.config.checkpoint_every == 0:
-                    save_checkpoint(run_dir, identity, self.progress, self.ledger.recorded(), self.adapted, optimizer)
+                    Checkpoint.of(self.progress, self.ledger.recorded(), self.adapted, optimizer).save(run_dir, identity)
 
     def _step(self, step: int, plan: Plan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer) -> torch.Tensor:
         """Does one step and returns its loss, on the device: the mean over the weights of the whole step, not of each micro-batch."""
@@ -148,7 +148,7 @@ class Trainer:
             batch = collate(group, self.scorer.device, packed=self.scorer.packed)
             scores = self.scorer.score(batch)
             loss = self.objective.loss(scores) / total_weight
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
             self.ledger.record(step // plan.steps_per_epoch + 1, step + 1, batch, scores)
         norm = torch.nn.utils.clip_grad_norm_(trainable(self.adapted).values(), self.config.max_grad_norm)

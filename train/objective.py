@@ -56,4 +56,4 @@ class Objective(ABC):
 @cache
 def objectives() -> "Registry[Objective]":
     """Returns the registry of the objectives in `train/objectives/`."""
-    return Registry("train.objectives", Objective, key="name", kind="objective")  # type: ignore[type-abstract]
+    return Registry("train.objectives", Objective, key="name", kind="objective")

@@ -100,6 +100,15 @@ class RunRecord(BaseModel):
         """
         write_atomic(run_dir / FILE_NAME, self.model_dump_json(indent=2) + "\n", private=True)
 
+    def summary(self, run_dir: Path) -> str:
+        """Returns what came of the run, for people."""
+        validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
+        return (
+            f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
+            f"Loss in nats a trained token: train {self.final_train_loss:.4f}, validation {validation}.\n"
+            f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
+        )
+
     def require_base(self, model: str, folder: Path) -> None:
         """Makes sure that a model is the one that the adapter was trained on.
 

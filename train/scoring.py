@@ -57,13 +57,13 @@ class Scorer:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return next(self.causal.parameters()).device
+        return torch.device(self.causal.device)
 
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the scores of the batch's supervised tokens; differentiable where gradients are on."""
         with self._precision():
             hidden = self._hidden(batch).index_select(0, batch.predictors)
-            logprobs, margins = _HeadScores.apply(hidden, batch.targets, self.causal.get_output_embeddings())
+            logprobs, margins = _HeadScores.apply(hidden, batch.targets, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
         return TokenScores(logprobs, margins, batch.weights, batch.rows)
 
     def _hidden(self, batch: MicroBatch) -> torch.Tensor:
@@ -97,7 +97,7 @@ class _HeadScores(torch.autograd.Function):
     def forward(ctx: Any, hidden: torch.Tensor, targets: torch.Tensor, head: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         differentiable = ctx.needs_input_grad[0]
         logprobs, margins, gradients = [], [], []
-        for states, tokens in zip(hidden.split(_CHUNK), targets.unsqueeze(1).split(_CHUNK), strict=True):
+        for states, tokens in zip(torch.split(hidden, _CHUNK), torch.split(targets.unsqueeze(1), _CHUNK), strict=True):
             with torch.set_grad_enabled(differentiable):
                 leaf = states.detach().requires_grad_(differentiable)
                 logits = head(leaf).float()
@@ -115,14 +115,15 @@ class _HeadScores(torch.autograd.Function):
         return torch.cat(logprobs), margin
 
     @staticmethod
-    def backward(ctx: Any, upstream: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, upstream: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (gradients,) = ctx.saved_tensors
         return (upstream.unsqueeze(1) * gradients).to(gradients.dtype), None, None
 
 
 def _probe_ids(causal: Model, length: int) -> torch.Tensor:
     vocabulary = causal.get_input_embeddings().num_embeddings
-    return (torch.arange(1, length + 1, device=next(causal.parameters()).device) * 7919 % vocabulary).unsqueeze(0)
+    ids: torch.Tensor = torch.arange(1, length + 1, device=causal.device) * 7919 % vocabulary
+    return ids.unsqueeze(0)
 
 
 def _probe(causal: Model, length: int) -> torch.Tensor:

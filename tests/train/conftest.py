@@ -1,0 +1,52 @@
+"""Fixtures of the trainer's tests: one small dataset, options for the tiny model, and one finished run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers import review, write_dataset
+from train.config import TrainConfig
+from train.record import RunRecord
+
+_GOOD = ["The soup was great", "The waiter was great, and the soup", "great bill", "A great replacement for the soup and the bill"]
+_BAD = ["The waiter was slow", "The bill was wrong and the soup was slow", "slow soup", "wrong order, wrong bill, slow waiter"]
+
+
+def reviews(num_train: int = 11, num_validation: int = 3) -> list[dict[str, Any]]:
+    """Reviews of unlike lengths, both labels, with a last step that is smaller than the others."""
+    texts = [(text, label) for pair in zip(_GOOD, _BAD, strict=True) for label, text in ((1, pair[0]), (0, pair[1]))]
+    rows = []
+    for index in range(num_train + num_validation):
+        text, label = texts[index % len(texts)]
+        rows.append(review(f"{text} {'again ' * (index // len(texts))}", label, split="train" if index < num_train else "validation"))
+    return rows
+
+
+@pytest.fixture(scope="session")
+def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("data") / "reviews", reviews())
+
+
+@pytest.fixture
+def options(tiny_model_dir: Path) -> Callable[..., TrainConfig]:
+    """Makes options for the tiny model, in float32."""
+
+    def make(**changes: Any) -> TrainConfig:
+        defaults = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2, "epochs": 2}
+        return TrainConfig.model_validate({**defaults, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path, dataset_dir: Path) -> tuple[Path, RunRecord]:
+    """A run of three epochs with dropout, that learns something."""
+    from train.run import train
+
+    run_dir = tmp_path_factory.mktemp("runs") / "run"
+    config = TrainConfig.model_validate(
+        {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 2e-2, "epochs": 3, "lora": {"dropout": 0.1}}
+    )
+    return run_dir, train(dataset_dir, run_dir, config)

@@ -1,0 +1,289 @@
+"""A run through its public door: what lies in the folder afterwards, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from loopwright.errors import UserError, UserErrors
+from tests.helpers import review, write_dataset
+from tests.train.conftest import reviews
+from train import ledger as ledger_module
+from train.batches import MicroBatch, collate
+from train.checkpoint import Checkpoint
+from train.config import TrainConfig
+from train.examples import TrainingExample
+from train.ledger import LEDGER_SCHEMA, Ledger
+from train.loop import learning_rate
+from train.models import load_model
+from train.record import RunRecord
+from train.run import train
+from train.scoring import Scorer
+
+Options = Callable[..., TrainConfig]
+Finished = tuple[Path, RunRecord]
+
+
+def test_run_learns_and_says_what_it_did(finished_run: Finished, dataset_dir: Path) -> None:
+    run_dir, record = finished_run
+    first_validation, last_validation = record.validation_losses[0][1], record.validation_losses[-1][1]
+    ledger = pl.read_parquet(run_dir / "ledger.parquet")
+    # The frozen, random head keeps the tiny model's loss within a few tenths of ln(500): what counts is that it falls.
+    assert record.final_train_loss == pytest.approx(ledger_module.mean_loss(ledger.filter(epoch=3)))
+    assert record.final_train_loss < ledger_module.mean_loss(ledger.filter(epoch=1)) - 0.02
+    assert last_validation < first_validation
+    assert record.validation_loss == last_validation
+    assert (record.num_examples, record.num_validation_examples, record.num_steps) == (11, 3, 9)
+    assert record.num_trained_tokens == ledger["num_trained_tokens"].sum()
+    assert record.num_tokens > record.num_trained_tokens > 0
+    assert record.form == "chat"
+    assert record.packed
+    assert RunRecord.load(run_dir) == record
+    assert sorted(path.name for path in run_dir.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "ledger.parquet",
+        "run.json",
+    ]
+    assert (run_dir / "run.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_adapter_loads_through_peft_with_the_same_effect(
+    finished_run: Finished, tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, options: Options
+) -> None:
+    from peft import PeftModel
+
+    from train.adapter import add_adapter, load_adapter, save_adapter, trainable
+
+    torch.manual_seed(3)
+    ids = torch.randint(0, 400, (2, 20))
+    trained = add_adapter(load_model(str(tiny_model_dir), "float32"), options(lora={"rank": 4}).lora)
+    with torch.no_grad():
+        for parameter in trainable(trained).values():
+            parameter.normal_(std=0.2)
+    save_adapter(trained.eval(), tmp_path)
+    with torch.no_grad():
+        expected = trained(input_ids=ids).logits
+        base = load_model(str(tiny_model_dir), "float32")(input_ids=ids).logits
+        read = PeftModel.from_pretrained(load_model(str(tiny_model_dir), "float32"), tmp_path)
+        torch.testing.assert_close(read(input_ids=ids).logits, expected, rtol=1e-5, atol=1e-5)
+        ours = load_adapter(load_model(str(tiny_model_dir), "float32"), finished_run[0])
+        assert (ours(input_ids=ids).logits - base).abs().max() > 1e-2
+        with ours.disable_adapter():
+            assert torch.equal(ours(input_ids=ids).logits, base)
+
+
+def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, options: Options) -> None:
+    """With a learning rate of next to nothing every epoch sees the base model, whose losses are recomputed here."""
+    from prep.dataset import Dataset
+    from templates.chat import encode_chat, load_tokenizer
+
+    train(dataset_dir, tmp_path / "run", options(learning_rate=1e-12))
+    ledger = pl.read_parquet(tmp_path / "run" / "ledger.parquet")
+    assert ledger.schema == LEDGER_SCHEMA
+    model, tokenizer = load_model(str(tiny_model_dir), "float32"), load_tokenizer(str(tiny_model_dir))
+    examples = Dataset.open(dataset_dir).examples("train").collect().to_dicts()
+    assert sorted(ledger["id"]) == sorted([row["id"] for row in examples] * 2)
+    for row in examples:
+        encoded = encode_chat(tokenizer, row["messages"])
+        ids, trained = torch.tensor(encoded.input_ids), torch.tensor(encoded.weights)[1:] > 0
+        with torch.no_grad():
+            logprobs = model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)[trained]
+        expected = -logprobs[torch.arange(int(trained.sum())), ids[1:][trained]].mean().item()
+        for seen in ledger.filter(id=row["id"]).to_dicts():
+            assert seen["loss"] == pytest.approx(expected, abs=1e-4)
+            assert seen["num_trained_tokens"] == int(trained.sum())
+
+
+def test_learning_and_forgetting_are_counted_over_epochs() -> None:
+    correct = {"a": [False, True, False, True, False], "b": [False] * 5, "c": [True] * 5}
+    rows = [
+        {"id": name, "row_id": name, "epoch": epoch, "step": epoch, "loss": 1.0, "margin": 0.0, "num_trained_tokens": 1, "correct": value}
+        for name, values in correct.items()
+        for epoch, value in enumerate(values, start=1)
+    ]
+    ledger = Ledger()
+    ledger.restore(pl.DataFrame(rows, schema=ledger_module._RECORDED).sample(fraction=1, shuffle=True, seed=1))
+    found = {row["id"]: (row["first_learned"], row["times_forgotten"]) for row in ledger.finished().to_dicts()}
+    assert found == {"a": (2, 2), "b": (None, 0), "c": (1, 0)}
+
+
+def test_equal_runs_are_equal_to_the_byte(finished_run: Finished, dataset_dir: Path, tmp_path: Path) -> None:
+    run_dir, record = finished_run
+    train(dataset_dir, tmp_path / "again", TrainConfig.model_validate(record.config))
+    for name in ("adapter_model.safetensors", "adapter_config.json", "ledger.parquet"):
+        assert (tmp_path / "again" / name).read_bytes() == (run_dir / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 3},
+        {"max_steps": 1},
+        {"learning_rate": 1e-3},
+        {"batch_size": 2},
+        {"warmup": 0.9},
+        {"schedule": "constant"},
+        {"schedule": "linear"},
+        {"weight_decay": 5.0},
+        {"max_grad_norm": 1e-3},
+        {"lora": {"rank": 2}},
+        {"lora": {"alpha": 4}},
+        {"lora": {"dropout": 0.5}},
+        {"lora": {"targets": ["q_proj"]}},
+        {"dtype": "bfloat16"},
+        {"seed": 5},
+    ],
+)
+def test_every_option_changes_the_result(
+    plain_run: Path, change: dict[str, Any], dataset_dir: Path, tmp_path: Path, options: Options
+) -> None:
+    train(dataset_dir, tmp_path / "run", options(validation=False, **change))
+    changed = (tmp_path / "run" / "adapter_model.safetensors").read_bytes()
+    assert changed != (plain_run / "adapter_model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def plain_run(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path, dataset_dir: Path) -> Path:
+    run_dir = tmp_path_factory.mktemp("plain") / "run"
+    config = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2, "validation": False}
+    train(dataset_dir, run_dir, TrainConfig.model_validate(config))
+    return run_dir
+
+
+def test_options_that_do_not_change_the_adapter_change_what_they_are_for(
+    plain_run: Path, dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert RunRecord.load(plain_run).validation_loss is None
+    forward_passes: list[int] = []
+    checkpoints: list[int] = []
+
+    def counting_collate(group: list[TrainingExample], device: torch.device, *, packed: bool) -> MicroBatch:
+        forward_passes.append(len(group))
+        return collate(group, device, packed=packed)
+
+    def counting_save(self: Checkpoint, run_dir: Path, identity: dict[str, Any]) -> None:
+        checkpoints.append(self.progress.num_steps)
+
+    monkeypatch.setattr("train.loop.collate", counting_collate)
+    monkeypatch.setattr(Checkpoint, "save", counting_save)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    train(dataset_dir, tmp_path / "a", options(validation=False, micro_batch_size=2, checkpoint_every=2, epochs=1))
+    assert max(forward_passes) == 2
+    assert checkpoints == [2, 3]
+    forward_passes.clear()
+    train(dataset_dir, tmp_path / "b", options(validation=False, micro_batch_tokens=1, epochs=1))
+    assert forward_passes == [1] * 11
+    with pytest.raises(UserError, match="where the limit is 10"):
+        train(dataset_dir, tmp_path / "c", options(max_length=10))
+    with pytest.raises(UserError, match="unknown objective 'chatt'"):
+        train(dataset_dir, tmp_path / "c", options(objective="chatt"))
+    assert not (tmp_path / "c").exists()
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    config = TrainConfig(learning_rate=1.0, warmup=0.2)
+    rates = [learning_rate(step, 10, config) for step in range(10)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert 0 < rates[-1] < 0.1
+    assert learning_rate(9, 10, TrainConfig(learning_rate=1.0, schedule="linear", warmup=0)) == pytest.approx(0.1)
+    assert learning_rate(9, 10, TrainConfig(learning_rate=1.0, schedule="constant")) == 1.0
+
+
+def test_loss_that_is_not_finite_names_its_rows(
+    dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_load(*args: Any) -> Any:
+        model = load_model(*args)
+        token = model.get_input_embeddings().weight
+        with torch.no_grad():
+            token[:] = float("nan")
+        return model
+
+    monkeypatch.setattr("train.run.load_model", broken_load)
+    monkeypatch.setattr("train.run.Scorer.for_model", lambda model: Scorer(model.get_base_model(), packed=False))
+    with pytest.raises(UserErrors, match=r"data.jsonl:\d+: the loss is nan in step 1, which holds row row\d+") as caught:
+        train(dataset_dir, tmp_path / "run", options())
+    assert len(caught.value.errors) == 4
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_gradient_that_is_not_finite_names_its_rows(
+    dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *args: real(*args) * float("inf"))
+    with pytest.raises(UserErrors, match="the gradient's norm is inf in step 1"):
+        train(dataset_dir, tmp_path / "run", options())
+
+
+def test_a_finished_run_is_not_replaced_unasked(finished_run: Finished, dataset_dir: Path, tmp_path: Path, options: Options) -> None:
+    run_dir, record = finished_run
+    with pytest.raises(UserError, match="holds a finished run"):
+        train(dataset_dir, run_dir, options())
+    assert train(dataset_dir, run_dir, TrainConfig.model_validate(record.config), resume=True) == record
+    with pytest.raises(UserError, match=r"another run: config.seed was 17, is 4"):
+        train(dataset_dir, run_dir, TrainConfig.model_validate({**record.config, "seed": 4}), resume=True)
+    train(dataset_dir, tmp_path / "run", options(max_steps=1))
+    (tmp_path / "run" / "mine.txt").write_text("kept", encoding="utf-8")
+    assert train(dataset_dir, tmp_path / "run", options(max_steps=2), overwrite=True).num_steps == 2
+    assert (tmp_path / "run" / "mine.txt").exists()
+
+
+def test_bad_rows_stop_the_run_before_a_model_is_loaded(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.run.load_model", lambda *_: pytest.fail("the model was loaded"))
+    rows = [*reviews(), review("x", 1, messages=[{"role": "user", "content": "no answer"}])]
+    with pytest.raises(UserError, match="row row14 has no trained token"):
+        train(write_dataset(tmp_path / "data", rows), tmp_path / "run", options())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"model": "nowhere"}, "there is no model 'nowhere'"),
+        ({"lora": {"targets": ["nothing"]}}, "the adapter fits no layer"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    changes: dict[str, Any], cause: str, dataset_dir: Path, tmp_path: Path, options: Options
+) -> None:
+    with pytest.raises(UserError, match=cause):
+        train(dataset_dir, tmp_path / "run", options(**changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_adapter_on_other_weights_is_refused(finished_run: Finished, tiny_model_dir: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(tiny_model_dir / "model.safetensors")
+    name = next(iter(weights))
+    save_file({**weights, name: weights[name] + 1}, tmp_path / "model.safetensors")
+    finished_run[1].require_base("tiny", tiny_model_dir)
+    with pytest.raises(UserError, match=r"trained on .* with other weights"):
+        finished_run[1].require_base("other", tmp_path)
+
+
+def test_run_json_is_what_is_promised(finished_run: Finished) -> None:
+    found = json.loads((finished_run[0] / "run.json").read_text(encoding="utf-8"))
+    promised = {"final_train_loss", "validation_loss", "num_tokens", "num_trained_tokens", "seconds", "tokens_per_second", "form", "model"}
+    promised |= {
+        "model_sha256",
+        "dataset",
+        "dataset_key",
+        "num_steps",
+        "num_examples",
+        "seed",
+        "config",
+        "dtype",
+        "sample",
+        "system_prompt",
+    }
+    assert promised <= found.keys()
+    assert [span["text"] for span in found["sample"]["spans"] if span["trained"]] == ["positive<|im_end|>"]

@@ -1,0 +1,101 @@
+"""Asking base and tuned the same question: one model in memory, its adapter on and off."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loopwright.console import notice
+from loopwright.errors import UserError
+from templates.chat import Message, encode_prompt, load_tokenizer
+from train.adapter import load_adapter
+from train.models import Model, load_model, model_folder
+from train.record import RunRecord
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What base and tuned answered to the same messages."""
+
+    question: str
+    system: str | None
+    base: str
+    tuned: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A model with a run's adapter, ready to be asked.
+
+    Attributes:
+        model: the base with the adapter on it.
+        tokenizer: the base model's.
+        system: the system message before each question; None for none.
+        max_new_tokens: the longest answer, in tokens.
+    """
+
+    model: Model
+    tokenizer: "PreTrainedTokenizerBase"
+    system: str | None
+    max_new_tokens: int
+
+    @classmethod
+    def load(cls, run_dir: Path, model: str | None = None, system: str | None = None, max_new_tokens: int = 256) -> "Comparison":
+        """Loads a run's base model and adapter.
+
+        Args:
+            run_dir: a finished run.
+            model: the base model, where it is no longer where `run.json` says.
+            system: the system message; default: the one that all of the run's training examples have, if they do. Empty means none.
+            max_new_tokens: the longest answer, in tokens.
+
+        Raises:
+            UserError: the run is not finished, or the model is not the one that it was trained on.
+        """
+        record = RunRecord.load(run_dir)
+        name = model or record.model
+        folder = model_folder(name)
+        record.require_base(name, folder)
+        if system is None and record.system_prompt is not None:
+            system = record.system_prompt
+            notice(f"System message, as in the training data (--system changes it): {system}")
+        adapted = load_adapter(load_model(name), run_dir)
+        return cls(adapted, load_tokenizer(name), system or None, max_new_tokens)
+
+    def ask(self, question: str) -> Answers:
+        """Answers a question greedily, with the adapter off and on.
+
+        Raises:
+            UserError: the question is empty, or the chat template refuses it.
+        """
+        if not question.strip():
+            raise UserError("the question is empty", remedy='Ask something: --ask "..."')
+        messages: list[Message] = [{"role": "system", "content": self.system}] if self.system else []
+        input_ids = encode_prompt(self.tokenizer, [*messages, {"role": "user", "content": question}])
+        with self.model.disable_adapter():
+            base = self._generate(input_ids)
+        return Answers(question, self.system, base, self._generate(input_ids))
+
+    def _generate(self, input_ids: list[int]) -> str:
+        import torch
+
+        ids = torch.tensor([input_ids], device=self.model.device)
+        ends = {self.tokenizer.eos_token_id, *_as_list(self.model.generation_config.eos_token_id)} - {None}
+        with torch.inference_mode():
+            output = self.model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                max_new_tokens=self.max_new_tokens,
+                eos_token_id=sorted(ends),
+                pad_token_id=self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else min(ends),
+            )
+        answer = self.tokenizer.decode(output[0, len(input_ids) :], skip_special_tokens=True)
+        assert isinstance(answer, str)
+        return answer.strip()
+
+
+def _as_list(value: int | list[int] | None) -> list[int | None]:
+    return list(value) if isinstance(value, list) else [value]
