@@ -25,22 +25,10 @@ _MAX_VALUE_CHARACTERS = 60
 class _Loader(yaml.SafeLoader):
     """Safe loading where keys are strings, and `yes`, `no`, `on` and `off` stay words, as they are labels in this field."""
 
-    num_nodes = 0
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        self.num_nodes += 1
-        if self.num_nodes > _MAX_NODES:
-            raise yaml.constructor.ConstructorError(None, None, "the document expands to too many nodes", node.start_mark)
-        return super().construct_object(node, deep=deep)
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         self.flatten_mapping(node)
         mapping: dict[Hashable, Any] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
-            if key_node.value in mapping:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark)
             mapping[key_node.value] = self.construct_object(value_node, deep=deep)
         return mapping
 
@@ -71,17 +59,49 @@ def parse_yaml(text: str, location: str, first_line: int = 1) -> Any:
     Raises:
         UserError: the text is not YAML.
     """
-    loader = _Loader(text)
     try:
-        return loader.get_single_data()
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_node(node, {})
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{location}:{mark.line + first_line}" if mark else location
         raise UserError(f"not valid YAML: {error.problem or error}", where, "Mend the syntax of that line.") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise UserError(f"not valid YAML: {error}", location) from error
-    finally:
-        loader.dispose()
+        raise UserError(f"not valid YAML: {error}", location, "Mend its syntax.") from error
+
+
+def _check_node(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Refuses keys that are no words or stand twice, and aliases that expand without bound; returns the node's expanded size.
+
+    Loading shares what aliases repeat, so that a bomb loads at once; it would go off in whoever walks the result.
+
+    Args:
+        node: the node.
+        sizes: expanded sizes by node; 0 while a node is being looked at.
+    """
+    if id(node) in sizes:
+        if sizes[id(node)] == 0:
+            raise yaml.constructor.ConstructorError(None, None, "an alias stands within what it names", node.start_mark)
+        return sizes[id(node)]
+    sizes[id(node)] = 0
+    size, keys = 1, set()
+    for child in node.value if isinstance(node, yaml.CollectionNode) else ():
+        if isinstance(node, yaml.MappingNode):
+            key, child = child  # noqa: PLW2901 (a mapping's children are pairs)
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key.start_mark)
+            if key.value in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' stands twice", key.start_mark)
+            keys.add(key.value)
+        size += _check_node(child, sizes)
+    if size > _MAX_NODES:
+        raise yaml.constructor.ConstructorError(None, None, "the document expands to too many nodes", node.start_mark)
+    sizes[id(node)] = size
+    return size
 
 
 def read_text(path: Path, kind: str = "file") -> str:
@@ -133,7 +153,10 @@ def validate(data: Any, model: "type[Model]", location: str, lines: dict[tuple[s
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise_all([_explain(detail, model, location, lines or {}) for detail in error.errors()])
+        details = error.errors()
+        # pydantic counts a list's items without those that are wrong, and then calls the list too short as well.
+        inner = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
+        raise_all([_explain(detail, model, location, lines or {}) for detail in details if detail["loc"] not in inner])
         raise AssertionError("a ValidationError has at least one error") from error
 
 

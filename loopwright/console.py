@@ -1,6 +1,7 @@
 """One console for people (stderr) and one door for results (stdout)."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -27,8 +28,13 @@ def notice(text: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """Prints a result to stdout, as it is."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Prints a result to stdout, as it is. A reader that leaves early, as `head` does, ends the program without an error."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it closes it
+        sys.exit(ExitCode.FINE)
 
 
 def print_json(value: Any) -> None:
@@ -60,6 +66,3 @@ def run_app(app: Callable[[], Any]) -> None:
     except KeyboardInterrupt:
         notice("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(ExitCode.FINE)

@@ -63,6 +63,7 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written.
     """
+    path = path.resolve()  # through a link: what is replaced is the folder, not the link
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
@@ -99,7 +100,8 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         UserError: the file is not there, or a line is not a JSON object.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): JSON leaves U+2028, U+0085 and others as they are within a string.
+        lines = path.read_bytes().decode("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the file: {error}", str(path)) from error
     rows = []

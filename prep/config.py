@@ -142,8 +142,14 @@ class BuildConfig(_Model):
     def _label_words(cls, data: Any) -> Any:
         # `labels: {0: 1}` is legitimate YAML; labels are words throughout.
         if isinstance(data, dict) and isinstance(data.get("labels"), dict):
-            data = {**data, "labels": {key: str(value) for key, value in data["labels"].items()}}
+            data = {**data, "labels": {key: _label_word(value) for key, value in data["labels"].items()}}
         return data
+
+
+def _label_word(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()  # as YAML and JSON write it
+    return str(value) if isinstance(value, int | float) else value
 
 
 def load_build_config(path: Path) -> BuildConfig:

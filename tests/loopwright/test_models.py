@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from loopwright.errors import UserError
+from loopwright.models import cache_dir, is_hub_name, model_dir, resolve_model
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPWRIGHT_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_known_model_that_is_not_fetched_says_how_to_fetch_it() -> None:
+    with pytest.raises(UserError, match=r"not fetched yet.* Run: train models fetch embedded"):
+        resolve_model("embedded")
+
+
+def test_a_half_fetched_model_is_not_ready() -> None:
+    folder = model_dir("embedded")
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="not fetched yet"):
+        resolve_model("embedded")
+    (folder / "model.safetensors").write_bytes(b"")
+    assert resolve_model("embedded") == str(folder)
+
+
+def test_a_folder_must_hold_a_model(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no config\.json in it"):
+        resolve_model(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    assert resolve_model(str(tmp_path)) == str(tmp_path)
+
+
+def test_a_hub_name_is_passed_on() -> None:
+    assert resolve_model("organisation/model") == "organisation/model"
+
+
+@pytest.mark.parametrize("name", ["embeded", "./missing/folder", "/missing", "a/b/c", "~/none", "a\\b", "organisation/", "-x/y"])
+def test_nonsense_is_refused_with_what_may_be_given(name: str) -> None:
+    assert not is_hub_name(name)
+    with pytest.raises(UserError, match=r"there is no model .* Give a folder, a hub name .* embedded"):
+        resolve_model(name)
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache_dir() == tmp_path / "cache"
+    monkeypatch.delenv("LOOPWRIGHT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_dir() == tmp_path / "xdg" / "loopwright"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_dir() == Path.home() / ".cache" / "loopwright"
