@@ -1,0 +1,1 @@
+"""Lint for training data: `prep.lint.run.lint` is the one door."""

@@ -1,0 +1,98 @@
+"""From findings to fix drafts: which raw row, which mapped field, and what to put there."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from prep.dataset import Dataset, Manifest
+from prep.lint.rule import RULES, Draft, Finding, Subject
+
+if TYPE_CHECKING:
+    from prep.lint.report import Diagnostic, LintReport
+
+
+def make_drafts(report: "LintReport") -> list[dict[str, Any]]:
+    """Returns the drafts for a built dataset's report, as `LintReport.drafts` describes them."""
+    dataset = Dataset.open(report.path)
+    wanted = {diagnostic.id for diagnostic in report.diagnostics if diagnostic.id}
+    wanted |= {related for diagnostic in report.diagnostics for related in diagnostic.related}
+    rows = {row["id"]: row for row in dataset.examples().filter(pl.col("id").is_in(list(wanted))).collect().iter_rows(named=True)}
+    drafts: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for diagnostic in report.diagnostics:
+        row = rows.get(diagnostic.id or "")
+        if row is None:
+            continue
+        fields = json.loads(row["fields"] or "{}")
+        related = [rows[one] for one in diagnostic.related if one in rows]
+        subject = Subject(row, fields, answer_field(row, fields, dataset.manifest), related)
+        finding = Finding(diagnostic.message, id=diagnostic.id, row_id=diagnostic.row_id, field=diagnostic.field, kind=diagnostic.kind)
+        draft = RULES.get(diagnostic.code).draft(finding, subject)
+        if draft is not None:
+            entry = _entry(draft, diagnostic)
+            drafts.setdefault((entry["op"], entry["row_id"], entry["code"], json.dumps(entry["fields"], sort_keys=True)), entry)
+    return list(drafts.values())
+
+
+def _entry(draft: Draft, diagnostic: "Diagnostic") -> dict[str, Any]:
+    return {
+        "op": draft.op,
+        "row_id": draft.row_id or diagnostic.row_id,
+        "id": draft.id or diagnostic.id,
+        "code": diagnostic.code,
+        "fields": draft.fields,
+        "reason": draft.reason,
+        "evidence": {"code": diagnostic.code, "message": diagnostic.message, "related": list(diagnostic.related)},
+        "safe": draft.safe,
+    }
+
+
+def answer_field(row: Mapping[str, Any], fields: Mapping[str, Any], manifest: Manifest) -> str | None:
+    """Returns the mapped field that holds an example's answer: its text stands in the answer, or its value is labelled with that word."""
+    answer = example_answer(row)
+    if answer is None:
+        return None
+    texts = {name: value.strip() for name, value in fields.items() if isinstance(value, str)}
+    for name, text in texts.items():
+        if text == answer.strip():
+            return name
+    word = row["choices"][row["label"]] if row["choices"] and row["label"] is not None else None
+    if word is not None:
+        verbalizer = manifest.template(row["template"]).verbalizer
+        keys = {key for key, value in verbalizer.items() if value == word}
+        labels = manifest.config.get("labels") or {}
+        raw = keys | {value for value, key in labels.items() if key in keys}
+        return next((name for name, value in fields.items() if str(value).strip() in raw), None)
+    contained = [name for name, text in texts.items() if text and text in answer]
+    return max(contained, key=lambda name: len(texts[name]), default=None)
+
+
+def example_answer(row: Mapping[str, Any]) -> str | None:
+    """Returns the answer of an example (a row of `EXAMPLE_SCHEMA`)."""
+    turns = row["messages"] or row["chosen"]
+    if turns:
+        return turns[-1]["content"] or "" if turns[-1]["role"] == "assistant" else None
+    answer = row["target"] if row["target"] is not None else row["text"]
+    return answer if answer is None else str(answer)
+
+
+def edit_texts(fields: Mapping[str, Any], repair: Callable[[str], str]) -> dict[str, Any]:
+    """Returns the fields that a repair changes, with their new values; texts within lists and objects are repaired too."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, str):
+            return repair(value)
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        return value
+
+    repaired = {name: walk(value) for name, value in fields.items()}
+    return {name: value for name, value in repaired.items() if value != fields[name]}
+
+
+def edit_answer(subject: Subject, reason: str) -> Draft | None:
+    """Returns an edit of the answer whose new value is for a person to write; None where no field holds the answer."""
+    return None if subject.answer_field is None else Draft("edit", reason, {subject.answer_field: None})

@@ -1,0 +1,292 @@
+"""The lint frame: every example as a row with the columns that rules ask for, from a built dataset or from foreign files."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import xxhash
+
+from loopwright.errors import UserError
+from loopwright.files import read_json_lines
+from loopwright.hashing import hash_text
+from prep.dataset import MESSAGES, Dataset, Manifest
+from prep.keys import normalise_expr
+from prep.lint.lines import Defect, read_records
+from prep.lint.records import Record, parse_record
+
+_BATCH_ROWS = 20_000
+# Below this many rows nothing is inferred from a task's other rows, and small tasks are looked at together.
+MIN_TASK_ROWS = 20
+
+LINT_SCHEMA = pl.Schema(
+    {
+        "id": pl.String(),
+        "row_id": pl.String(),
+        "source": pl.String(),
+        "line": pl.Int64(),
+        "split": pl.String(),
+        "group": pl.String(),
+        "template": pl.String(),
+        "kind": pl.String(),
+        "task": pl.String(),  # what tells this row's task from others: its template, else its system message or instruction
+        "label": pl.String(),  # the answer's class, where choices are given
+        "system": pl.String(),
+        "input": pl.String(),  # all that comes before the answer, without the system message
+        "answer": pl.String(),  # null where there is none
+        "rejected": pl.String(),
+        "system_field": pl.String(),  # where in the record each of these stands; the list's name where it is among messages
+        "input_field": pl.String(),
+        "answer_field": pl.String(),
+        "rejected_field": pl.String(),
+        "messages": MESSAGES,
+        "weights": pl.List(pl.String()),  # each message's weight as JSON, where any has one
+    }
+)
+"""What a reader gives. The engine adds `position` (order of reading), `input_key` and `answer_key` (hashes of the normalised texts),
+and the columns of `TASK_SCHEMA`."""
+
+TASK_SCHEMA = pl.Schema(
+    {
+        "task_rows": pl.UInt32(),  # rows of this row's task
+        "closed": pl.Boolean(),  # the task's answers come from a fixed set of words
+        "terminal_share": pl.Float64(),  # share of the task's answers that end in punctuation
+        "median_characters": pl.Float64(),  # of the task's answers
+    }
+)
+
+TERMINAL = r"""[.!?\u{2026}\u{3002}\u{ff01}\u{ff1f}\u{0964}][\s"'\u{201d}\u{2019}\u{00bb})\]*_\u{300d}]*$"""
+"""Ends as a sentence does: a final stop, then at most closing quotes and brackets."""
+
+
+@dataclass(frozen=True, slots=True)
+class LintData:
+    """What is linted.
+
+    Attributes:
+        frame: the lint frame.
+        defects: what was found wrong while reading.
+        num_examples: the frame's rows.
+        splits: the splits that have rows.
+        manifest: of a built dataset.
+    """
+
+    frame: pl.LazyFrame
+    defects: list[Defect]
+    num_examples: int
+    splits: frozenset[str]
+    manifest: Manifest | None = None
+
+
+def load_dataset(path: Path, folder: Path) -> LintData:
+    """Opens a built dataset for lint.
+
+    Raises:
+        UserError: it is none, or damaged.
+    """
+    dataset = Dataset.open(path)
+    frame = dataset.examples().select(_dataset_columns())
+    return _prepare(frame, _dropped(path), folder, dataset.manifest)
+
+
+def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
+    """Reads foreign training files.
+
+    Args:
+        files: each file with the split that it stands for.
+        folder: an empty folder for what is read; the frame scans it.
+
+    Raises:
+        UserError: a file is missing, unreadable, or holds nothing.
+    """
+    defects: list[Defect] = []
+    copies: Counter[str] = Counter()
+    num_batches = 0
+    for path, split in files:
+        before = num_batches, len(defects)
+        for batch in _batches(_read_file(path, split, defects, copies)):
+            batch.write_parquet(folder / f"read-{num_batches:05d}.parquet")
+            num_batches += 1
+        if before == (num_batches, len(defects)):
+            raise UserError("the file is empty", str(path), "Give a file with one training example a line.")
+    if not num_batches:
+        pl.DataFrame(schema=LINT_SCHEMA).write_parquet(folder / "read-00000.parquet")
+    return _prepare(pl.scan_parquet(folder / "read-*.parquet"), defects, folder, None)
+
+
+def _read_file(path: Path, split: str, defects: list[Defect], copies: Counter[str]) -> Iterator[dict[str, Any]]:
+    source = str(path)
+    for item in read_records(path, source):
+        if isinstance(item, Defect):
+            defects.append(item)
+            continue
+        line, value = item
+        try:
+            record = parse_record(value)
+            canonical = json.dumps(value, sort_keys=True, ensure_ascii=False)
+        except RecursionError:
+            defects.append(Defect("FMT001", source, line, "nested too deeply"))
+            continue
+        if isinstance(record, str):
+            defects.append(Defect("FMT002", source, line, record))
+            continue
+        row_id = hash_text(source, canonical)
+        copies[row_id] += 1
+        if copies[row_id] > 1:
+            row_id = f"{row_id}-{copies[row_id]}"
+        defects.extend(record.defects(source, line, row_id))
+        yield _row(record, row_id, source, line, split)
+
+
+def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dict[str, Any]:
+    return {
+        "id": row_id,
+        "row_id": row_id,
+        "source": source,
+        "line": line,
+        "split": split,
+        "group": None,
+        "template": "",
+        "kind": record.kind,
+        "task": hash_text(record.kind, record.task),
+        "label": record.label,
+        "system": record.system,
+        "input": record.input,
+        "answer": record.answer,
+        "rejected": record.rejected,
+        "system_field": record.system_field,
+        "input_field": record.input_field,
+        "answer_field": record.answer_field,
+        "rejected_field": record.rejected_field,
+        "messages": record.messages,
+        "weights": record.weights,
+    }
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[pl.DataFrame]:
+    while batch := list(islice(rows, _BATCH_ROWS)):
+        yield pl.DataFrame(batch, schema=LINT_SCHEMA)
+
+
+def _dataset_columns() -> list[pl.Expr]:
+    """Derives the lint frame from `EXAMPLE_SCHEMA`. The chat form is looked at where there is one, else the other forms in turn."""
+    messages, chosen = pl.col("messages"), pl.col("chosen")
+    turns = pl.coalesce(messages, chosen)
+    answered = turns.list.last().struct.field("role") == "assistant"
+    before = pl.when(answered).then(turns.list.slice(0, turns.list.len() - 1)).otherwise(turns)
+    is_system = pl.element().struct.field("role") == "system"
+    content = pl.element().struct.field("content").fill_null("")
+    system = before.list.eval(content.filter(is_system)).list.join("\n")
+    rest = before.list.eval(content.filter(~is_system)).list.join("\n")
+    choice = pl.when(pl.col("label") >= 0).then(pl.col("choices").list.get(pl.col("label"), null_on_oob=True))
+    last_turn = pl.when(answered).then(turns.list.last().struct.field("content").fill_null(""))
+    answer_field = (
+        pl.when(turns.is_not_null())
+        .then(pl.format("messages[{}].content", turns.list.len().cast(pl.Int64) - 1))
+        .when(pl.col("target").is_not_null())
+        .then(pl.lit("target"))
+        .otherwise(pl.lit("text"))
+    )
+    return [
+        *(pl.col(name) for name in ("id", "row_id", "source", "line", "split", "group", "template", "kind")),
+        pl.col("template").alias("task"),
+        choice.alias("label"),
+        system.fill_null("").alias("system"),
+        pl.coalesce(rest, pl.col("prompt"), pl.lit("")).alias("input"),
+        pl.when(turns.is_not_null()).then(last_turn).otherwise(pl.coalesce("target", "text")).alias("answer"),
+        pl.col("rejected").list.last().struct.field("content").alias("rejected"),
+        pl.lit("messages").alias("system_field"),
+        pl.when(turns.is_null()).then(pl.lit("prompt")).otherwise(pl.lit("messages")).alias("input_field"),
+        answer_field.alias("answer_field"),
+        pl.lit("rejected").alias("rejected_field"),
+        turns.alias("messages"),
+        pl.lit(None, dtype=pl.List(pl.String)).alias("weights"),
+    ]
+
+
+# Rows that the build left out because it was told to are no defects.
+_INTENDED = {"duplicate", "near_duplicate", "near_eval", "fix_drop"}
+
+
+def _dropped(path: Path) -> list[Defect]:
+    """Reads what the build dropped. Those rows are out of the dataset already, so that none of them is an error any more."""
+    dropped = path / "dropped.jsonl"
+    if not dropped.is_file():
+        return []
+    defects = []
+    for entry in read_json_lines(dropped):
+        reason = str(entry.get("reason"))
+        if reason in _INTENDED:
+            continue
+        code = "CON204" if reason == "unknown_label" else "FMT001"
+        severity = "info" if reason == "empty_row" else "warning"
+        detail = f"{reason.replace('_', ' ')}: {entry.get('detail') or 'no detail'}"
+        defects.append(
+            Defect(code, str(entry.get("source")), entry.get("line"), f"dropped by the build: {detail}", entry.get("id"), severity)
+        )
+    return defects
+
+
+def _prepare(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None) -> LintData:
+    """Adds keys and what the other rows of a task say, and keeps the result once, so that no rule computes them again."""
+    try:
+        tasks = frame.group_by("task").agg(pl.len().alias("rows")).filter(pl.col("rows") >= MIN_TASK_ROWS)
+        named = (
+            frame.with_row_index("position")
+            .join(tasks, on="task", how="left", maintain_order="left")
+            .with_columns(task=pl.when(pl.col("rows").is_null()).then(pl.lit("")).otherwise(pl.col("task")))
+            .drop("rows")
+        )
+        keyed = named.with_columns(
+            input_key=_key(pl.concat_str(["system", pl.lit("\n"), "input"])),
+            answer_key=_key(pl.concat_str(["answer", pl.lit("\0"), pl.col("rejected").fill_null("")])),
+        )
+        keyed.sink_parquet(folder / "keyed.parquet")
+        frame = pl.scan_parquet(folder / "keyed.parquet")
+        profile = _profile(frame).collect()
+        splits = frame.select(pl.col("split").unique()).collect()["split"].to_list()
+        num_examples = frame.select(pl.len()).collect().item()
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"the examples cannot be read: {str(error).splitlines()[0]}", "examples.parquet", "Build it again.") from error
+    return LintData(frame.join(profile.lazy(), on="task", how="left"), defects, num_examples, frozenset(splits), manifest)
+
+
+def _profile(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """What the rows of each task have in common.
+
+    Answers count as a fixed set where choices are given, or where at most 100 different ones of at most 40 characters make up the
+    answers and come back five times on average.
+    """
+    answer = pl.col("answer")
+    characters = answer.str.len_chars()
+    num_answers = pl.col("answer_key").n_unique()
+    few = (num_answers <= 100) & (num_answers * 5 <= pl.len()) & (characters.quantile(0.95) <= 40)
+    return frame.group_by("task").agg(
+        pl.len().alias("task_rows"),
+        (pl.col("label").is_not_null().all() | few).fill_null(False).alias("closed"),
+        answer.filter(answer != "").str.contains(TERMINAL).mean().fill_null(0.0).alias("terminal_share"),
+        characters.median().fill_null(0.0).alias("median_characters"),
+    )
+
+
+def _key(text: pl.Expr) -> pl.Expr:
+    """Returns the 128-bit hash of a text's normal form; an empty text has no key, as nothing can be said to equal it."""
+    normal = normalise_expr(text)
+    return (
+        pl.when(normal.str.strip_chars("\0") != "")
+        .then(normal.map_batches(_hash_series, return_dtype=pl.String, is_elementwise=True))
+        .otherwise(None)
+    )
+
+
+def _hash_series(texts: pl.Series) -> pl.Series:
+    return pl.Series(texts.name, [None if text is None else xxhash.xxh3_128_hexdigest(text.encode()) for text in texts], dtype=pl.String)
+
+
+def concat_batches(frame: pl.LazyFrame, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a frame as dictionaries, a batch in memory at a time."""
+    return chain.from_iterable(batch.iter_rows(named=True) for batch in frame.select(columns).collect_batches(chunk_size=_BATCH_ROWS))

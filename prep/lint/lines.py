@@ -1,0 +1,183 @@
+"""Training files from elsewhere, line by line: every record with its line, every unreadable line with its reason."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from json.decoder import JSONDecoder
+from pathlib import Path
+from typing import Any
+
+from loopwright.errors import UserError
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_NOT_JSON_LINES = {".csv", ".tsv", ".parquet", ".txt", ".yaml", ".yml", ".xlsx", ".gz", ".zst", ".zip"}
+_WHITE_SPACE = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A line, or something about one, that is found wrong while it is read; rules report it under their code.
+
+    Attributes:
+        code: of the rule that reports it.
+        source: the file's name.
+        line: 1-based.
+        message: what is wrong, without a final stop.
+        id: of the example, where the line gives one.
+        severity: where it is not the rule's own.
+        field: where in the record.
+    """
+
+    code: str
+    source: str
+    line: int | None
+    message: str
+    id: str | None = None
+    severity: str | None = None
+    field: str | None = None
+
+
+def read_records(path: Path, source: str) -> Iterator[tuple[int, Any] | Defect]:
+    """Yields (line, value) for each JSON value of a JSON Lines file or a JSON array, and a defect for what cannot be read.
+
+    Raises:
+        UserError: the file is missing, unreadable, empty, or of another format altogether.
+    """
+    if path.suffix.lower() in _NOT_JSON_LINES:
+        raise UserError(
+            f"'{path.suffix}' is not a training file that lint reads",
+            str(path),
+            "Give JSON Lines or a JSON array, or build a dataset from the file: prep init, then prep build.",
+        )
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except FileNotFoundError as error:
+        raise UserError("the file does not exist", str(path), "Check the path.") from error
+    except OSError as error:
+        raise UserError(f"cannot read the file: {error.strerror}", str(path)) from error
+    if head.startswith(_UTF16_BOMS):
+        raise UserError("the file is UTF-16", str(path), "Save it as UTF-8.")
+    if head.startswith(_BOM):
+        yield Defect("FMT001", source, 1, "the file begins with a byte order mark, which was skipped", severity="info")
+    if _is_document(path, head):
+        yield from _read_document(path, source)
+    else:
+        yield from _read_lines(path, source)
+
+
+def _is_document(path: Path, head: bytes) -> bool:
+    """Says whether the file is one JSON document rather than lines: an array, or an object spread over lines."""
+    first_line, newline, _ = head.removeprefix(_BOM).lstrip().partition(b"\n")
+    if first_line.startswith(b"["):
+        return path.suffix.lower() == ".json" or first_line.strip() == b"[" or not first_line.rstrip().endswith(b"]")
+    return path.suffix.lower() == ".json" and first_line.strip() == b"{" and bool(newline)
+
+
+def _read_lines(path: Path, source: str) -> Iterator[tuple[int, Any] | Defect]:
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            line = raw.removeprefix(_BOM) if number == 1 else raw
+            if not line.strip():
+                continue
+            try:
+                yield number, parse_json(line.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                yield Defect("FMT001", source, number, f"not UTF-8: the byte 0x{byte:02x} at position {error.start + 1} of the line")
+            except ValueError as error:
+                yield Defect("FMT001", source, number, "the line holds NUL bytes" if b"\0" in line else f"not valid JSON: {error}")
+
+
+def _read_document(path: Path, source: str) -> Iterator[tuple[int, Any] | Defect]:
+    try:
+        text = path.read_bytes().removeprefix(_BOM).decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        yield Defect("FMT001", source, line, f"not UTF-8: the byte 0x{error.object[error.start]:02x}; nothing of the file was read")
+        return
+    position = _skip(text, 0)
+    if not text.startswith("[", position):
+        try:
+            yield _line_at(text, position), parse_json(text)
+        except ValueError as error:
+            yield Defect("FMT001", source, _line_at(text, position), f"not valid JSON: {error}")
+        return
+    line, counted = 1, 0
+    position = _skip(text, position + 1)
+    while position < len(text) and text[position] != "]":
+        line += text.count("\n", counted, position)
+        counted = position
+        try:
+            value, position = _parse_at(text, position)
+        except ValueError as error:
+            yield Defect("FMT001", source, line, f"not valid JSON from here on, so the rest of the array was not read: {error}")
+            return
+        yield line, value
+        position = _skip(text, position)
+        if position < len(text) and text[position] == ",":
+            position = _skip(text, position + 1)
+    if position >= len(text):
+        yield Defect("FMT001", source, _line_at(text, len(text)), "the array is not closed: the file breaks off")
+
+
+def _line_at(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def _skip(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _WHITE_SPACE:
+        position += 1
+    return position
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+class DuplicateKeys(dict[str, Any]):
+    """An object in which a key stood twice; the last value counts, as in most readers."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else DuplicateKeys(fields)
+
+
+_DECODER = JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+
+
+def parse_json(text: str) -> Any:
+    """Parses one JSON value strictly.
+
+    Raises:
+        ValueError: it is none, it is nested too deeply, or it holds what JSON does not know (NaN) or UTF-8 cannot say (half a
+            surrogate pair).
+    """
+    value, end = _parse_at(text, _skip(text, 0))
+    if _skip(text, end) != len(text):
+        raise ValueError(f"more text follows the value, at position {end + 1}")
+    return value
+
+
+def _parse_at(text: str, position: int) -> tuple[Any, int]:
+    try:
+        value, end = _DECODER.raw_decode(text, position)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg[:1].lower()}{error.msg[1:]}, at position {error.pos - position + 1}") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    # Polars, and every UTF-8 writer, refuses half a surrogate pair; `\ud83d` alone is how one gets in.
+    if "\\ud" in text[position:end].lower():
+        _refuse_surrogates(value)
+    return value, end
+
+
+def _refuse_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError("an escape is half a surrogate pair, which is no character") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error

@@ -1,0 +1,1 @@
+"""The rules, one a file, discovered by their code."""

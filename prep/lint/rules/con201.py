@@ -1,0 +1,62 @@
+"""CON201 ConflictingLabels."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.context import Context
+from prep.lint.drafts import edit_answer
+from prep.lint.groups import grouped, ids, place
+from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
+from prep.lint.texts import shorten
+
+_KEYS = ("template", "input_key")
+
+
+class ConflictingLabels(Rule):
+    """The same input, taught two different answers.
+
+    ## What it does
+    Groups a template's rows by their normalised input (NFKC, case folded, white space collapsed) and reports every row of a group with
+    more than one answer. It is an error where the answers come from a fixed set of words, and a warning where they are free text, of
+    which two can both be right.
+
+    ## Why is this bad
+    The model is pulled both ways and learns neither: each such pair puts a floor under the loss and a ceiling on accuracy.
+
+    ## Example
+    `"Great soup, slow waiter"` -> `positive` (line 12) and -> `negative` (line 340).
+
+    ## Fix safety
+    Never fixed automatically: which answer is right is for a person to say. `prep fix propose` drafts an edit of each row.
+    """
+
+    code = "CON201"
+    severity = Severity.ERROR
+    columns = ("template", "input_key", "answer_key", "answer", "closed", "kind", "position")
+    remedy = "Decide which answer is right, and correct or drop the other rows."
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        comparable = pl.col("input_key").is_not_null() & pl.col("answer_key").is_not_null() & (pl.col("kind") != "preference")
+        in_conflict = pl.col("answer_key").n_unique().over(_KEYS) > 1
+        return (
+            examples.select(*Finding.where, "position", "kind", "answer", "answer_key", "closed", *_KEYS)
+            .filter(comparable)
+            .filter(in_conflict)
+        )
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        for group in grouped(found, _KEYS):
+            for row in group:
+                others = [other for other in group if other["answer_key"] != row["answer_key"]]
+                answer, other_answer = shorten(row["answer"]), shorten(others[0]["answer"])
+                yield Finding.at(
+                    row,
+                    f"answered '{answer}' here; the same input is answered '{other_answer}' at {place(others[0])}",
+                    field="answer",
+                    severity=None if row["closed"] else Severity.WARNING,
+                    related=ids(others),
+                )
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return edit_answer(subject, "the same input has another answer elsewhere: keep this one, correct it, or drop the row")

@@ -1,0 +1,63 @@
+"""GRM954 MissingFact."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.context import Context
+from prep.lint.drafts import edit_answer
+from prep.lint.kept import by_task, habits, row_facts, sampled
+from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+
+
+class MissingFact(Rule):
+    """A fact that the answer must keep - a part number, a customer, a dose - and does not.
+
+    ## What it does
+    Compares typed facts of input and answer, normalised. The kinds that must be kept are those of the template's `keep`. In files
+    without a template a kind is taken to be kept where enough rows of the task have it in their input and most of their answers keep
+    all of it.
+
+    ## Why is this bad
+    A summary without the part number is of no use to whoever reads it, and the model learns that leaving it out is fine.
+
+    ## Example
+    `Customer reports damage, replacement sent.` for a call about MK401-27KX.
+
+    ## Fix safety
+    Never fixed automatically: the sentence has to be written again around the fact.
+    """
+
+    code = "GRM954"
+    severity = Severity.WARNING
+    columns = ("task", "template", "system", "input", "answer", "answer_field", "closed", "kind")
+    remedy = "Write the missing fact into the answer."
+    yields_to = ("LEN603", "GRM955", "GRM953")
+    thresholds = (
+        Threshold("min_rows", 20, "with fewer rows a share of 80% is not known to within 20 points (Wilson)"),
+        Threshold("kept", 0.8, "of the sample data's call summaries 95% keep all codes, of dialogue summaries in general under a third do"),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        restates = ~pl.col("closed") & (pl.col("answer").str.strip_chars() != "") & pl.col("input").str.contains("[0-9]")
+        if context.built:
+            restates &= pl.col("template").is_in([name for name, kinds in context.keep.items() if kinds])
+        return examples.filter(restates & (pl.col("kind") != "preference")).select(
+            *Finding.where, "task", "template", "system", "input", "answer", "answer_field"
+        )
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        min_rows, min_share = int(context.threshold(self, "min_rows")), context.threshold(self, "kept")
+        for rows in by_task(found.iter_rows(named=True)).values():
+            kinds = context.keep.get(rows[0]["template"], ())
+            if not context.built:
+                sample = (row_facts(row, context) for row in sampled(rows))
+                kinds = habits(sample, direction="kept", min_rows=min_rows, min_share=min_share)
+            for row in rows if kinds else ():
+                facts = [fact for fact in row_facts(row, context).missing if fact.kind in kinds]
+                if facts:
+                    shown = ", ".join(f"{fact.kind} '{row['input'][fact.start : fact.end]}'" for fact in facts[:5])
+                    yield Finding.at(row, f"the answer loses the {shown}", field=row["answer_field"], kind=facts[0].kind)
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return edit_answer(subject, "the answer loses a fact that it must keep")

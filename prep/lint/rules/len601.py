@@ -1,0 +1,43 @@
+"""LEN601 OverContext."""
+
+import polars as pl
+
+from prep.lint.context import Context
+from prep.lint.rule import Finding, Need, Rule, Severity, Threshold
+
+
+class OverContext(Rule):
+    """A row that is longer than the model takes.
+
+    ## What it does
+    Encodes each chat with the model's own chat template and tokenizer, and reports rows past the model's limit (the tokenizer's, or the
+    number of positions in the model's config, whichever is smaller).
+
+    ## Why is this bad
+    What is past the limit is cut or refused. Where the cut takes the answer or its end token, LEN602 reports an error.
+
+    ## Example
+    9,120 tokens for a model of 8,192 positions.
+
+    ## Fix safety
+    Unsafe, so none is drafted: shortening an input can take away what its answer rests on.
+    """
+
+    code = "LEN601"
+    severity = Severity.WARNING
+    columns = ()
+    needs = (Need.TOKENS,)
+    remedy = "Shorten the input, split the row, or use a model with a longer context."
+    thresholds = (Threshold("max_tokens", 0, "0 stands for the model's own limit; give the length that you train with"),)
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        limit = row_limit(self, context)
+        return examples.filter(pl.col("num_tokens") > (limit or float("inf"))).select(
+            *Finding.where, message=pl.format("the row has {} tokens, and the limit is {}", "num_tokens", pl.lit(limit))
+        )
+
+
+def row_limit(rule: Rule, context: Context) -> int | None:
+    """Returns the longest row, in tokens: LEN601's threshold where it is given, else the model's limit."""
+    given = context.options.thresholds.get("LEN601.max_tokens", 0) if rule.code != "LEN601" else context.threshold(rule, "max_tokens")
+    return int(given) or context.token_limit

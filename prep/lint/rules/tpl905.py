@@ -1,0 +1,68 @@
+"""TPL905 UnrenderedText."""
+
+import re
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.context import Context
+from prep.lint.rule import Finding, Rule, Severity
+from prep.lint.texts import span_finding, texts
+
+_PLACEHOLDER = "|".join(
+    (
+        r"\{\{\s*[A-Za-z_][A-Za-z0-9_.]{0,60}(?:\s*\|[^{}\n]{0,60})?\s*\}\}",
+        r"\{%[^%{}\n]{1,80}%\}",
+        r"<%=?[^%<>\n]{1,80}%>",
+        r"\$\{[A-Za-z_][A-Za-z0-9_.]{0,60}\}",
+        r"\[object Object\]",
+    )
+)
+_EMPTY_VALUE = r"(?:None|nan|NaN|null|undefined|<NA>|NaT)"
+_AFTER_NAME = rf"(?m)^[A-Z][A-Za-z ]{{0,30}}: ?{_EMPTY_VALUE}$"
+_WHOLE = rf"^\s*{_EMPTY_VALUE}\s*$"
+_PATTERNS = tuple(re.compile(pattern) for pattern in (_PLACEHOLDER, _AFTER_NAME, _WHOLE))
+# Text about templates, formulas and code hold braces on purpose.
+_ABOUT_TEMPLATES = (
+    r"(?i)```|\bjinja|\bhandlebars\b|\bmustache\b|\bliquid\b|\bdjango\b|\bvue\b|\bangular|\blatex\b|\\(?:frac|begin|mathbb|text)\b"
+    r"|\bjavascript\b|\bbash\b|\bshell\b|\bpython\b"
+)
+
+
+class UnrenderedText(Rule):
+    """A template placeholder that was never filled in, or an empty value that was printed as a word.
+
+    ## What it does
+    Finds placeholders (`{{ name }}`, `{% if %}`, `<%= x %>`, `${name}`, `[object Object]`), and `None`, `nan`, `null` or `undefined`
+    where it is the whole text or stands after a field's name, except in rows that speak of templates or hold code. As a whole answer
+    such a word counts only where the task's answers do not come from a fixed set, in which "None" is a word like others.
+
+    ## Why is this bad
+    The model learns to greet `{{ customer_name }}`, and learns nothing from a field that says `nan`.
+
+    ## Example
+    `Dear {{ customer_name }}, your reservation is confirmed.`
+
+    ## Fix safety
+    Never fixed automatically: the value that belongs there is not known.
+    """
+
+    code = "TPL905"
+    severity = Severity.WARNING
+    columns = ("system", "input", "answer", "rejected", "closed")
+    remedy = "Fill in the value where the text was made, or remove the row."
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        text = pl.col("text")
+        about_templates = pl.concat_str(["system", "input", pl.col("answer").fill_null("")], separator="\n").str.contains(_ABOUT_TEMPLATES)
+        whole = text.str.contains(_WHOLE) & ~pl.col("closed")
+        return texts(examples).filter(((text.str.contains(_PLACEHOLDER) | text.str.contains(_AFTER_NAME)) & ~about_templates) | whole)
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        for row in found.iter_rows(named=True):
+            match = next(filter(None, (pattern.search(row["text"]) for pattern in _PATTERNS)), None)
+            if match is None:
+                continue
+            shown = match[0].strip()
+            what = "an empty value was printed" if re.search(_EMPTY_VALUE + "$", shown) else "a placeholder was not filled in"
+            yield span_finding(row, *match.span(), f"{what}: '{shown[:60]}'")
