@@ -3,6 +3,8 @@
 import json
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,7 @@ def add_adapter(model: Model, options: LoraOptions) -> Model:
         task_type="CAUSAL_LM",
     )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # peft still asks transformers by names that are being renamed
+        with _no_future_warnings():
             adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
     except ValueError as error:
         raise UserError(
@@ -44,7 +45,7 @@ def add_adapter(model: Model, options: LoraOptions) -> Model:
 
 def save_adapter(adapted: Model, folder: Path) -> None:
     """Writes the adapter in peft's format: equal adapters give equal bytes."""
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         adapted.save_pretrained(temporary, save_embedding_layers=False)
         config = json.loads((Path(temporary) / CONFIG_NAME).read_text(encoding="utf-8"))
         if isinstance(config["target_modules"], list):  # peft keeps a set, whose order differs from process to process
@@ -65,7 +66,8 @@ def load_adapter(model: Model, folder: Path) -> Model:
         if not (folder / name).is_file():
             raise UserError(f"the folder holds no adapter: there is no {name} in it", str(folder), "Name the --out folder of a train run.")
     try:
-        adapted = PeftModel.from_pretrained(model, folder)
+        with _no_future_warnings():
+            adapted = PeftModel.from_pretrained(model, folder)
     except (RuntimeError, ValueError, KeyError, OSError) as error:
         cause = f"the adapter does not fit the model: {str(error).splitlines()[0]}"
         raise UserError(cause, str(folder), "Give the base model that it was trained on (run.json names it).") from error
@@ -84,3 +86,11 @@ def _compute_in_model_dtype(adapted: Model) -> None:
     for module in adapted.modules():
         if isinstance(module, BaseTunerLayer):
             module.cast_input_dtype_enabled = False
+
+
+@contextmanager
+def _no_future_warnings() -> Iterator[None]:
+    """Hides that peft still asks transformers by names that are being renamed: nothing that a user can act on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield

@@ -97,8 +97,9 @@ def convert_gguf(gguf_path: Path, target: Path) -> None:
             **source, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True), trust_remote_code=False
         )
         tokenizer = AutoTokenizer.from_pretrained(**source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise UserError(f"cannot read the GGUF file: {error}", remedy="Install the extra: pip install 'loopwright[train]'") from error
+    except Exception as error:  # a parser of binary files: struct.error and whatever else transformers and gguf let through
+        remedy = "Bring the libraries up to date: pip install -U 'loopwright[train]'"
+        raise UserError(f"cannot read the GGUF file: {error}", remedy=remedy) from error
     model = _plain_copy(quantised)
     tokenizer.model_max_length = model.config.max_position_embeddings
     for stray in ("vocab_file", "name_or_path"):
@@ -122,6 +123,7 @@ def _plain_copy(quantised: Any) -> Any:
     model.load_state_dict(quantised.state_dict())
     model.tie_weights()
     model.generation_config = copy.deepcopy(quantised.generation_config)
+    model.generation_config._from_model_config = False
     return model.eval()
 
 

@@ -196,6 +196,16 @@ def test_learning_rate_rises_and_falls() -> None:
     assert learning_rate(9, 10, TrainConfig(learning_rate=1.0, schedule="constant")) == 1.0
 
 
+def test_accumulation_equals_one_batch(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
+    """8 x 1 == 1 x 8, with a last step of 3: a mean of micro-batches' means would weigh that step's and unlike examples otherwise."""
+    runs = {}
+    for size in (1, 3, 8):
+        record = train(dataset_dir, tmp_path / str(size), options(batch_size=8, micro_batch_size=size))
+        runs[size] = (record.final_train_loss, record.validation_loss)
+    assert runs[1] == pytest.approx(runs[8], rel=1e-5)
+    assert runs[3] == pytest.approx(runs[8], rel=1e-5)
+
+
 def test_loss_that_is_not_finite_names_its_rows(
     dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
