@@ -12,6 +12,7 @@ import loopwright
 from evals.config import EvalsConfig
 from evals.failures import Failure, find_failures
 from evals.language_model import LanguageModel
+from evals.lint_evidence import lint_evidence
 from evals.looks import add_look, num_looks
 from evals.measure import Measured, measure, number_clusters
 from evals.plan import Plan, make_plan
@@ -90,6 +91,7 @@ def evaluate_dataset(dataset_path: Path, out: Path, config: EvalsConfig | None =
 def _evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str, looks: int | None) -> Evaluation:
     started = time.perf_counter()
     bench = Workbench(plan.rows, plan.train_rows, plan.form, config)
+    lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], bench.notes)
     if plan.model is not None:
         adapters = {entry.argument: Path(entry.argument) for entry in plan.entries if entry.system.takes_argument}
         bench.model = LanguageModel(plan.model, config.dtype, adapters)
@@ -104,7 +106,7 @@ def _evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: st
     measured = measure(plan.rows, plan.metrics, answers, config)
     # The system whose mistakes are worth mending: the tuned one, else the model, else a baseline.
     subject = plan.tuned or next((entry.label for entry in plan.entries if entry.system.needs_model), next(iter(answers)))
-    failures = find_failures(subject, bench, answers[subject], measured, {})
+    failures = find_failures(subject, bench, answers[subject], measured, lint)
     verdict, detail = judge(list(answers), measured.pairs, plan.primary, config.confidence)
     report = Report(
         verdict=verdict,
