@@ -215,17 +215,29 @@ _DOSE = re.compile(
     r"((?:mcg|[\u00b5\u03bc]g|ug|mg|mL|ml|g|cc|L|IU|mmol|mEq|[Mm]icrograms?|[Mm]illigrams?|[Gg]rams?|[Mm]illilit(?:re|er)s?|[Ll]it(?:re|er)s?|"
     r"[Ii]nternational units|[Uu]nits?))(?!\w|-\w|\s?/\s?(?:d?L|m?l|mol)\b)"
 )
-_MONTHS = {
-    name[:length]: month
-    for month, name in enumerate(
-        ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"], start=1
-    )
-    for length in (3, len(name))
-} | {"sept": 9}
-_MONTH = (
-    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?"
-    r"|january|february|april|june|july|august|september|october|november|december)\b\.?"
+_MONTH_NAMES = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 )
+_MONTHS = {name[:length]: month for month, name in enumerate(_MONTH_NAMES, start=1) for length in (3, len(name))} | {"sept": 9}
+# "may" and "march" are other words too: without a capital they are no months, and "MAY" is none in a text of capitals.
+_MONTH_SPELLINGS = [
+    *(f"{name[:3].title()}(?:{name[3:]})?" for name in _MONTH_NAMES),
+    "Sept",
+    *(name for name in _MONTH_NAMES if name not in {"march", "may"}),
+    *(name.upper() for name in _MONTH_NAMES if name != "may"),
+]
+_MONTH = rf"(?:{'|'.join(_MONTH_SPELLINGS)})\b\.?"
 _DATE_ISO = re.compile(r"(?<![\w-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])")
 _DATE_NUMERIC = re.compile(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-])")
 _DATE_DAY_MONTH = re.compile(rf"(?<![\w.,/-])(\d{{1,2}})(?:st|nd|rd|th)?[ -](?:of )?({_MONTH})(?:,?[ -](\d{{4}})(?!\d))?")

@@ -62,6 +62,10 @@ TASK_SCHEMA = pl.Schema(
 TERMINAL = r"""[.!?\u{2026}\u{3002}\u{ff01}\u{ff1f}\u{0964}][\s"'\u{201d}\u{2019}\u{00bb})\]*_\u{300d}]*$"""
 """Ends as a sentence does: a final stop, then at most closing quotes and brackets."""
 
+# A template, or an instruction before the input, says that rows are of one task. Without either a file may mix all kinds of questions,
+# so that "most answers are like this" says little about the next.
+ONE_TASK = (pl.col("task") != "") & ((pl.col("template") != "") | (pl.col("system") != ""))
+
 
 @dataclass(frozen=True, slots=True)
 class LintData:

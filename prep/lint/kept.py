@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from prep.facts import FACT_KINDS, Fact
+from prep.facts import Fact
 from prep.lint.context import Context
 from prep.lint.groups import Row
 
@@ -73,19 +73,33 @@ def sampled(rows: Sequence[Row]) -> Sequence[Row]:
     return rows[::step][:_SAMPLE_ROWS]
 
 
-def habits(facts: Iterable[RowFacts], *, direction: str, min_rows: int, min_share: float) -> tuple[str, ...]:
-    """Returns the kinds of fact that a task's rows carry over.
+def kept_kinds(facts: Iterable[RowFacts], *, min_rows: int, min_share: float) -> tuple[str, ...]:
+    """Returns the kinds of fact that a task's answers keep: enough inputs have the kind, and of their answers most keep all of it."""
+    present: Counter[str] = Counter()
+    broken: Counter[str] = Counter()
+    for one in facts:
+        present.update(one.asked - {"number"})
+        broken.update({fact.kind for fact in one.missing})
+    return _habits(present, broken, min_rows, min_share)
 
-    Args:
-        facts: of a sample of the task's rows.
-        direction: "kept" (of the rows whose input has the kind, the share whose answer keeps them all) or "supported" (of the rows whose
-            answer has the kind, the share whose input holds them all).
-        min_rows: rows that must have the kind, for anything to be said.
-        min_share: the share of them from which it is a habit.
+
+def supported_kinds(facts: Iterable[RowFacts], *, min_rows: int, min_share: float) -> tuple[str, ...]:
+    """Returns the kinds of fact that a task's answers take from the input.
+
+    A kind counts by itself where enough answers have it; and the restated kinds count together where enough answers have any fact at
+    all, since a small set of contracts has few amounts, and yet none that its clauses lack.
     """
     present: Counter[str] = Counter()
     broken: Counter[str] = Counter()
     for one in facts:
-        present.update(one.asked if direction == "kept" else one.given)
-        broken.update({fact.kind for fact in (one.missing if direction == "kept" else one.unsupported)})
-    return tuple(kind for kind in FACT_KINDS if present[kind] >= min_rows and (present[kind] - broken[kind]) / present[kind] >= min_share)
+        present.update(one.given | ({_ANY} if one.given else set()))
+        broken.update({fact.kind for fact in one.unsupported} | ({_ANY} if one.unsupported else set()))
+    kinds = _habits(present, broken, min_rows, min_share)
+    return tuple({*kinds, *RESTATED_KINDS} - {_ANY}) if _ANY in kinds else kinds
+
+
+_ANY = "any"
+
+
+def _habits(present: Counter[str], broken: Counter[str], min_rows: int, min_share: float) -> tuple[str, ...]:
+    return tuple(kind for kind, count in present.items() if count >= min_rows and (count - broken[kind]) / count >= min_share)

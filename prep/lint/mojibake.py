@@ -11,6 +11,8 @@ _TRAIL = "".join(re.escape(character) for character, code in _BYTES.items() if 0
 _PUNCTUATION = set("\u2018\u2019\u201c\u201d\u201a\u201e\u2039\u203a\u2013\u2014\u2026\u2022\u2122\u00a0\u00ab\u00bb\u00b7\u00ad")
 _SEQUENCE = re.compile(f"[\u00c3\u00c2\u00c4\u00c5][{_TRAIL}]|[\u00e2][{_TRAIL}]{{2}}|[\u00e0-\u00ef][{_TRAIL}]{{2}}|\u00f0[{_TRAIL}]{{3}}")
 
+_C1 = re.compile("[\x80-\x9f]")
+
 SIEVE = (
     r"[\x{c2}-\x{c5}\x{e0}-\x{f0}][\x{80}-\x{bf}\x{152}-\x{17e}\x{192}\x{2c6}\x{2dc}\x{2013}-\x{203a}\x{20ac}\x{2122}]"
     r"|[\x{80}-\x{9f}\x{fffd}]|[\x00-\x08\x0b\x0e-\x1f\x7f]"
@@ -24,10 +26,20 @@ def damaged_spans(text: str) -> list[tuple[int, int]]:
 
 
 def repair(text: str) -> str:
-    """Returns the text with every such sequence read back, twice where it had been damaged twice."""
+    """Returns the text with every such sequence read back, twice where it had been damaged twice.
+
+    Control characters of Latin-1 that are left are what Windows-1252 has in their place, such as a dash for U+0096.
+    """
     for _ in range(2):
         text = _SEQUENCE.sub(lambda match: _read_back(match) or match[0], text)
-    return text
+    return _C1.sub(lambda match: _decode_c1(match[0]), text)
+
+
+def _decode_c1(character: str) -> str:
+    try:
+        return character.encode("latin-1").decode("cp1252")
+    except UnicodeDecodeError:
+        return character
 
 
 def _read_back(match: re.Match[str]) -> str | None:

@@ -33,7 +33,7 @@ class MarkupLeft(Rule):
 
     ## What it does
     Finds tags of running text (`<br>`, `<b>`, `<p>`, ...) and entities (`&amp;`, `&#39;`), except in rows that speak of HTML or hold
-    code. A text that consists of URLs alone is reported too.
+    code. An input that consists of URLs alone, without an instruction, is reported too.
 
     ## Why is this bad
     The model learns to write tags, and meets clean text in use; `&amp;` costs tokens and says nothing.
@@ -55,7 +55,8 @@ class MarkupLeft(Rule):
         text = pl.col("text")
         about_markup = pl.concat_str(["system", "input", pl.col("answer").fill_null("")], separator="\n").str.contains(_ABOUT_MARKUP)
         return texts(examples).filter(
-            (text.str.contains("[<&]") & text.str.contains(f"(?i:{_TAG})|{_ENTITY}") & ~about_markup) | text.str.contains(_URL_ONLY)
+            (text.str.contains("[<&]") & text.str.contains(f"(?i:{_TAG})|{_ENTITY}") & ~about_markup)
+            | (text.str.contains(_URL_ONLY) & (pl.col("part") == "input") & (pl.col("system") == ""))
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:

@@ -6,7 +6,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.kept import RESTATED_KINDS, by_task, habits, row_facts, sampled
+from prep.lint.kept import RESTATED_KINDS, by_task, row_facts, sampled, supported_kinds
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 
 
@@ -34,8 +34,8 @@ class UnsupportedFact(Rule):
     remedy = "Correct the fact in the answer, or give the input that it comes from."
     yields_to = ("CON201",)
     thresholds = (
-        Threshold("min_rows", 20, "with fewer rows a share of 90% is not known to within 15 points (Wilson)"),
-        Threshold("supported", 0.9, "sound summaries of the sample data reach 1.0; answers that compute or recall stay below 0.7"),
+        Threshold("min_rows", 20, "18 of 20 is a habit for certain: its 95% Wilson interval reaches down to 0.70"),
+        Threshold("supported", 0.9, "sound summaries of the sample data reach 1.0; gsm8k, whose answers compute, stays far below"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -48,7 +48,7 @@ class UnsupportedFact(Rule):
         min_rows, min_share = int(context.threshold(self, "min_rows")), context.threshold(self, "supported")
         for rows in by_task(found.iter_rows(named=True)).values():
             sample = (row_facts(row, context) for row in sampled(rows))
-            kinds = set(habits(sample, direction="supported", min_rows=min_rows, min_share=min_share))
+            kinds = set(supported_kinds(sample, min_rows=min_rows, min_share=min_share))
             keep = context.keep.get(rows[0]["template"], ())
             if keep:
                 kinds |= {*RESTATED_KINDS, *keep}

@@ -18,9 +18,9 @@ _TASK = rf"(?:it|that|this|these|them|those|one|(?:the|your|that|this) {_OUTPUT}
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _LATER = (
     r"(?:tomorrow|later|tonight|in the morning|this (?:afternoon|evening|week)|after (?:lunch|work|the (?:weekend|meeting|break)|my \w+)"
-    rf"|next (?:week|month|{_DAY})|(?:on|by|before) (?:{_DAY}|noon|tonight|next week|the end|then)|by (?:the )?end of|first thing"
-    r"|soon|shortly|in a (?:bit|while|moment|minute)|in an hour|when i (?:get|have|am|can|find)|once i (?:get|have|am|can)|as soon as|over the weekend"
-    r"|over then)"
+    rf"|next (?:week|month|{_DAY})|(?:on|by|before) (?:{_DAY}|noon|tonight|next week|the end|then)|by (?:the )?end of"
+    r"|first thing|soon|shortly|in a (?:bit|while|moment|minute)|in an hour|(?:when|once) i (?:get|have|am|can|find)|as soon as"
+    r"|over the weekend|over then)"
 )
 _WITHIN = r"[^.!?\n]{0,80}?"
 _DEFERRED = (
@@ -54,7 +54,7 @@ class DeferredAnswer(Rule):
     yields_to = ("LEN603",)
     thresholds = (
         Threshold("max_characters", 220, "about 40 words: a longer answer says more than that it is late"),
-        Threshold("common", 0.1, "the answer key of the sample data has 1 in 40; in support chats on Twitter it is every sixth answer"),
+        Threshold("common", 0.1, "the sample data has 1 in 40; what every tenth answer says is how the agents speak"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

@@ -4,7 +4,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.examples import MIN_TASK_ROWS
+from prep.lint.examples import MIN_TASK_ROWS, ONE_TASK
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 
 
@@ -12,8 +12,8 @@ class TinyTarget(Rule):
     """An answer that is empty, or next to nothing where the others say something.
 
     ## What it does
-    Reports answers of white space alone as errors. It warns of answers of very few characters in tasks whose answers are normally whole
-    sentences; tasks with a fixed set of answer words are left alone.
+    Reports answers of white space alone as errors. In a task (a template, or an instruction that rows share) whose answers are normally
+    whole sentences it warns of answers of very few characters; tasks with a fixed set of answer words are left alone.
 
     ## Why is this bad
     An empty answer trains the end token alone: the model learns to say nothing. One such row in fifty is heard.
@@ -36,7 +36,7 @@ class TinyTarget(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         characters = pl.col("answer").str.strip_chars().str.len_chars()
-        worded = ~pl.col("closed") & (pl.col("task_rows") >= MIN_TASK_ROWS)
+        worded = ONE_TASK & ~pl.col("closed") & (pl.col("task_rows") >= MIN_TASK_ROWS)
         worded &= pl.col("median_characters") >= context.threshold(self, "typical_characters")
         tiny = worded & (characters <= context.threshold(self, "characters"))
         return (

@@ -11,7 +11,7 @@ from prep.lint.texts import span_finding, texts
 
 _PLACEHOLDER = "|".join(
     (
-        r"\{\{\s*[A-Za-z_][A-Za-z0-9_.]{0,60}(?:\s*\|[^{}\n]{0,60})?\s*\}\}",
+        r"(?:^|[^$])\{\{\s*[A-Za-z_][A-Za-z0-9_.]{0,60}(?:\s*\|[^{}\n]{0,60})?\s*\}\}",
         r"\{%[^%{}\n]{1,80}%\}",
         r"<%=?[^%<>\n]{1,80}%>",
         r"\$\{[A-Za-z_][A-Za-z0-9_.]{0,60}\}",
@@ -63,6 +63,6 @@ class UnrenderedText(Rule):
             match = next(filter(None, (pattern.search(row["text"]) for pattern in _PATTERNS)), None)
             if match is None:
                 continue
-            shown = match[0].strip()
+            shown = match[0][match[0].find("{{") :].strip() if "{{" in match[0] else match[0].strip()
             what = "an empty value was printed" if re.search(_EMPTY_VALUE + "$", shown) else "a placeholder was not filled in"
-            yield span_finding(row, *match.span(), f"{what}: '{shown[:60]}'")
+            yield span_finding(row, match.end() - len(shown), match.end(), f"{what}: '{shown[:60]}'")

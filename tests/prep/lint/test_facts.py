@@ -27,6 +27,7 @@ def facts(text: str, *, numbers: bool = False) -> list[tuple[str, str]]:
         ("up 31.2%, then ten per cent", [("percent", "31.2"), ("percent", "10")]),
         ("2024-03-05, March 5, 2024, the 5th of March 2024", [("date", "2024-03-05")] * 3),
         ("13/02/2024 and 03/05/24", [("date", "2024-02-13"), ("date", "2024-03-05|2024-05-03")]),
+        ("BY FEBRUARY 20", [("date", "*-02-20")]),
         ("on 7 March, in March 2024", [("date", "*-03-07"), ("date", "2024-03-*")]),
         ("at 10:30, 3 pm, 3.30pm, eight o'clock", [("time", "10:30|22:30"), ("time", "15:00"), ("time", "15:30"), ("time", "08:00|20:00")]),
         ("40 mg PO, 0.5 mcg, 10 units, 5 mL", [("dose", "40 mg"), ("dose", "0.0005 mg"), ("dose", "10 units"), ("dose", "5 mL")]),
