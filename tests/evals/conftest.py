@@ -1,6 +1,7 @@
 """A small dataset, a random adapter of the tiny model, and an evaluation of both."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,19 @@ def summary_rows(num_train: int = 6, num_validation: int = 6) -> list[dict[str, 
         split = "train" if index < num_train else "validation"
         rows.append(summary(dialogue, answer, split=split, row_id=f"s{index}"))
     return rows
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """A model this small is slower on two threads, and far slower on a busy machine, where they wait for each other."""
+    import torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # load_model leaves the number of threads alone then
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
