@@ -54,24 +54,35 @@ def save_adapter(adapted: Model, folder: Path) -> None:
         write_atomic(folder / CONFIG_NAME, json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def load_adapter(model: Model, folder: Path) -> Model:
+def load_adapter(model: Model, folder: Path, name: str = "default") -> Model:
     """Puts a saved adapter on its base model, for use: within `.disable_adapter()` the result is the base model again.
+
+    The adapter takes the model's own precision, in which it was computed in training; peft's float32 would cast each layer's input.
+
+    Args:
+        model: the base model, or one that has other adapters already; it is changed in place.
+        folder: the run's folder.
+        name: what `.set_adapter()` will call it; letters, digits and underscores.
 
     Raises:
         UserError: the folder holds no adapter, or one that does not fit this model.
     """
     from peft import PeftModel
 
-    for name in (CONFIG_NAME, WEIGHTS_NAME):
-        if not (folder / name).is_file():
-            raise UserError(f"the folder holds no adapter: there is no {name} in it", str(folder), "Name the --out folder of a train run.")
+    for file_name in (CONFIG_NAME, WEIGHTS_NAME):
+        if not (folder / file_name).is_file():
+            cause = f"the folder holds no adapter: there is no {file_name} in it"
+            raise UserError(cause, str(folder), "Name the --out folder of a train run.")
     try:
         with _no_future_warnings():
-            adapted = PeftModel.from_pretrained(model, folder)
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        cause = f"the adapter does not fit the model: {str(error).splitlines()[0]}"
+            if isinstance(model, PeftModel):
+                model.load_adapter(str(folder), adapter_name=name, autocast_adapter_dtype=False)
+            else:
+                model = PeftModel.from_pretrained(model, folder, adapter_name=name, autocast_adapter_dtype=False)
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+        cause = f"the adapter does not fit the model: {str(error).strip().splitlines()[0]}"
         raise UserError(cause, str(folder), "Give the base model that it was trained on (run.json names it).") from error
-    return adapted.eval()
+    return model.eval()
 
 
 def trainable(adapted: Model) -> dict[str, Any]:

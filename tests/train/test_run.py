@@ -77,6 +77,27 @@ def test_adapter_loads_through_peft_with_the_same_effect(
             assert torch.equal(ours(input_ids=ids).logits, base)
 
 
+def test_several_adapters_share_one_base_in_its_precision(
+    finished_run: Finished, plain_run: Path, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    from train.adapter import load_adapter
+
+    ids = torch.arange(3, 23)[None]
+    model = load_adapter(load_model(str(tiny_model_dir), "bfloat16"), finished_run[0], "first")
+    model = load_adapter(model, plain_run, "second")
+    assert {parameter.dtype for name, parameter in model.named_parameters() if "lora" in name} == {torch.bfloat16}
+    with torch.no_grad():
+        logits = {}
+        for name, folder in (("first", finished_run[0]), ("second", plain_run)):
+            model.set_adapter(name)
+            logits[name] = model(input_ids=ids).logits.float()
+            exact = load_adapter(load_model(str(tiny_model_dir), "float32"), folder)(input_ids=ids).logits
+            assert (logits[name] - exact).norm() / exact.norm() < 0.02
+        assert (logits["first"] - logits["second"]).norm() / logits["second"].norm() > 0.02
+    with pytest.raises(UserError, match="the folder holds no adapter"):
+        load_adapter(model, tmp_path)
+
+
 def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     """With a learning rate of next to nothing every epoch sees the base model, whose losses are recomputed here."""
     from prep.dataset import Dataset
