@@ -1,6 +1,6 @@
 """Fixtures of the trainer's tests: one small dataset, options for the tiny model, and one finished run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,19 @@ def reviews(num_train: int = 11, num_validation: int = 3) -> list[dict[str, Any]
         text, label = texts[index % len(texts)]
         rows.append(review(f"{text} {'again ' * (index // len(texts))}", label, split="train" if index < num_train else "validation"))
     return rows
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """A tiny model gains nothing from a second thread, which beside a busy process waits for its turn in every product."""
+    import torch
+
+    before = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OMP_NUM_THREADS", "1")  # for `use_physical_cores`, and for subprocesses
+        torch.set_num_threads(1)
+        yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
