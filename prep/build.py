@@ -10,28 +10,27 @@ from typing import Any
 import polars as pl
 
 from loopwright import __version__
-from loopwright.errors import UserError, did_you_mean, raise_all
+from loopwright.errors import UserError, raise_all
 from loopwright.files import atomic_dir
 from loopwright.hashing import hash_file, hash_text
 from prep.card import render_card
+from prep.checks import check_fields, check_out, check_outputs, load_templates
 from prep.config import BuildConfig, load_build_config
 from prep.dataset import Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
+from prep.dedup import remove_duplicates
 from prep.fixes import FixOutcome, apply_fixes, load_fixes
-from prep.near import near_eval_rows
 from prep.render import DETAIL, REASON, number_positions, render_rows
-from prep.rows import META_COLUMNS, ROW_ID, SOURCE, Rows, read_rows
+from prep.rows import ROW_ID, SOURCE, Rows, find_files, read_rows
 from prep.source import LINE
-from prep.split import DUPLICATE_OF, assign_splits, mark_duplicates, split_counts
-from prep.write import write_dropped, write_outputs
-from templates.library import library_template
-from templates.template import Template, load_template
+from prep.split import assign_splits, split_counts
+from prep.write import DROPPED_SCHEMA, write_dropped, write_outputs
+from templates.template import Template
 
 # Sections that other commands read; a change of theirs does not change the dataset.
 _OTHER_SECTIONS = {"train", "evals", "loop"}
 # What the config asked for; every other reason for a dropped row is something wrong with the row.
-_WANTED_DROPS = frozenset({"duplicate", "fix_drop"})
+_WANTED_DROPS = frozenset({"duplicate", "near_duplicate", "near_eval", "fix_drop"})
 _MAX_SHOWN = 20
-_DROPPED_SCHEMA = {"source": pl.String, "line": pl.Int64, "id": pl.String, "reason": pl.String, "detail": pl.String}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +85,18 @@ def build(config_path: Path, out: Path, *, strict: bool = False) -> BuildResult:
     """
     config = load_build_config(config_path)
     base_dir = config_path.parent
-    _check_out(out)
+    check_out(out)
     templates = load_templates(config, base_dir, str(config_path))
-    outputs = _check_outputs(config, templates, str(config_path))
-    rows = read_rows(config.sources, base_dir, str(config_path))
+    outputs = check_outputs(config, templates, str(config_path))
     ledger = base_dir / config.fixes
-    key = _build_key(config, templates, [*rows.files, *([ledger] if ledger.exists() else [])])
+    files = find_files(config.sources, base_dir, str(config_path))
+    key = _build_key(config, templates, [*(one.path for one in files), *([ledger] if ledger.exists() else [])])
     if (cached := _unchanged(out, key)) is not None:
         return BuildResult(out, cached, {}, {}, cached=True)
-    _check_fields(rows, templates, config, str(config_path))
+    rows = read_rows(files)
+    check_fields(rows, templates, config, str(config_path))
     prepared = _prepare(rows, config, templates, ledger)
-    rendered = _render(prepared.rows, templates)
+    rendered = _render(prepared.rows, templates, config, ledger.name)
     dropped = pl.concat([prepared.dropped, rendered.dropped])
     if strict:
         _stop_at_bad_rows(dropped)
@@ -121,27 +121,6 @@ def build(config_path: Path, out: Path, *, strict: bool = False) -> BuildResult:
     assert manifest.rows.read == manifest.rows.kept + sum(manifest.rows.dropped.values()), "row accounting does not add up"
     _write(out, manifest, config, rendered.examples, dropped, config_path=config_path)
     return BuildResult(out, Dataset.open(out).manifest, rendered.paths, rendered.not_rendered, cached=False)
-
-
-def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Template]:
-    """Loads the templates that a config names.
-
-    Raises:
-        UserError: one is not there or is wrong; all such errors together.
-    """
-    loaded: list[Template] = []
-    errors: list[UserError] = []
-    for index, entry in enumerate(config.templates):
-        try:
-            loaded.append(load_template(base_dir / entry.path) if entry.path else library_template(str(entry.name)))
-        except UserError as error:
-            errors.append(error if error.location else UserError(error.cause, f"{where}: templates.{index}", error.remedy))
-    raise_all(errors)
-    names = [template.name for template in loaded]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise UserError(f"two templates are called '{name}'", f"{where}: templates.{index}", "Rename one: ids are made of the name.")
-    return loaded
 
 
 def describe(template: Template) -> TemplateInfo:
@@ -170,26 +149,14 @@ class _Prepared:
 
 
 def _prepare(rows: Rows, config: BuildConfig, templates: list[Template], ledger: Path) -> _Prepared:
-    """Maps labels, replays the fixes, assigns splits and sorts out duplicates."""
-    frame = _map_labels(rows.frame, config, templates)
-    fixes = apply_fixes(frame, load_fixes(ledger), ledger.name)
-    split = assign_splits(fixes.frame, config.split, templates[0].input_fields, ledger.name)
-    if config.dedup.exact:
-        inputs = {name for template in templates for name in template.header.inputs}
-        split = mark_duplicates(split, [name for name in inputs if name in split.collect_schema()])
-    else:
-        split = split.with_columns(pl.lit(None, pl.String).alias(DUPLICATE_OF))
-    collected = near_eval_rows(split.collect(), templates[0].input_fields, ledger.name)
-    dropped: list[tuple[str, int, str | None, str, str]] = [
+    """Maps labels, replays the fixes and assigns splits."""
+    fixes = apply_fixes(_map_labels(rows.frame, config, templates), load_fixes(ledger), ledger.name)
+    split = assign_splits(fixes.frame, config.split, templates[0].input_fields, ledger.name).collect()
+    dropped = [
         *((source, row.line, None, row.reason, row.detail) for source, row in rows.rejected),
         *((source, line, row_id, "fix_drop", reason) for source, line, row_id, reason in fixes.dropped),
     ]
-    for column, reason, text in ((DUPLICATE_OF, "duplicate", "says the same as"), ("#near", "near_eval", "is near the evaluation row at")):
-        leaving = collected.filter(pl.col(column).is_not_null())
-        dropped.extend((s, n, i, reason, f"{text} {other}") for s, n, i, other in leaving.select(SOURCE, LINE, ROW_ID, column).iter_rows())
-        collected = collected.filter(pl.col(column).is_null())
-    num_read = collected.height + len(dropped)
-    return _Prepared(collected, pl.DataFrame(dropped, schema=_DROPPED_SCHEMA, orient="row"), fixes, num_read)
+    return _Prepared(split, pl.DataFrame(dropped, schema=DROPPED_SCHEMA, orient="row"), fixes, split.height + len(dropped))
 
 
 def _map_labels(frame: pl.LazyFrame, config: BuildConfig, templates: list[Template]) -> pl.LazyFrame:
@@ -214,20 +181,22 @@ class _RenderedAll:
     not_rendered: dict[str, dict[str, int]]
 
 
-def _render(rows: pl.DataFrame, templates: list[Template]) -> _RenderedAll:
-    """Renders every row with every template. A row is kept where at least one template renders it."""
+def _render(rows: pl.DataFrame, templates: list[Template], config: BuildConfig, ledger_name: str) -> _RenderedAll:
+    """Renders every row with every template. A row is kept where at least one template renders it and it is nobody's duplicate."""
     rendered = {template.name: render_rows(rows, template) for template in templates}
-    examples = number_positions(pl.concat([one.examples for one in rendered.values()]))
-    kept = examples["row_id"].unique()
+    examples = pl.concat([one.examples for one in rendered.values()])
+    was_rendered = pl.col(ROW_ID).is_in(examples["row_id"].unique().implode())
     failed = pl.concat([one.failed for one in rendered.values()])
-    lost = failed.filter(~pl.col(ROW_ID).is_in(kept.implode())).unique(ROW_ID, keep="first", maintain_order=True)
+    lost = failed.filter(~was_rendered).unique(ROW_ID, keep="first", maintain_order=True)
     not_rendered = {}
     for name, one in rendered.items():
-        partial = one.failed.filter(pl.col(ROW_ID).is_in(kept.implode()))
-        if partial.height:
-            not_rendered[name] = dict(partial[REASON].value_counts().sort(REASON).iter_rows())
-    dropped = lost.select(source=SOURCE, line=LINE, id=ROW_ID, reason=REASON, detail=DETAIL)
-    return _RenderedAll(examples, dropped, len(kept), {name: one.path for name, one in rendered.items()}, not_rendered)
+        if counts := dict(one.failed.filter(was_rendered)[REASON].value_counts().sort(REASON).iter_rows()):
+            not_rendered[name] = counts
+    # Only now: a row that cannot be used must not push out a good one that is like it.
+    kept, duplicates = remove_duplicates(rows.filter(was_rendered), templates, config.dedup, ledger_name)
+    examples = number_positions(examples.filter(pl.col("row_id").is_in(kept[ROW_ID].implode())))
+    dropped = pl.concat([lost.select(source=SOURCE, line=LINE, id=ROW_ID, reason=REASON, detail=DETAIL), duplicates])
+    return _RenderedAll(examples, dropped, kept.height, {name: one.path for name, one in rendered.items()}, not_rendered)
 
 
 def _write(out: Path, manifest: Manifest, config: BuildConfig, examples: pl.DataFrame, dropped: pl.DataFrame, *, config_path: Path) -> None:
@@ -242,46 +211,6 @@ def _write(out: Path, manifest: Manifest, config: BuildConfig, examples: pl.Data
         # The one file that differs between two builds of the same inputs.
         log = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "config": str(config_path.resolve())}
         (folder / "build.log").write_text(json.dumps(log) + "\n", encoding="utf-8")
-
-
-def _check_out(out: Path) -> None:
-    if out.is_file():
-        raise UserError("--out is a file", str(out), "Name a folder.")
-    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").is_file():
-        raise UserError("--out is a folder with other things in it", str(out), "Name a new folder, or that of an older dataset.")
-
-
-def _check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[str]:
-    """Returns the outputs to write: those asked for, else all that the templates give."""
-    given = list(dict.fromkeys(kind for template in templates for kind in template.kinds))
-    for output in config.outputs:
-        if output not in given:
-            raise UserError(
-                f"no template gives the output '{output}'",
-                f"{where}: outputs",
-                f"The templates give: {', '.join(given)}. Add one that does.",
-            )
-    return list(dict.fromkeys(config.outputs)) or given
-
-
-def _check_fields(rows: Rows, templates: list[Template], config: BuildConfig, where: str) -> None:
-    """Refuses, before any work, fields that no row has and labels that no verbalizer knows."""
-    columns = [name for name in rows.frame.collect_schema().names() if name not in META_COLUMNS]
-    errors = []
-    for template in templates:
-        for name in template.header.inputs:
-            if name not in columns and columns:
-                raw = did_you_mean(name, columns)
-                remedy = f"Map it under sources.0.fields, for example 'fields: {{{name}: {columns[0]}}}'. {raw if len(columns) > 1 else ''}"
-                has = ", ".join(f"'{column}'" for column in columns)
-                errors.append(
-                    UserError(f"template '{template.name}' needs the field '{name}', but the rows have {has}", where, remedy.strip())
-                )
-    keys = [key for template in templates for key in template.header.verbalizer]
-    for raw, key in config.labels.items():
-        if key not in keys:
-            errors.append(UserError(f"'{key}' is no key of a template's verbalizer", f"{where}: labels.{raw}", did_you_mean(key, keys)))
-    raise_all(errors)
 
 
 def _stop_at_bad_rows(dropped: pl.DataFrame) -> None:

@@ -79,6 +79,8 @@ class DedupConfig(_Model):
 
     exact: bool = False
     """Drop rows whose fields are equal after normalisation; the copy in test, then validation, survives."""
+    near: float | None = Field(None, gt=0, le=1)
+    """Drop rows whose input shares this much of its word pairs (Jaccard) with another's, train rows near an evaluation row among them."""
 
 
 class ExpectConfig(_Model):

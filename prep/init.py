@@ -12,7 +12,7 @@ import yaml
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from prep.config import SourceConfig
-from prep.rows import META_COLUMNS, format_of, read_rows
+from prep.rows import META_COLUMNS, find_files, read_rows
 
 _LOOK = 2_000  # rows; enough to tell a label from a name
 _MAX_LABELS = 30
@@ -81,13 +81,13 @@ def write_config(data: Path, out: Path | None = None) -> WrittenConfig:
     if not data.is_file():
         raise UserError("the file does not exist", str(data), "Give a raw file: csv, tsv, json, jsonl, txt or parquet.")
     source = SourceConfig(path=data.name)
-    rows = read_rows((source,), data.parent, str(path))
-    frame = rows.frame.head(_LOOK).collect()
+    files = find_files((source,), data.parent, str(path))
+    frame = read_rows(files).frame.head(_LOOK).collect()
     if frame.is_empty():
         raise UserError("the file has no row that can be read", str(data), "Check its format.")
     columns = [_look_at(frame[name]) for name in frame.columns if name not in META_COLUMNS]
     name = re.sub(r"[^a-z0-9_-]+", "-", data.stem.lower()).strip("-") or "dataset"
-    guesses = [f"format: {format_of(source, data, str(path)).name}, by the file's ending; {frame.height:,} rows looked at"]
+    guesses = [f"format: {files[0].format.name}, by the file's ending; {frame.height:,} rows looked at"]
     plan = _plan(columns, name, guesses)
     if plan.template_source is not None:
         template_path = path.with_name(f"{name}.jinja")

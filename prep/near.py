@@ -1,4 +1,10 @@
-"""Rows that people added for training and that are too near an evaluation row to be allowed in."""
+"""Near-duplicates: word-pair shingles, candidates from MinHash-LSH (Broder 1997; Lee et al. 2022), each proven by its exact Jaccard.
+
+Rows are taken in the order of their worth (test, validation, train) and then of the sources. A row leaves where it is near one that was
+taken before it, so that what decides is a pair of rows and never a chain of them.
+"""
+
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -7,35 +13,49 @@ from prep.rows import SOURCE
 from prep.source import LINE
 from prep.split import SPLIT
 
-# Jaccard similarity of word pairs, the threshold of Lee et al. 2022 (deduplicating training data) for near-duplicates.
+# The similarity from which Lee et al. 2022 call two texts near-duplicates: for rows that people add.
 NEAR_THRESHOLD = 0.8
+NEAR_EVAL = "#near_eval"
+NEAR_DUPLICATE = "#near_duplicate"
 _WORDS_A_SHINGLE = 2
+_NUM_HASHES = 128
+_SEED = 17
+# A pair at the threshold is to be found with at least this chance.
+_MIN_RECALL = 0.99
+_WORTH = {"test": 0, "validation": 1, "train": 2}
 
 
-def near_eval_rows(rows: pl.DataFrame, input_fields: list[str], ledger_name: str) -> pl.DataFrame:
-    """Adds `#near`: for an added row, `source:line` of an evaluation row that its input repeats or nearly repeats, else null.
+def mark_near(rows: pl.DataFrame, input_fields: list[str], ledger_name: str, threshold: float | None) -> pl.DataFrame:
+    """Adds `#near_eval` and `#near_duplicate`: `source:line` of the row that a row is too near to, or null.
+
+    Rows that people added for training are always held against the evaluation rows. All rows are held against each other only where
+    deduplication is asked for.
 
     Args:
         rows: rows with their split.
         input_fields: the fields that the model is shown.
         ledger_name: the source name of added rows.
+        threshold: Jaccard similarity from which rows are near; None leaves all but added rows alone.
     """
-    near = pl.lit(None, pl.String).alias("#near")
-    added = rows.filter(pl.col(SOURCE) == ledger_name)
-    if added.is_empty():
-        return rows.with_columns(near)
-    held_out = [
-        (f"{row[SOURCE]}:{row[LINE]}", shingles(_input_text(row, input_fields)))
-        for row in rows.filter(pl.col(SPLIT) != "train").iter_rows(named=True)
-    ]
-    found: dict[int, str] = {}
-    for row in added.iter_rows(named=True):
-        own = shingles(_input_text(row, input_fields))
-        twin = next((place for place, other in held_out if jaccard(own, other) >= NEAR_THRESHOLD), None)
-        if twin is not None:
-            found[row[LINE]] = twin
-    place = pl.col(LINE).replace_strict(list(found), list(found.values()), default=None, return_dtype=pl.String) if found else near
-    return rows.with_columns(pl.when(pl.col(SOURCE) == ledger_name).then(place).alias("#near"))
+    added = rows[SOURCE] == ledger_name
+    splits = rows[SPLIT].to_list()
+    order = sorted(range(rows.height), key=lambda row: _WORTH[splits[row]])
+    if threshold is None:  # added rows against evaluation rows, and nothing else
+        order = [row for row in order if splits[row] != "train" or added[row]] if added.any() else []
+    texts = rows.select(pl.concat_str(input_fields, separator=" ", ignore_nulls=True)).to_series()
+    sets = [shingles(texts[row]) for row in order]
+    wanted = [min(threshold or 1, NEAR_THRESHOLD) if added[row] else threshold for row in order]
+    nearest: list[int | None] = [None] * rows.height
+    for place, other in _nearest_before(sets, wanted):
+        if threshold is not None or splits[order[other]] != "train":
+            nearest[order[place]] = order[other]
+    places = rows.select(pl.format("{}:{}", SOURCE, LINE)).to_series().to_list()
+    crosses = [other is not None and splits[other] != "train" and splits[row] == "train" for row, other in enumerate(nearest)]
+    twin = [None if other is None else places[other] for other in nearest]
+    return rows.with_columns(
+        pl.Series(NEAR_EVAL, [place if across else None for place, across in zip(twin, crosses, strict=True)], pl.String),
+        pl.Series(NEAR_DUPLICATE, [None if across else place for place, across in zip(twin, crosses, strict=True)], pl.String),
+    )
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -50,5 +70,36 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / union if union else 1.0
 
 
-def _input_text(row: dict[str, str | None], input_fields: list[str]) -> str:
-    return " ".join(row[name] or "" for name in input_fields)
+def _nearest_before(sets: Sequence[frozenset[str]], wanted: Sequence[float | None]) -> Iterator[tuple[int, int]]:
+    """Yields (place, place of the nearest set before it) for each set that leaves: it is near one before it that stays.
+
+    Args:
+        sets: the shingles of each row.
+        wanted: the similarity from which a row leaves; None where it stays whatever is like it.
+    """
+    from rensa import RMinHash, RMinHashLSH
+
+    thresholds = [threshold for threshold in wanted if threshold is not None]
+    if not thresholds:
+        return
+    hashes = RMinHash.from_token_sets([list(one) for one in sets], _NUM_HASHES, _SEED)
+    index = RMinHashLSH(min(thresholds), _NUM_HASHES, _num_bands(min(thresholds)))
+    index.insert_many(hashes)
+    gone: set[int] = set()
+    for place, (hashed, threshold) in enumerate(zip(hashes, wanted, strict=True)):
+        if threshold is None:
+            continue
+        before = sorted(other for other in index.query(hashed) if other < place and other not in gone)
+        similarity, other = max(((jaccard(sets[place], sets[one]), -one) for one in before), default=(0.0, 0))
+        if similarity >= threshold:
+            gone.add(place)
+            yield place, -other
+
+
+def _num_bands(threshold: float) -> int:
+    """Returns the fewest bands, of equally many hashes, that find a pair at the threshold with `_MIN_RECALL`."""
+    for num_rows in (16, 8, 4, 2):
+        num_bands = _NUM_HASHES // num_rows
+        if 1 - (1 - threshold**num_rows) ** num_bands >= _MIN_RECALL:
+            return num_bands
+    return _NUM_HASHES

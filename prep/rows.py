@@ -1,6 +1,6 @@
 """Raw rows of all sources with their identity and mapped fields, in one frame."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,19 +20,36 @@ META_COLUMNS = (ROW_ID, SOURCE, LINE, GROUP, FIXED_SPLIT)
 META_SCHEMA = {ROW_ID: pl.String(), SOURCE: pl.String(), LINE: pl.Int64(), GROUP: pl.String(), FIXED_SPLIT: pl.String()}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file to read.
+
+    Attributes:
+        path: where it is.
+        shown: its path as rows and messages name it, relative to the config.
+        source: the source that it belongs to.
+        format: what reads it.
+        where: the source's place in the config, for messages.
+    """
+
+    path: Path
+    shown: str
+    source: SourceConfig
+    format: Source
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """What the sources hold.
 
     Attributes:
         frame: `META_COLUMNS` and one text column a field, in the order of the sources.
         rejected: (source, row) for each row that could not be read.
-        files: every file that was read.
     """
 
     frame: pl.LazyFrame
-    rejected: list[tuple[str, RejectedRow]] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
+    rejected: list[tuple[str, RejectedRow]]
 
 
 @cache
@@ -79,8 +96,8 @@ def format_of(source: SourceConfig, path: Path, where: str) -> Source:
     )
 
 
-def read_rows(sources: tuple[SourceConfig, ...], base_dir: Path, config_name: str) -> Rows:
-    """Reads all sources.
+def find_files(sources: tuple[SourceConfig, ...], base_dir: Path, config_name: str) -> list[SourceFile]:
+    """Finds the files of all sources and the format of each.
 
     Args:
         sources: what to read.
@@ -88,26 +105,40 @@ def read_rows(sources: tuple[SourceConfig, ...], base_dir: Path, config_name: st
         config_name: the config file's name, for messages.
 
     Raises:
-        UserError: a file is missing or unreadable as a whole, or the config names a column that a file does not have; all such
-            errors together.
+        UserError: a file is missing, or its format is not known; all such errors together.
     """
-    frames: list[pl.LazyFrame] = []
-    result = Rows(pl.LazyFrame(schema=META_SCHEMA))
+    found: list[SourceFile] = []
     errors: list[UserError] = []
     for index, source in enumerate(sources):
         where = f"{config_name}: sources.{index}"
         try:
             for path in source_files(source, base_dir, where):
                 shown = str(path.relative_to(base_dir)) if path.is_relative_to(base_dir) else source.path
-                raw = format_of(source, path, where).read(path, source.encoding)
-                frames.append(_map_columns(raw.frame, source, shown, where))
-                result.rejected.extend((shown, row) for row in raw.rejected)
-                result.files.append(path)
+                found.append(SourceFile(path, shown, source, format_of(source, path, where), where))
         except UserError as error:
             errors.append(error)
     raise_all(errors)
-    result.frame = pl.concat(frames, how="diagonal").with_columns(_number_copies())
-    return result
+    return found
+
+
+def read_rows(files: list[SourceFile]) -> Rows:
+    """Reads all files.
+
+    Raises:
+        UserError: a file is unreadable as a whole, or the config names a column that it does not have; all such errors together.
+    """
+    frames: list[pl.LazyFrame] = []
+    rejected: list[tuple[str, RejectedRow]] = []
+    errors: list[UserError] = []
+    for file in files:
+        try:
+            raw = file.format.read(file.path, file.source.encoding)
+            frames.append(_map_columns(raw.frame, file.source, file.shown, file.where))
+            rejected.extend((file.shown, row) for row in raw.rejected)
+        except UserError as error:
+            errors.append(error)
+    raise_all(errors)
+    return Rows(pl.concat(frames, how="diagonal").with_columns(_number_copies()), rejected)
 
 
 def _map_columns(frame: pl.LazyFrame, source: SourceConfig, shown: str, where: str) -> pl.LazyFrame:

@@ -1,17 +1,14 @@
-"""Which split a row belongs to, and which duplicates leave: decided on rows, before templating."""
+"""Which split a row belongs to: decided on rows, before templating."""
 
 import polars as pl
 
 from loopwright.hashing import hash_text, unit_interval
 from prep.config import SPLIT_NAMES, SplitConfig
 from prep.keys import normalise_expr
-from prep.rows import FIXED_SPLIT, GROUP, ROW_ID, SOURCE
-from prep.source import LINE
+from prep.rows import FIXED_SPLIT, GROUP, SOURCE
 
 SPLIT = "#assigned"
 INPUT_KEY = "#input_key"
-DUPLICATE_OF = "#duplicate_of"
-_SPLIT_TYPE = pl.Enum(["test", "validation", "train"])  # in the order in which a duplicate's survivor is preferred
 
 
 def key_of(fields: list[str]) -> pl.Expr:
@@ -53,22 +50,6 @@ def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[s
     added = pl.when(pl.col(SOURCE) == ledger_name).then(pl.lit("train"))
     return frame.with_columns(key_of(input_fields).alias(INPUT_KEY)).with_columns(
         pl.coalesce(pl.col(FIXED_SPLIT), added, hashed).alias(SPLIT)
-    )
-
-
-def mark_duplicates(frame: pl.LazyFrame, fields: list[str]) -> pl.LazyFrame:
-    """Adds `source:line` of the surviving copy to rows whose fields say the same as an earlier row's.
-
-    The survivor is the first copy in test, else in validation, else in train, so that an evaluation row is never lost to its copy.
-    """
-    order = "#row"
-    survivor = pl.format("{}:{}", SOURCE, LINE).sort_by(pl.col(SPLIT).cast(_SPLIT_TYPE), order).first().over("#key")
-    is_survivor = pl.col(ROW_ID) == pl.col(ROW_ID).sort_by(pl.col(SPLIT).cast(_SPLIT_TYPE), order).first().over("#key")
-    return (
-        frame.with_row_index(order)
-        .with_columns(key_of(fields).alias("#key"))
-        .with_columns(pl.when(~is_survivor).then(survivor).alias(DUPLICATE_OF))
-        .drop("#key", order)
     )
 
 

@@ -7,6 +7,8 @@ import polars as pl
 from loopwright.files import PRIVATE_MODE
 from prep.config import SPLIT_NAMES
 
+DROPPED_SCHEMA = {"source": pl.String, "line": pl.Int64, "id": pl.String, "reason": pl.String, "detail": pl.String}
+
 
 def output_lines(examples: pl.LazyFrame, output: str) -> pl.LazyFrame:
     """Returns the JSON line of each example that has the form of an output, as one column, `line`, beside `split`."""

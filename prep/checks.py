@@ -1,0 +1,83 @@
+"""What can be refused before any work is done: folders, templates, outputs, fields and labels that do not go together."""
+
+from pathlib import Path
+
+from loopwright.errors import UserError, did_you_mean, raise_all
+from prep.config import BuildConfig
+from prep.rows import META_COLUMNS, Rows
+from templates.library import library_template
+from templates.template import Template, load_template
+
+
+def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Template]:
+    """Loads the templates that a config names.
+
+    Raises:
+        UserError: one is not there or is wrong; all such errors together.
+    """
+    loaded: list[Template] = []
+    errors: list[UserError] = []
+    for index, entry in enumerate(config.templates):
+        try:
+            loaded.append(load_template(base_dir / entry.path) if entry.path else library_template(str(entry.name)))
+        except UserError as error:
+            errors.append(error if error.location else UserError(error.cause, f"{where}: templates.{index}", error.remedy))
+    raise_all(errors)
+    names = [template.name for template in loaded]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise UserError(f"two templates are called '{name}'", f"{where}: templates.{index}", "Rename one: ids are made of the name.")
+    return loaded
+
+
+def check_out(out: Path) -> None:
+    """Makes sure that a build to `out` replaces nothing but an older dataset.
+
+    Raises:
+        UserError: something else is there.
+    """
+    if out.is_file():
+        raise UserError("--out is a file", str(out), "Name a folder.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").is_file():
+        raise UserError("--out is a folder with other things in it", str(out), "Name a new folder, or that of an older dataset.")
+
+
+def check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[str]:
+    """Returns the outputs to write: those asked for, else all that the templates give.
+
+    Raises:
+        UserError: an output is asked for that no template gives.
+    """
+    given = list(dict.fromkeys(kind for template in templates for kind in template.kinds))
+    for output in config.outputs:
+        if output not in given:
+            raise UserError(
+                f"no template gives the output '{output}'",
+                f"{where}: outputs",
+                f"The templates give: {', '.join(given)}. Add one that does.",
+            )
+    return list(dict.fromkeys(config.outputs)) or given
+
+
+def check_fields(rows: Rows, templates: list[Template], config: BuildConfig, where: str) -> None:
+    """Refuses fields that no row has and labels that no verbalizer knows.
+
+    Raises:
+        UserError: one for each of them, together.
+    """
+    columns = [name for name in rows.frame.collect_schema().names() if name not in META_COLUMNS]
+    errors = []
+    for template in templates:
+        for name in template.header.inputs:
+            if name not in columns and columns:
+                raw = did_you_mean(name, columns)
+                remedy = f"Map it under sources.0.fields, for example 'fields: {{{name}: {columns[0]}}}'. {raw if len(columns) > 1 else ''}"
+                has = ", ".join(f"'{column}'" for column in columns)
+                errors.append(
+                    UserError(f"template '{template.name}' needs the field '{name}', but the rows have {has}", where, remedy.strip())
+                )
+    keys = [key for template in templates for key in template.header.verbalizer]
+    for raw, key in config.labels.items():
+        if key not in keys:
+            errors.append(UserError(f"'{key}' is no key of a template's verbalizer", f"{where}: labels.{raw}", did_you_mean(key, keys)))
+    raise_all(errors)
