@@ -46,7 +46,9 @@ def render_rows(rows: pl.DataFrame, template: Template) -> RenderedRows:
     bad = checked.filter(pl.col(REASON).is_not_null())
     chosen_path = plan(template)
     if chosen_path.reason is None:
-        parts = good.select(**chosen_path.expressions)
+        # Beside the rows and not alone: a part that is constant has no height of its own.
+        named = {f"#{name}": expression for name, expression in chosen_path.expressions.items()}
+        parts = good.with_columns(**named).select(pl.col(f"#{name}").alias(name) for name in chosen_path.expressions)
     else:
         parts, problems = _render_with_jinja(good, template)
         failing = good.with_columns(problems).filter(pl.col(REASON).is_not_null())

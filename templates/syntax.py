@@ -7,7 +7,7 @@ message boundaries never exist as text, and no field can forge one.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jinja2 import TemplateSyntaxError, nodes, pass_context
+from jinja2 import TemplateRuntimeError, TemplateSyntaxError, Undefined, nodes, pass_context
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
@@ -63,6 +63,8 @@ class TagExtension(Extension):
         return nodes.CallBlock(call, [], [], body, lineno=token.lineno)
 
     def _collect(self, context: Context, kind: str, role: str | None, is_constant: bool, caller: Callable[[], str]) -> str:
+        if isinstance(role, Undefined):
+            raise TemplateRuntimeError("a turn's speaker is none that has a role, such as user, customer, assistant or agent")
         if kind == "message" and not is_constant and not (isinstance(role, Role) and role in ROLES):
             raise TemplateSyntaxError("a message's role must be a constant, or the role of a turn of an input declared as 'turns'", 1)
         state = _state(context)
@@ -80,9 +82,10 @@ def _state(context: Context) -> RenderState:
 def verbalize(context: Context, label: object) -> str:
     """The filter that turns a label's key into the verbalizer's word for it."""
     state = _state(context)
-    word = state.verbalizer.get(str(label))
+    key = str(label).lower() if isinstance(label, bool) else str(label)
+    word = state.verbalizer.get(key)
     if word is None:
-        raise ValueError(f"label {str(label)!r} is no key of the verbalizer ({', '.join(state.verbalizer) or 'which is empty'})")
+        raise ValueError(f"label {key!r} is no key of the verbalizer ({', '.join(state.verbalizer) or 'which is empty'})")
     return word
 
 

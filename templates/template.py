@@ -15,7 +15,8 @@ from loopwright.config import parse_yaml, read_text, validate
 from loopwright.errors import UserError, did_you_mean
 from loopwright.hashing import hash_text
 from templates.chat import Message
-from templates.sandbox import Sandbox, fresh_budget
+from templates.limits import fresh_budget
+from templates.sandbox import Sandbox
 from templates.syntax import STATE, Block, RenderState, TagExtension, tag_of, verbalize
 from templates.values import InputType, coerce
 
@@ -132,8 +133,11 @@ class Template:
         try:
             return self.environment.parse(self.body)
         except TemplateSyntaxError as error:
-            where = f"{self.location}:{error.lineno + self.first_line - 1}"
-            raise UserError(f"the template does not parse: {error.message}", where, "Mend the syntax of that line.") from error
+            raise UserError(
+                f"the template does not parse: {error.message}", self.at(error.lineno), "Mend the syntax of that line."
+            ) from error
+        except RecursionError as error:
+            raise UserError("the template is nested too deeply", self.location, "Make it simpler.") from error
 
     @cached_property
     def blocks(self) -> list[tuple[str, str | None, nodes.CallBlock]]:
@@ -141,18 +145,24 @@ class Template:
         found = [(tag_of(block), block) for block in self.tree.find_all(nodes.CallBlock)]
         return [(tag[0], tag[1], block) for tag, block in found if tag is not None]
 
+    def at(self, line: int) -> str:
+        """Returns the place, `file:line`, of a line of the body."""
+        return f"{self.location}:{line + self.first_line - 1}"
+
     @property
     def kinds(self) -> list[str]:
-        """The forms that this template gives."""
+        """The forms that this template gives. Messages that a preference continues are its prompt and no chat of their own."""
         tags = {kind for kind, _, _ in self.blocks}
         forms = {"chat": "message", "verbalizer": "prompt", "completion": "text", "preference": "chosen"}
+        if "chosen" in tags:
+            del forms["chat"]
         return [form for form, tag in forms.items() if tag in tags]
 
     @cached_property
     def label_field(self) -> str | None:
         """The input that goes through the `verbalize` filter, if any."""
         for node in self.tree.find_all(nodes.Filter):
-            if node.name == "verbalize" and isinstance(node.node, nodes.Name):
+            if node.name == "verbalize" and isinstance(node.node, nodes.Name) and node.node.name in self.header.inputs:
                 return node.node.name
         return None
 
@@ -171,7 +181,13 @@ class Template:
 
     @cached_property
     def _compiled(self) -> JinjaTemplate:
-        return self.environment.from_string(self.tree)
+        fresh_budget()  # constants are folded while compiling
+        try:
+            return self.environment.from_string(self.tree)
+        except TemplateSyntaxError as error:  # an unknown filter, for example
+            raise UserError(f"the template does not compile: {error.message}", self.at(error.lineno), "Mend that line.") from error
+        except (SyntaxError, RecursionError, MemoryError) as error:  # Python's own compiler has had enough
+            raise UserError("the template is nested too deeply", self.location, "Make it simpler.") from error
 
     def coerce_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Converts a row's fields to the declared types.
@@ -197,7 +213,7 @@ class Template:
         fresh_budget()
         try:
             rest = self._compiled.render({**values, STATE: state})
-        except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, RecursionError, AttributeError) as error:
+        except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError, AttributeError) as error:
             cause = f"rendering fails: {type(error).__name__ if isinstance(error, RecursionError) else error}"
             raise RenderError(cause, f"template '{self.name}'", "Mend the template or the row.") from error
         if rest.strip():
@@ -223,41 +239,85 @@ def parse_template(source: str, location: str) -> Template:
         UserError: as `load_template`.
     """
     source = source.replace("\r\n", "\n")
-    if not source.startswith(_FENCE) or _FENCE not in source[len(_FENCE) :]:
+    head, fence, body = source.removeprefix(_FENCE).partition("\n" + _FENCE)
+    if not source.startswith(_FENCE) or not fence:
         raise UserError(
             "the template has no front matter", f"{location}:1", "Begin the file with '---', then 'name:' and 'inputs:', then '---'."
         )
-    head, body = source[len(_FENCE) :].split(_FENCE, 1)
     header = validate(parse_yaml(head, location, first_line=2), TemplateHeader, location)
-    template = Template(header, source, body, location, first_line=head.count("\n") + 3)
+    template = Template(header, source, body, location, first_line=head.count("\n") + 4)
     _check(template)
     return template
 
 
 def _check(template: Template) -> None:
     """Refuses a template that could not render any row."""
-    undeclared = meta.find_undeclared_variables(template.tree) - set(template.header.inputs) - set(template.environment.globals)
-    if undeclared:
-        name = min(undeclared)
-        raise UserError(
-            f"the template uses '{name}', which 'inputs' does not declare",
-            template.location,
-            f"{did_you_mean(name, list(template.header.inputs))} Or declare it: inputs: {{{name}: str}}.",
-        )
+    _check_names(template)
+    _ = template._compiled
+    _check_inputs(template)
     if not template.kinds:
         raise UserError(
             "the template gives nothing: it has no message, prompt, text or chosen tag",
             template.location,
             'Write, for example: {% message "user" %}{{ text }}{% endmessage %}',
         )
+    _check_structure(template)
     tags = {kind for kind, _, _ in template.blocks}
     for one, other in (("prompt", "target"), ("target", "prompt"), ("chosen", "rejected"), ("rejected", "chosen")):
         if one in tags and other not in tags:
             raise UserError(f"the template has '{one}' without '{other}'", template.location, f"Add {{% {other} %}}...{{% end{other} %}}.")
-    if template.label_field and not template.header.verbalizer:
+    _check_verbalize(template)
+
+
+def _check_names(template: Template) -> None:
+    """Refuses names of filters and tests that are not there; within a condition Jinja would find out only when it is met."""
+    environment = template.environment
+    for node in template.tree.find_all((nodes.Filter, nodes.Test)):
+        kind, known = ("filter", environment.filters) if isinstance(node, nodes.Filter) else ("test", environment.tests)
+        if node.name not in known:
+            named = [name for name in known if name.isidentifier()]
+            raise UserError(f"there is no {kind} '{node.name}'", template.at(node.lineno), did_you_mean(node.name, named))
+
+
+def _check_inputs(template: Template) -> None:
+    """Refuses names that `inputs` does not declare."""
+    undeclared = meta.find_undeclared_variables(template.tree) - set(template.header.inputs) - set(template.environment.globals)
+    if undeclared:
+        name = min(undeclared)
+        used = [node.lineno for node in template.tree.find_all(nodes.Name) if node.name == name]
         raise UserError(
-            "the template uses 'verbalize' but declares no verbalizer", template.location, "Add 'verbalizer: {key: word}' to it."
+            f"the template uses '{name}', which 'inputs' does not declare",
+            template.at(min(used)) if used else template.location,
+            f"{did_you_mean(name, list(template.header.inputs))} Or declare it: inputs: {{{name}: str}}.",
         )
+
+
+def _check_structure(template: Template) -> None:
+    """Refuses a tag within a tag, whose place among the messages would not be what it looks like, and text outside of all tags."""
+    for kind, _, block in template.blocks:
+        for inner in (inner for node in block.body for inner in _with_descendants(node)):
+            if isinstance(inner, nodes.CallBlock) and tag_of(inner) is not None:
+                raise UserError(f"a tag stands within '{kind}'", template.at(inner.lineno), f"Close it first: {{% end{kind} %}}.")
+    for node in template.tree.body:
+        for child in node.nodes if isinstance(node, nodes.Output) else ():
+            if isinstance(child, nodes.TemplateData) and child.data.strip():
+                text = child.data.lstrip()
+                line = child.lineno + child.data[: -len(text)].count("\n")
+                cause = f"text stands outside of any tag: {text.splitlines()[0][:40]!r}"
+                raise UserError(cause, template.at(line), "Move it into a tag or remove it.")
+
+
+def _check_verbalize(template: Template) -> None:
+    """Refuses `verbalize` on anything but a name: what it turns into a word must be the label that lint and evaluation see."""
+    for node in template.tree.find_all(nodes.Filter):
+        if node.name != "verbalize":
+            continue
+        if not template.header.verbalizer:
+            remedy = "Add 'verbalizer: {key: word}' to it."
+            raise UserError("the template uses 'verbalize' but declares no verbalizer", template.at(node.lineno), remedy)
+        if not isinstance(node.node, nodes.Name):
+            remedy = "Map raw values to the verbalizer's keys under 'labels' in the config instead."
+            raise UserError("'verbalize' stands after something that is no plain input", template.at(node.lineno), remedy)
 
 
 def _with_descendants(node: nodes.Node) -> list[nodes.Node]:
@@ -275,6 +335,11 @@ def _assemble(blocks: list[Block], name: str) -> Rendered:
         single[block.kind] = block.text
     messages: list[Message] = [{"role": str(b.role), "content": b.text} for b in blocks if b.kind == "message"]
     chosen, rejected = (_answer(single.get(kind)) for kind in ("chosen", "rejected"))
+    if not blocks:
+        raise RenderError("it renders to nothing", f"template '{name}'", "Give the tags a condition that this row meets.")
+    for one, other in (("prompt", "target"), ("chosen", "rejected")):
+        if (one in single) != (other in single):
+            raise RenderError(f"it renders one of '{one}' and '{other}' without the other", f"template '{name}'", "Render both or none.")
     return Rendered(messages or None, single.get("prompt"), single.get("target"), single.get("text"), chosen, rejected)
 
 

@@ -44,7 +44,7 @@ def coerce(value: Any, kind: InputType, name: str) -> Any:
         raise ValueError(f"field '{name}' is missing")
     try:
         return _CONVERTERS[kind](value)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"field '{name}' is {str(value)[:40]!r}, which is no {kind}") from error
 
 
@@ -87,11 +87,18 @@ def _to_turn(turn: Any) -> dict[str, str]:
     """Normalises one turn to speaker, role and text; a speaker that is nobody known has no role."""
     if not isinstance(turn, Mapping):
         raise TypeError
-    speaker = next(str(turn[key]) for key in ("speaker", "role", "from") if turn.get(key) is not None)
-    text = next(str(turn[key]) for key in ("text", "content", "value") if turn.get(key) is not None)
+    speaker = _first_of(turn, ("speaker", "role", "from"))
+    text = _first_of(turn, ("text", "content", "value"))
     result = {"speaker": speaker, "text": text}
     role = _SPEAKER_ROLES.get(speaker.strip().lower())
     return {**result, "role": Role(role)} if role else result
+
+
+def _first_of(turn: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    for key in keys:
+        if turn.get(key) is not None:
+            return _to_str(turn[key])
+    raise KeyError(keys[0])
 
 
 _CONVERTERS = {"str": _to_str, "int": _to_int, "float": _to_float, "bool": _to_bool, "list": _to_list, "turns": _to_turns}
