@@ -149,7 +149,8 @@ def encode_continuation(tokenizer: "PreTrainedTokenizerBase", context: str, cont
     """Encodes raw context and continuation jointly, by the conventions of lm-evaluation-harness 0.4.
 
     Trailing white space of the context moves into the continuation. An empty context becomes the beginning-of-sequence token, or
-    the end-of-sequence token where there is none.
+    the end-of-sequence token where there is none. A beginning-of-sequence token that the context begins with is not doubled; any
+    other special token in the text is text, unlike there: a corpus must not be able to end a sequence.
 
     Raises:
         EncodeError: the continuation has no token at all.
@@ -158,13 +159,13 @@ def encode_continuation(tokenizer: "PreTrainedTokenizerBase", context: str, cont
     continuation = context[len(stripped) :] + continuation
     if not stripped:
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        ids = _encode_raw(tokenizer, continuation, special_tokens=False)
-        if ids and ids[0] == start:
-            ids = ids[1:]
-        return _continuation([start], ids, split_apart=False)
-    special_tokens = tokenizer.bos_token is None or not stripped.startswith(tokenizer.bos_token)
-    whole = _encode_raw(tokenizer, stripped + continuation, special_tokens=special_tokens)
-    context_ids = _encode_raw(tokenizer, stripped, special_tokens=special_tokens)
+        return _continuation([start], _encode_raw(tokenizer, continuation, special_tokens=False), split_apart=False)
+    written = tokenizer.bos_token is not None and stripped.startswith(tokenizer.bos_token)
+    start_ids = [tokenizer.bos_token_id] if written else []
+    if written:
+        stripped = stripped.removeprefix(tokenizer.bos_token)
+    whole = start_ids + _encode_raw(tokenizer, stripped + continuation, special_tokens=not written)
+    context_ids = start_ids + _encode_raw(tokenizer, stripped, special_tokens=not written)
     if len(whole) > len(context_ids):
         return _continuation(context_ids, whole[len(context_ids) :], split_apart=False)
     return _continuation(context_ids, _encode_raw(tokenizer, continuation, special_tokens=False), split_apart=True)
@@ -177,9 +178,9 @@ def _continuation(context_ids: list[int], continuation_ids: list[int], *, split_
 
 
 def _encode_raw(tokenizer: "PreTrainedTokenizerBase", text: str, *, special_tokens: bool) -> list[int]:
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=special_tokens)
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=special_tokens, split_special_tokens=True)
     # Some tokenizers close every text with an end token; a continuation after it would score a text that never occurs.
-    while special_tokens and ids and ids[-1] == tokenizer.eos_token_id and not text.endswith(str(tokenizer.eos_token)):
+    while special_tokens and ids and ids[-1] == tokenizer.eos_token_id:
         ids = ids[:-1]
     return ids
 
@@ -201,20 +202,30 @@ def _trained_span(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Messa
         )
     content = messages[index]["content"] or ""
     turn = through[len(before) :]
-    start = turn.find(content)
-    if start < 0:
-        content = content.strip()
-        start = turn.find(content)
-    if start < 0:
+    content = content if content in turn else content.strip()
+    if content not in turn:
         raise EncodeError("the chat template changes the answer's text", where, "Check the chat template's handling of content.")
-    end_of_turn = _special_pattern(tokenizer).match(turn, _skip_space(turn, start + len(content)))
-    if end_of_turn is None:
+    end = _end_of_turn(tokenizer, turn, content)
+    if end is None:
         raise EncodeError(
             "no end-of-turn token follows the answer in the chat template",
             where,
             "Without one the model never learns to stop: mend the chat template.",
         )
-    return len(before), len(before) + end_of_turn.end()
+    return len(before), len(before) + end
+
+
+def _end_of_turn(tokenizer: "PreTrainedTokenizerBase", turn: str, content: str) -> int | None:
+    """Returns where the special token ends that follows the content in its turn: the last content that one follows.
+
+    The last, because the chat template may have written the same words itself before it.
+    """
+    start = turn.rfind(content)
+    while start >= 0:
+        if found := _special_pattern(tokenizer).match(turn, _skip_space(turn, start + len(content))):
+            return found.end()
+        start = turn.rfind(content, 0, start + len(content) - 1) if start else -1
+    return None
 
 
 def _skip_space(text: str, start: int) -> int:
