@@ -1,0 +1,76 @@
+"""The `loop` command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loopwright.console import console, make_app, notice, print_json, run_app
+from loopwright.errors import ExitCode
+
+if TYPE_CHECKING:
+    from loop.record import RoundRecord
+
+app = make_app("Rounds of data and model: each carries what the model got wrong back into the data.")
+
+Config = Annotated[Path, typer.Argument(help="The YAML config, with `train`, `evals` and `loop` sections.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The folder of the rounds; default: `loop.out` of the config.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
+
+
+@app.command()
+def run(
+    config: Config,
+    out: Out = None,
+    force: Annotated[bool, typer.Option("--force", help="Run although nothing has changed since the last round.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run one round: build, lint, train, evaluate, propose fixes, compare with the round before."""
+    from evals.progress import ProgressBar
+    from evals.table import pairs_table, systems_table, verdict_markup
+    from loop.run import DRAFTS_NAME, Options, run_round
+    from loop.table import comparison_table
+
+    with ProgressBar() as progress:
+        outcome = run_round(config, out, force=force, progress=progress)
+    record, folder = outcome.record, outcome.folder
+    if outcome.report is not None:
+        console().print(systems_table(outcome.report))
+        console().print(pairs_table(outcome.report))
+        console().print(verdict_markup(outcome.report), soft_wrap=True)
+    if record.comparison is not None:
+        console().print(comparison_table(record, record.comparison))
+        notice(record.comparison.verdict)
+    notice(f"report: {folder / 'evals' / 'report.html'}")
+    notice(
+        f"{record.num_drafts} drafts of fixes: prep fix edit {folder / DRAFTS_NAME}, then prep fix apply {folder / DRAFTS_NAME} {config}"
+    )
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+    worse = record.comparison is not None and record.comparison.detail.outcome == "worse"
+    if worse and Options.load(config).loop.gate == "not_worse":
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+@app.command()
+def status(config: Config, out: Out = None, as_json: Json = False) -> None:
+    """Show all rounds."""
+    from loop.config import LoopConfig
+    from loop.record import finished_rounds
+    from loop.run import rounds_dir_of
+    from loop.table import rounds_table
+    from prep.config import load_section
+
+    rounds_dir = out or rounds_dir_of(config, load_section(config, "loop", LoopConfig))
+    records: list[RoundRecord] = finished_rounds(rounds_dir)
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+    elif records:
+        console().print(rounds_table(records))
+    else:
+        notice(f"no round in {rounds_dir} yet. Run one: loop run {config}")
+
+
+def main() -> None:
+    """Runs the command line."""
+    run_app(app)

@@ -1,0 +1,60 @@
+"""One round against another: both rounds' saved predictions, scored anew on the examples that both have."""
+
+from pathlib import Path
+
+import polars as pl
+
+from evals.config import EvalsConfig
+from evals.measure import measure
+from evals.plan import make_plan
+from evals.prediction import Prediction, State
+from evals.verdict import judge
+from evals.write import PREDICTIONS_NAME
+from loop.record import Comparison, round_dir
+
+
+def load_predictions(path: Path) -> dict[str, Prediction]:
+    """Returns the adapter's saved predictions of one evaluation, by example id.
+
+    Args:
+        path: `predictions.parquet`.
+    """
+    frame = pl.read_parquet(path, columns=["id", "system", "prediction", "choice_loglikelihoods", "state", "detail"])
+    tuned = frame.filter(pl.col("system").str.starts_with("adapter:"))
+    return {
+        row["id"]: Prediction(
+            id=row["id"],
+            state=State(row["state"]),
+            text=row["prediction"],
+            loglikelihoods=None if row["choice_loglikelihoods"] is None else tuple(row["choice_loglikelihoods"]),
+            detail=row["detail"],
+        )
+        for row in tuned.iter_rows(named=True)
+    }
+
+
+def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConfig) -> Comparison | None:
+    """Compares two rounds' adapters.
+
+    Args:
+        rounds_dir: the folder of the rounds.
+        now: number of the round that has just been evaluated; its dataset gives the references.
+        before: number of an earlier round.
+        config: resamples, confidence and seed.
+
+    Returns:
+        None where the two have no validation example in common.
+    """
+    answers = {
+        f"adapter:{round_dir(rounds_dir, number).name}": load_predictions(round_dir(rounds_dir, number) / "evals" / PREDICTIONS_NAME)
+        for number in (now, before)
+    }
+    # The plan knows rows, references and metrics; no system is run.
+    plan = make_plan(round_dir(rounds_dir, now) / "dataset", config.model_copy(update={"adapter": None, "systems": ("constant", "base")}))
+    common = set.intersection(*(set(predictions) for predictions in answers.values()))
+    rows = [row for row in plan.rows if row.id in common]
+    if not rows:
+        return None
+    measured = measure(rows, plan.metrics, answers, config)
+    verdict, detail = judge(list(answers), measured.pairs, plan.primary, config.confidence)
+    return Comparison(before=before, num_common=len(rows), values=measured.values, pairs=measured.pairs, verdict=verdict, detail=detail)

@@ -1,0 +1,160 @@
+"""One round: build, lint, train, evaluate, propose fixes, and compare with the round before."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from evals.config import EvalsConfig, override
+from evals.report import Report
+from evals.run import Progress, evaluate_dataset
+from evals.write import FAILURES_NAME
+from loop.compare import compare_rounds
+from loop.config import LoopConfig
+from loop.record import RoundRecord, finished_rounds, round_dir
+from loopwright.console import notice
+from loopwright.errors import UserError
+from loopwright.files import read_json_lines, write_json
+from loopwright.hashing import hash_text
+from prep.build import BuildResult, build
+from prep.config import load_section
+from prep.drafts import save_drafts
+from prep.lint.run import LintOptions, LintReport, lint
+from prep.propose import propose
+from prep.summary import print_build
+from train.config import TrainConfig
+from train.record import RunRecord
+from train.run import train
+
+DRAFTS_NAME = "drafts.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOutcome:
+    """What `loop run` did.
+
+    Attributes:
+        record: the round.
+        folder: its folder.
+        report: the evaluation; None where nothing was done.
+        done: false where nothing had changed since that round, so that none was run.
+    """
+
+    record: RoundRecord
+    folder: Path
+    report: Report | None
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The sections of the config that decide a round."""
+
+    train: TrainConfig
+    evals: EvalsConfig
+    loop: LoopConfig
+
+    @classmethod
+    def load(cls, config_path: Path) -> "Options":
+        """Reads the sections.
+
+        Raises:
+            UserError: one of them is wrong.
+        """
+        return cls(
+            load_section(config_path, "train", TrainConfig),
+            load_section(config_path, "evals", EvalsConfig),
+            load_section(config_path, "loop", LoopConfig),
+        )
+
+
+def rounds_dir_of(config_path: Path, options: LoopConfig) -> Path:
+    """Returns the folder of a config's rounds."""
+    return config_path.parent / options.out
+
+
+def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool = False, progress: Progress | None = None) -> RoundOutcome:
+    """Runs the next round of a config. A round that was interrupted is gone on with.
+
+    Args:
+        config_path: the config, with its `train`, `evals` and `loop` sections.
+        rounds_dir: the folder of the rounds; default: the config's.
+        force: run it although nothing has changed since the last one.
+        progress: told how the evaluation gets on.
+
+    Raises:
+        UserError: anything in the config or data is wrong, or entries of the fix ledger are stale and nobody allowed that.
+    """
+    started = time.perf_counter()
+    options = Options.load(config_path)
+    rounds_dir = rounds_dir or rounds_dir_of(config_path, options.loop)
+    rounds = finished_rounds(rounds_dir)
+    number = rounds[-1].number + 1 if rounds else 1
+    folder = round_dir(rounds_dir, number)
+    notice(f"== round {number}: build ==")
+    built = build(config_path, folder / "dataset")
+    print_build(built)
+    _stop_at_stale(built, options.loop)
+    key = hash_text(built.manifest.key, options.train.model_dump_json(), options.evals.model_dump_json())
+    if rounds and rounds[-1].key == key and not force:
+        notice(f"nothing has changed since round {rounds[-1].number}: data, fixes, training and evaluation are the same")
+        return RoundOutcome(rounds[-1], round_dir(rounds_dir, rounds[-1].number), None, done=False)
+    notice(f"== round {number}: lint ==")
+    found = lint(folder / "dataset", options=LintOptions(model=options.train.model))
+    write_json(folder / "lint.json", found.as_json())
+    _print_lint(found)
+    notice(f"== round {number}: train ==")
+    run = _train(folder, options.train, fresh=not built.cached)
+    notice(f"== round {number}: evaluate ==")
+    report = evaluate_dataset(folder / "dataset", folder / "evals", override(options.evals, adapter=str(folder / "run")), progress)
+    drafts = propose(folder / "dataset", failures_path=folder / "evals" / FAILURES_NAME, model=options.train.model)
+    save_drafts(folder / DRAFTS_NAME, drafts)
+    comparison = compare_rounds(rounds_dir, now=number, before=rounds[-1].number, config=options.evals) if rounds else None
+    record = RoundRecord(
+        number=number,
+        key=key,
+        dataset_key=built.manifest.key,
+        examples=built.manifest.examples,
+        splits=built.manifest.splits,
+        dropped=built.manifest.rows.dropped,
+        num_fixes=built.manifest.fixes.applied,
+        num_stale=len(built.manifest.fixes.stale),
+        lint=found.summary,
+        lint_skipped=[skipped.code for skipped in found.skipped],
+        final_train_loss=run.final_train_loss,
+        validation_loss=run.validation_loss,
+        metrics={name: system.metrics for name, system in report.systems.items()},
+        verdict=report.verdict,
+        num_failures=len(read_json_lines(folder / "evals" / FAILURES_NAME)),
+        num_drafts=len(drafts),
+        comparison=comparison,
+        seconds=round(time.perf_counter() - started, 1),
+    )
+    record.save(folder)
+    return RoundOutcome(record, folder, report, done=True)
+
+
+def _train(folder: Path, config: TrainConfig, *, fresh: bool) -> RunRecord:
+    """Trains, or goes on with what an interrupted round left, provided that it is of the same data and options."""
+    if not fresh:
+        try:
+            return train(folder / "dataset", folder / "run", config, resume=True)
+        except UserError as error:
+            notice(f"the interrupted training cannot be resumed, and is begun again: {error.cause}")
+    return train(folder / "dataset", folder / "run", config, overwrite=True)
+
+
+def _stop_at_stale(built: BuildResult, options: LoopConfig) -> None:
+    stale = built.manifest.fixes.stale
+    if stale and not options.allow_stale:
+        raise UserError(
+            f"{len(stale)} entries of the fix ledger no longer fit their rows",
+            f"{built.manifest.config['fixes']}:{stale[0]['line']}",
+            "Mend or remove them, or set 'loop: {allow_stale: true}' to go on without them.",
+        )
+
+
+def _print_lint(report: LintReport) -> None:
+    counts = Counter(diagnostic.severity for diagnostic in report.diagnostics)
+    shown = ", ".join(f"{count} {severity}s" for severity, count in counts.items()) or "nothing"
+    notice(f"found {shown}: {', '.join(f'{code} {count}' for code, count in report.summary.items())}")
