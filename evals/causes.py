@@ -1,7 +1,7 @@
 """What failing examples have in common: candidate causes, and by how much each is commoner among failures than among passes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evals.facts import wanted_facts
@@ -10,8 +10,9 @@ from evals.prediction import Prediction, State
 from evals.rows import EvalRow, Task
 from prep.facts import FactIndex
 
-# A neighbour this near is about the same thing. Below it, TF-IDF finds little but common words.
-NEAR = 0.35
+# Of the evaluated examples, the share that is farthest from train: what TF-IDF calls near depends on how long the texts are, so that
+# no fixed similarity would do.
+FAR_SHARE = 0.2
 # A label with less than half of its even share of the train split, or a template with less than a tenth of all rows, is rare.
 _RARE_LABEL = 0.5
 _RARE_TEMPLATE = 0.1
@@ -35,32 +36,46 @@ class Cause:
     p: float
 
 
-def gather_evidence(
-    row: EvalRow,
-    prediction: Prediction,
-    neighbours: Sequence[Neighbour],
-    train_counts: "TrainCounts",
-    lint: Mapping[str, Mapping[str, str]],
-) -> Evidence:
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What the evidence for one example is seen against.
+
+    Attributes:
+        train_counts: how the train split is made up.
+        lint: example id -> lint code -> message.
+        far_below: similarity of the nearest training example under which an example counts as far from train.
+    """
+
+    train_counts: "TrainCounts"
+    lint: Mapping[str, Mapping[str, str]]
+    far_below: float
+
+
+def far_threshold(neighbours: Iterable[Sequence[Neighbour]]) -> float:
+    """Returns the similarity under which the farthest fifth of the examples lies."""
+    nearest = sorted(found[0].similarity for found in neighbours if found)
+    return nearest[int(FAR_SHARE * len(nearest))] if nearest else 0.0
+
+
+def gather_evidence(row: EvalRow, prediction: Prediction, neighbours: Sequence[Neighbour], background: Background) -> Evidence:
     """Returns the candidate causes that hold for one example.
 
     Args:
         row: the example.
         prediction: of the system that is looked into.
         neighbours: its nearest training examples.
-        train_counts: how the train split is made up.
-        lint: example id -> lint code -> message.
+        background: the train split and lint.
     """
     evidence: Evidence = {}
     if prediction.state is not State.OK:
         evidence[prediction.state.value] = prediction.detail or f"the example ended in the state {prediction.state.value}"
-    near = [neighbour for neighbour in neighbours if neighbour.similarity >= NEAR]
-    if not near and neighbours:
-        evidence["no_near_train_row"] = f"the nearest training example has similarity {neighbours[0].similarity:.2f}"
+    if neighbours and neighbours[0].similarity < background.far_below:
+        evidence["far_from_train"] = f"the nearest training example has similarity {neighbours[0].similarity:.2f}"
     if row.task is Task.CLASSIFICATION:
-        other = [neighbour.row.id for neighbour in near if not neighbour.same_answer]
-        if len(other) * 2 > len(near):
-            evidence["conflicting_neighbours"] = f"{len(other)} of {len(near)} near training examples answer otherwise: {', '.join(other)}"
+        other = [neighbour for neighbour in neighbours if not neighbour.same_answer]
+        if sum(one.similarity for one in other) * 2 > sum(one.similarity for one in neighbours):
+            ids = ", ".join(one.row.id for one in other)
+            evidence["conflicting_neighbours"] = f"{len(other)} of the {len(neighbours)} nearest training examples answer otherwise: {ids}"
     else:
         source = FactIndex(row.input_text)
         absent = [fact for fact in wanted_facts(row.reference) if not source.holds(fact)]
@@ -68,12 +83,12 @@ def gather_evidence(
             evidence["fact_absent_from_source"] = "the reference has facts that the input does not: " + ", ".join(
                 fact.value for fact in absent
             )
-    if rare := train_counts.rarity(row):
+    if rare := background.train_counts.rarity(row):
         evidence["rare_slice"] = rare
-    for code, message in lint.get(row.id, {}).items():
+    for code, message in background.lint.get(row.id, {}).items():
         evidence[f"lint:{code}"] = message
-    for neighbour in near:
-        for code, message in lint.get(neighbour.row.id, {}).items():
+    for neighbour in neighbours:
+        for code, message in background.lint.get(neighbour.row.id, {}).items():
             evidence.setdefault(f"lint_neighbour:{code}", f"{neighbour.row.id}: {message}")
     return evidence
 

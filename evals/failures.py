@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evals.causes import Cause, Evidence, TrainCounts, gather_evidence, weigh_causes
+from evals.causes import Background, Cause, Evidence, TrainCounts, far_threshold, gather_evidence, weigh_causes
 from evals.measure import Measured
 from evals.neighbours import Neighbour, find_neighbours
 from evals.prediction import Prediction
@@ -77,8 +77,8 @@ def find_failures(
     """
     answered = [(index, row) for index, row in enumerate(bench.rows) if row.id in predictions]
     neighbours = find_neighbours([row for _, row in answered], bench.train_rows, bench.config.num_neighbours)
-    counts = TrainCounts(bench.train_rows)
-    evidence = {row.id: gather_evidence(row, predictions[row.id], neighbours[row.id], counts, lint) for _, row in answered}
+    background = Background(TrainCounts(bench.train_rows), lint, far_threshold(neighbours.values()))
+    evidence = {row.id: gather_evidence(row, predictions[row.id], neighbours[row.id], background) for _, row in answered}
     scores = {row.id: measured.scores_of(system, index) for index, row in answered}
     failed = [row for _, row in answered if _has_failed(row, predictions[row.id], scores[row.id], bench.config.fail_below)]
     failed_ids = {row.id for row in failed}

@@ -33,7 +33,7 @@ def find_neighbours(rows: Sequence[EvalRow], train_rows: Sequence[EvalRow], numb
     """
     found: dict[str, list[Neighbour]] = {row.id: [] for row in rows}
     for template in dict.fromkeys(row.template for row in rows):
-        candidates = [row for row in train_rows if row.template == template and row.input_text.strip()]
+        candidates = [row for row in train_rows if row.template == template and row.question.strip()]
         asked = [row for row in rows if row.template == template]
         if candidates:
             found |= _nearest(asked, candidates, number)
@@ -44,8 +44,8 @@ def _nearest(rows: Sequence[EvalRow], candidates: Sequence[EvalRow], number: int
     from sklearn.preprocessing import normalize
 
     features = text_features()
-    known = normalize(features.fit_transform([row.input_text for row in candidates]))
-    asked = normalize(features.transform([row.input_text for row in rows]))
+    known = normalize(features.fit_transform([row.question for row in candidates]))
+    asked = normalize(features.transform([row.question for row in rows]))
     found: dict[str, list[Neighbour]] = {}
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         similarities = (asked[start : start + _ROWS_AT_ONCE] @ known.T).toarray()

@@ -179,14 +179,14 @@ def _failure_view(failure: Failure, evaluation: "Evaluation", names: Mapping[str
     return FailureView(
         id=row.id,
         place=f"{row.source}:{row.line}",
-        input=_excerpt(row.input_text, _MAX_INPUT_CHARACTERS),
+        input=_excerpt(row.question, _MAX_INPUT_CHARACTERS),
         reference=_excerpt(row.reference, _MAX_ANSWER_CHARACTERS),
         answers=answers,
         scores=[(name, f"{score:.2f}") for name, score in failure.scores.items()],
         causes=[(cause.cause, f"{cause.lift:.1f}", mask(detail)) for cause, detail in failure.causes],
         neighbours=[
             (
-                _excerpt(one.row.input_text, _MAX_ANSWER_CHARACTERS),
+                _excerpt(one.row.question, _MAX_ANSWER_CHARACTERS),
                 f"{one.similarity:.2f}",
                 _excerpt(one.row.reference, _MAX_ANSWER_CHARACTERS),
                 one.same_answer,

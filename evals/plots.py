@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WIDTH = 580.0
-_LABEL_WIDTH = 165.0
+_WIDTH = 600.0
+_LABEL_WIDTH = 182.0
 _VALUE_WIDTH = 165.0
 _ROW_HEIGHT = 30.0
 _AXIS_HEIGHT = 26.0
-_MAX_LABEL = 24
+_MAX_LABEL = 22
 _NUM_TICKS = 5
 
 

@@ -72,9 +72,17 @@ class EvalRow:
 
     @property
     def input_text(self) -> str:
-        """What is given to the model, without roles and without its answers: the text that baselines and neighbours compare."""
+        """All that is given to the model, without roles and without its answers."""
+        return self._text_without("assistant")
+
+    @property
+    def question(self) -> str:
+        """What is asked about, without the system message: that is the same for all and would make all examples look alike."""
+        return self._text_without("assistant", "system")
+
+    def _text_without(self, *roles: str) -> str:
         if self.messages:
-            return "\n".join(message["content"] or "" for message in self.messages if message["role"] != "assistant")
+            return "\n".join(message["content"] or "" for message in self.messages if message["role"] not in roles)
         return self.prompt or ""
 
 

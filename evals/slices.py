@@ -18,7 +18,7 @@ _MAX_CONFUSION_LABELS = 30
 
 def slice_of(row: EvalRow) -> dict[str, str]:
     """Returns what an example belongs to: its template, its label where it has one, and its length."""
-    size = len(row.input_text)
+    size = len(row.question)
     length = "short" if size < _SHORT else "medium" if size < _LONG else "long"
     label = {"label": row.reference} if row.task is Task.CLASSIFICATION else {}
     return {"template": row.template, **label, "length": length}
