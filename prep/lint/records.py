@@ -141,7 +141,9 @@ def _turns(record: Record, name: str, value: Any) -> list[tuple[str, str | None,
             role = given if isinstance(given, str) else "unknown"
         content_key = next((key for key in ("content", "value", "text") if key in message), "content")
         calls = message.get("tool_calls") or message.get("function_call")
-        content: str | None = _text(record, f"{where}.{content_key}", message.get(content_key))
+        content = message.get(content_key)
+        if not isinstance(content, str):
+            content = _text(record, f"{where}.{content_key}", content)
         if calls and not content:
             content = _dump(calls)
         elif content_key not in message or message[content_key] is None:

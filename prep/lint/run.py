@@ -52,7 +52,7 @@ def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> Lint
         context.token_limit = token_limit(options.model)
         frames[Need.TOKENS] = with_tokens(data.frame, options.model, folder / "tokens.parquet")
     queries = [rule.check(frames[rule.needs[0] if rule.needs else None], context) for rule in rules]
-    found = {rule: list(rule.refine(rows, context)) for rule, rows in zip(rules, pl.collect_all(queries), strict=True)}
+    found = {rule: list(rule.refine(rows, context)) for rule, rows in zip(rules, pl.collect_all(queries, engine="streaming"), strict=True)}
     return LintReport(path, _diagnostics(found), tuple(skipped), data.num_examples, built=context.built)
 
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.kept import RESTATED_KINDS, by_task, row_facts, sampled, supported_kinds
+from prep.lint.kept import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, supported_kinds
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 
 
@@ -46,15 +46,16 @@ class UnsupportedFact(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         min_rows, min_share = int(context.threshold(self, "min_rows")), context.threshold(self, "supported")
-        for rows in by_task(found.iter_rows(named=True)).values():
-            sample = (row_facts(row, context) for row in sampled(rows))
-            kinds = set(supported_kinds(sample, min_rows=min_rows, min_share=min_share))
-            keep = context.keep.get(rows[0]["template"], ())
+        for first, rows in by_task(found):
+            kinds = set(supported_kinds(sampled(rows, context), min_rows=min_rows, min_share=min_share))
+            keep = context.keep.get(first["template"], ())
             if keep:
                 kinds |= {*RESTATED_KINDS, *keep}
             if not kinds:
                 continue
-            for row in rows:
+            for row in rows.iter_rows(named=True):
+                if all_stand_in(row["answer"], kinds, row["input"], row["system"]):
+                    continue
                 facts = [fact for fact in row_facts(row, context).unsupported if fact.kind in kinds]
                 if facts:
                     shown = ", ".join(f"{fact.kind} '{row['answer'][fact.start : fact.end]}'" for fact in facts[:5])

@@ -6,7 +6,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.kept import by_task, kept_kinds, row_facts, sampled
+from prep.lint.kept import all_stand_in, by_task, kept_kinds, row_facts, sampled
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 
 
@@ -51,16 +51,15 @@ class MissingFact(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         min_rows, min_share = int(context.threshold(self, "min_rows")), context.threshold(self, "kept")
-        for rows in by_task(found.iter_rows(named=True)).values():
-            kinds = context.keep.get(rows[0]["template"], ())
+        for first, rows in by_task(found):
+            kinds = context.keep.get(first["template"], ())
             if not context.built:
-                if sum(len(row["answer"]) for row in rows) > context.threshold(self, "compression") * sum(
-                    len(row["input"]) for row in rows
-                ):
+                if _characters(rows, "answer") > context.threshold(self, "compression") * _characters(rows, "input"):
                     continue
-                sample = (row_facts(row, context) for row in sampled(rows))
-                kinds = kept_kinds(sample, min_rows=min_rows, min_share=min_share)
-            for row in rows if kinds else ():
+                kinds = kept_kinds(sampled(rows, context), min_rows=min_rows, min_share=min_share)
+            for row in rows.iter_rows(named=True) if kinds else ():
+                if all_stand_in(row["input"], kinds, row["answer"]):
+                    continue
                 facts = [fact for fact in row_facts(row, context).missing if fact.kind in kinds]
                 if facts:
                     shown = ", ".join(f"{fact.kind} '{row['input'][fact.start : fact.end]}'" for fact in facts[:5])
@@ -68,3 +67,7 @@ class MissingFact(Rule):
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the answer loses a fact that it must keep")
+
+
+def _characters(rows: pl.DataFrame, column: str) -> int:
+    return int(rows[column].str.len_chars().sum())
