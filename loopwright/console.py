@@ -24,7 +24,7 @@ def console() -> "Console":
 
 def notice(text: str) -> None:
     """Prints a line for people, to stderr, taking no part of it for markup."""
-    console().print(text, markup=False)
+    console().print(text, markup=False, soft_wrap=True)
 
 
 def print_result(text: str) -> None:

@@ -10,6 +10,8 @@ from loopwright.console import console
 
 # Reading the loss makes the host wait for the device, so it is read this often and not every step.
 _SECONDS_BETWEEN_LOOKS = 0.5
+# Into a file or a CI log no bar can be drawn: a line goes there, this often.
+_SECONDS_BETWEEN_LINES = 15.0
 
 
 class TrainingBar:
@@ -31,7 +33,9 @@ class TrainingBar:
         )
         self._progress = Progress(*columns, console=console(), refresh_per_second=4)
         self._task = self._progress.add_task("training", total=num_steps, completed=num_done, loss="...", speed="...")
+        self._num_steps = num_steps
         self._last_look = 0.0
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -52,6 +56,11 @@ class TrainingBar:
         """Shows a step's loss and the speed so far."""
         self._last_look = time.monotonic()
         self._progress.update(self._task, loss=f"{loss:.4f}", speed=f"{tokens_per_second:,.0f}")
+        if not self._progress.console.is_terminal and self._last_look - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = self._last_look
+            task = self._progress.tasks[0]
+            left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s left"
+            self.note(f"step {task.completed:.0f} of {self._num_steps}, loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s{left}")
 
     def note(self, text: str) -> None:
         """Prints a line above the bar."""
