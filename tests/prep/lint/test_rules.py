@@ -1,0 +1,94 @@
+"""Every rule against its cases: lines that it must report, and near misses on which it must stay silent."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prep.dataset import TemplateInfo
+from prep.lint.documentation import HEADINGS, rule_page, rule_sections, rule_summary
+from prep.lint.rule import RULES
+from prep.lint.run import LintOptions, LintReport, lint
+from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
+
+CASES_DIR = Path(__file__).parents[2] / "cases" / "rules"
+CASES = [(path.stem, case) for path in sorted(CASES_DIR.glob("*.yaml")) for case in yaml.safe_load(path.read_text(encoding="utf-8"))]
+
+
+def fill(value: Any, index: int) -> Any:
+    if isinstance(value, str):
+        return value.replace("{i}", str(index))
+    if isinstance(value, list):
+        return [fill(item, index) for item in value]
+    return {key: fill(item, index) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def rows_of(case: dict[str, Any]) -> list[Any]:
+    repeat = case.get("repeat", [])
+    blocks = [repeat] if repeat and not isinstance(repeat[0], list) else repeat
+    repeated = [fill(row, index) for row, count in blocks for index in range(count)]
+    return [*repeated, *case.get("rows", [])]
+
+
+def write_lines(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> LintReport:
+    select = (code,) if "select" not in case else ()
+    options = LintOptions(select=select, model=str(model) if case.get("model") else None, thresholds=case.get("thresholds", {}))
+    if "dataset" in case:
+        template = TemplateInfo(**{**DEFAULT_TEMPLATE.model_dump(), "keep": case.get("keep", [])})
+        rows = [summary(row.pop("dialogue"), row.pop("answer"), **row) if "dialogue" in row else review(**row) for row in case["dataset"]]
+        return lint(write_dataset(folder / "dataset", rows, templates=[template]), options=options)
+    path = folder / case.get("file", "train.jsonl")
+    if "bytes" in case:
+        path.write_bytes(bytes.fromhex(case["bytes"]))
+    elif "text" in case:
+        path.write_text(case["text"], encoding="utf-8")
+    else:
+        write_lines(path, rows_of(case))
+    test = write_lines(folder / "test.jsonl", case["test"]) if "test" in case else None
+    return lint(path, test=test, options=options)
+
+
+@pytest.mark.parametrize(("code", "case"), CASES, ids=[f"{code}: {case['name']}" for code, case in CASES])
+def test_case(code: str, case: dict[str, Any], tmp_path: Path, tiny_model_dir: Path) -> None:
+    report = run_case(
+        code, {**case, "dataset": [dict(row) for row in case["dataset"]]} if "dataset" in case else case, tmp_path, tiny_model_dir
+    )
+    found = [one for one in report.diagnostics if one.code == code]
+    expected = case["fail"]
+    if expected and isinstance(expected[0], str):
+        assert sorted({f"{Path(one.file or '').name}:{one.line}" for one in found}) == expected
+    else:
+        assert sorted({one.line for one in found}, key=lambda line: line or 0) == expected, [one.message for one in found]
+    if "severity" in case:
+        assert {one.severity.value for one in found} == {case["severity"]}
+    assert code not in {skipped.code for skipped in report.skipped}
+
+
+@pytest.mark.parametrize("code", list(RULES.entries))
+def test_every_rule_has_a_case_that_passes_and_one_that_fails(code: str) -> None:
+    cases = [case for case_code, case in CASES if case_code == code]
+    assert any(case["fail"] for case in cases)
+    assert any(not case["fail"] for case in cases)
+
+
+@pytest.mark.parametrize("rule", RULES.entries.values(), ids=list(RULES.entries))
+def test_every_rule_is_documented(rule: Any) -> None:
+    assert rule_summary(rule).endswith(".")
+    sections = rule_sections(rule)
+    assert tuple(sections) == HEADINGS
+    assert all(sections.values())
+    assert rule.remedy
+    assert all(threshold.source for threshold in rule.thresholds)
+    assert rule.name in rule_page(rule)
+    assert rule.code.lower() == type(rule).__module__.rpartition(".")[2]
+
+
+def test_every_case_file_is_of_a_rule() -> None:
+    assert {path.stem for path in CASES_DIR.glob("*.yaml")} == set(RULES.entries)
