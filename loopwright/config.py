@@ -111,7 +111,7 @@ def read_text(path: Path, kind: str = "file") -> str:
         UserError: it is missing, unreadable or not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")  # line ends as they are: a table's cells may hold any
     except FileNotFoundError as error:
         raise UserError(f"the {kind} does not exist", str(path), "Check the path.") from error
     except UnicodeDecodeError as error:

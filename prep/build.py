@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,12 @@ def build(config_path: Path, out: Path, *, strict: bool = False) -> BuildResult:
     outputs = check_outputs(config, templates, str(config_path))
     ledger = base_dir / config.fixes
     files = find_files(config.sources, base_dir, str(config_path))
-    key = _build_key(config, templates, [*(one.path for one in files), *([ledger] if ledger.exists() else [])])
+    key = _build_key(config, templates, {**{one.shown: one.path for one in files}, **({"": ledger} if ledger.exists() else {})})
     if (cached := _unchanged(out, key)) is not None:
         return BuildResult(out, cached, {}, {}, cached=True)
     rows = read_rows(files)
+    if not rows.field_names:
+        raise _no_row_left(_rejected(rows), str(config_path))
     check_fields(rows, templates, config, str(config_path))
     prepared = _prepare(rows, config, templates, ledger)
     rendered = _render(prepared.rows, templates, config, ledger.name)
@@ -101,8 +103,7 @@ def build(config_path: Path, out: Path, *, strict: bool = False) -> BuildResult:
     if strict:
         _stop_at_bad_rows(dropped)
     if rendered.examples.is_empty():
-        reasons = ", ".join(f"{count} {reason}" for reason, count in _count_reasons(dropped).items())
-        raise UserError("no row is left to build from", str(config_path), f"Dropped: {reasons}." if reasons else None)
+        raise _no_row_left(dropped, str(config_path))
     manifest = Manifest(
         name=config.name,
         loopwright_version=__version__,
@@ -152,22 +153,33 @@ def _prepare(rows: Rows, config: BuildConfig, templates: list[Template], ledger:
     """Maps labels, replays the fixes and assigns splits."""
     fixes = apply_fixes(_map_labels(rows.frame, config, templates), load_fixes(ledger), ledger.name)
     split = assign_splits(fixes.frame, config.split, templates[0].input_fields, ledger.name).collect()
-    dropped = [
-        *((source, row.line, None, row.reason, row.detail) for source, row in rows.rejected),
-        *((source, line, row_id, "fix_drop", reason) for source, line, row_id, reason in fixes.dropped),
-    ]
-    return _Prepared(split, pl.DataFrame(dropped, schema=DROPPED_SCHEMA, orient="row"), fixes, split.height + len(dropped))
+    fixed = [(source, line, row_id, "fix_drop", reason) for source, line, row_id, reason in fixes.dropped]
+    dropped = pl.concat([_rejected(rows), pl.DataFrame(fixed, schema=DROPPED_SCHEMA, orient="row")])
+    return _Prepared(split, dropped, fixes, split.height + dropped.height)
+
+
+def _rejected(rows: Rows) -> pl.DataFrame:
+    lines = [(source, row.line, None, row.reason, row.detail) for source, row in rows.rejected]
+    return pl.DataFrame(lines, schema=DROPPED_SCHEMA, orient="row")
+
+
+def _no_row_left(dropped: pl.DataFrame, where: str) -> UserError:
+    if dropped.is_empty():
+        return UserError("the sources hold no row", where, "Give a file with at least one row.")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in _count_reasons(dropped).items())
+    first = dropped.row(0, named=True)
+    place = f"{first['source']}:{first['line']}"
+    return UserError("no row is left to build from", where, f"Dropped: {reasons}. The first, {place}: {first['detail']}.")
 
 
 def _map_labels(frame: pl.LazyFrame, config: BuildConfig, templates: list[Template]) -> pl.LazyFrame:
     """Replaces raw label values by keys of the verbalizer; a value that `labels` does not name stays as it is."""
-    changes: dict[str, pl.Expr] = {}
-    columns = set(frame.collect_schema())
+    mappings: dict[str, dict[str, str]] = {}
     for template in templates:
-        mapping = {raw: key for raw, key in config.labels.items() if key in template.header.verbalizer}
-        if template.label_field in columns and mapping and template.label_field is not None:
-            changes[template.label_field] = pl.col(template.label_field).replace(mapping)
-    return frame.with_columns(**changes)
+        if template.label_field is not None:
+            known = {raw: key for raw, key in config.labels.items() if key in template.header.verbalizer}
+            mappings.setdefault(template.label_field, {}).update(known)
+    return frame.with_columns(pl.col(name).replace(mapping) for name, mapping in mappings.items() if mapping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +240,11 @@ def _count_reasons(dropped: pl.DataFrame) -> dict[str, int]:
     return dict(dropped["reason"].value_counts().sort("reason").iter_rows())
 
 
-def _build_key(config: BuildConfig, templates: list[Template], files: Sequence[Path]) -> str:
-    """Returns the hash of everything that the dataset depends on."""
+def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path]) -> str:
+    """Returns the hash of everything that the dataset depends on; the files' names too, as each example says where it is from."""
     settings = config.model_dump_json(exclude=_OTHER_SECTIONS)
-    return hash_text(__version__, settings, *(template.sha256 for template in templates), *(hash_file(path) for path in files))
+    contents = (part for shown, path in files.items() for part in (shown, hash_file(path)))
+    return hash_text(__version__, settings, *(template.sha256 for template in templates), *contents)
 
 
 def _unchanged(out: Path, key: str) -> Manifest | None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from loopwright.errors import UserError, did_you_mean, raise_all
+from loopwright.files import read_json
 from prep.config import BuildConfig
-from prep.rows import META_COLUMNS, Rows
+from prep.rows import Rows
 from templates.library import library_template
 from templates.template import Template, load_template
 
@@ -38,8 +39,17 @@ def check_out(out: Path) -> None:
     """
     if out.is_file():
         raise UserError("--out is a file", str(out), "Name a folder.")
-    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").is_file():
+    if out.is_dir() and any(out.iterdir()) and not _is_ours(out / "manifest.json"):
         raise UserError("--out is a folder with other things in it", str(out), "Name a new folder, or that of an older dataset.")
+
+
+def _is_ours(manifest: Path) -> bool:
+    """Says whether a manifest is ours, of whatever version: a web page's folder has a manifest.json too, and is not to be replaced."""
+    try:
+        value = read_json(manifest)
+    except UserError:
+        return False
+    return isinstance(value, dict) and "loopwright_version" in value
 
 
 def check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[str]:
@@ -65,11 +75,11 @@ def check_fields(rows: Rows, templates: list[Template], config: BuildConfig, whe
     Raises:
         UserError: one for each of them, together.
     """
-    columns = [name for name in rows.frame.collect_schema().names() if name not in META_COLUMNS]
+    columns = rows.field_names
     errors = []
     for template in templates:
         for name in template.header.inputs:
-            if name not in columns and columns:
+            if name not in columns:
                 raw = did_you_mean(name, columns)
                 remedy = f"Map it under sources.0.fields, for example 'fields: {{{name}: {columns[0]}}}'. {raw if len(columns) > 1 else ''}"
                 has = ", ".join(f"'{column}'" for column in columns)

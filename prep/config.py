@@ -1,7 +1,7 @@
 """The build config: what a YAML file may say, each key documented where it is declared."""
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,10 @@ SplitName = Literal["train", "validation", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
 Section = TypeVar("Section", bound=BaseModel)
+
+
+# Names with # belong to the columns that the build adds.
+FieldName = Annotated[str, Field(pattern=r"^[^#]")]
 
 
 class _Model(BaseModel):
@@ -28,7 +32,7 @@ class SourceConfig(_Model):
     """A source format by name; `auto` goes by the file's ending."""
     name: str | None = None
     """The source's alias, of which row ids are made; default: `path` as written. Give one to be able to move the file."""
-    fields: dict[str, str] = {}
+    fields: dict[FieldName, str] = {}
     """Field name -> column of the source. Columns that are not named here keep their own name."""
     key: str | None = None
     """A column whose value names a row for good; without it a row is named by its whole record."""

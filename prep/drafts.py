@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from loopwright.config import read_text
 from loopwright.errors import UserError, raise_all
 from loopwright.files import read_json_lines, write_atomic, write_json_lines
 from prep.config import load_build_config
@@ -49,7 +50,7 @@ class Draft(BaseModel):
     """Hash of the whole row now."""
     scope: Literal["all", "one"] = "all"
     """Whether all copies of the row are meant."""
-    reason: str
+    reason: str = Field(min_length=1)
     """Why."""
     evidence: dict[str, Any] = {}
     """The diagnostic or the failure behind it."""
@@ -102,25 +103,38 @@ def drafts_to_csv(drafts: list[Draft]) -> str:
 def drafts_from_csv(text: str, drafts: list[Draft], location: str) -> list[Draft]:
     """Returns the drafts with what a person changed in the table: `accept` and `new`. A line that was deleted is not accepted.
 
+    A draft of several fields stands on several lines; changing `accept` on one of them is enough.
+
     Raises:
-        UserError: a line belongs to no draft, or says neither yes nor no.
+        UserError: a line belongs to no draft or to no field of it, or says neither yes nor no.
     """
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    text = text.removeprefix("\ufeff")
+    header = text.split("\n", 1)[0]
+    # Spreadsheets write the delimiter of their country.
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
     if reader.fieldnames is None or not {"draft", "accept", "field", "new"} <= set(reader.fieldnames):
         raise UserError("the table's header is not that of the drafts", f"{location}:1", f"It is: {', '.join(_COLUMNS)}.")
     changed = [draft.model_copy(update={"accept": False, "after": dict(draft.after)}) for draft in drafts]
+    seen: set[int] = set()
     for row in reader:
         where = f"{location}:{reader.line_num}"
         number = str(row["draft"]).strip()
-        if not number.isdigit() or not 1 <= int(number) <= len(changed):
+        if not number.isdecimal() or not 1 <= int(number) <= len(changed):
             raise UserError(f"there is no draft {number or '(empty)'}", where, "Leave the first column as it is.")
         accept = str(row["accept"] or "").strip().lower()
         if accept not in _YES | _NO:
             raise UserError(f"'accept' is '{accept}'", where, "Write yes or no.")
-        draft = changed[int(number) - 1]
-        draft.accept = accept in _YES
-        if row["field"]:
-            draft.after[row["field"]] = row["new"] or (draft.after.get(row["field"]) if draft.after.get(row["field"]) == "" else None)
+        draft, before = changed[int(number) - 1], drafts[int(number) - 1]
+        says_yes = accept in _YES
+        is_first = int(number) not in seen
+        seen.add(int(number))
+        if is_first or says_yes != before.accept:
+            draft.accept = says_yes
+        name = row["field"] or ""
+        if name and name not in draft.after:
+            raise UserError(f"draft {number} has no field '{name}'", where, f"It has: {', '.join(draft.after) or 'none'}.")
+        if name:  # an empty cell is an empty text only where there was one
+            draft.after[name] = row["new"] or ("" if before.after[name] == "" else None)
     return changed
 
 
@@ -141,7 +155,7 @@ def edit_in_editor(path: Path) -> list[Draft]:
             subprocess.run([*shlex.split(editor), str(table)], check=True)  # noqa: S603 (the user's own editor)
         except (OSError, subprocess.CalledProcessError) as error:
             raise UserError(f"the editor '{editor}' failed: {error}", remedy="The drafts are as they were.") from error
-        changed = drafts_from_csv(table.read_text(encoding="utf-8"), drafts, "the edited table")
+        changed = drafts_from_csv(read_text(table, "edited table"), drafts, "the edited table")
     save_drafts(path, changed)
     return changed
 
@@ -181,6 +195,7 @@ def apply_drafts(path: Path, config_path: Path, *, safe: bool = False) -> list[F
         elif (fix := draft.to_fix()).model_dump_json() not in known:
             taken.append(fix)
     raise_all(errors)
-    append_fixes(ledger, taken)
+    if taken:
+        append_fixes(ledger, taken)
     save_drafts(path, left)
     return taken

@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from loopwright.errors import UserError, raise_all
 from loopwright.files import read_json_lines, write_json_lines
 from loopwright.hashing import hash_text
+from prep.config import FieldName
 from prep.rows import META_COLUMNS, META_SCHEMA, ROW_ID, SOURCE
 from prep.source import LINE, to_text
 
-Fields = dict[str, str | None]
+Fields = dict[FieldName, str | None]
 
 
 class Fix(BaseModel):
@@ -138,7 +139,7 @@ def apply_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> FixO
     added: list[dict[str, Any]] = []
     for line, fix in enumerate(fixes, start=1):
         if fix.op == "add":
-            added.append(_new_row(fix, line, ledger_name, names))
+            added.append(_new_row(fix, line, ledger_name, names, added))
             outcome.num_applied += 1
         elif targets := [row for row in _targets(fix, rows) if all(row.get(key) == value for key, value in fix.before.items())]:
             outcome.num_applied += 1
@@ -160,9 +161,12 @@ def _targets(fix: Fix, rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row_id, row in rows.items() if base_id(row_id) == base_id(fix.row_id)]
 
 
-def _new_row(fix: Fix, line: int, ledger_name: str, names: list[str]) -> dict[str, Any]:
+def _new_row(fix: Fix, line: int, ledger_name: str, names: list[str], added: list[dict[str, Any]]) -> dict[str, Any]:
     fields = {name: fix.after.get(name) for name in names} | fix.after
-    return {**dict.fromkeys(META_COLUMNS), ROW_ID: hash_text("add", row_hash(fix.after)), SOURCE: ledger_name, LINE: line, **fields}
+    row_id = hash_text("add", row_hash(fix.after))
+    copies = sum(base_id(row[ROW_ID]) == row_id for row in added)
+    row_id += f"-{copies + 1}" if copies else ""
+    return {**dict.fromkeys(META_COLUMNS), ROW_ID: row_id, SOURCE: ledger_name, LINE: line, **fields}
 
 
 def _stale(fix: Fix, line: int, rows: dict[str, dict[str, Any]], frame: pl.LazyFrame) -> StaleFix:

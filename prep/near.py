@@ -4,7 +4,7 @@ Rows are taken in the order of their worth (test, validation, train) and then of
 taken before it, so that what decides is a pair of rows and never a chain of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 
@@ -44,11 +44,15 @@ def mark_near(rows: pl.DataFrame, input_fields: list[str], ledger_name: str, thr
         order = [row for row in order if splits[row] != "train" or added[row]] if added.any() else []
     texts = rows.select(pl.concat_str(input_fields, separator=" ", ignore_nulls=True)).to_series()
     sets = [shingles(texts[row]) for row in order]
-    wanted = [min(threshold or 1, NEAR_THRESHOLD) if added[row] else threshold for row in order]
+
+    def needed(place: int, other: int) -> float | None:
+        across = added[order[place]] and splits[order[other]] != "train"
+        return min(threshold or 1, NEAR_THRESHOLD) if across else threshold
+
+    lowest = min(threshold or 1, NEAR_THRESHOLD) if added.any() else threshold
     nearest: list[int | None] = [None] * rows.height
-    for place, other in _nearest_before(sets, wanted):
-        if threshold is not None or splits[order[other]] != "train":
-            nearest[order[place]] = order[other]
+    for place, other in _nearest_before(sets, lowest, needed):
+        nearest[order[place]] = order[other]
     places = rows.select(pl.format("{}:{}", SOURCE, LINE)).to_series().to_list()
     crosses = [other is not None and splits[other] != "train" and splits[row] == "train" for row, other in enumerate(nearest)]
     twin = [None if other is None else places[other] for other in nearest]
@@ -70,30 +74,33 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / union if union else 1.0
 
 
-def _nearest_before(sets: Sequence[frozenset[str]], wanted: Sequence[float | None]) -> Iterator[tuple[int, int]]:
+def _nearest_before(
+    sets: Sequence[frozenset[str]], lowest: float | None, needed: Callable[[int, int], float | None]
+) -> Iterator[tuple[int, int]]:
     """Yields (place, place of the nearest set before it) for each set that leaves: it is near one before it that stays.
 
     Args:
         sets: the shingles of each row.
-        wanted: the similarity from which a row leaves; None where it stays whatever is like it.
+        lowest: the lowest similarity that is ever needed; None where no set leaves.
+        needed: the similarity from which one place leaves because of another; None where it stays however like they are.
     """
     from rensa import RMinHash, RMinHashLSH
 
-    thresholds = [threshold for threshold in wanted if threshold is not None]
-    if not thresholds:
+    if lowest is None:
         return
     hashes = RMinHash.from_token_sets([list(one) for one in sets], _NUM_HASHES, _SEED)
-    index = RMinHashLSH(min(thresholds), _NUM_HASHES, _num_bands(min(thresholds)))
+    index = RMinHashLSH(lowest, _NUM_HASHES, _num_bands(lowest))
     index.insert_many(hashes)
     gone: set[int] = set()
-    for place, (hashed, threshold) in enumerate(zip(hashes, wanted, strict=True)):
-        if threshold is None:
-            continue
-        before = sorted(other for other in index.query(hashed) if other < place and other not in gone)
-        similarity, other = max(((jaccard(sets[place], sets[one]), -one) for one in before), default=(0.0, 0))
-        if similarity >= threshold:
+    for place, hashed in enumerate(hashes):
+        near: list[tuple[float, int]] = []
+        for other in index.query(hashed):
+            threshold = needed(place, other) if other < place and other not in gone else None
+            if threshold is not None and (similarity := jaccard(sets[place], sets[other])) >= threshold:
+                near.append((similarity, -other))
+        if near:
             gone.add(place)
-            yield place, -other
+            yield place, -max(near)[1]
 
 
 def _num_bands(threshold: float) -> int:

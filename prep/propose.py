@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from loopwright.errors import UserError, raise_all
 from loopwright.files import read_json_lines
 from prep.dataset import Dataset
 from prep.drafts import Draft
@@ -19,6 +22,23 @@ from prep.lint.run import LintOptions, lint
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
 _NEAR = 0.35
 _MAX_REPAIRS_A_FAILURE = 2
+
+
+class _Neighbour(BaseModel):
+    """A training row near a failure, as an evaluation writes it; keys beyond these are for others."""
+
+    row_id: str
+    similarity: float
+    same_answer: bool
+
+
+class _Failure(BaseModel):
+    """A line of `failures.jsonl`."""
+
+    id: str
+    row_id: str
+    reference: str
+    neighbours: list[_Neighbour]
 
 
 @dataclass(slots=True)
@@ -45,8 +65,22 @@ def propose(dataset_path: Path, *, failures_path: Path | None = None, model: str
     rows = _rows(dataset)
     drafts = [_from_lint(draft, rows) for draft in lint(dataset_path, options=LintOptions(model=model)).drafts() if draft["row_id"] in rows]
     if failures_path is not None:
-        drafts += _from_failures(read_json_lines(failures_path), rows, dataset)
+        drafts += _from_failures(_load_failures(failures_path), rows, dataset)
     return _without_repeats(drafts)
+
+
+def _load_failures(path: Path) -> list[_Failure]:
+    failures: list[_Failure] = []
+    errors: list[UserError] = []
+    for number, line in enumerate(read_json_lines(path), start=1):
+        try:
+            failures.append(_Failure.model_validate(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            errors.append(UserError(f"'{key}': {first['msg']}", f"{path}:{number}", "Give the failures.jsonl of an evaluation."))
+    raise_all(errors)
+    return failures
 
 
 def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:
@@ -78,20 +112,20 @@ def _from_lint(draft: dict[str, Any], rows: dict[str, dict[str, Any]]) -> Draft:
     )
 
 
-def _from_failures(failures: list[dict[str, Any]], rows: dict[str, dict[str, Any]], dataset: Dataset) -> list[Draft]:
+def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], dataset: Dataset) -> list[Draft]:
     """Repairs of training rows that taught the wrong answer; where none is near, a request for a new row."""
     suspects: dict[str, _Suspect] = {}
     drafts: list[Draft] = []
     for failure in failures:
-        near = [one for one in failure["neighbours"] if one["row_id"] in rows and one["similarity"] >= _NEAR]
-        misleading = [one for one in near if not one["same_answer"]]
+        near = [one for one in failure.neighbours if one.row_id in rows and one.similarity >= _NEAR]
+        misleading = [one for one in near if not one.same_answer]
         for one in misleading[:_MAX_REPAIRS_A_FAILURE]:
-            suspect = suspects.setdefault(one["row_id"], _Suspect())
-            suspect.answers[failure["reference"]] += 1
-            suspect.failures.append(failure["id"])
-            suspect.similarity = max(suspect.similarity, one["similarity"])
-        if not misleading and failure["row_id"] in rows:
-            drafts.append(_request(failure, rows[failure["row_id"]], num_near=len(near)))
+            suspect = suspects.setdefault(one.row_id, _Suspect())
+            suspect.answers[failure.reference] += 1
+            suspect.failures.append(failure.id)
+            suspect.similarity = max(suspect.similarity, one.similarity)
+        if not misleading and failure.row_id in rows:
+            drafts.append(_request(failure, rows[failure.row_id], num_near=len(near)))
     repairs = [_repair(row_id, suspect, rows[row_id], dataset) for row_id, suspect in suspects.items() if rows[row_id]["split"] == "train"]
     return [*sorted(repairs, key=lambda draft: -len(draft.evidence["failures"])), *drafts]
 
@@ -120,14 +154,15 @@ def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Datase
     )
 
 
-def _request(failure: dict[str, Any], row: dict[str, Any], *, num_near: int) -> Draft:
+def _request(failure: _Failure, row: dict[str, Any], *, num_near: int) -> Draft:
     """Asks for a new training row. The evaluation row's own text is left out on purpose: copying it would be cheating."""
+    expected = f" (expected: {failure.reference})" if row["choices"] else ""  # a label; an answer in words is the row's own text
     teaches = f"only {num_near} training rows are near it" if num_near else "no training row is near it"
     return Draft(
         op="add",
         after=dict.fromkeys(row["fields"]),
-        reason=f"{failure['id']} failed (expected: {failure['reference'][:60]}) and {teaches}; write a new row of that kind, not a copy",
-        evidence={"failures": [failure["id"]]},
+        reason=f"{failure.id} failed{expected} and {teaches}; write a new row of that kind, not a copy",
+        evidence={"failures": [failure.id]},
     )
 
 

@@ -15,6 +15,8 @@ from templates.template import RenderError, Template
 REASON = "#reason"
 DETAIL = "#detail"
 _ORDER = "#order"
+# Form -> the part that only it has.
+_FORM_PARTS = {"chat": "messages", "verbalizer": "prompt", "completion": "text", "preference": "chosen"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,9 @@ def _examples(rows: pl.DataFrame, parts: pl.DataFrame, template: Template) -> pl
         "split": pl.col(SPLIT),
         "position": pl.lit(None),
         "template": pl.lit(template.name),
-        "kind": pl.lit("+".join(template.kinds)),
+        "kind": pl.concat_str(
+            [pl.when(part(_FORM_PARTS[form]).is_not_null()).then(pl.lit(form)) for form in template.kinds], separator="+", ignore_nulls=True
+        ),
         "label": index,
         "fields": _fields_json(template),
         "choices": pl.lit(template.choices, pl.List(pl.String)) if label else pl.lit(None),

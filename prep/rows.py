@@ -51,6 +51,11 @@ class Rows:
     frame: pl.LazyFrame
     rejected: list[tuple[str, RejectedRow]]
 
+    @property
+    def field_names(self) -> list[str]:
+        """The fields, those of all sources; none where no row could be read."""
+        return [name for name in self.frame.collect_schema().names() if name not in META_COLUMNS]
+
 
 @cache
 def source_formats() -> Registry[Source]:
@@ -72,11 +77,20 @@ def source_files(source: SourceConfig, base_dir: Path, where: str) -> list[Path]
         found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in suffixes)
         remedy = f"Put files there that end in one of: {', '.join(sorted(suffixes))}."
     else:
-        found = sorted(file for file in base_dir.glob(source.path) if file.is_file()) if not Path(source.path).is_absolute() else []
+        found = _glob(base_dir, source.path)
         remedy = "Check the path; it is relative to the config file."
     if not found:
         raise UserError(f"the source '{source.path}' is not there", where, remedy)
     return found
+
+
+def _glob(base_dir: Path, pattern: str) -> list[Path]:
+    path = Path(pattern)
+    root, relative = (Path(path.anchor), str(path.relative_to(path.anchor))) if path.is_absolute() else (base_dir, pattern)
+    try:
+        return sorted(file for file in root.glob(relative) if file.is_file())
+    except ValueError:  # no pattern at all, such as "a**b"
+        return []
 
 
 def format_of(source: SourceConfig, path: Path, where: str) -> Source:
@@ -113,10 +127,10 @@ def find_files(sources: tuple[SourceConfig, ...], base_dir: Path, config_name: s
         where = f"{config_name}: sources.{index}"
         try:
             for path in source_files(source, base_dir, where):
-                shown = str(path.relative_to(base_dir)) if path.is_relative_to(base_dir) else source.path
+                shown = str(path.relative_to(base_dir)) if path.is_relative_to(base_dir) else str(path)
                 found.append(SourceFile(path, shown, source, format_of(source, path, where), where))
         except UserError as error:
-            errors.append(error)
+            errors.append(error if error.location else UserError(error.cause, f"{where}.format", error.remedy))
     raise_all(errors)
     return found
 
@@ -144,21 +158,25 @@ def read_rows(files: list[SourceFile]) -> Rows:
 def _map_columns(frame: pl.LazyFrame, source: SourceConfig, shown: str, where: str) -> pl.LazyFrame:
     """Names the columns as fields, and adds the row's identity."""
     columns = [name for name in frame.collect_schema().names() if name not in {LINE, RECORD}]
+    if not columns:  # no row of it could be read
+        return pl.LazyFrame(schema=META_SCHEMA)
     for key, column in [
         *((f"fields.{name}", column) for name, column in source.fields.items()),
         ("key", source.key),
         ("group", source.group),
     ]:
-        if column is not None and columns and column not in columns:
+        if column is not None and column not in columns:
             remedy = f"It has: {', '.join(columns)}. {did_you_mean(column, columns) if len(columns) > 1 else ''}"
             raise UserError(f"'{shown}' has no column '{column}'", f"{where}.{key}", remedy.strip())
     alias = source.name or source.path
-    named = pl.col(source.key).fill_null("") if source.key else pl.col(RECORD)
+    # A row without its key is named by its record, or all such rows would be copies of one another.
+    named = pl.when(pl.col(source.key).str.len_bytes() > 0).then(source.key).otherwise(RECORD) if source.key else pl.col(RECORD)
     identity = named.map_batches(
         lambda values: pl.Series(values.name, [hash_text(alias, value) for value in values], pl.String), return_dtype=pl.String
     )
     mapped = set(source.fields.values())
-    kept = [name for name in columns if name not in mapped and name not in source.fields]
+    # Names with # are this project's own, and nothing that a template could name.
+    kept = [name for name in columns if name not in mapped and name not in source.fields and not name.startswith("#")]
     return frame.select(
         identity.alias(ROW_ID),
         pl.lit(shown).alias(SOURCE),

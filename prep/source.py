@@ -1,5 +1,6 @@
 """What a source format is: a file in, columns of text and a list of unreadable rows out."""
 
+import codecs
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -71,9 +72,13 @@ class RowCollector:
         self.rejected: list[RejectedRow] = []
 
     def add(self, line: int, record: dict[str, Any]) -> None:
-        """Adds one record; a value that UTF-8 cannot hold rejects the row."""
-        canonical = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        if not _is_utf8(canonical):
+        """Adds one record; a value that UTF-8 cannot hold, or that is nested beyond measure, rejects the row."""
+        try:
+            canonical = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        except RecursionError:
+            self.reject(line, "bad_value", "a value is nested too deeply")
+            return
+        if not is_utf8(canonical):
             self.reject(line, "bad_encoding", "the row holds half a character (a lone surrogate, or bytes of another encoding)")
             return
         num_before = len(self._lines)
@@ -95,7 +100,8 @@ class RowCollector:
 
     def rows(self) -> RawRows:
         """Returns what was gathered."""
-        columns: dict[str, Any] = {name: pl.Series(name, values, pl.String) for name, values in self._columns.items()}
+        given = {name: values for name, values in self._columns.items() if name not in {LINE, RECORD}}
+        columns: dict[str, Any] = {name: pl.Series(name, values, pl.String) for name, values in given.items()}
         frame = pl.DataFrame({LINE: pl.Series(self._lines, dtype=pl.Int64), RECORD: pl.Series(self._records, dtype=pl.String), **columns})
         return RawRows(frame.lazy(), self.rejected)
 
@@ -116,9 +122,10 @@ def decode_lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:
         UserError: the file is empty, cannot be read, or is UTF-16 by its mark.
     """
     data = read_bytes(path)
-    if data[:2] in {b"\xff\xfe", b"\xfe\xff"} and not encoding.lower().startswith("utf-16"):
+    codec = codec_name(encoding, path)
+    if data[:2] in {b"\xff\xfe", b"\xfe\xff"} and not codec.startswith(("utf-16", "utf-32")):
         raise UserError("the file begins with a UTF-16 mark", str(path), "Set 'encoding: utf-16' for this source.")
-    if encoding.lower().replace("_", "-") in {"utf-16", "utf-16-le", "utf-16-be", "utf-32"}:
+    if codec.startswith(("utf-16", "utf-32")):
         data = decode_all(data, path, encoding).encode("utf-8")
         encoding = "utf-8"
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
@@ -126,8 +133,6 @@ def decode_lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:
             yield number, line.removesuffix(b"\r").decode(encoding)
         except UnicodeDecodeError:
             yield number, None
-        except LookupError as error:
-            raise UserError(f"unknown encoding '{encoding}'", str(path), "Use a name such as utf-8, latin-1 or gb18030.") from error
 
 
 def read_bytes(path: Path) -> bytes:
@@ -152,15 +157,28 @@ def decode_all(data: bytes, path: Path, encoding: str) -> str:
         UserError: the bytes are not the encoding.
     """
     try:
-        return data.decode("utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding)
+        return data.decode("utf-8-sig" if codec_name(encoding, path) == "utf-8" else encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UserError(f"the file is not {encoding}", f"{path}:{line}", "Set 'encoding:' for this source, or mend that line.") from error
+
+
+def codec_name(encoding: str, path: Path) -> str:
+    """Returns the one name of a text encoding that goes by many.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    try:
+        name = codecs.lookup(encoding).name
+        b"a".decode(name, "replace")  # refuses codecs that are no text encoding, such as hex
     except LookupError as error:
         raise UserError(f"unknown encoding '{encoding}'", str(path), "Use a name such as utf-8, latin-1 or gb18030.") from error
+    return name
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Says whether UTF-8 can hold a text; it cannot hold half a character."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

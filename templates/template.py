@@ -173,11 +173,14 @@ class Template:
 
     @cached_property
     def input_fields(self) -> list[str]:
-        """The inputs that the model is shown, in declared order: those used anywhere but in an answer."""
+        """The inputs that the model is shown, in declared order: those used anywhere but in an answer.
+
+        Where it is shown none, as in "Tell a joke." with the joke for an answer, all of them: they tell rows apart.
+        """
         answers = [block for kind, role, block in self.blocks if kind in {"target", "chosen", "rejected"} or role == "assistant"]
         inside = {id(node) for block in answers for body in block.body for node in _with_descendants(body)}
         shown = {node.name for node in self.tree.find_all(nodes.Name) if id(node) not in inside}
-        return [name for name in self.header.inputs if name in shown]
+        return [name for name in self.header.inputs if name in shown] or list(self.header.inputs)
 
     @cached_property
     def _compiled(self) -> JinjaTemplate:

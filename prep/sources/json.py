@@ -22,15 +22,16 @@ class JsonArray(Source):
         text = decode_all(read_bytes(path), path, encoding)
         start = _SPACE.match(text)
         assert start is not None
-        if text[start.end()] == "{":
+        if text.startswith("{", start.end()):
             return JsonLines().read(path, encoding)
-        if text[start.end()] != "[":
+        if not text.startswith("[", start.end()):
             raise UserError("expected an array of objects", f"{path}:1", "Wrap the rows in [ and ], or use one object a line.")
         return self._read_array(path, text, start.end() + 1)
 
     def _read_array(self, path: Path, text: str, position: int) -> RawRows:
         rows = RowCollector()
-        decoder = json.JSONDecoder()
+        constants: list[str] = []  # NaN and Infinity, which are no JSON
+        decoder = json.JSONDecoder(parse_constant=constants.append)
         line, counted = 1, 0
         while True:
             space = _SPACE.match(text, position)
@@ -38,13 +39,18 @@ class JsonArray(Source):
             position = space.end()
             line, counted = line + text.count("\n", counted, position), position
             if text.startswith("]", position):
+                if text[position + 1 :].strip():
+                    raise UserError("something follows the array", f"{path}:{line}", "Keep one array, or use one object a line.")
                 return rows.rows()
             try:
                 value, position = decoder.raw_decode(text, position)
-            except (json.JSONDecodeError, RecursionError) as error:
-                cause = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+            except (ValueError, RecursionError) as error:
+                cause = "nested too deeply" if isinstance(error, RecursionError) else getattr(error, "msg", str(error))
                 raise UserError(f"not valid JSON: {cause}", f"{path}:{line}", "Mend the array there, or use one object a line.") from error
-            if isinstance(value, dict):
+            if constants:
+                rows.reject(line, "bad_json", f"{constants[0]} is not JSON")
+                constants.clear()
+            elif isinstance(value, dict):
                 rows.add(line, value)
             else:
                 rows.reject(line, "bad_json", f"expected an object, found {type(value).__name__}")
