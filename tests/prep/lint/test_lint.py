@@ -250,8 +250,29 @@ _VALUES = st.recursive(
     max_leaves=6,
 )
 _KEYS = st.sampled_from(
-    "messages conversations prompt completion choices label target text instruction input output chosen rejected preferred_output "
-    "non_preferred_output role content weight from value tool_calls".split(" ")
+    [
+        "messages",
+        "conversations",
+        "prompt",
+        "completion",
+        "choices",
+        "label",
+        "target",
+        "text",
+        "instruction",
+        "input",
+        "output",
+        "chosen",
+        "rejected",
+        "preferred_output",
+        "non_preferred_output",
+        "role",
+        "content",
+        "weight",
+        "from",
+        "value",
+        "tool_calls",
+    ]
 )
 _MESSAGE = st.dictionaries(_KEYS, _VALUES | st.sampled_from(["user", "assistant", "system", "tool"]), max_size=4)
 _RECORD = st.dictionaries(_KEYS, _VALUES | st.lists(_MESSAGE, max_size=3), max_size=4)
