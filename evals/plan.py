@@ -77,6 +77,17 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:
     return Plan(dataset, rows, train_rows, entries, runs, model, form, metrics, primary, notes, warnings)
 
 
+def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRow], dict[str, tuple[str, ...]], str]:
+    """Returns the examples of the split, each template's metrics and the metric that decides: enough to score saved predictions.
+
+    Raises:
+        UserError: the split is empty, or a metric is not known.
+    """
+    rows = _rows(dataset, config, [])
+    metrics = _metrics(dataset, rows, config)
+    return rows, metrics, _primary(rows, metrics)
+
+
 def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalRow]:
     rows, num_other = load_rows(dataset, config.split)
     if not rows:

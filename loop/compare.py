@@ -6,11 +6,12 @@ import polars as pl
 
 from evals.config import EvalsConfig
 from evals.measure import measure
-from evals.plan import make_plan
+from evals.plan import rows_and_metrics
 from evals.prediction import Prediction, State
 from evals.verdict import judge
 from evals.write import PREDICTIONS_NAME
 from loop.record import Comparison, round_dir
+from prep.dataset import Dataset
 
 
 def load_predictions(path: Path) -> dict[str, Prediction]:
@@ -49,12 +50,11 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
         f"adapter:{round_dir(rounds_dir, number).name}": load_predictions(round_dir(rounds_dir, number) / "evals" / PREDICTIONS_NAME)
         for number in (now, before)
     }
-    # The plan knows rows, references and metrics; no system is run.
-    plan = make_plan(round_dir(rounds_dir, now) / "dataset", config.model_copy(update={"adapter": None, "systems": ("constant", "base")}))
+    rows, metrics, primary = rows_and_metrics(Dataset.open(round_dir(rounds_dir, now) / "dataset"), config)
     common = set.intersection(*(set(predictions) for predictions in answers.values()))
-    rows = [row for row in plan.rows if row.id in common]
+    rows = [row for row in rows if row.id in common]
     if not rows:
         return None
-    measured = measure(rows, plan.metrics, answers, config)
-    verdict, detail = judge(list(answers), measured.pairs, plan.primary, config.confidence)
+    measured = measure(rows, metrics, answers, config)
+    verdict, detail = judge(list(answers), measured.pairs, primary, config.confidence)
     return Comparison(before=before, num_common=len(rows), values=measured.values, pairs=measured.pairs, verdict=verdict, detail=detail)

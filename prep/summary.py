@@ -1,5 +1,6 @@
 """What a build did, for people."""
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from loopwright.console import console, notice
@@ -11,14 +12,17 @@ def print_build(result: BuildResult) -> None:
     manifest = result.manifest
     if result.cached:
         notice(f"{result.out}: nothing has changed since the last build; nothing to do")
-    table = Table(title=f"{manifest.name} -> {result.out}", title_justify="left")
+    notice(f"{manifest.name} -> {result.out}")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("raw rows read", "kept", "dropped", "examples", *manifest.splits):
         table.add_column(column, justify="right")
     counts = (manifest.rows.read, manifest.rows.kept, sum(manifest.rows.dropped.values()), manifest.examples, *manifest.splits.values())
     table.add_row(*(f"{count:,}" for count in counts))
     console().print(table)
     for reason, count in manifest.rows.dropped.items():
-        notice(f"  dropped {count:,}: {reason} (each in {result.out / 'dropped.jsonl'})")
+        notice(f"  dropped {count:,}: {reason}")
+    if manifest.rows.dropped:
+        notice(f"  each row that was dropped, and why: {result.out / 'dropped.jsonl'}")
     for template, reasons in result.not_rendered.items():
         for reason, count in reasons.items():
             notice(f"  {template} could not render {count:,} rows that other templates did: {reason}")
