@@ -23,7 +23,7 @@ from prep.render import DETAIL, REASON, number_positions, render_rows
 from prep.rows import ROW_ID, SOURCE, Rows, find_files, read_rows
 from prep.source import LINE
 from prep.split import assign_splits, split_counts
-from prep.write import DROPPED_SCHEMA, write_dropped, write_outputs
+from prep.write import DROPPED_SCHEMA, os_errors, write_dropped, write_outputs
 from templates.template import Template
 
 # Sections that other commands read; a change of theirs does not change the dataset.
@@ -212,7 +212,7 @@ def _render(rows: pl.DataFrame, templates: list[Template], config: BuildConfig, 
 
 
 def _write(out: Path, manifest: Manifest, config: BuildConfig, examples: pl.DataFrame, dropped: pl.DataFrame, *, config_path: Path) -> None:
-    with atomic_dir(out) as folder:
+    with atomic_dir(out) as folder, os_errors():
         examples.write_parquet(folder / "examples.parquet")
         filled = write_outputs(examples, manifest.outputs, folder)
         write_dropped(dropped, folder / "dropped.jsonl")

@@ -1,5 +1,7 @@
 """A dataset's files: JSON Lines an output and split, examples.parquet, dropped.jsonl."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +10,15 @@ from loopwright.files import PRIVATE_MODE
 from prep.config import SPLIT_NAMES
 
 DROPPED_SCHEMA = {"source": pl.String, "line": pl.Int64, "id": pl.String, "reason": pl.String, "detail": pl.String}
+
+
+@contextmanager
+def os_errors() -> Iterator[None]:
+    """Turns what Polars raises when a disk takes no more into the OSError that lies behind it."""
+    try:
+        yield
+    except pl.exceptions.ComputeError as error:
+        raise OSError(str(error)) from error
 
 
 def output_lines(examples: pl.LazyFrame, output: str) -> pl.LazyFrame:
