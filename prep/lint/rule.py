@@ -135,6 +135,7 @@ class Rule(ABC):
     severity: ClassVar[Severity]
     remedy: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
+    """What it reads of the lint frame, beside `Finding.where` and `position`; it is given no more."""
     needs: ClassVar[tuple[Need, ...]] = ()
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
     yields_to: ClassVar[tuple[str, ...]] = ()

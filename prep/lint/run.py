@@ -51,9 +51,14 @@ def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> Lint
         assert options.model is not None
         context.token_limit = token_limit(options.model)
         frames[Need.TOKENS] = with_tokens(data.frame, options.model, folder / "tokens.parquet")
-    queries = [rule.check(frames[rule.needs[0] if rule.needs else None], context) for rule in rules]
+    queries = [rule.check(_visible(frames[rule.needs[0] if rule.needs else None], rule), context) for rule in rules]
     found = {rule: list(rule.refine(rows, context)) for rule, rows in zip(rules, pl.collect_all(queries, engine="streaming"), strict=True)}
     return LintReport(path, _diagnostics(found), tuple(skipped), data.num_examples, built=context.built)
+
+
+def _visible(frame: pl.LazyFrame, rule: Rule) -> pl.LazyFrame:
+    """Returns the columns that a rule declares, and where each row stands: what it does not ask for is not read from disk for it."""
+    return frame.select(list(dict.fromkeys((*Finding.where, "position", *rule.columns))))
 
 
 def _diagnostics(found: Mapping[Rule, list[Finding]]) -> tuple[Diagnostic, ...]:

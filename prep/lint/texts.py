@@ -8,6 +8,8 @@ import polars as pl
 from prep.lint.rule import Finding
 
 _PARTS = ("input", "answer", "rejected")
+TEXT_COLUMNS = ("system", *_PARTS, *(f"{part}_field" for part in ("system", *_PARTS)), "messages")
+"""The columns that a rule over texts declares."""
 
 
 def texts(examples: pl.LazyFrame) -> pl.LazyFrame:

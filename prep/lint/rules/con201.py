@@ -34,7 +34,7 @@ class ConflictingLabels(Rule):
 
     code = "CON201"
     severity = Severity.ERROR
-    columns = ("template", "input_key", "answer_key", "answer", "closed", "kind", "position")
+    columns = ("template", "task", "task_rows", "closed", "kind", "input_key", "answer_key", "answer")
     thresholds = (
         Threshold(
             "by_design", 0.05, "sample data with planted conflicts has 2 to 4% such rows; sets with several answers a question 10% and more"

@@ -32,7 +32,7 @@ class MixedOutputShape(Rule):
 
     code = "CON203"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "closed", "input", "answer", "answer_field")
+    columns = ("template", "task", "task_rows", "closed", "kind", "system", "input", "answer", "answer_field")
     remedy = "Write the answer again in the shape of the others."
     thresholds = (
         Threshold(

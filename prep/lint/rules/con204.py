@@ -32,7 +32,7 @@ class VerbalizerDrift(DefectRule):
 
     code = "CON204"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "closed", "label", "answer", "answer_field")
+    columns = ("task", "closed", "label", "answer", "answer_field")
     remedy = "Write the label as the other rows do, or add its spelling under `labels:` in the config."
     thresholds = (
         Threshold("ratio", 10, "a spelling is rare where the one it resembles is this many times as frequent; drift is the exception"),

@@ -31,7 +31,7 @@ class ExactDuplicate(Rule):
 
     code = "DUP301"
     severity = Severity.WARNING
-    columns = ("template", "split", "input_key", "answer_key", "kind", "position")
+    columns = ("template", "split", "input_key", "answer_key", "kind")
     remedy = "Drop the copy: `dedup: {exact: true}` in the config, or accept the fix that `prep fix propose` drafts."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

@@ -9,7 +9,7 @@ from prep.lint.context import Context
 from prep.lint.drafts import edit_texts
 from prep.lint.mojibake import SIEVE, damaged_spans, repair
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
 
 _LOST = re.compile("\ufffd+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f]+")
@@ -34,7 +34,7 @@ class Mojibake(Rule):
 
     code = "FMT007"
     severity = Severity.WARNING
-    columns = ("system", "input", "answer", "rejected")
+    columns = TEXT_COLUMNS
     remedy = "Read the source with its right encoding, or accept the repair that `prep fix propose` drafts."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

@@ -9,7 +9,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.drafts import edit_texts
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
 
 _TAG = (
     r"</?(?:br|p|div|span|b|i|u|s|em|strong|small|big|a|img|ul|ol|li|table|tbody|thead|tr|td|th|h[1-6]|font|center|blockquote|hr|sup|sub)"
@@ -50,7 +50,7 @@ class MarkupLeft(Rule):
 
     code = "FMT008"
     severity = Severity.WARNING
-    columns = ("system", "input", "answer", "rejected")
+    columns = TEXT_COLUMNS
     remedy = "Strip the markup in the source, or accept the repair that `prep fix propose` drafts."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

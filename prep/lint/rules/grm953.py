@@ -39,7 +39,7 @@ class Unfinished(Rule):
 
     code = "GRM953"
     severity = Severity.WARNING
-    columns = ("answer", "answer_field", "closed", "task_rows", "terminal_share")
+    columns = ("template", "task", "task_rows", "closed", "terminal_share", "system", "answer", "answer_field")
     remedy = "Finish the answer, or drop the row."
     yields_to = ("LEN603", "GRM955", "TPL905", "CON203")
     thresholds = (

@@ -49,7 +49,7 @@ class DeferredAnswer(Rule):
 
     code = "GRM955"
     severity = Severity.WARNING
-    columns = ("answer", "answer_field", "closed", "task_rows")
+    columns = ("task", "task_rows", "closed", "kind", "answer", "answer_field")
     remedy = "Write the answer that was asked for, or drop the row."
     yields_to = ("LEN603",)
     thresholds = (

@@ -30,7 +30,7 @@ class SplitLeakExact(Rule):
 
     code = "LEK401"
     severity = Severity.ERROR
-    columns = ("template", "split", "input_key", "answer_key", "kind", "position")
+    columns = ("template", "split", "input_key", "answer_key", "kind")
     remedy = "Drop the row from train; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def unavailable(self, context: Context) -> str | None:

@@ -28,7 +28,7 @@ class GroupLeak(Rule):
 
     code = "LEK404"
     severity = Severity.ERROR
-    columns = ("group", "split", "position")
+    columns = ("group", "split")
     remedy = (
         "Give every source of the config its `group:` column, so that the split keeps groups whole, or drop the group's rows from train."
     )

@@ -25,7 +25,7 @@ class OverContext(Rule):
 
     code = "LEN601"
     severity = Severity.WARNING
-    columns = ()
+    columns = ("num_tokens",)
     needs = (Need.TOKENS,)
     remedy = "Shorten the input, split the row, or use a model with a longer context."
     thresholds = (Threshold("max_tokens", 0, "0 stands for the model's own limit; give the length that you train with"),)

@@ -26,7 +26,7 @@ class NothingTrained(Rule):
 
     code = "LEN602"
     severity = Severity.ERROR
-    columns = ("answer",)
+    columns = ("answer", "num_tokens", "num_trained_tokens", "last_trained", "encode_error")
     needs = (Need.TOKENS,)
     remedy = "Shorten the input, or give the row an answer that the chat template can render; `prep show --tokens MODEL` shows the mask."
 

@@ -27,7 +27,7 @@ class TinyTarget(Rule):
 
     code = "LEN603"
     severity = Severity.ERROR
-    columns = ("answer", "answer_field", "closed", "task_rows", "median_characters")
+    columns = ("template", "task", "task_rows", "closed", "median_characters", "system", "answer", "answer_field")
     remedy = "Write the answer, or drop the row."
     thresholds = (
         Threshold("characters", 3, "'ok', 'no.' and 'n/a' are at most that long; the shortest sentence is longer"),

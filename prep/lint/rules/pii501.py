@@ -7,7 +7,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.drafts import edit_texts
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
 from prep.pii import find_pii, mask, may_hold_pii
 
 _WORDS = {
@@ -43,7 +43,7 @@ class PersonalIdentifier(Rule):
 
     code = "PII501"
     severity = Severity.WARNING
-    columns = ("system", "input", "answer", "rejected")
+    columns = TEXT_COLUMNS
     remedy = "Replace or remove the identifier; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

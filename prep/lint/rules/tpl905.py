@@ -7,7 +7,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity
-from prep.lint.texts import span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
 
 _PLACEHOLDER = re.compile(
     "|".join(
@@ -21,7 +21,8 @@ _PLACEHOLDER = re.compile(
     )
 )
 _EMPTY_VALUE = r"(?:None|nan|NaN|null|undefined|<NA>|NaT)"
-_AFTER_NAME = re.compile(rf"(?m)^[A-Z][A-Za-z ]{{0,30}}: ?{_EMPTY_VALUE}$")
+# "Allergies: None" is what people write; the other words come from programs alone.
+_AFTER_NAME = re.compile(r"(?m)^[A-Z][A-Za-z ]{0,30}: ?(?:nan|NaN|null|undefined|<NA>|NaT)$")
 # Bounded repetition makes a large automaton: the sieve over whole columns does without, and the rows that pass are looked at exactly.
 _SIEVE = rf"\{{\{{|\{{%|<%|\$\{{|\[object Object\]|: ?{_EMPTY_VALUE}|^\s*{_EMPTY_VALUE}\s*$"
 _WHOLE = re.compile(rf"^\s*{_EMPTY_VALUE}\s*$")
@@ -37,8 +38,8 @@ class UnrenderedText(Rule):
 
     ## What it does
     Finds placeholders (`{{ name }}`, `{% if %}`, `<%= x %>`, `${name}`, `[object Object]`), and `None`, `nan`, `null` or `undefined`
-    where it is the whole text or stands after a field's name, except in rows that speak of templates or hold code. As a whole answer
-    such a word counts only where the task's answers do not come from a fixed set, in which "None" is a word like others.
+    where it is the whole text (all but `None` also after a field's name), except in rows that speak of templates or hold code. As a
+    whole answer such a word counts only where the task's answers do not come from a fixed set, in which "None" is a word like others.
 
     ## Why is this bad
     The model learns to greet `{{ customer_name }}`, and learns nothing from a field that says `nan`.
@@ -52,7 +53,7 @@ class UnrenderedText(Rule):
 
     code = "TPL905"
     severity = Severity.WARNING
-    columns = ("system", "input", "answer", "rejected", "closed")
+    columns = (*TEXT_COLUMNS, "closed")
     remedy = "Fill in the value where the text was made, or remove the row."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
