@@ -165,7 +165,8 @@ def _parse_at(text: str, position: int) -> tuple[Any, int]:
     try:
         value, end = _DECODER.raw_decode(text, position)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg[:1].lower()}{error.msg[1:]}, at position {error.pos - position + 1}") from error
+        cause = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+        raise ValueError(f"{cause}, at position {error.pos - position + 1}") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     # Polars, and every UTF-8 writer, refuses half a surrogate pair; `\ud83d` alone is how one gets in.

@@ -10,8 +10,11 @@ _MAX_SHOWN = 20
 
 def as_text(report: LintReport) -> str:
     """Returns the findings grouped by rule, the worst first, at most 20 a rule, then the summary."""
+    worst: dict[str, int] = {}
+    for one in report.diagnostics:
+        worst[one.code] = max(worst.get(one.code, 0), one.severity.rank)
     blocks = []
-    ranked = sorted(report.diagnostics, key=lambda one: (-_worst(report, one.code), one.code))
+    ranked = sorted(report.diagnostics, key=lambda one: (-worst[one.code], one.code))
     for code, group in groupby(ranked, key=lambda one: one.code):
         found = list(group)
         lines = [f"{code} {found[0].name}: {_plural(len(found), 'finding')}"]
@@ -21,10 +24,6 @@ def as_text(report: LintReport) -> str:
         lines.append(f"  = {found[0].remedy}")
         blocks.append("\n".join(lines))
     return "\n\n".join([*blocks, summary_line(report)])
-
-
-def _worst(report: LintReport, code: str) -> int:
-    return max(one.severity.rank for one in report.diagnostics if one.code == code)
 
 
 def _place(diagnostic: Diagnostic) -> str:
