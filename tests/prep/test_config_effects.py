@@ -1,0 +1,157 @@
+"""Every field of the build config changes something: a field that is validated, documented and read by nothing is a silent defect."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from prep.config import BuildConfig, load_section
+from prep.lint.run import LintOptions, lint
+from tests.prep.helpers import Project, make_project, reviews
+
+ROWS = [{"id": index, "who": f"C{index % 7}", **row} for index, row in enumerate([*reviews(60), reviews(1)[0]])]
+
+
+def files(project: Project) -> dict[str, bytes]:
+    """The dataset, but for the manifest, which holds the config itself."""
+    project.build()
+    return {
+        str(path.relative_to(project.out)): path.read_bytes()
+        for path in project.out.rglob("*")
+        if path.is_file() and path.name not in {"manifest.json", "build.log"}
+    }
+
+
+def findings(project: Project) -> list[str]:
+    project.build()
+    return sorted(f"{one.code} {one.message}" for one in lint(project.out, options=LintOptions()).diagnostics)
+
+
+def source(**changes: Any) -> dict[str, Any]:
+    return {"sources": [{"path": "rows.jsonl", **changes}]}
+
+
+def with_latin_file(project: Project) -> None:
+    project.write("rows.jsonl", '{"text": "Café", "label": "positive"}\n{"text": "b", "label": "positive"}'.encode("latin-1"))
+
+
+def with_tsv_file(project: Project) -> None:
+    project.write("rows.jsonl", "text\tlabel\n" + "".join(f'"{row["text"]}"\t{row["label"]}\n' for row in ROWS))
+
+
+def with_other_columns(project: Project) -> None:
+    project.write_rows([{**row, "title": row["text"].upper()} for row in ROWS])
+
+
+def with_other_template(project: Project) -> None:
+    project.write("other.jinja", "---\nname: mine/other\ninputs: {text: str}\n---\n{% text %}{{ text }}{% endtext %}")
+
+
+def with_ledger(project: Project) -> None:
+    project.write("other.jsonl", '{"op": "add", "after": {"text": "Fine dumplings.", "label": "positive"}, "reason": "r"}\n')
+
+
+def with_raw_labels(project: Project) -> None:
+    project.write_rows([{**row, "label": "1"} if index % 3 else row for index, row in enumerate(ROWS)])
+
+
+def with_near_rows(project: Project) -> None:
+    project.write_rows(
+        [{**row, "text": "One two three four five six seven eight nine ten " + str(index % 9)} for index, row in enumerate(ROWS)]
+    )
+
+
+def with_uneven_labels(project: Project) -> None:
+    project.write_rows([{**row, "label": "negative" if index % 9 else "positive"} for index, row in enumerate(ROWS)])
+
+
+def nothing(project: Project) -> None:
+    """Needs no more than the project has."""
+
+
+Case = tuple[Callable[[Project], None], dict[str, Any], dict[str, Any], Callable[[Project], Any]]
+
+# Field -> (what the project needs beside, the config without it, the config with it, where the difference shows).
+EFFECTS: dict[str, Case] = {
+    "name": (nothing, {}, {"name": "other"}, files),
+    "description": (nothing, {}, {"description": "So it is."}, files),
+    "license": (nothing, {}, {"license": "MIT"}, files),
+    "language": (nothing, {}, {"language": "en"}, files),
+    "sources.path": (lambda project: project.write_rows(reviews(3), "b.jsonl"), {}, source(path="b.jsonl"), files),
+    "sources.format": (with_tsv_file, source(format="tsv"), source(format="csv"), files),
+    "sources.name": (nothing, {}, source(name="alias"), files),
+    "sources.fields": (with_other_columns, {}, source(fields={"text": "title"}), files),
+    "sources.key": (nothing, {}, source(key="id"), files),
+    "sources.group": (nothing, {}, source(group="who"), files),
+    "sources.split": (nothing, {}, source(split="test"), files),
+    "sources.encoding": (with_latin_file, {}, source(encoding="latin-1"), files),
+    "templates.name": (nothing, {}, {"templates": [{"name": "general/text"}]}, files),
+    "templates.path": (with_other_template, {}, {"templates": [{"path": "other.jinja"}]}, files),
+    "labels": (with_raw_labels, {}, {"labels": {"1": "positive"}}, files),
+    "split.train": (nothing, {}, {"split": {"train": 0.5, "validation": 0.1, "test": 0.4}}, files),
+    "split.validation": (nothing, {}, {"split": {"validation": 0.2, "test": 0.0}}, files),
+    "split.test": (nothing, {"split": {"train": 0.8, "validation": 0.2, "test": 0.0}}, {}, files),
+    "split.seed": (nothing, {}, {"split": {"seed": 3}}, files),
+    "dedup.exact": (nothing, {}, {"dedup": {"exact": True}}, files),
+    "dedup.near": (with_near_rows, {}, {"dedup": {"near": 0.8}}, files),
+    "outputs": (nothing, {}, {"outputs": ["chat"]}, files),
+    "fixes": (with_ledger, {}, {"fixes": "other.jsonl"}, files),
+    "lint.ignore": (nothing, {}, {"lint": {"ignore": ["DUP301"]}}, findings),
+    "lint.select": (nothing, {}, {"lint": {"select": ["FMT"]}}, findings),
+    "lint.thresholds": (with_uneven_labels, {}, {"lint": {"thresholds": {"BAL101.evenness": 0.1}}}, findings),
+    "lint.expect.label_share": (nothing, {}, {"lint": {"expect": {"label_share": {"good": [0.9, 1.0]}}}}, findings),
+}
+# Read by other commands, whose own tests say what each key does; here only that the section reaches them.
+SECTIONS = ("train", "evals", "loop")
+
+
+@pytest.mark.parametrize("field", EFFECTS)
+def test_a_field_changes_something(tmp_path: Path, field: str) -> None:
+    prepare, without, given, look = EFFECTS[field]
+    seen = []
+    for folder, config in (("without", without), ("given", given)):
+        project = make_project(tmp_path / folder, ROWS)
+        prepare(project)
+        project.configure(**config)
+        seen.append(look(project))
+    assert seen[0] != seen[1]
+
+
+def test_the_model_changes_what_the_token_rules_see(tmp_path: Path, tiny_model_dir: Path) -> None:
+    project = make_project(tmp_path, ROWS)
+    project.build()
+    without = lint(project.out, options=LintOptions()).skipped
+    project.configure(model=str(tiny_model_dir))
+    project.build()
+    assert lint(project.out, options=LintOptions()).skipped != without
+
+
+class Section(BaseModel):
+    number: int = 0
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_reaches_its_command(tmp_path: Path, section: Any) -> None:
+    config: dict[str, Any] = {section: {"number": 7}}
+    project = make_project(tmp_path, **config)
+    assert load_section(project.config, section, Section).number == 7
+
+
+def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """Every field of a config model, by its key path."""
+    import typing
+
+    for name, field in model.model_fields.items():
+        pending, inner = [field.annotation], None
+        while pending:
+            annotation: Any = pending.pop()
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                inner = annotation
+            pending.extend(typing.get_args(annotation))
+        yield from leaves(inner, f"{path}{name}.") if inner else [path + name]
+
+
+def test_no_field_is_without_a_test_of_its_effect() -> None:
+    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, "model"}
