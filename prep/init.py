@@ -41,7 +41,7 @@ class _Column:
 
     Attributes:
         name: its name.
-        values: its values, without nulls.
+        values: its values, without nulls and blanks.
         num_distinct: how many different ones.
         mean_words: words a value.
     """
@@ -112,7 +112,7 @@ class _Plan:
 
 
 def _look_at(series: pl.Series) -> _Column:
-    values = series.drop_nulls().to_list()
+    values = [value for value in series.drop_nulls() if value.strip()]
     words = sum(len(value.split()) for value in values) / max(len(values), 1)
     return _Column(series.name, values, len(set(values)), words)
 
