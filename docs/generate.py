@@ -45,7 +45,7 @@ def commands_page() -> str:
                     if parameter.param_type_name == "option"
                     else f"`{parameter.name.upper()}`"
                 )
-                default = "" if parameter.default in (None, False, ()) or parameter.required else f"`{parameter.default}`"
+                default = "" if parameter.default in (None, False, (), "") or parameter.required else f"`{parameter.default}`"
                 page.append(f"| {names} | {_cell(getattr(parameter, 'help', None) or '')} | {default} |")
     return "\n".join(page) + "\n"
 
