@@ -13,15 +13,8 @@ def hash_text(*parts: str | None) -> str:
     """
     import xxhash
 
-    digest = xxhash.xxh3_128()
-    for part in parts:
-        if part is None:
-            digest.update(b"-;")
-            continue
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(data))
-        digest.update(data)
-    return digest.hexdigest()
+    encoded = (None if part is None else part.encode("utf-8", "surrogatepass") for part in parts)
+    return xxhash.xxh3_128_hexdigest(b"".join(b"-;" if data is None else b"%d:%b" % (len(data), data) for data in encoded))
 
 
 def unit_interval(key: str, seed: int) -> float:

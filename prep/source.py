@@ -16,6 +16,9 @@ from loopwright.hashing import hash_text
 # Names that no column of a file has; the raw columns stand beside them.
 LINE = "#line"
 RECORD = "#record"
+# Made once: json.dumps would make one a row.
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class RowCollector:
     def add(self, line: int, record: dict[str, Any]) -> None:
         """Adds one record; a value that UTF-8 cannot hold, or that is nested beyond measure, rejects the row."""
         try:
-            canonical = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+            canonical = _CANONICAL.encode(record)
         except RecursionError:
             self.reject(line, "bad_value", "a value is nested too deeply")
             return
@@ -110,7 +113,7 @@ def to_text(value: Any) -> str | None:
     """Returns a raw value as a column holds it: text as it is, None as null, all else as compact JSON."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT.encode(value)
 
 
 def decode_lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:

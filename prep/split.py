@@ -9,6 +9,7 @@ from prep.rows import FIXED_SPLIT, GROUP, SOURCE
 
 SPLIT = "#assigned"
 INPUT_KEY = "#input_key"
+_DRAWN = "#drawn"
 
 
 def key_of(fields: list[str]) -> pl.Expr:
@@ -39,7 +40,7 @@ def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[s
         return pl.Series(keys.name, [unit_interval(key, config.seed) for key in keys], pl.Float64)
 
     key = pl.coalesce(pl.format("group:{}", GROUP), pl.format("input:{}", INPUT_KEY))
-    drawn = key.map_batches(draw, return_dtype=pl.Float64)
+    drawn = pl.col(_DRAWN)
     hashed = (
         pl.when(drawn < config.train)
         .then(pl.lit("train"))
@@ -48,8 +49,11 @@ def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[s
         .otherwise(pl.lit("test"))
     )
     added = pl.when(pl.col(SOURCE) == ledger_name).then(pl.lit("train"))
-    return frame.with_columns(key_of(input_fields).alias(INPUT_KEY)).with_columns(
-        pl.coalesce(pl.col(FIXED_SPLIT), added, hashed).alias(SPLIT)
+    return (
+        frame.with_columns(key_of(input_fields).alias(INPUT_KEY))
+        .with_columns(key.map_batches(draw, return_dtype=pl.Float64).alias(_DRAWN))  # once, and not for each of its uses
+        .with_columns(pl.coalesce(pl.col(FIXED_SPLIT), added, hashed).alias(SPLIT))
+        .drop(_DRAWN)
     )
 
 
