@@ -23,6 +23,7 @@ demo: $(INSTALLED) ## One whole round on the sample reviews: build, lint, train,
 	$(BIN)/train models fetch embedded
 	rm -rf out/demo
 	$(BIN)/loop run sample_data/reviews/reviews.yaml --out out/demo
+	$(BIN)/train chat --adapter out/demo/round-001/run --ask "We waited an hour, and then the soup was cold."
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
