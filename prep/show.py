@@ -81,7 +81,7 @@ def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "Renderab
         for piece in pieces:
             text.append(piece.text, style="bold black on green" if piece.trained else "dim")
         trained = sum(piece.num_tokens for piece in pieces if piece.trained)
-        lines += [text, Text(f"\n{sum(piece.num_tokens for piece in pieces)} tokens, {trained} of them trained (green)", style="italic")]
+        lines += [text, Text(f"{sum(piece.num_tokens for piece in pieces)} tokens, {trained} of them trained (green)", style="italic")]
     else:
         for message in row["messages"] or []:
             lines += [Text(message["role"], style="bold cyan"), Text(message["content"] or "")]
