@@ -152,7 +152,8 @@ class _Prepared:
 def _prepare(rows: Rows, config: BuildConfig, templates: list[Template], ledger: Path) -> _Prepared:
     """Maps labels, replays the fixes and assigns splits."""
     fixes = apply_fixes(_map_labels(rows.frame, config, templates), load_fixes(ledger), ledger.name)
-    split = assign_splits(fixes.frame, config.split, templates[0].input_fields, ledger.name).collect()
+    # Rechunked, as Polars 2.1 panics on formatting a column of several chunks one of which a filter left empty.
+    split = assign_splits(fixes.frame, config.split, templates[0].input_fields, ledger.name).collect().rechunk()
     fixed = [(source, line, row_id, "fix_drop", reason) for source, line, row_id, reason in fixes.dropped]
     dropped = pl.concat([_rejected(rows), pl.DataFrame(fixed, schema=DROPPED_SCHEMA, orient="row")])
     return _Prepared(split, dropped, fixes, split.height + dropped.height)
