@@ -1,12 +1,9 @@
 import ctypes
 import json
 import os
-import random
-import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,46 +14,58 @@ from hypothesis import strategies as st
 from loopwright.errors import UserError
 from loopwright.files import atomic_dir, atomic_file, read_json, read_json_lines, write_atomic, write_json_lines
 
-# Writes without end; whoever looks at any moment must find one whole version.
-WRITER = """
-import sys
+# Kills itself before its first line of Python, before its second, and so on until a write ends; prints what each death left behind.
+KILLED = """
+import json, os, signal, sys
 from pathlib import Path
 from loopwright.files import atomic_dir, write_atomic
+
 kind, path = sys.argv[1], Path(sys.argv[2])
-number = 0
-while True:
-    number += 1
-    text = f"{number}\\n" * 20_000
+
+def write(text):
     if kind == "file":
         write_atomic(path, text)
     else:
         with atomic_dir(path) as folder:
             for name in "abc":
                 (folder / name).write_text(text)
-    if number == 2:
-        print("going", flush=True)
+
+def dies_at(number):
+    left = number
+    def trace(frame, event, argument):
+        nonlocal left
+        left -= event == "line"
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+    sys.settrace(trace)
+    write("new")
+    sys.settrace(None)
+    os._exit(0)
+
+write("old")
+number = status = -1
+while status != 0:
+    number += 1
+    child = os.fork()
+    if child == 0:
+        dies_at(number)
+    status = os.waitpid(child, 0)[1]
+    files = [path] if kind == "file" else [path / name for name in "abc"]
+    found = [file.read_text() if file.exists() else None for file in files]
+    print(json.dumps(found), flush=True)
+    if found[0] == "new":
+        write("old")
 """
 
 
-def versions(path: Path) -> set[str]:
-    texts = [path.read_text()] if path.is_file() else [(path / name).read_text() for name in "abc"]
-    assert all(text.count("\n") == 20_000 for text in texts)
-    return {line for text in texts for line in set(text.splitlines())}
-
-
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_killed_at_any_moment_one_whole_version_stays(tmp_path: Path, kind: str) -> None:
-    seeds = random.Random(5)
-    path = tmp_path / "out"
-    for _ in range(5):
-        process = subprocess.Popen([sys.executable, "-c", WRITER, kind, str(path)], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(seeds.uniform(0, 0.05))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        assert len(versions(path)) == 1
+def test_killed_at_any_line_one_whole_version_stays(tmp_path: Path, kind: str) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, kind, str(tmp_path / "out")], capture_output=True, text=True, check=True)
+    states = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(states) > 20
+    assert all(state in (["old"] * len(state), ["new"] * len(state)) for state in states)
+    assert states[0][0] == "old" and states[-1][0] == "new"
 
 
 @pytest.mark.parametrize("old", [None, "old"])
