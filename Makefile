@@ -2,7 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-MODULES := loopwright templates prep train evals loop
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow check format docs bench clean

@@ -1,4 +1,4 @@
-"""YAML files checked against pydantic models: an error names the file, the line, the key path, the value and the remedy."""
+"""Files checked against pydantic models: an error names the file, the line, the key path, the value and the remedy."""
 
 import re
 from collections.abc import Hashable
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from loopwright.errors import UserError, did_you_mean, raise_all
+from loopwright.files import numbered_json_lines
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -117,7 +118,7 @@ def read_text(path: Path, kind: str = "file") -> str:
     except UnicodeDecodeError as error:
         raise UserError(f"the {kind} is not UTF-8 (byte {error.start})", str(path), "Save it as UTF-8.") from error
     except OSError as error:
-        raise UserError(f"cannot read the {kind}: {error.strerror}", str(path)) from error
+        raise UserError(f"cannot read the {kind}: {error.strerror}", str(path), "Check the path and its permissions.") from error
 
 
 def load_config(path: Path, model: "type[Model]") -> "Model":
@@ -158,6 +159,32 @@ def validate(data: Any, model: "type[Model]", location: str, lines: dict[tuple[s
         inner = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
         raise_all([_explain(detail, model, location, lines or {}) for detail in details if detail["loc"] not in inner])
         raise AssertionError("a ValidationError has at least one error") from error
+
+
+def load_lines(path: Path, model: "type[Model]", remedy: str) -> "list[Model]":
+    """Reads a JSON Lines file of which each line is to be one pydantic model.
+
+    Args:
+        path: the file.
+        model: the pydantic model.
+        remedy: what to do about a line that is none.
+
+    Raises:
+        UserError: the file cannot be read, or (one error each, together) lines that do not fit the model.
+    """
+    from pydantic import ValidationError
+
+    loaded: list[Model] = []
+    errors: list[UserError] = []
+    for number, row in numbered_json_lines(path):
+        try:
+            loaded.append(model.model_validate(row))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            errors.append(UserError(f"'{key}': {first['msg']}", f"{path}:{number}", remedy))
+    raise_all(errors)
+    return loaded
 
 
 def _explain(detail: "ErrorDetails", model: "type[BaseModel]", location: str, lines: dict[tuple[str, ...], int]) -> UserError:

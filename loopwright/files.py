@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_json_lines(path: Path, rows: Iterator[Any] | list[Any], *, private: bool = False) -> None:
+def write_json_lines(path: Path, rows: Iterable[Any], *, private: bool = False) -> None:
     """Writes one JSON object a line. An empty list gives an empty file."""
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_atomic(path, lines, private=private)
@@ -99,12 +99,16 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: the file is not there, or a line is not a JSON object.
     """
+    return [row for _, row in numbered_json_lines(path)]
+
+
+def numbered_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the 1-based line of each object beside it; otherwise as `read_json_lines`."""
     try:
         # Not splitlines(): JSON leaves U+2028, U+0085 and others as they are within a string.
         lines = path.read_bytes().decode("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the file: {error}", str(path)) from error
-    rows = []
+        raise UserError(f"cannot read the file: {error}", str(path), "Check the path and its permissions.") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -114,8 +118,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             raise UserError(f"not valid JSON: {error}", f"{path}:{number}", "Mend or remove that line.") from error
         if not isinstance(row, dict):
             raise UserError("expected a JSON object", f"{path}:{number}", "Mend or remove that line.")
-        rows.append(row)
-    return rows
+        yield number, row
 
 
 def read_json(path: Path) -> Any:
@@ -127,9 +130,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read the file: {error.strerror}", str(path)) from error
+        raise UserError(f"cannot read the file: {error.strerror}", str(path), "Check the path and its permissions.") from error
     except ValueError as error:
-        raise UserError(f"not valid JSON: {error}", str(path)) from error
+        raise UserError(f"not valid JSON: {error}", str(path), "Mend it, or have it written again.") from error
 
 
 def _exchange(new: Path, old: Path) -> None:

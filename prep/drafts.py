@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from loopwright.config import read_text
+from loopwright.config import load_lines, read_text
 from loopwright.errors import UserError, raise_all
-from loopwright.files import read_json_lines, write_atomic, write_json_lines
+from loopwright.files import write_atomic, write_json_lines
 from prep.config import load_build_config
 from prep.fixes import Fields, Fix, append_fixes, load_fixes
 
@@ -69,17 +69,7 @@ def load_drafts(path: Path) -> list[Draft]:
     Raises:
         UserError: the file is missing or a line of it is no draft.
     """
-    drafts: list[Draft] = []
-    errors: list[UserError] = []
-    for number, row in enumerate(read_json_lines(path), start=1):
-        try:
-            drafts.append(Draft.model_validate(row))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            errors.append(UserError(f"'{key}': {first['msg']}", f"{path}:{number}", "Mend it, or make the drafts again: prep fix propose"))
-    raise_all(errors)
-    return drafts
+    return load_lines(path, Draft, "Mend it, or make the drafts again: prep fix propose")
 
 
 def save_drafts(path: Path, drafts: list[Draft]) -> None:

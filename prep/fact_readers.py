@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Literal, get_args
+from typing import get_args
 
-FactKind = Literal["code", "customer", "money", "percent", "date", "time", "dose", "number"]
+from templates.template import FactKind
+
 FACT_KINDS: tuple[FactKind, ...] = get_args(FactKind)
 
 

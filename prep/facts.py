@@ -7,9 +7,9 @@ to several readings ("03/05/2024", "10:30" without am or pm) the value holds the
 import re
 from collections.abc import Container, Iterable, Sequence
 
-from prep.fact_readers import FACT_KINDS, READERS, Fact, FactKind
+from prep.fact_readers import FACT_KINDS, READERS, Fact
 
-__all__ = ["FACT_KINDS", "Fact", "FactIndex", "FactKind", "extract_facts", "missing_facts", "same_fact", "stands_in"]
+__all__ = ["Fact", "FactIndex", "extract_facts", "missing_facts", "same_fact", "stands_in"]
 
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]+")
 _DIGIT = re.compile(r"\d")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from loopwright.errors import UserError, raise_all
-from loopwright.files import read_json_lines, write_json_lines
+from loopwright.config import load_lines
+from loopwright.files import write_json_lines
 from loopwright.hashing import hash_text
 from prep.config import FieldName
 from prep.rows import META_COLUMNS, META_SCHEMA, ROW_ID, SOURCE
@@ -90,19 +90,7 @@ def load_fixes(path: Path) -> list[Fix]:
     Raises:
         UserError: a line is not an entry; all such lines together.
     """
-    if not path.exists():
-        return []
-    fixes: list[Fix] = []
-    errors: list[UserError] = []
-    for number, row in enumerate(read_json_lines(path), start=1):
-        try:
-            fixes.append(Fix.model_validate(row))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            errors.append(UserError(f"'{key}': {first['msg']}", f"{path}:{number}", "Mend or remove that entry."))
-    raise_all(errors)
-    return fixes
+    return load_lines(path, Fix, "Mend or remove that entry.") if path.exists() else []
 
 
 def append_fixes(path: Path, fixes: list[Fix]) -> None:
@@ -134,8 +122,7 @@ def apply_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> FixO
         return outcome
     names = [name for name in frame.collect_schema().names() if name not in META_COLUMNS]
     touched = {base_id(fix.row_id) for fix in fixes if fix.op != "add"}
-    in_ledger = pl.col(ROW_ID).str.split("-").list.first().is_in(list(touched))
-    rows = {row[ROW_ID]: row for row in frame.filter(in_ledger).collect().iter_rows(named=True)}
+    rows = {row[ROW_ID]: row for row in frame.filter(_has_base_id(touched)).collect().iter_rows(named=True)}
     added: list[dict[str, Any]] = []
     for line, fix in enumerate(fixes, start=1):
         if fix.op == "add":
@@ -153,6 +140,10 @@ def apply_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> FixO
             outcome.stale.append(_stale(fix, line, rows, frame))
     outcome.frame = _merge(frame, rows, touched, added)
     return outcome
+
+
+def _has_base_id(ids: set[str]) -> pl.Expr:
+    return pl.col(ROW_ID).str.split("-").list.first().is_in(list(ids))
 
 
 def _targets(fix: Fix, rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -185,7 +176,7 @@ def _merge(frame: pl.LazyFrame, rows: dict[str, dict[str, Any]], touched: set[st
     """Puts edited rows back in their places, leaves out dropped ones, and appends added ones."""
     order = "#order"
     numbered = frame.with_row_index(order)
-    is_touched = pl.col(ROW_ID).str.split("-").list.first().is_in(list(touched))
+    is_touched = _has_base_id(touched)
     schema = {**frame.collect_schema()} | {name: pl.String() for row in (*rows.values(), *added) for name in row if name not in META_SCHEMA}
     places = numbered.filter(is_touched).select(order, ROW_ID)
     edited = pl.LazyFrame(list(rows.values()), schema=schema).join(places, on=ROW_ID, how="inner")

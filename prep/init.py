@@ -139,7 +139,7 @@ def _plan(columns: list[_Column], name: str, guesses: list[str]) -> _Plan:
         guesses += [f"turns: '{turns.name}', because it holds a list of turns", f"summary: '{answer.name}', by its name"]
         return _Plan({"turns": turns.name, "summary": answer.name}, {"name": "calls/summary"}, None, **ids)
     if not texts:
-        raise UserError("no column looks like text", remedy="Write the config by hand: docs/config.md")
+        raise UserError("no column looks like text", remedy="Write the config by hand: docs/reference/config.md says what it may hold.")
     text = next((one for one in texts if one is not answer), texts[0])
     if answer is not None and answer is not text:
         guesses += [f"message: '{text.name}', the longest text", f"reply: '{answer.name}', by its name"]

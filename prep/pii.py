@@ -8,14 +8,13 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import polars as pl
 
 PiiKind = Literal[
     "EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "US_SSN", "IP_ADDRESS", "MEDICAL_RECORD_NUMBER", "URL_CREDENTIALS", "URL"
 ]
-PII_KINDS: tuple[PiiKind, ...] = get_args(PiiKind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from loopwright.errors import UserError, raise_all
-from loopwright.files import read_json_lines
+from loopwright.config import load_lines
 from prep.dataset import Dataset
 from prep.drafts import Draft
 from prep.fixes import Fields, row_hash
@@ -65,22 +64,9 @@ def propose(dataset_path: Path, *, failures_path: Path | None = None, model: str
     rows = _rows(dataset)
     drafts = [_from_lint(draft, rows) for draft in lint(dataset_path, options=LintOptions(model=model)).drafts() if draft["row_id"] in rows]
     if failures_path is not None:
-        drafts += _from_failures(_load_failures(failures_path), rows, dataset)
+        failures = load_lines(failures_path, _Failure, "Give the failures.jsonl of an evaluation.")
+        drafts += _from_failures(failures, rows, dataset)
     return _without_repeats(drafts)
-
-
-def _load_failures(path: Path) -> list[_Failure]:
-    failures: list[_Failure] = []
-    errors: list[UserError] = []
-    for number, line in enumerate(read_json_lines(path), start=1):
-        try:
-            failures.append(_Failure.model_validate(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            errors.append(UserError(f"'{key}': {first['msg']}", f"{path}:{number}", "Give the failures.jsonl of an evaluation."))
-    raise_all(errors)
-    return failures
 
 
 def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:

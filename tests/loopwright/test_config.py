@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from loopwright.config import load_config, parse_yaml
+from loopwright.config import load_config, load_lines, parse_yaml
 from loopwright.errors import UserError, UserErrors
-from prep.config import BuildConfig, load_build_config
+from prep.config import BuildConfig, TemplateConfig, load_build_config
 
 Write = Callable[[str, str], Path]
 ROOT = Path(__file__).parents[2]
@@ -137,3 +137,18 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(write: Write) -> None:
 def test_every_shipped_config_validates(path: Path) -> None:
     config: Any = load_build_config(path)
     assert config.sources and config.templates
+
+
+def test_lines_that_are_no_model_are_refused_together_each_by_its_own_line(write: Write) -> None:
+    path = write("a.jsonl", '{"name": "a"}\n\n{"nam": "b"}\n{"name": 5}\n')
+    with pytest.raises(UserErrors) as error:
+        load_lines(path, TemplateConfig, "Mend it.")
+    assert [one.location for one in error.value.errors] == [f"{path}:3", f"{path}:4"]
+    assert str(error.value.errors[0]).endswith("'nam': Extra inputs are not permitted. Mend it.")
+
+
+def test_blank_lines_are_no_models(write: Write) -> None:
+    assert load_lines(write("a.jsonl", '\n{"name": "a"}\n\n{"name": "b"}\n'), TemplateConfig, "") == [
+        TemplateConfig(name="a"),
+        TemplateConfig(name="b"),
+    ]
