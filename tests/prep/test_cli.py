@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from loopwright.errors import UserError
+from prep.cli import app
 from prep.drafts import load_drafts
 from tests.prep.helpers import Project, make_project, reviews
 
@@ -55,11 +58,13 @@ def test_init_prints_the_config_that_it_wrote(project: Project) -> None:
 
 
 def test_show_prints_examples_and_their_tokens(project: Project, tiny_model_dir: Path) -> None:
+    # In this process: each of its own would load the tokenizer library for seconds.
     project.build()
-    assert "The soup number" in prep("show", project.out).stdout
-    shown = json.loads(prep("show", project.out, "--tokens", tiny_model_dir, "-n", "2", "--json").stdout)
+    run = CliRunner().invoke
+    assert "The soup number" in run(app, ["show", str(project.out)]).stdout
+    shown = json.loads(run(app, ["show", str(project.out), "--tokens", str(tiny_model_dir), "-n", "2", "--json"]).stdout)
     assert len(shown) == 2 and [token["trained"] for token in shown[0]["tokens"]][:2] == [False, True]
-    assert prep("show", project.out, "--tokens", "nonsense").returncode == 2
+    assert isinstance(run(app, ["show", str(project.out), "--tokens", "nonsense"]).exception, UserError)
 
 
 def test_templates_are_listed_and_shown_with_their_plan(project: Project) -> None:
