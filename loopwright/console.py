@@ -7,11 +7,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from loopwright.errors import ExitCode, UserError, UserErrors
+from loopwright.errors import ExitCode, UserError, UserErrors, missing_extra
 
 if TYPE_CHECKING:
     import typer
     from rich.console import Console
+
+# What the `train` extra brings, by the names under which it is imported.
+_TRAIN_MODULES = frozenset({"datasets", "evaluate", "gguf", "peft", "rouge_score", "safetensors", "scipy", "sklearn", "torch"})
 
 
 @cache
@@ -62,6 +65,12 @@ def run_app(app: Callable[[], Any]) -> None:
         app()
     except UserError as error:
         print_error(error)
+        sys.exit(ExitCode.COULD_NOT_RUN)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in _TRAIN_MODULES:
+            raise
+        print_error(missing_extra(f"this command (its import of '{module}')", "train"))
         sys.exit(ExitCode.COULD_NOT_RUN)
     except KeyboardInterrupt:
         notice("interrupted")

@@ -27,6 +27,9 @@ def result():
     print_json({"text": "é"})
 
 @app.command()
+def need(module: str): raise ModuleNotFoundError(f"No module named '{module}'", name=module)
+
+@app.command()
 def flood():
     for _ in range(100_000):
         print_json({"text": "x" * 100})
@@ -35,9 +38,9 @@ run_app(app)
 """
 
 
-def run(command: str, **more: object) -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, command], capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "40"}
+        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "40"}
     )
 
 
@@ -51,6 +54,16 @@ def test_errors_go_to_stderr_without_a_traceback_and_exit_2() -> None:
 def test_results_and_notices_keep_apart() -> None:
     done = run("result")
     assert (done.returncode, done.stdout, done.stderr) == (0, '{\n  "text": "é"\n}\n', "for people [bold]\n")
+
+
+def test_a_module_of_an_extra_that_is_missing_says_what_to_install() -> None:
+    done = run("need", "torch.nn")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'loopwright[train]'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_any_other_missing_module_is_a_defect_and_shows_its_traceback() -> None:
+    assert "Traceback" in run("need", "loopwright.nothing").stderr
 
 
 def test_wrong_usage_exits_2() -> None:
