@@ -23,13 +23,11 @@ from prep.render import DETAIL, REASON, number_positions, render_rows
 from prep.rows import ROW_ID, SOURCE, Rows, find_files, read_rows
 from prep.source import LINE
 from prep.split import assign_splits, split_counts
-from prep.write import DROPPED_SCHEMA, os_errors, write_dropped, write_outputs
+from prep.write import DROPPED_SCHEMA, INTENDED_DROPS, os_errors, write_dropped, write_outputs
 from templates.template import Template
 
 # Sections that other commands read; a change of theirs does not change the dataset.
 _OTHER_SECTIONS = {"train", "evals", "loop"}
-# What the config asked for; every other reason for a dropped row is something wrong with the row.
-_WANTED_DROPS = frozenset({"duplicate", "near_duplicate", "near_eval", "fix_drop"})
 _MAX_SHOWN = 20
 
 
@@ -227,7 +225,7 @@ def _write(out: Path, manifest: Manifest, config: BuildConfig, examples: pl.Data
 
 
 def _stop_at_bad_rows(dropped: pl.DataFrame) -> None:
-    bad = dropped.filter(~pl.col("reason").is_in(list(_WANTED_DROPS)))
+    bad = dropped.filter(~pl.col("reason").is_in(list(INTENDED_DROPS)))
     errors = [
         UserError(f"{row['reason']}: {row['detail']}", f"{row['source']}:{row['line']}")
         for row in bad.head(_MAX_SHOWN).iter_rows(named=True)

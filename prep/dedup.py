@@ -6,12 +6,11 @@ from prep.config import DedupConfig
 from prep.near import NEAR_DUPLICATE, NEAR_EVAL, mark_near
 from prep.rows import ROW_ID, SOURCE
 from prep.source import LINE
-from prep.split import SPLIT, key_of
+from prep.split import SPLIT, SPLITS_BY_WORTH, key_of
 from prep.write import DROPPED_SCHEMA
 from templates.template import Template
 
 _DUPLICATE = "#duplicate"
-_BY_WORTH = pl.Enum(["test", "validation", "train"])  # in the order in which a duplicate's survivor is preferred
 
 
 def remove_duplicates(
@@ -44,7 +43,7 @@ def _mark_exact(rows: pl.DataFrame, fields: list[str]) -> pl.DataFrame:
     The survivor is the first copy in test, else in validation, else in train, so that an evaluation row is never lost to its copy.
     """
     order = "#order"
-    worth = pl.col(SPLIT).cast(_BY_WORTH)
+    worth = pl.col(SPLIT).cast(pl.Enum(SPLITS_BY_WORTH))
     survivor = pl.col(ROW_ID).sort_by(worth, order).first().over("#key")
     place = pl.format("{}:{}", SOURCE, LINE).sort_by(worth, order).first().over("#key")
     keyed = rows.with_row_index(order).with_columns(key_of(fields).alias("#key"))

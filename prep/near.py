@@ -11,7 +11,7 @@ import polars as pl
 from prep.keys import normalise
 from prep.rows import SOURCE
 from prep.source import LINE
-from prep.split import SPLIT
+from prep.split import SPLIT, SPLITS_BY_WORTH
 
 # The similarity from which Lee et al. 2022 call two texts near-duplicates: for rows that people add.
 NEAR_THRESHOLD = 0.8
@@ -22,7 +22,6 @@ _NUM_HASHES = 128
 _SEED = 17
 # A pair at the threshold is to be found with at least this chance.
 _MIN_RECALL = 0.99
-_WORTH = {"test": 0, "validation": 1, "train": 2}
 
 
 def mark_near(rows: pl.DataFrame, input_fields: list[str], ledger_name: str, threshold: float | None) -> pl.DataFrame:
@@ -39,7 +38,7 @@ def mark_near(rows: pl.DataFrame, input_fields: list[str], ledger_name: str, thr
     """
     added = rows[SOURCE] == ledger_name
     splits = rows[SPLIT].to_list()
-    order = sorted(range(rows.height), key=lambda row: _WORTH[splits[row]])
+    order = sorted(range(rows.height), key=lambda row: SPLITS_BY_WORTH.index(splits[row]))
     if threshold is None:  # added rows against evaluation rows, and nothing else
         order = [row for row in order if splits[row] != "train" or added[row]] if added.any() else []
     texts = rows.select(pl.concat_str(input_fields, separator=" ", ignore_nulls=True)).to_series()

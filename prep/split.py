@@ -8,6 +8,8 @@ from prep.keys import normalise_expr
 from prep.rows import FIXED_SPLIT, GROUP, SOURCE
 
 SPLIT = "#assigned"
+# In the order in which the survivor of copies is preferred: an evaluation row must not be lost to its copy in train.
+SPLITS_BY_WORTH = ("test", "validation", "train")
 INPUT_KEY = "#input_key"
 _DRAWN = "#drawn"
 

@@ -10,6 +10,8 @@ from loopwright.files import PRIVATE_MODE
 from prep.config import SPLIT_NAMES
 
 DROPPED_SCHEMA = {"source": pl.String, "line": pl.Int64, "id": pl.String, "reason": pl.String, "detail": pl.String}
+# Reasons that the config or a person asked for; with every other reason something is wrong with the row.
+INTENDED_DROPS = frozenset({"duplicate", "near_duplicate", "near_eval", "fix_drop"})
 
 
 @contextmanager

@@ -4,12 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import xxhash
 
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines
@@ -18,6 +17,7 @@ from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.keys import normalise_expr
 from prep.lint.lines import Defect, read_records
 from prep.lint.records import Record, parse_record
+from prep.write import INTENDED_DROPS
 
 _BATCH_ROWS = 20_000
 # Below this many rows nothing is inferred from a task's other rows, and small tasks are looked at together.
@@ -48,16 +48,7 @@ LINT_SCHEMA = pl.Schema(
     }
 )
 """What a reader gives. The engine adds `position` (order of reading), `input_key` and `answer_key` (hashes of the normalised texts),
-and the columns of `TASK_SCHEMA`."""
-
-TASK_SCHEMA = pl.Schema(
-    {
-        "task_rows": pl.UInt32(),  # rows of this row's task
-        "closed": pl.Boolean(),  # the task's answers come from a fixed set of words
-        "terminal_share": pl.Float64(),  # share of the task's answers that end in punctuation
-        "median_characters": pl.Float64(),  # of the task's answers
-    }
-)
+and what `_profile` says of the row's task."""
 
 TERMINAL = r"""[.!?\u{2026}\u{3002}\u{ff01}\u{ff1f}\u{0964}][\s"'\u{201d}\u{2019}\u{00bb})\]*_\u{300d}]*$"""
 """Ends as a sentence does: a final stop, then at most closing quotes and brackets."""
@@ -212,10 +203,6 @@ def _dataset_columns() -> list[pl.Expr]:
     ]
 
 
-# Rows that the build left out because it was told to are no defects.
-_INTENDED = {"duplicate", "near_duplicate", "near_eval", "fix_drop"}
-
-
 def _dropped(path: Path) -> list[Defect]:
     """Reads what the build dropped. Those rows are out of the dataset already, so that none of them is an error any more."""
     dropped = path / "dropped.jsonl"
@@ -224,7 +211,7 @@ def _dropped(path: Path) -> list[Defect]:
     defects = []
     for entry in read_json_lines(dropped):
         reason = str(entry.get("reason"))
-        if reason in _INTENDED:
+        if reason in INTENDED_DROPS:  # the build left those out because it was told to
             continue
         code = "CON204" if reason == "unknown_label" else "FMT001"
         severity = "info" if reason == "empty_row" else "warning"
@@ -260,10 +247,11 @@ def _prepare(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest:
 
 
 def _profile(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """What the rows of each task have in common.
+    """Returns what the rows of each task have in common.
 
-    Answers count as a fixed set where choices are given, or where at most 100 different ones of at most 40 characters make up the
-    answers and come back five times on average.
+    `task_rows` is their number, `closed` whether their answers come from a fixed set of words, `terminal_share` the share of answers that
+    end in punctuation, `median_characters` the middle length of an answer. Answers count as a fixed set where choices are given, or where
+    at most 100 different ones of at most 40 characters make up the answers and come back five times on average.
     """
     answer = pl.col("answer")
     characters = answer.str.len_chars()
@@ -288,9 +276,4 @@ def _key(text: pl.Expr) -> pl.Expr:
 
 
 def _hash_series(texts: pl.Series) -> pl.Series:
-    return pl.Series(texts.name, [None if text is None else xxhash.xxh3_128_hexdigest(text.encode()) for text in texts], dtype=pl.String)
-
-
-def concat_batches(frame: pl.LazyFrame, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a frame as dictionaries, a batch in memory at a time."""
-    return chain.from_iterable(batch.iter_rows(named=True) for batch in frame.select(columns).collect_batches(chunk_size=_BATCH_ROWS))
+    return pl.Series(texts.name, [None if text is None else hash_text(text) for text in texts], dtype=pl.String)
