@@ -61,6 +61,9 @@ def make_app(help_text: str) -> "typer.Typer":
 
 def run_app(app: Callable[[], Any]) -> None:
     """Runs a command-line application and turns its errors into exit codes."""
+    # Read when torch is first imported. By default its idle threads spin: beside another busy process a training step then takes two to
+    # four times as long as with threads that sleep. Measured in benchmarks/README.md.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except UserError as error:
