@@ -5,9 +5,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopwright.config import validate
+from prep.config import SplitName
+from train.models import Dtype
 
 Form = Literal["chat", "verbalizer"]
-Split = Literal["train", "validation", "test"]
 
 DEFAULT_SYSTEMS = ("base", "adapter", "constant", "linear")
 
@@ -21,7 +22,7 @@ class EvalsConfig(BaseModel):
     """The base model: a known name, a folder or a hub name; default: the one that the adapter was trained on."""
     adapter: str | None = None
     """A run folder of `train run`."""
-    split: Split = "validation"
+    split: SplitName = "validation"
     """The split to evaluate. A look at test is counted in `looks.json` beside the output folder."""
     systems: tuple[str, ...] = Field(DEFAULT_SYSTEMS, min_length=1)
     """What is compared: `base`, `adapter` (the one of `adapter:`), `adapter:RUN`, `constant`, `linear`."""
@@ -29,7 +30,7 @@ class EvalsConfig(BaseModel):
     """`chat` or `verbalizer`; default: the adapter's form, else verbalizer where the dataset has it."""
     metrics: tuple[str, ...] = ()
     """Metric ids for all templates, the first deciding the verdict; default: those that each template names."""
-    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    dtype: Dtype = "auto"
     """Precision of weights and computation; scores change a little with the batch in bfloat16."""
     limit: int | None = Field(None, ge=1)
     """Evaluate this many examples only, drawn by a stable hash of their ids."""

@@ -19,6 +19,7 @@ class Failure:
 
     Attributes:
         row: the example.
+        system: whose prediction it is.
         prediction: what the system said.
         scores: metric -> score of the example.
         slices: what the example belongs to.

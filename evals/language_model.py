@@ -1,16 +1,15 @@
 """One loaded model that serves the base and every adapter: an adapter switched off gives the base exactly."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from loopwright.errors import UserError
 from templates.chat import load_tokenizer
+from train.adapter import load_adapter
+from train.models import Dtype, load_model
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedTokenizerBase
 
 # What lm-evaluation-harness assumes of a model that does not say how long its context is.
@@ -31,9 +30,7 @@ class LanguageModel:
         UserError: the model or an adapter cannot be loaded.
     """
 
-    def __init__(self, name: str, dtype: Literal["auto", "bfloat16", "float32"], adapters: Mapping[str, Path]) -> None:
-        from train.models import load_model
-
+    def __init__(self, name: str, dtype: Dtype, adapters: Mapping[str, Path]) -> None:
         self.name = name
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(name)
         self.model: Any = load_model(name, dtype)
@@ -42,13 +39,7 @@ class LanguageModel:
         # Peft forbids dots and slashes in an adapter's name, and users' run names are full of them.
         self._adapter_names = {given: f"adapter{index}" for index, given in enumerate(adapters)}
         for given, folder in adapters.items():
-            self._add_adapter(self._adapter_names[given], given, folder)
-
-    @property
-    def device(self) -> "torch.device":
-        """Where the weights are."""
-        device: torch.device = self.model.device
-        return device
+            self.model = load_adapter(self.model, folder, self._adapter_names[given])
 
     @contextmanager
     def with_adapter(self, given: str | None) -> Iterator[Any]:
@@ -61,25 +52,6 @@ class LanguageModel:
                 yield self.model
         else:
             yield self.model
-
-    def _add_adapter(self, name: str, given: str, folder: Path) -> None:
-        from peft import PeftModel
-
-        # No cast of the adapter up to float32: training computes it in the model's precision too, and the cast costs a third of the speed.
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for what will be renamed
-                if isinstance(self.model, PeftModel):
-                    self.model.load_adapter(str(folder), adapter_name=name, autocast_adapter_dtype=False)
-                else:
-                    self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=name, autocast_adapter_dtype=False)
-        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-            raise UserError(
-                f"the adapter does not fit the model '{self.name}': {str(error).strip().splitlines()[0]}",
-                given,
-                "Name the model that it was trained on with --model.",
-            ) from error
-        self.model.eval()
 
 
 def _context_length(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:

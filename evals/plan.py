@@ -10,7 +10,7 @@ from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.system import Entry, parse_systems
 from loopwright.errors import UserError
 from prep.dataset import Dataset
-from train.adapter import CONFIG_NAME, WEIGHTS_NAME
+from train.adapter import require_adapter
 from train.models import model_folder
 from train.record import RunRecord
 
@@ -105,9 +105,7 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
 def _open_run(given: str) -> RunRecord:
     folder = Path(given)
     record = RunRecord.load(folder)
-    for name in (CONFIG_NAME, WEIGHTS_NAME):
-        if not (folder / name).is_file():
-            raise UserError(f"the run has no adapter: there is no {name} in it", given, "Train it again: train run DATASET --out RUN")
+    require_adapter(folder)
     return record
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from evals.config import Form, Split
+from evals.config import Form
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
+from prep.config import SplitName
 from prep.dataset import Dataset
 from templates.chat import Message
 
@@ -67,7 +68,7 @@ class EvalRow:
     @property
     def cluster(self) -> str:
         """What is resampled as a whole: the group, else the raw row (it can render to several examples)."""
-        # Length-prefixed kinds: a group that is called like a row id must not merge with that row.
+        # The kind stands first: a group that is called like a row id must not merge with that row.
         return f"group:{self.group}" if self.group is not None else f"row:{self.row_id}"
 
     @property
@@ -86,7 +87,7 @@ class EvalRow:
         return self.prompt or ""
 
 
-def load_rows(dataset: Dataset, split: Split) -> tuple[list[EvalRow], int]:
+def load_rows(dataset: Dataset, split: SplitName) -> tuple[list[EvalRow], int]:
     """Returns the examples of a split that can be evaluated, in the order of their positions, and how many cannot.
 
     An example with neither messages nor a prompt with choices (plain text, preference pairs) cannot.
@@ -124,4 +125,4 @@ def _to_row(record: dict[str, Any]) -> EvalRow:
 
 
 def _answered(messages: list[Message] | None) -> bool:
-    return bool(messages) and messages is not None and messages[-1]["role"] == "assistant"
+    return bool(messages and messages[-1]["role"] == "assistant")

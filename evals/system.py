@@ -24,6 +24,7 @@ class Workbench:
         config: the options.
         model: the loaded model, where a system asks for one.
         encoded: encoded choices by example id, or why they cannot be encoded; filled by the first system that needs them.
+        max_new_tokens: longest answer to write, in tokens; 0 where nothing is written.
         num_split_apart: choices that were encoded apart from their context.
         notes: what a person should know of how the answers were made.
     """

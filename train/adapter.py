@@ -69,10 +69,7 @@ def load_adapter(model: Model, folder: Path, name: str = "default") -> Model:
     """
     from peft import PeftModel
 
-    for file_name in (CONFIG_NAME, WEIGHTS_NAME):
-        if not (folder / file_name).is_file():
-            cause = f"the folder holds no adapter: there is no {file_name} in it"
-            raise UserError(cause, str(folder), "Name the --out folder of a train run.")
+    require_adapter(folder)
     try:
         with _no_future_warnings():
             if isinstance(model, PeftModel):
@@ -83,6 +80,17 @@ def load_adapter(model: Model, folder: Path, name: str = "default") -> Model:
         cause = f"the adapter does not fit the model: {str(error).strip().splitlines()[0]}"
         raise UserError(cause, str(folder), "Give the base model that it was trained on (run.json names it).") from error
     return model.eval()
+
+
+def require_adapter(folder: Path) -> None:
+    """Makes sure that a run's folder holds an adapter.
+
+    Raises:
+        UserError: it does not.
+    """
+    for name in (CONFIG_NAME, WEIGHTS_NAME):
+        if not (folder / name).is_file():
+            raise UserError(f"the folder holds no adapter: there is no {name} in it", str(folder), "Name the --out folder of a train run.")
 
 
 def trainable(adapted: Model) -> dict[str, Any]:

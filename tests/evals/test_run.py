@@ -273,7 +273,7 @@ def other_weights(folder: Path) -> None:
         (break_nothing, {"fail_below": {"rogue1": 0.5}}, "Did you mean 'rouge1'"),
         (break_nothing, {"form": "verbalizer"}, "trained in chat form"),
         (break_nothing, {"model": "no/such/model"}, "there is no model"),
-        (drop_weights, {}, "the run has no adapter"),
+        (drop_weights, {}, "the folder holds no adapter"),
         (drop_record, {}, "the run is not finished"),
         (other_weights, {}, "other weights"),
     ],
