@@ -87,7 +87,8 @@ def build(config_path: Path, out: Path, *, strict: bool = False) -> BuildResult:
     templates = load_templates(config, base_dir, str(config_path))
     outputs = check_outputs(config, templates, str(config_path))
     ledger = base_dir / config.fixes
-    files = find_files(config.sources, base_dir, str(config_path))
+    # A source may be the config's own folder; the ledger in it is no data.
+    files = [file for file in find_files(config.sources, base_dir, str(config_path)) if file.path != ledger]
     key = _build_key(config, templates, {**{one.shown: one.path for one in files}, **({"": ledger} if ledger.exists() else {})})
     if (cached := _unchanged(out, key)) is not None:
         return BuildResult(out, cached, {}, {}, cached=True)

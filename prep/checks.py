@@ -90,4 +90,9 @@ def check_fields(rows: Rows, templates: list[Template], config: BuildConfig, whe
     for raw, key in config.labels.items():
         if key not in keys:
             errors.append(UserError(f"'{key}' is no key of a template's verbalizer", f"{where}: labels.{raw}", did_you_mean(key, keys)))
+    words = [word for template in templates for word in template.choices]
+    for label in config.lint.expect.label_share:
+        if label not in {*keys, *words}:
+            place = f"{where}: lint.expect.label_share.{label}"
+            errors.append(UserError(f"'{label}' is no label of a template's verbalizer", place, did_you_mean(label, keys)))
     raise_all(errors)

@@ -592,3 +592,18 @@ def test_a_damaged_manifest_is_an_error(tmp_path: Path, damage: str) -> None:
     (project.out / "manifest.json").write_text(damage)
     with pytest.raises(UserError, match="the manifest is damaged"):
         Dataset.open(project.out)
+
+
+def test_a_ledger_in_a_source_folder_is_no_data(tmp_path: Path) -> None:
+    project = make_project(tmp_path, reviews(6))
+    project.configure(sources=[{"path": "."}])
+    (tmp_path / "fixes.jsonl").write_text('{"op": "drop", "row_id": "0", "reason": "gone"}\n')
+    assert project.build().to_json()["read"] == 6
+
+
+def test_expected_shares_of_unknown_labels_are_refused(tmp_path: Path) -> None:
+    project = make_project(tmp_path, reviews(6))
+    project.configure(lint={"expect": {"label_share": {"positiv": [0.4, 0.6]}}})
+    with pytest.raises(UserError, match="'positiv' is no label") as refused:
+        project.build()
+    assert refused.value.remedy == "Did you mean 'positive'?"

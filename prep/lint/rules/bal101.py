@@ -53,8 +53,8 @@ class ClassImbalance(Rule):
         tasks: dict[tuple[str, str], list[tuple[str, int, list[str]]]] = defaultdict(list)
         for row in found.sort("count", "word", descending=[True, False]).iter_rows(named=True):
             tasks[row["task"], row["template"]].append((row["word"], row["count"], row["sources"]))
-        expected = context.options.expect.label_share
         for (_, template), labels in sorted(tasks.items()):
+            expected = _expected_words(template, context)
             counts = {word: count for word, count, _ in labels}
             sources = {source for _, _, names in labels for source in names}
             source = sources.pop() if len(sources) == 1 else None
@@ -83,6 +83,15 @@ class ClassImbalance(Rule):
                 f"labels are uneven: '{top}' has {top_count / num_rows:.0%} of {num_rows} rows, '{rare}' has {rare_count / num_rows:.0%}"
                 f" (Shannon evenness {evenness:.2f} of 1)"
             )
+
+
+def _expected_words(template: str, context: Context) -> dict[str, tuple[float, float]]:
+    """Returns the declared shares of a template's labels by the verbalizer's word; a config names a label by its key or its word."""
+    declared = context.options.expect.label_share
+    if context.manifest is None or not template:
+        return declared
+    verbalizer = context.manifest.template(template).verbalizer
+    return {verbalizer.get(name, name): share for name, share in declared.items() if name in {*verbalizer, *verbalizer.values()}}
 
 
 def _count(item: tuple[str, int]) -> int:
