@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 # Largest difference, in nats, between a tree and its choices one by one that rounding explains. A mask that a model ignores
 # (a sliding window, say) changes log-likelihoods by whole nats.
 _ROUNDING = {"float32": 1e-3, "bfloat16": 0.5, "float16": 0.5}
+# A batch ends before a tree shorter than this share of its longest, as padding costs what tokens do; but not below so many
+# positions, where a forward pass takes about the same time however few they are.
+_LEAST_SHARE = 0.8
+_FEWEST_POSITIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,17 @@ def _grow(index: int, request: ChoiceRequest, max_length: int, *, share: bool) -
 
 def _batches(trees: list[_Tree], max_batch_tokens: int) -> "Iterator[list[_Tree]]":
     """Cuts trees, longest first, into batches: little padding, and a batch too large for memory fails at once, not after an hour."""
-    start = 0
-    while start < len(trees):
-        size = max(1, max_batch_tokens // trees[start].length)
-        yield trees[start : start + size]
-        start += size
+    batch: list[_Tree] = []
+    for tree in trees:
+        if batch:
+            longest = batch[0].length
+            is_unlike = longest * len(batch) >= _FEWEST_POSITIONS and tree.length < _LEAST_SHARE * longest
+            if is_unlike or longest * (len(batch) + 1) > max_batch_tokens:
+                yield batch
+                batch = []
+        batch.append(tree)
+    if batch:
+        yield batch
 
 
 def _sharing_is_proven(model: Any, trees: list[_Tree]) -> bool:

@@ -84,6 +84,26 @@ def test_a_long_context_loses_its_beginning_as_in_lm_evaluation_harness(language
     assert result.is_cut == (max_length < 6)
 
 
+def test_unlike_lengths_do_not_share_a_batch(language_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padding costs what tokens do: few long contexts among many short ones must not multiply the work."""
+    requests = [ChoiceRequest([5] * length, [[7], [8]]) for length in [200] * 3 + [20] * 60]
+    forward = language_model.model.forward
+    shapes: list[torch.Size] = []
+
+    def watched(*arguments: Any, input_ids: torch.Tensor, **options: Any) -> Any:
+        shapes.append(input_ids.shape)
+        return forward(*arguments, input_ids=input_ids, **options)
+
+    monkeypatch.setattr(language_model.model, "forward", watched)
+    scored = score(language_model, requests, max_batch_tokens=100_000)
+    assert sum(shape.numel() for shape in shapes) == 3 * 200 + 60 * 20
+    assert len(shapes) == 2
+    monkeypatch.undo()
+    for request, result in zip(requests, scored, strict=True):
+        expected = [plain_loglikelihood(language_model.model, request.context_ids, one) for one in request.continuations]
+        assert result.loglikelihoods == pytest.approx(expected, abs=1e-4)
+
+
 def test_progress_counts_every_request_once(language_model: LanguageModel) -> None:
     done: list[int] = []
     requests = [ChoiceRequest([5, index + 3], [[7], [8, 9]]) for index in range(5)]
