@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from loopwright.registry import Registry
@@ -53,7 +52,4 @@ class Objective(ABC):
         """Returns the summed loss of a micro-batch, a scalar; the trainer divides by the step's sum of weights."""
 
 
-@cache
-def objectives() -> "Registry[Objective]":
-    """Returns the registry of the objectives in `train/objectives/`."""
-    return Registry("train.objectives", Objective, key="name", kind="objective")
+OBJECTIVES: Registry[Objective] = Registry("train.objectives", Objective, key="name", kind="objective")

@@ -17,7 +17,7 @@ from train.examples import TrainingData, load_examples
 from train.ledger import Ledger, mean_loss
 from train.loop import Plan, StepOrder, Trainer
 from train.models import load_model, model_folder, model_sha256
-from train.objective import objectives
+from train.objective import OBJECTIVES
 from train.record import FILE_NAME, RunRecord, mask_proof
 from train.scoring import Scorer
 
@@ -42,7 +42,7 @@ def train(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool
     import torch
 
     dataset = Dataset.open(dataset_dir)
-    objective = objectives().get(config.objective)
+    objective = OBJECTIVES.get(config.objective)
     finished = _finished_run(run_dir, resume=resume, overwrite=overwrite)
     folder = model_folder(config.model)
     tokenizer = load_tokenizer(config.model)

@@ -11,7 +11,7 @@ from tests.helpers import review, write_dataset
 from tests.train.conftest import reviews
 from train.config import TrainConfig
 from train.examples import TrainingData, epoch_order, load_examples
-from train.objective import objectives
+from train.objective import OBJECTIVES
 from train.record import mask_proof
 
 Load = Callable[..., TrainingData]
@@ -22,7 +22,7 @@ def load(tmp_path: Path, tiny_model_dir: Path) -> Load:
     def load_rows(rows: list[dict[str, Any]], length_limit: int = 512, **changes: Any) -> TrainingData:
         dataset = Dataset.open(write_dataset(tmp_path / "data", rows))
         return load_examples(
-            dataset, objectives().get("chat"), load_tokenizer(str(tiny_model_dir)), TrainConfig.model_validate(changes), length_limit
+            dataset, OBJECTIVES.get("chat"), load_tokenizer(str(tiny_model_dir)), TrainConfig.model_validate(changes), length_limit
         )
 
     return load_rows
@@ -101,6 +101,6 @@ def test_order_follows_from_seed_and_epoch_alone(load: Load) -> None:
 
 
 def test_every_objective_is_documented() -> None:
-    for name, objective in objectives().entries.items():
+    for name, objective in OBJECTIVES.entries.items():
         assert name == objective.name
         assert "## What it trains" in (objective.__doc__ or "")

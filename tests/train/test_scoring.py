@@ -19,11 +19,11 @@ from train.config import LoraOptions, TrainConfig
 from train.examples import TrainingExample, load_examples
 from train.ledger import summarise
 from train.models import Model, load_model
-from train.objective import objectives
+from train.objective import OBJECTIVES
 from train.scoring import Scorer
 
 CPU = torch.device("cpu")
-CHAT = objectives().get("chat")
+CHAT = OBJECTIVES.get("chat")
 
 
 @pytest.fixture(scope="module")
