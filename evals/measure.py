@@ -115,13 +115,17 @@ def _column(
     metric: RowMetric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
 ) -> Column | None:
     """Scores one system by one metric; None where none of its examples is of the metric's kind."""
+    asked = [
+        (index, row, predictions[row.id])
+        for index, row in enumerate(rows)
+        if row.id in predictions and row.task in metric.tasks and metric.name in metrics[row.template]
+    ]
+    if not asked:
+        return None
     used = []
     told: list[Any] = []
     right: list[Any] = []
-    for index, row in enumerate(rows):
-        prediction = predictions.get(row.id)
-        if prediction is None or row.task not in metric.tasks or metric.name not in metrics[row.template]:
-            continue
+    for index, row, prediction in asked:
         if not prediction.state.is_scored:
             continue
         if metric.reads == "distribution":
@@ -133,8 +137,6 @@ def _column(
             told.append(prediction.text)
             right.append(row.reference)
         used.append(index)
-    if not any(row.id in predictions and row.task in metric.tasks and metric.name in metrics[row.template] for row in rows):
-        return None
     made = metric.statistics(told, right) if used else np.zeros((0, 2))
     sums = np.zeros((len(rows), made.shape[1]))
     sums[used] = made

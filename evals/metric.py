@@ -1,6 +1,5 @@
 """What a metric is: an `evaluate.Metric` made of per-row sufficient statistics, so that it can be resampled quickly and paired."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -70,9 +69,10 @@ class RowMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate comes withou
         return {self.name: value}
 
 
-def is_finite(score: float | None) -> bool:
-    """Says whether there is a score and it is a number."""
-    return score is not None and math.isfinite(score)
+def one_hot(predictions: Sequence[str], references: Sequence[str]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Returns which class each row is predicted as, and which it is, both `[N, num_classes]`, the classes in sorted order."""
+    classes = np.array(sorted({*predictions, *references}))
+    return np.array(predictions)[:, None] == classes, np.array(references)[:, None] == classes
 
 
 METRICS: Registry[RowMetric] = Registry("evals.metrics", RowMetric, key="name", kind="metric")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evals.metric import Array, RowMetric
+from evals.metric import Array, RowMetric, one_hot
 from evals.rows import Task
 
 
@@ -20,9 +20,7 @@ class MacroF1(RowMetric):
 
     def statistics(self, predictions: Sequence[str], references: Sequence[str]) -> Array:
         """Returns `[N, 3 * num_classes]`: true positives, false positives and false negatives of each class."""
-        classes = np.array(sorted({*predictions, *references}))
-        predicted = np.array(predictions)[:, None] == classes
-        right = np.array(references)[:, None] == classes
+        predicted, right = one_hot(predictions, references)
         return np.hstack([predicted & right, predicted & ~right, ~predicted & right]).astype(np.float64)
 
     def value(self, totals: Array) -> Array:

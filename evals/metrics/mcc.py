@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evals.metric import Array, RowMetric
+from evals.metric import Array, RowMetric, one_hot
 from evals.rows import Task
 
 
@@ -20,9 +20,7 @@ class Mcc(RowMetric):
 
     def statistics(self, predictions: Sequence[str], references: Sequence[str]) -> Array:
         """Returns `[N, 2 + 2 * num_classes]`: right, 1, predicted as each class, of each class."""
-        classes = np.array(sorted({*predictions, *references}))
-        predicted = np.array(predictions)[:, None] == classes
-        right = np.array(references)[:, None] == classes
+        predicted, right = one_hot(predictions, references)
         correct = (predicted & right).any(axis=1, keepdims=True)
         return np.hstack([correct, np.ones_like(correct), predicted, right]).astype(np.float64)
 
