@@ -1,6 +1,5 @@
 """A template file: YAML front matter and a Jinja body, checked when loaded, rendered a row at a time."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -348,9 +347,3 @@ def _assemble(blocks: list[Block], name: str) -> Rendered:
 
 def _answer(text: str | None) -> list[Message] | None:
     return None if text is None else [{"role": "assistant", "content": text}]
-
-
-def rendered_to_json(rendered: Rendered) -> dict[str, Any]:
-    """Returns what a template gave, without what it did not give, as plain JSON values."""
-    values = {name: getattr(rendered, name) for name in Rendered.__slots__}
-    return json.loads(json.dumps({name: value for name, value in values.items() if value is not None}))  # type: ignore[no-any-return]

@@ -75,6 +75,6 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", row: dict[str, Any]) -> dict[s
     return {
         "id": row["id"],
         "num_tokens": len(encoded.input_ids),
-        "num_trained_tokens": len(trained),
+        "num_trained_tokens": encoded.num_trained_tokens,
         "last_trained": trained[-1] if trained else None,
     }

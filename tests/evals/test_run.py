@@ -299,6 +299,9 @@ def test_the_output_folder_replaces_nothing_but_an_evaluation(tmp_path: Path, re
     assert (tmp_path / "mine" / "thesis.txt").exists()
     for _ in range(2):
         evaluate_dataset(reviews, tmp_path / "out", options(systems=("constant",)))
+    (tmp_path / "out" / "drafts.jsonl").write_text("corrected by hand", encoding="utf-8")
+    with pytest.raises(UserError, match=r"'drafts\.jsonl'. Move it elsewhere"):
+        evaluate_dataset(reviews, tmp_path / "out", options(systems=("constant",)))
 
 
 def test_the_command_prints_the_report_and_reads_its_section(
@@ -323,32 +326,36 @@ def test_the_command_fails_with_2_and_says_why(tmp_path: Path) -> None:
     assert done.stdout == "" and list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "flip",
-    [
-        ("systems", ("base",)),
-        ("limit", 5),
-        ("form", "chat"),
-        ("metrics", ("accuracy", "nll")),
-        ("dtype", "bfloat16"),
-        ("num_resamples", 150),
-        ("confidence", 0.8),
-        ("seed", 3),
-        ("split", "train"),
-        ("num_neighbours", 2),
-        ("fail_below", {"accuracy": 0.0}),
-        ("report_failures", 0),
-        ("adapter", "RUN"),
-        ("model", "MODEL"),
-        ("max_new_tokens", 3),
-        ("max_batch_tokens", 1),
-    ],
-)
+FLIPPED: dict[str, Any] = {
+    "systems": ("base",),
+    "limit": 5,
+    "form": "chat",
+    "metrics": ("accuracy", "nll"),
+    "dtype": "bfloat16",
+    "num_resamples": 150,
+    "confidence": 0.8,
+    "seed": 3,
+    "split": "train",
+    "num_neighbours": 2,
+    "fail_below": {"accuracy": 0.0},
+    "report_failures": 0,
+    "adapter": "RUN",
+    "model": "MODEL",
+    "max_new_tokens": 3,
+    "max_batch_tokens": 1,
+}
+
+
+def test_no_option_is_without_a_test_of_its_effect() -> None:
+    assert FLIPPED.keys() == EvalsConfig.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", FLIPPED)
 def test_every_option_changes_something(
-    tmp_path: Path, adapter_dir: Path, tiny_model_dir: Path, flip: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, adapter_dir: Path, tiny_model_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each field is flipped on a small dataset of both tasks, and what is written or done differs."""
-    name, value = flip
+    value = FLIPPED[name]
     sizes: list[int] = []
     score_batch = loglikelihood._score_batch
 

@@ -177,6 +177,11 @@ def test_command_line(config: Path, rounds_dir: Path) -> None:
     assert "round" in table.stderr
 
 
+def test_rounds_lie_where_the_config_says(config: Path) -> None:
+    config.write_text(config.read_text() + "loop: {out: elsewhere}\n")
+    assert str(config.parent / "elsewhere") in CliRunner().invoke(app, ["status", str(config)], env={"COLUMNS": "400"}).stderr
+
+
 def test_the_gate_fails_a_round_that_is_worse(config: Path, rounds_dir: Path) -> None:
     first = run_round(config, rounds_dir)
     # A perfect round before: every one of its predictions is the reference.

@@ -13,9 +13,10 @@ from loopwright.errors import UserError, UserErrors
 from tests.helpers import review, write_dataset
 from tests.train.conftest import reviews
 from train import ledger as ledger_module
+from train.adapter import load_adapter
 from train.batches import MicroBatch, collate
 from train.checkpoint import Checkpoint
-from train.config import TrainConfig
+from train.config import LoraOptions, TrainConfig
 from train.examples import TrainingExample
 from train.ledger import LEDGER_SCHEMA, Ledger
 from train.loop import learning_rate
@@ -140,26 +141,37 @@ def test_equal_runs_are_equal_to_the_byte(finished_run: Finished, dataset_dir: P
         assert (tmp_path / "again" / name).read_bytes() == (run_dir / name).read_bytes(), name
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"epochs": 3},
-        {"max_steps": 1},
-        {"learning_rate": 1e-3},
-        {"batch_size": 2},
-        {"warmup": 0.9},
-        {"schedule": "constant"},
-        {"schedule": "linear"},
-        {"weight_decay": 5.0},
-        {"max_grad_norm": 1e-3},
-        {"lora": {"rank": 2}},
-        {"lora": {"alpha": 4}},
-        {"lora": {"dropout": 0.5}},
-        {"lora": {"targets": ["q_proj"]}},
-        {"dtype": "bfloat16"},
-        {"seed": 5},
-    ],
-)
+CHANGES: list[dict[str, Any]] = [
+    {"epochs": 3},
+    {"max_steps": 1},
+    {"learning_rate": 1e-3},
+    {"batch_size": 2},
+    {"warmup": 0.9},
+    {"schedule": "constant"},
+    {"schedule": "linear"},
+    {"weight_decay": 5.0},
+    {"max_grad_norm": 1e-3},
+    {"lora": {"rank": 2}},
+    {"lora": {"alpha": 4}},
+    {"lora": {"dropout": 0.5}},
+    {"lora": {"targets": ["q_proj"]}},
+    {"dtype": "bfloat16"},
+    {"seed": 5},
+]
+# What these do is shown by tests of their own: further down, and of `truncation` in test_examples.py.
+SHOWN_ELSEWHERE = {"model", "objective", "max_length", "truncation", "validation", "checkpoint_every"} | {
+    "micro_batch_size",
+    "micro_batch_tokens",
+}
+
+
+def test_no_option_is_without_a_test_of_its_effect() -> None:
+    changed = {name for change in CHANGES for name in change}
+    assert changed | SHOWN_ELSEWHERE == TrainConfig.model_fields.keys()
+    assert {name for change in CHANGES for name in change.get("lora", {})} == LoraOptions.model_fields.keys()
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_every_option_changes_the_result(
     plain_run: Path, change: dict[str, Any], dataset_dir: Path, tmp_path: Path, options: Options
 ) -> None:
@@ -318,3 +330,27 @@ def test_run_json_is_what_is_promised(finished_run: Finished) -> None:
     }
     assert promised <= found.keys()
     assert [span["text"] for span in found["sample"]["spans"] if span["trained"]] == ["positive<|im_end|>"]
+
+
+def test_a_run_is_not_put_where_the_next_build_removes_it(dataset_dir: Path, options: Options) -> None:
+    with pytest.raises(UserError, match="the run folder is a dataset"):
+        train(dataset_dir, dataset_dir, options())
+    assert not (dataset_dir / "run.json").exists()
+
+
+def test_a_folder_that_cannot_be_written_stops_the_run_before_training(
+    dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.run.load_model", lambda *_: pytest.fail("the model was loaded"))
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(UserError, match="cannot write"):
+        train(dataset_dir, tmp_path / "file" / "run", options())
+
+
+def test_a_damaged_adapter_is_an_error(finished_run: Finished, tiny_model_dir: Path, tmp_path: Path) -> None:
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (tmp_path / name).write_bytes((finished_run[0] / name).read_bytes())
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        (tmp_path / name).write_bytes(b"{")
+        with pytest.raises(UserError, match="the adapter does not fit the model"):
+            load_adapter(load_model(str(tiny_model_dir)), tmp_path)
