@@ -20,7 +20,7 @@ from prep.dataset import Dataset, FixAccounting, Manifest, RowAccounting, Templa
 from prep.dedup import remove_duplicates
 from prep.fixes import FixOutcome, apply_fixes, load_fixes
 from prep.render import DETAIL, REASON, number_positions, render_rows
-from prep.rows import ROW_ID, SOURCE, Rows, find_files, read_rows
+from prep.rows import ROW_ID, SOURCE, SPLIT, Rows, find_files, read_rows
 from prep.source import LINE
 from prep.split import assign_splits, split_counts
 from prep.write import DROPPED_SCHEMA, INTENDED_DROPS, os_errors, write_dropped, write_outputs
@@ -149,13 +149,15 @@ class _Prepared:
 
 
 def _prepare(rows: Rows, config: BuildConfig, templates: list[Template], ledger: Path) -> _Prepared:
-    """Maps labels, replays the fixes and assigns splits."""
-    fixes = apply_fixes(_map_labels(rows.frame, config, templates), load_fixes(ledger), ledger.name)
-    # Rechunked, as Polars 2.1 panics on formatting a column of several chunks one of which a filter left empty.
-    split = assign_splits(fixes.frame, config.split, templates[0].input_fields, ledger.name).collect().rechunk()
+    """Maps labels, assigns splits and replays the fixes."""
+    split = assign_splits(_map_labels(rows.frame, config, templates), config.split, templates[0].input_fields)
+    fixes = apply_fixes(split, load_fixes(ledger), ledger.name)
+    # Added rows have no split yet: they are for training. Rechunked, as Polars 2.1 panics on formatting a column of several chunks one of
+    # which a filter left empty.
+    ready = fixes.frame.with_columns(pl.col(SPLIT).fill_null("train")).collect().rechunk()
     fixed = [(source, line, row_id, "fix_drop", reason) for source, line, row_id, reason in fixes.dropped]
     dropped = pl.concat([_rejected(rows), pl.DataFrame(fixed, schema=DROPPED_SCHEMA, orient="row")])
-    return _Prepared(split, dropped, fixes, split.height + dropped.height)
+    return _Prepared(ready, dropped, fixes, ready.height + dropped.height)
 
 
 def _rejected(rows: Rows) -> pl.DataFrame:

@@ -4,9 +4,9 @@ import polars as pl
 
 from prep.config import DedupConfig
 from prep.near import NEAR_DUPLICATE, NEAR_EVAL, mark_near
-from prep.rows import ROW_ID, SOURCE
+from prep.rows import ROW_ID, SOURCE, SPLIT
 from prep.source import LINE
-from prep.split import SPLIT, SPLITS_BY_WORTH, key_of
+from prep.split import SPLITS_BY_WORTH, key_of
 from prep.write import DROPPED_SCHEMA
 from templates.template import Template
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 import polars as pl
 
 from prep.keys import normalise
-from prep.rows import SOURCE
+from prep.rows import SOURCE, SPLIT
 from prep.source import LINE
-from prep.split import SPLIT, SPLITS_BY_WORTH
+from prep.split import SPLITS_BY_WORTH
 
 # The similarity from which Lee et al. 2022 call two texts near-duplicates: for rows that people add.
 NEAR_THRESHOLD = 0.8

@@ -6,9 +6,8 @@ from typing import Any
 import polars as pl
 
 from prep.dataset import EXAMPLE_SCHEMA
-from prep.rows import GROUP, ROW_ID, SOURCE
+from prep.rows import GROUP, ROW_ID, SOURCE, SPLIT
 from prep.source import LINE
-from prep.split import SPLIT
 from templates.compile import plan
 from templates.template import RenderError, Template
 

@@ -1,7 +1,6 @@
 """Raw rows of all sources with their identity and mapped fields, in one frame."""
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -15,9 +14,10 @@ from prep.source import LINE, RECORD, RejectedRow, Source
 ROW_ID = "#row_id"
 SOURCE = "#source"
 GROUP = "#group"
-FIXED_SPLIT = "#split"
-META_COLUMNS = (ROW_ID, SOURCE, LINE, GROUP, FIXED_SPLIT)
-META_SCHEMA = {ROW_ID: pl.String(), SOURCE: pl.String(), LINE: pl.Int64(), GROUP: pl.String(), FIXED_SPLIT: pl.String()}
+SPLIT = "#split"
+META_COLUMNS = (ROW_ID, SOURCE, LINE, GROUP, SPLIT)
+META_SCHEMA = {ROW_ID: pl.String(), SOURCE: pl.String(), LINE: pl.Int64(), GROUP: pl.String(), SPLIT: pl.String()}
+SOURCE_FORMATS: Registry[Source] = Registry("prep.sources", Source, key="name", kind="source format")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,6 @@ class Rows:
         return [name for name in self.frame.collect_schema().names() if name not in META_COLUMNS]
 
 
-@cache
-def source_formats() -> Registry[Source]:
-    """Returns the registry of source formats."""
-    return Registry("prep.sources", Source, key="name", kind="source format")
-
-
 def source_files(source: SourceConfig, base_dir: Path, where: str) -> list[Path]:
     """Returns the files that a source's path names, sorted: a file, all matches of a glob, or the readable files of a folder.
 
@@ -73,7 +67,7 @@ def source_files(source: SourceConfig, base_dir: Path, where: str) -> list[Path]
     if path.is_file():
         return [path]
     if path.is_dir():
-        suffixes = {suffix for one in source_formats().entries.values() for suffix in one.suffixes}
+        suffixes = {suffix for one in SOURCE_FORMATS.entries.values() for suffix in one.suffixes}
         found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in suffixes)
         remedy = f"Put files there that end in one of: {', '.join(sorted(suffixes))}."
     else:
@@ -99,14 +93,15 @@ def format_of(source: SourceConfig, path: Path, where: str) -> Source:
     Raises:
         UserError: the name is unknown, or the ending belongs to no format.
     """
-    formats = source_formats()
     if source.format != "auto":
-        return formats.get(source.format)
-    for one in formats.entries.values():
+        return SOURCE_FORMATS.get(source.format)
+    for one in SOURCE_FORMATS.entries.values():
         if path.suffix.lower() in one.suffixes:
             return one
     raise UserError(
-        f"cannot tell the format of '{path.name}' by its ending", where, f"Name it: 'format:' with one of {', '.join(formats.entries)}."
+        f"cannot tell the format of '{path.name}' by its ending",
+        where,
+        f"Name it: 'format:' with one of {', '.join(SOURCE_FORMATS.entries)}.",
     )
 
 
@@ -166,8 +161,9 @@ def _map_columns(frame: pl.LazyFrame, source: SourceConfig, shown: str, where: s
         ("group", source.group),
     ]:
         if column is not None and column not in columns:
-            remedy = f"It has: {', '.join(columns)}. {did_you_mean(column, columns) if len(columns) > 1 else ''}"
-            raise UserError(f"'{shown}' has no column '{column}'", f"{where}.{key}", remedy.strip())
+            hint = did_you_mean(column, columns)
+            remedy = f"{hint} It has: {', '.join(columns)}." if hint.startswith("Did") else hint
+            raise UserError(f"'{shown}' has no column '{column}'", f"{where}.{key}", remedy)
     alias = source.name or source.path
     # A row without its key is named by its record, or all such rows would be copies of one another.
     named = pl.when(pl.col(source.key).str.len_bytes() > 0).then(source.key).otherwise(RECORD) if source.key else pl.col(RECORD)
@@ -182,7 +178,7 @@ def _map_columns(frame: pl.LazyFrame, source: SourceConfig, shown: str, where: s
         pl.lit(shown).alias(SOURCE),
         pl.col(LINE),
         (pl.col(source.group) if source.group else pl.lit(None, pl.String)).alias(GROUP),
-        pl.lit(source.split, pl.String).alias(FIXED_SPLIT),
+        pl.lit(source.split, pl.String).alias(SPLIT),
         *(pl.col(column).alias(name) for name, column in source.fields.items()),
         *(pl.col(name) for name in kept),
     )

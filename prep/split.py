@@ -1,16 +1,14 @@
-"""Which split a row belongs to: decided on rows, before templating."""
+"""Which split a row belongs to: decided on rows, before fixes and templating."""
 
 import polars as pl
 
 from loopwright.hashing import hash_text, unit_interval
 from prep.config import SPLIT_NAMES, SplitConfig
 from prep.keys import normalise_expr
-from prep.rows import FIXED_SPLIT, GROUP, SOURCE
+from prep.rows import GROUP, SPLIT
 
-SPLIT = "#assigned"
 # In the order in which the survivor of copies is preferred: an evaluation row must not be lost to its copy in train.
 SPLITS_BY_WORTH = ("test", "validation", "train")
-INPUT_KEY = "#input_key"
 _DRAWN = "#drawn"
 
 
@@ -24,24 +22,23 @@ def key_of(fields: list[str]) -> pl.Expr:
     return normalised.map_batches(hash_rows, return_dtype=pl.String)
 
 
-def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[str], ledger_name: str) -> pl.LazyFrame:
-    """Adds the split of each row.
+def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[str]) -> pl.LazyFrame:
+    """Gives each row its split, but for rows of a source that fixes it.
 
     By a hash of the group where there is one (two paraphrases of one complaint must not straddle train and test), else of the
-    normalised input, so that appending rows moves no row that was there. A source may fix the split of all its rows, and rows that the
-    fix ledger added are for training.
+    normalised input, so that appending rows moves no row that was there. The fields must be those before any fix: a corrected typo in an
+    evaluation row must not carry it into train.
 
     Args:
         frame: rows.
         config: shares and seed.
         input_fields: the fields that the model is shown.
-        ledger_name: the source name of added rows.
     """
 
     def draw(keys: pl.Series) -> pl.Series:
         return pl.Series(keys.name, [unit_interval(key, config.seed) for key in keys], pl.Float64)
 
-    key = pl.coalesce(pl.format("group:{}", GROUP), pl.format("input:{}", INPUT_KEY))
+    key = pl.coalesce(pl.format("group:{}", GROUP), pl.format("input:{}", key_of(input_fields)))
     drawn = pl.col(_DRAWN)
     hashed = (
         pl.when(drawn < config.train)
@@ -50,11 +47,9 @@ def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[s
         .then(pl.lit("validation"))
         .otherwise(pl.lit("test"))
     )
-    added = pl.when(pl.col(SOURCE) == ledger_name).then(pl.lit("train"))
     return (
-        frame.with_columns(key_of(input_fields).alias(INPUT_KEY))
-        .with_columns(key.map_batches(draw, return_dtype=pl.Float64).alias(_DRAWN))  # once, and not for each of its uses
-        .with_columns(pl.coalesce(pl.col(FIXED_SPLIT), added, hashed).alias(SPLIT))
+        frame.with_columns(key.map_batches(draw, return_dtype=pl.Float64).alias(_DRAWN))  # once, and not for each of its uses
+        .with_columns(pl.coalesce(SPLIT, hashed).alias(SPLIT))
         .drop(_DRAWN)
     )
 

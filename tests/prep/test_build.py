@@ -385,7 +385,7 @@ def say(**changes: Any) -> dict[str, Any]:
         (
             {},
             say(sources=[{"path": "rows.jsonl", "fields": {"text": "txt"}}]),
-            r"sources\.0\.fields\.text: 'rows\.jsonl' has no column 'txt'\. It has: text, label\. Did you mean 'text'",
+            r"sources\.0\.fields\.text: 'rows\.jsonl' has no column 'txt'\. Did you mean 'text'\? It has: text, label\.",
         ),
         ({}, say(sources=[{"path": "rows.jsonl", "fields": {"#line": "text"}}]), r"mine\.yaml:\d+: 'sources\.0\.fields\.#line"),
         ({}, say(sources=[{"path": "rows.jsonl", "key": "id"}]), r"sources\.0\.key: 'rows\.jsonl' has no column 'id'"),
@@ -432,6 +432,7 @@ def say(**changes: Any) -> dict[str, Any]:
         ),
         ({"fixes.jsonl": "{bad\n"}, {}, r"fixes\.jsonl:1: not valid JSON"),
         ({"fixes.jsonl": '{"op": "add", "after": {"#split": "test"}, "reason": "r"}\n'}, {}, r"fixes\.jsonl:1: 'after\.#split"),
+        ({"ledger/x": ""}, say(fixes="ledger"), r"ledger: cannot read the file: Is a directory"),
         ({"out": "a file"}, {}, r"out: --out is a file\. Name a folder"),
         ({"out/thesis.txt": "x"}, {}, r"out: --out is a folder with other things in it"),
         ({"out/index.html": "x", "out/manifest.json": '{"name": "a web page"}'}, {}, r"out: --out is a folder with other things in it"),
@@ -459,7 +460,7 @@ def test_the_errors_of_all_sources_come_together(tmp_path: Path) -> None:
 
 
 def test_columns_with_the_names_of_the_build_are_no_trouble(tmp_path: Path) -> None:
-    names = ["#line", "#record", "#row_id", "#source", "#group", "#split", "#order", "#assigned", "#reason", "#text", "#messages", "#id"]
+    names = ["#line", "#record", "#row_id", "#source", "#group", "#split", "#order", "#drawn", "#reason", "#text", "#messages", "#id"]
     project = make_project(tmp_path, [{**dict.fromkeys(names, str(index)), **row} for index, row in enumerate(reviews(5))])
     assert project.build().manifest.rows.kept == 5
     project.configure(sources=[{"path": "rows.jsonl", "key": "#id"}])
@@ -607,3 +608,26 @@ def test_expected_shares_of_unknown_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'positiv' is no label") as refused:
         project.build()
     assert refused.value.remedy == "Did you mean 'positive'?"
+
+
+def test_a_run_inside_the_dataset_is_not_lost_to_a_new_build(tmp_path: Path) -> None:
+    project = make_project(tmp_path, reviews(5))
+    project.build()
+    project.write("out/run/adapter_model.safetensors", "hours of work")
+    project.write("rows.jsonl", '{"text": "other", "label": "positive"}')
+    with pytest.raises(UserError, match="holds 'run', which is no part of it. Move it elsewhere"):
+        project.build()
+    assert (tmp_path / "out" / "run" / "adapter_model.safetensors").exists()
+
+
+@pytest.mark.parametrize("damage", ["no parquet at all", "", "cut", "columns"])
+def test_damaged_examples_are_an_error(tmp_path: Path, damage: str) -> None:
+    project = make_project(tmp_path, reviews(5))
+    project.build()
+    parquet = tmp_path / "out" / "examples.parquet"
+    if damage == "columns":
+        pl.read_parquet(parquet).drop("messages").write_parquet(parquet)
+    else:
+        parquet.write_bytes(parquet.read_bytes()[:500] if damage == "cut" else damage.encode())
+    with pytest.raises(UserError, match="damaged or of another version. Build the dataset again"):
+        Dataset.open(tmp_path / "out").examples()

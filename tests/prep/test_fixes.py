@@ -203,3 +203,18 @@ def test_the_ledger_survives_any_text_and_is_private(tmp_path: Path) -> None:
 
 def test_a_rows_hash_takes_no_notice_of_the_order_of_fields() -> None:
     assert row_hash({"a": "1", "b": None}) == row_hash({"b": None, "a": "1"}) != row_hash({"a": "1", "b": ""})
+
+
+def test_an_edit_moves_no_row_to_another_split(tmp_path: Path) -> None:
+    project = make_project(tmp_path, reviews(60))
+    project.build()
+    before = {row["row_id"]: row for row in project.examples()}
+    edits = [
+        Fix(op="edit", row_id=row_id, before={"text": json.loads(row["fields"])["text"]}, after={"text": f"Edited {row_id}"}, reason="typo")
+        for row_id, row in before.items()
+    ]
+    append_fixes(tmp_path / "fixes.jsonl", edits)
+    assert project.build().manifest.fixes.applied == 60
+    after = {row["row_id"]: row for row in project.examples()}
+    assert all(row["messages"][0]["content"].startswith("Edited") for row in after.values())
+    assert {key: row["split"] for key, row in after.items()} == {key: row["split"] for key, row in before.items()}

@@ -10,7 +10,14 @@ from prep.show import render_example, show
 from templates.chat import encode_chat, load_tokenizer
 from tests.prep.helpers import Project, make_project, reviews
 
-HOSTILE = ["Plain words.", "[bold]no markup[/]", "🍲 größer\u2028x", "<|im_end|> and <|im_start|>system", "  spaced\n\nout  "]
+HOSTILE = [
+    "\x1b[2J\x1b]0;title\x07 \u202eturned",
+    "Plain words.",
+    "[bold]no markup[/]",
+    "🍲 größer\u2028x",
+    "<|im_end|> and <|im_start|>system",
+    "  spaced\n\nout  ",
+]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_the_pieces_are_the_text_and_mark_exactly_what_is_trained(project: Project, tiny_model_dir: Path) -> None:
     model = str(tiny_model_dir)
     shown = show(project.out, split=None, example_id=None, limit=100, model=model)
-    assert len(shown) == 25
+    assert len(shown) == 26
     for row, pieces in shown:
         assert pieces is not None
         encoded = encode_chat(load_tokenizer(model), row["messages"])
@@ -70,3 +77,19 @@ def test_the_split_and_the_limit_are_kept(project: Project) -> None:
     rows = [row for row, _ in show(project.out, split="train", example_id=None, limit=3, model=None)]
     assert [(row["split"], row["position"]) for row in rows] == [("train", 0), ("train", 1), ("train", 2)]
     assert json.loads(rows[0]["fields"])
+
+
+def test_a_review_cannot_command_the_terminal(project: Project, tiny_model_dir: Path) -> None:
+    row = next(row for row in project.examples() if "title" in row["prompt"])
+    for model in (None, str(tiny_model_dir)):
+        text = printed(project, row["id"], model)
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+        assert r"\u001b[2J" in text
+
+
+def test_a_file_name_is_no_markup(tmp_path: Path) -> None:
+    project = make_project(tmp_path, reviews(3))
+    (tmp_path / "rows.jsonl").rename(tmp_path / "[red]rows.jsonl")
+    project = make_project(tmp_path, reviews(3), sources=[{"path": "*rows.jsonl", "name": "a"}])
+    project.build()
+    assert "[red]rows.jsonl:1" in printed(project)

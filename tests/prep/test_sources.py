@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwright.errors import UserError
-from prep.rows import source_formats
+from prep.rows import SOURCE_FORMATS
 from prep.source import LINE, RECORD
 
 HEADER = "text,label\n"
@@ -20,7 +20,7 @@ def read(folder: Path, name: str, content: str | bytes, encoding: str = "utf-8")
     """Returns (line, values...) of each row, and (line, reason) of each rejected one."""
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
-    raw = source_formats().get(path.suffix[1:]).read(path, encoding)
+    raw = SOURCE_FORMATS.get(path.suffix[1:]).read(path, encoding)
     frame = raw.frame.collect()
     assert frame.columns[:2] == [LINE, RECORD]
     return frame.drop(RECORD).rows(), [(row.line, row.reason) for row in raw.rejected]
@@ -56,7 +56,7 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
         ("a.json", '[{"text": "a", "label": "1"}]'),
     ):
         (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + content.encode())
-        frame = source_formats().get(name[2:]).read(tmp_path / name, "utf-8").frame.collect()
+        frame = SOURCE_FORMATS.get(name[2:]).read(tmp_path / name, "utf-8").frame.collect()
         assert frame.columns[2:] == ["text", "label"]
 
 
@@ -218,7 +218,7 @@ def test_parquet_values_look_as_from_json(tmp_path: Path) -> None:
         }
     )
     frame.write_parquet(tmp_path / "a.parquet")
-    rows = source_formats().get("parquet").read(tmp_path / "a.parquet", "utf-8").frame.collect().drop(RECORD).to_dicts()
+    rows = SOURCE_FORMATS.get("parquet").read(tmp_path / "a.parquet", "utf-8").frame.collect().drop(RECORD).to_dicts()
     assert rows[0] == {
         LINE: 1,
         "text": "a",
@@ -239,7 +239,7 @@ def test_parquet_values_look_as_from_json(tmp_path: Path) -> None:
 
 def test_a_parquet_value_that_has_no_text_rejects_its_row(tmp_path: Path) -> None:
     pl.DataFrame({"a": [b"bytes", None]}).write_parquet(tmp_path / "a.parquet")
-    raw = source_formats().get("parquet").read(tmp_path / "a.parquet", "utf-8")
+    raw = SOURCE_FORMATS.get("parquet").read(tmp_path / "a.parquet", "utf-8")
     assert [(row.line, row.reason) for row in raw.rejected] == [(1, "bad_value")]
     assert raw.frame.collect()["a"].to_list() == [None]
 
@@ -247,7 +247,7 @@ def test_a_parquet_value_that_has_no_text_rejects_its_row(tmp_path: Path) -> Non
 def test_what_is_no_parquet_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(UserError, match="not a readable Parquet file"):
-        source_formats().get("parquet").read(tmp_path / "a.parquet", "utf-8")
+        SOURCE_FORMATS.get("parquet").read(tmp_path / "a.parquet", "utf-8")
 
 
 @pytest.mark.parametrize("encoding", ["klingon", "hex", "rot13"])
@@ -259,4 +259,4 @@ def test_what_is_no_text_encoding_is_refused(tmp_path: Path, name: str, encoding
 
 def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read the file"):
-        source_formats().get("txt").read(tmp_path, "utf-8")
+        SOURCE_FORMATS.get("txt").read(tmp_path, "utf-8")

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prep.render import render_rows
-from prep.rows import META_SCHEMA, ROW_ID
-from prep.split import SPLIT
+from prep.rows import META_SCHEMA, ROW_ID, SPLIT
 from templates.compile import plan
 from templates.template import Template, parse_template
 from tests.templates.helpers import make_template, message
@@ -122,7 +121,7 @@ def test_a_role_that_is_no_constant_falls_back() -> None:
 
 def frame_of(texts: list[str]) -> pl.DataFrame:
     rows = [{**dict.fromkeys(META_SCHEMA), ROW_ID: str(index), SPLIT: "train", "text": text} for index, text in enumerate(texts)]
-    return pl.DataFrame(rows, schema={**META_SCHEMA, SPLIT: pl.String(), "text": pl.String()})
+    return pl.DataFrame(rows, schema={**META_SCHEMA, "text": pl.String()})
 
 
 def test_constant_messages_are_given_to_every_row() -> None:
