@@ -16,7 +16,7 @@ DEFAULT_SYSTEMS = ("base", "adapter", "constant", "linear")
 class EvalsConfig(BaseModel):
     """What `evals run` evaluates, and how."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = None
     """The base model: a known name, a folder or a hub name; default: the one that the adapter was trained on."""

@@ -9,7 +9,7 @@ Test = Literal["mcnemar_exact", "cluster_sign_flip", "bootstrap"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class MetricValue(_Model):

@@ -20,7 +20,7 @@ FieldName = Annotated[str, Field(pattern=r"^[^#]")]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SourceConfig(_Model):

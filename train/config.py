@@ -14,7 +14,7 @@ Truncation = Literal["raise", "drop"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LoraOptions(_Model):

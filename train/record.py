@@ -30,7 +30,7 @@ class Sample(BaseModel):
 class RunRecord(BaseModel):
     """`run.json`. Written last: a folder that has it holds a finished run."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid")
 
     loopwright_version: str
     objective: str
