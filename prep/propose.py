@@ -16,6 +16,7 @@ from loopwright.config import load_lines
 from prep.dataset import Dataset
 from prep.drafts import Draft
 from prep.fixes import Fields, row_hash
+from prep.lint.drafts import answer_field
 from prep.lint.run import LintOptions, lint
 
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
@@ -70,9 +71,9 @@ def propose(dataset_path: Path, *, failures_path: Path | None = None, model: str
 
 
 def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:
-    """Returns by row id: the place, split, choices and fields of the row, those of all its examples."""
+    """Returns each row's first example by row id, with the fields of all its examples."""
     rows: dict[str, dict[str, Any]] = {}
-    columns = ("row_id", "source", "line", "split", "template", "choices", "fields")
+    columns = ("row_id", "source", "line", "split", "template", "label", "choices", "fields", "messages", "chosen", "target", "text")
     for row in dataset.examples().select(columns).collect().iter_rows(named=True):
         known = rows.setdefault(row["row_id"], {**row, "fields": {}})
         known["fields"] |= json.loads(row["fields"])
@@ -118,7 +119,7 @@ def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], da
 
 def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Dataset) -> Draft:
     fields: Fields = row["fields"]
-    name = answer_field(row, dataset)
+    name = answer_field(row, fields, dataset.manifest) or list(fields)[-1]
     proposed: str | None = None
     if row["choices"]:  # a label can be proposed; an answer in words is for a person to write
         verbalizer = dataset.manifest.template(row["template"]).verbalizer
@@ -150,15 +151,6 @@ def _request(failure: _Failure, row: dict[str, Any], *, num_near: int) -> Draft:
         reason=f"{failure.id} failed{expected} and {teaches}; write a new row of that kind, not a copy",
         evidence={"failures": [failure.id]},
     )
-
-
-def answer_field(row: dict[str, Any], dataset: Dataset) -> str:
-    """Returns the field that holds a row's answer: its label for a classification, else the last field that its template declares."""
-    fields: list[str] = list(row["fields"])
-    if row["choices"]:
-        keys = set(dataset.manifest.template(row["template"]).verbalizer)
-        return next((name for name in reversed(fields) if row["fields"][name] in keys), fields[-1])
-    return fields[-1]
 
 
 def _place(row: dict[str, Any]) -> str:

@@ -48,13 +48,14 @@ def _entry(draft: Draft, diagnostic: "Diagnostic") -> dict[str, Any]:
     }
 
 
-def answer_field(row: Mapping[str, Any], fields: Mapping[str, Any], manifest: Manifest) -> str | None:
+def answer_field(row: Mapping[str, Any], fields: dict[str, Any], manifest: Manifest) -> str | None:
     """Returns the mapped field that holds an example's answer: its text stands in the answer, or its value is labelled with that word."""
     answer = example_answer(row)
     if answer is None:
         return None
     texts = {name: value.strip() for name, value in fields.items() if isinstance(value, str)}
-    for name, text in texts.items():
+    # From the last field: templates declare what is shown before what is answered, and a review may say just "positive".
+    for name, text in reversed(texts.items()):
         if text == answer.strip():
             return name
     word = row["choices"][row["label"]] if row["choices"] and row["label"] is not None else None
@@ -63,7 +64,7 @@ def answer_field(row: Mapping[str, Any], fields: Mapping[str, Any], manifest: Ma
         keys = {key for key, value in verbalizer.items() if value == word}
         labels = manifest.config.get("labels") or {}
         raw = keys | {value for value, key in labels.items() if key in keys}
-        return next((name for name, value in fields.items() if str(value).strip() in raw), None)
+        return next((name for name, value in reversed(fields.items()) if str(value).strip() in raw), None)
     contained = [name for name, text in texts.items() if text and text in answer]
     return max(contained, key=lambda name: len(texts[name]), default=None)
 

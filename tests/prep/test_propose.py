@@ -62,6 +62,15 @@ def test_the_nearest_rows_that_answer_otherwise_are_to_be_looked_at(project: Pro
     assert not draft.accept and not draft.safe
 
 
+def test_a_text_that_reads_like_a_label_is_not_taken_for_it(tmp_path: Path) -> None:
+    project = make_project(tmp_path, sources=SOURCES)
+    project.write_rows([{"text": "positive", "label": "positive"}, *TRAIN], "train.jsonl")
+    project.write_rows([{"text": "Question?", "label": "negative"}], "validation.jsonl")
+    project.build()
+    [draft] = [one for one in drafts_of(project, failure(project, 1, [(1, 0.9, False)])) if one.op == "relabel"]
+    assert (draft.before, draft.after) == ({"label": "positive"}, {"label": "negative"})
+
+
 def test_where_no_row_is_near_a_new_one_is_asked_for(project: Project) -> None:
     [draft] = drafts_of(project, failure(project, 1, [(1, 0.1, False)]))
     assert (draft.op, draft.after) == ("add", {"text": None, "label": None})
