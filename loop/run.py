@@ -1,13 +1,13 @@
 """One round: build, lint, train, evaluate, propose fixes, and compare with the round before."""
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from evals.config import EvalsConfig, override
 from evals.report import Report
-from evals.run import Progress, evaluate_dataset
+from evals.prediction import Progress
+from evals.run import evaluate_dataset
 from evals.write import FAILURES_NAME
 from loop.compare import compare_rounds
 from loop.config import LoopConfig
@@ -19,7 +19,8 @@ from loopwright.hashing import hash_text
 from prep.build import BuildResult, build
 from prep.config import load_section
 from prep.drafts import save_drafts
-from prep.lint.run import LintOptions, LintReport, lint
+from prep.lint.render import as_statistics
+from prep.lint.run import LintOptions, lint
 from prep.propose import propose
 from prep.summary import print_build
 from train.config import TrainConfig
@@ -102,7 +103,7 @@ def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool 
     notice(f"== round {number}: lint ==")
     found = lint(folder / "dataset", options=LintOptions(model=options.train.model))
     write_json(folder / "lint.json", found.as_json())
-    _print_lint(found)
+    notice(as_statistics(found))
     notice(f"== round {number}: train ==")
     run = _train(folder, options.train, fresh=not built.cached)
     notice(f"== round {number}: evaluate ==")
@@ -152,9 +153,3 @@ def _stop_at_stale(built: BuildResult, options: LoopConfig) -> None:
             f"{built.manifest.config['fixes']}:{stale[0]['line']}",
             "Mend or remove them, or set 'loop: {allow_stale: true}' to go on without them.",
         )
-
-
-def _print_lint(report: LintReport) -> None:
-    counts = Counter(diagnostic.severity for diagnostic in report.diagnostics)
-    shown = ", ".join(f"{count} {severity}s" for severity, count in counts.items()) or "nothing"
-    notice(f"found {shown}: {', '.join(f'{code} {count}' for code, count in report.summary.items())}")
