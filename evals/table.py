@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from evals.report import Report
 from evals.verdict import format_p
+from loopwright.console import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,7 +57,7 @@ def verdict_markup(report: Report) -> str:
     """Returns the verdict line in Rich markup, its text escaped."""
     from rich.markup import escape
 
-    return f"[{_COLOURS[report.verdict_detail.outcome]}]{escape(report.verdict)}[/]"
+    return f"[{_COLOURS[report.verdict_detail.outcome]}]{escape(printable(report.verdict))}[/]"
 
 
 def _table(title: str, columns: dict[str, str]) -> "Table":
@@ -64,7 +65,7 @@ def _table(title: str, columns: dict[str, str]) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=escape(printable(title)), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, side in columns.items():
         table.add_column(name, justify="right" if side == "right" else "left", no_wrap=side == "right", overflow="fold")
     return table
@@ -73,4 +74,4 @@ def _table(title: str, columns: dict[str, str]) -> "Table":
 def _escaped(*cells: str) -> list[str]:
     from rich.markup import escape
 
-    return [escape(cell) for cell in cells]
+    return [escape(printable(cell)) for cell in cells]

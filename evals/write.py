@@ -7,15 +7,16 @@ import polars as pl
 
 from evals.config import EvalsConfig
 from loopwright.errors import UserError
-from loopwright.files import PRIVATE_MODE, atomic_dir, write_atomic, write_json_lines
+from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
 
 if TYPE_CHECKING:
-    from evals.run import Evaluation
+    from evals.evaluation import Evaluation
 
 REPORT_NAME = "report.json"
 PAGE_NAME = "report.html"
 PREDICTIONS_NAME = "predictions.parquet"
 FAILURES_NAME = "failures.jsonl"
+_EVALUATION_NAMES = frozenset({REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME})
 
 
 def check_out(out: Path, dataset_path: Path) -> None:
@@ -28,8 +29,11 @@ def check_out(out: Path, dataset_path: Path) -> None:
         raise UserError("the output folder is the dataset itself", str(out), "Choose another folder for --out.")
     if out.exists() and not out.is_dir():
         raise UserError("there is a file where the output folder is to be", str(out), "Choose another folder for --out.")
-    if out.is_dir() and any(out.iterdir()) and not (out / REPORT_NAME).is_file():
-        raise UserError("the folder holds something else than an evaluation", str(out), "Choose an empty or new folder for --out.")
+    # The whole folder is replaced, and with it drafts that somebody corrected and left inside.
+    if out.is_dir() and (strangers := sorted({path.name for path in out.iterdir()} - _EVALUATION_NAMES)):
+        cause = f"the folder holds something else than an evaluation: '{strangers[0]}'"
+        raise UserError(cause, str(out), "Move it elsewhere, or choose an empty or new folder for --out.")
+    require_writable(out.resolve().parent)
 
 
 def write_evaluation(evaluation: "Evaluation", out: Path, config: EvalsConfig) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loopwright.console import console, make_app, notice, print_json, run_app
+from loopwright.console import console, make_app, notice, print_json, print_view, run_app
 from loopwright.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def status(config: Config, out: Out = None, as_json: Json = False) -> None:
     if as_json:
         print_json([record.model_dump(mode="json") for record in records])
     elif records:
-        console().print(rounds_table(records))
+        print_view(rounds_table(records))
     else:
         notice(f"no round in {rounds_dir} yet. Run one: loop run {config}")
 

@@ -7,6 +7,7 @@ from rich.table import Table
 from evals.report import MetricValue
 from evals.verdict import format_p
 from loop.record import Comparison, RoundRecord, tuned_metrics
+from loopwright.console import printable
 
 
 def comparison_table(record: RoundRecord, comparison: Comparison) -> Table:
@@ -45,9 +46,9 @@ def rounds_table(records: list[RoundRecord]) -> Table:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=escape(printable(title)), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, name in enumerate(columns):
-        table.add_column(escape(name), justify="right" if index else "left", overflow="fold")
+        table.add_column(escape(printable(name)), justify="right" if index else "left", overflow="fold")
     return table
 
 

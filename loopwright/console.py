@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,24 @@ from loopwright.errors import ExitCode, UserError, UserErrors, missing_extra
 
 if TYPE_CHECKING:
     import typer
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 # What the `train` extra brings, by the names under which it is imported.
 _TRAIN_MODULES = frozenset({"datasets", "evaluate", "gguf", "peft", "rouge_score", "safetensors", "scipy", "sklearn", "torch"})
+
+_MAX_ERRORS = 50  # one mistake can make an error of each row
+
+# What a terminal obeys instead of showing: control characters, and marks that turn the direction of the text around them. Line ends and
+# tabs stay; half characters go, as no output can encode them.
+_COMMANDS = re.compile("(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Returns a text with what a terminal would obey written out, as `\u001b`; within JSON that says the same as before.
+
+    Corpus text, names, paths and answers are strangers' words: an escape sequence in a review could clear the screen or forge a verdict.
+    """
+    return _COMMANDS.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 @cache
@@ -27,14 +43,32 @@ def console() -> "Console":
 
 def notice(text: str) -> None:
     """Prints a line for people, to stderr, taking no part of it for markup."""
-    console().print(text, markup=False, soft_wrap=True)
+    console().print(printable(text), markup=False, soft_wrap=True)
 
 
 def print_result(text: str) -> None:
-    """Prints a result to stdout, as it is. A reader that leaves early, as `head` does, ends the program without an error."""
-    try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Prints a result to stdout. A reader that leaves early, as `head` does, ends the program without an error."""
+    with _reader_may_leave():
+        sys.stdout.write(printable(text if text.endswith("\n") else text + "\n"))
         sys.stdout.flush()
+
+
+def print_view(view: "RenderableType") -> None:
+    """Prints a result that is laid out for people, such as a table, to stdout. What it shows of the data must be `printable`."""
+    from rich.console import Console
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # Rich's own way out is exit code 1
+
+    with _reader_may_leave():
+        Output(highlight=False).print(view)
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it closes it
         sys.exit(ExitCode.FINE)
@@ -46,10 +80,13 @@ def print_json(value: Any) -> None:
 
 
 def print_error(error: UserError) -> None:
-    """Prints an error, or each of several, without a traceback."""
-    for one in error.errors if isinstance(error, UserErrors) else (error,):
+    """Prints an error, or each of several up to 50, without a traceback."""
+    errors = error.errors if isinstance(error, UserErrors) else (error,)
+    for one in errors[:_MAX_ERRORS]:
         console().print("[bold red]error:[/]", end=" ")
-        console().print(str(one), markup=False, soft_wrap=True)
+        console().print(printable(str(one)), markup=False, soft_wrap=True)
+    if len(errors) > _MAX_ERRORS:
+        notice(f"and {len(errors) - _MAX_ERRORS:,} more errors")
 
 
 def make_app(help_text: str) -> "typer.Typer":

@@ -53,6 +53,19 @@ def atomic_file(path: Path, *, private: bool = False) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def require_writable(folder: Path) -> None:
+    """Makes sure that a folder can be made and written to, before hours of work go into what it is to hold. Leaves nothing behind.
+
+    Raises:
+        UserError: it cannot.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=existing)).rmdir()
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
 @contextmanager
 def atomic_dir(path: Path) -> Iterator[Path]:
     """Yields an empty folder beside `path`; on a clean exit it takes the place of `path` in one step.

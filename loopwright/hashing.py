@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from loopwright.errors import UserError
+
 _FILE_CHUNK_BYTES = 1 << 20
 
 
@@ -26,10 +28,13 @@ def hash_file(path: Path) -> str:
     """Returns the sha256 of a file's bytes, in hex.
 
     Raises:
-        OSError: the file cannot be read.
+        UserError: the file cannot be read.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_FILE_CHUNK_BYTES):
-            digest.update(chunk)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_FILE_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise UserError(f"cannot read the file: {error.strerror}", str(path), "Check the path and its permissions.") from error
     return digest.hexdigest()

@@ -1,13 +1,18 @@
 """What can be refused before any work is done: folders, templates, outputs, fields and labels that do not go together."""
 
 from pathlib import Path
+from typing import get_args
 
 from loopwright.errors import UserError, did_you_mean, raise_all
 from loopwright.files import read_json
-from prep.config import BuildConfig
+from prep.config import BuildConfig, Output
+from prep.dataset import MANIFEST_NAME
 from prep.rows import Rows
 from templates.library import library_template
 from templates.template import Template, load_template
+
+# All that a build writes at the top of its folder, whatever the config.
+_DATASET_NAMES = frozenset({*get_args(Output), MANIFEST_NAME, "README.md", "build.log", "dropped.jsonl", "examples.parquet"})
 
 
 def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Template]:
@@ -39,8 +44,14 @@ def check_out(out: Path) -> None:
     """
     if out.is_file():
         raise UserError("--out is a file", str(out), "Name a folder.")
-    if out.is_dir() and any(out.iterdir()) and not _is_ours(out / "manifest.json"):
+    if out.is_dir() and any(out.iterdir()) and not _is_ours(out / MANIFEST_NAME):
         raise UserError("--out is a folder with other things in it", str(out), "Name a new folder, or that of an older dataset.")
+    # The whole folder is replaced, and with it a run or an evaluation that somebody put inside.
+    strangers = sorted({path.name for path in out.iterdir()} - _DATASET_NAMES) if out.is_dir() else []
+    if strangers:
+        raise UserError(
+            f"the dataset's folder holds '{strangers[0]}', which is no part of it", str(out), "Move it elsewhere, or name a new folder."
+        )
 
 
 def _is_ours(manifest: Path) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from loopwright.console import console, make_app, notice, print_json, print_result, run_app
+from loopwright.console import make_app, notice, print_json, print_result, print_view, run_app
 from prep.fix_cli import fix_app
 from prep.lint.cli import register as register_lint
 
@@ -61,8 +61,6 @@ def show(
     """Show rendered examples, and which of their tokens are trained."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from prep.show import render_example
     from prep.show import show as show_examples
 
@@ -70,9 +68,8 @@ def show(
     if as_json:
         print_json([{**row, "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown])
         return
-    output = Console(highlight=False)
     for row, pieces in shown:
-        output.print(render_example(row, pieces))
+        print_view(render_example(row, pieces))
 
 
 @templates_app.command("list")
@@ -89,7 +86,7 @@ def list_templates(as_json: Json = False) -> None:
     table = Table("name", "forms", "inputs", "what it does")
     for one in found:
         table.add_row(one.name, ", ".join(one.kinds), ", ".join(one.header.inputs), one.header.description)
-    console().print(table)
+    print_view(table)
 
 
 @templates_app.command("show")

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from loopwright.errors import UserError
 
+MANIFEST_NAME = "manifest.json"
+
 MESSAGES: pl.DataType = pl.List(pl.Struct({"role": pl.String(), "content": pl.String}))
 
 EXAMPLE_SCHEMA = pl.Schema(
@@ -103,7 +105,7 @@ class Dataset:
         Raises:
             UserError: the folder is not there, or is none that `prep build` wrote.
         """
-        manifest_path = path / "manifest.json"
+        manifest_path = path / MANIFEST_NAME
         if not manifest_path.is_file():
             cause = "the folder holds no dataset: there is no manifest.json in it" if path.is_dir() else "there is no such dataset folder"
             raise UserError(cause, str(path), "Make one with: prep build CONFIG --out DIR")
@@ -117,10 +119,16 @@ class Dataset:
         """Returns the examples, all or of one split, with `EXAMPLE_SCHEMA`.
 
         Raises:
-            UserError: examples.parquet is missing.
+            UserError: examples.parquet is missing, damaged or of another version.
         """
         parquet = self.path / "examples.parquet"
         if not parquet.is_file():
             raise UserError("examples.parquet is missing", str(self.path), "Build the dataset again.")
         frame = pl.scan_parquet(parquet)
+        try:
+            known = frame.collect_schema() == EXAMPLE_SCHEMA
+        except (pl.exceptions.PolarsError, OSError):
+            known = False
+        if not known:
+            raise UserError("examples.parquet is damaged or of another version", str(self.path), "Build the dataset again.")
         return frame if split is None else frame.filter(pl.col("split") == split)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loopwright.console import printable
 from loopwright.errors import UserError, did_you_mean
 from prep.dataset import Dataset
 
@@ -79,22 +80,22 @@ def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "Renderab
     if pieces is not None:
         text = Text()
         for piece in pieces:
-            text.append(piece.text, style="bold black on green" if piece.trained else "dim")
+            text.append(printable(piece.text), style="bold black on green" if piece.trained else "dim")
         trained = sum(piece.num_tokens for piece in pieces if piece.trained)
         lines += [text, Text(f"{sum(piece.num_tokens for piece in pieces)} tokens, {trained} of them trained (green)", style="italic")]
     else:
         for message in row["messages"] or []:
-            lines += [Text(message["role"], style="bold cyan"), Text(message["content"] or "")]
+            lines += [Text(message["role"], style="bold cyan"), Text(printable(message["content"] or ""))]
         for part in ("prompt", "target", "text"):
             if row[part] is not None:
-                lines += [Text(part, style="bold cyan"), Text(row[part])]
+                lines += [Text(part, style="bold cyan"), Text(printable(row[part]))]
         for part in ("chosen", "rejected"):
             for message in row[part] or []:
-                lines += [Text(part, style="bold cyan"), Text(message["content"] or "")]
+                lines += [Text(part, style="bold cyan"), Text(printable(message["content"] or ""))]
         if row["choices"]:
-            lines += [Text("choices", style="bold cyan"), Text(", ".join(row["choices"]))]
-    title = f"{row['source']}:{row['line']}  {row['split']}  {row['template']}"
-    return Panel(Group(*lines), title=title, subtitle=row["id"], title_align="left", subtitle_align="left")
+            lines += [Text("choices", style="bold cyan"), Text(printable(", ".join(row["choices"])))]
+    title = Text(printable(f"{row['source']}:{row['line']}  {row['split']}  {row['template']}"))
+    return Panel(Group(*lines), title=title, subtitle=Text(row["id"]), title_align="left", subtitle_align="left")
 
 
 def show(

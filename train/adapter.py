@@ -68,6 +68,7 @@ def load_adapter(model: Model, folder: Path, name: str = "default") -> Model:
         UserError: the folder holds no adapter, or one that does not fit this model.
     """
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     require_adapter(folder)
     try:
@@ -76,7 +77,7 @@ def load_adapter(model: Model, folder: Path, name: str = "default") -> Model:
                 model.load_adapter(str(folder), adapter_name=name, autocast_adapter_dtype=False)
             else:
                 model = PeftModel.from_pretrained(model, folder, adapter_name=name, autocast_adapter_dtype=False)
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
         cause = f"the adapter does not fit the model: {str(error).strip().splitlines()[0]}"
         raise UserError(cause, str(folder), "Give the base model that it was trained on (run.json names it).") from error
     return model.eval()

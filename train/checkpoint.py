@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
@@ -98,7 +99,7 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
         losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
         require_same(state["identity"], identity, folder)
         return Checkpoint(Progress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS))
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError, SafetensorError) as error:
         raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Start again with --overwrite.") from error
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loopwright.console import console, make_app, notice, print_json, run_app
+from loopwright.console import console, make_app, notice, print_json, print_view, printable, run_app
 
 if TYPE_CHECKING:
     from train.chat import Answers
@@ -128,7 +128,7 @@ def _list_models(as_json: bool) -> None:
     for model in found:
         ready = "yes" if model.ready else f"no: train models fetch {model.name}"
         table.add_row(model.name, ready, f"{model.parameters / 1e6:.0f}M", model.licence, f"{model.description}\n{model.path}")
-    console().print(table)
+    print_view(table)
 
 
 def _plain(value: Any) -> Any:
@@ -146,7 +146,7 @@ def _show(answers: "Answers") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("base", "tuned", title=Text(answers.question), expand=True)
+    table = Table("base", "tuned", title=Text(printable(answers.question)), expand=True)
     table.columns[0].ratio = table.columns[1].ratio = 1
-    table.add_row(Text(answers.base), Text(answers.tuned))  # Text: an answer's brackets are no markup
-    console().print(table)
+    table.add_row(Text(printable(answers.base)), Text(printable(answers.tuned)))  # Text: an answer's brackets are no markup
+    print_view(table)

@@ -74,6 +74,7 @@ def load_model(name: str, dtype: Dtype = "auto") -> Model:
         UserError: the model is not there, or cannot be loaded.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -85,7 +86,7 @@ def load_model(name: str, dtype: Dtype = "auto") -> Model:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=resolve_dtype(dtype), use_safetensors=True, trust_remote_code=False, local_files_only=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise _cannot_load(name, error) from error
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 

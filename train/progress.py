@@ -29,7 +29,7 @@ class TrainingBar:
             MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]}  {task.fields[speed]} tokens/s"),
             TextColumn("left"),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TimeRemainingColumn(compact=True),
         )
         self._progress = Progress(*columns, console=console(), refresh_per_second=4)
         self._task = self._progress.add_task("training", total=num_steps, completed=num_done, loss="...", speed="...")

@@ -7,8 +7,8 @@ from typing import Any
 from loopwright import __version__
 from loopwright.console import notice
 from loopwright.errors import UserError
-from loopwright.files import atomic_file
-from prep.dataset import Dataset
+from loopwright.files import atomic_file, require_writable
+from prep.dataset import MANIFEST_NAME, Dataset
 from templates.chat import load_tokenizer
 from train import checkpoint
 from train.adapter import CONFIG_NAME, WEIGHTS_NAME, add_adapter, save_adapter
@@ -43,7 +43,10 @@ def train(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool
 
     dataset = Dataset.open(dataset_dir)
     objective = OBJECTIVES.get(config.objective)
+    if (run_dir / MANIFEST_NAME).exists():
+        raise UserError("the run folder is a dataset, which the next build replaces", str(run_dir), "Give another --out.")
     finished = _finished_run(run_dir, resume=resume, overwrite=overwrite)
+    require_writable(run_dir)
     folder = model_folder(config.model)
     tokenizer = load_tokenizer(config.model)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))

@@ -174,7 +174,7 @@ def test_command_line(config: Path, rounds_dir: Path) -> None:
     shown = runner.invoke(app, ["status", str(config), "--out", str(rounds_dir), "--json"])
     assert [one["number"] for one in json.loads(shown.stdout)] == [1]
     table = runner.invoke(app, ["status", str(config), "--out", str(rounds_dir)])
-    assert "round" in table.stderr
+    assert "round" in table.stdout
 
 
 def test_rounds_lie_where_the_config_says(config: Path) -> None:

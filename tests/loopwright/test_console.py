@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -6,15 +7,26 @@ import time
 
 import pytest
 
+from loopwright.console import console, notice, print_error, print_result, printable
+from loopwright.errors import UserError
+
 PROGRAM = """
 import sys, time
 import typer
-from loopwright.console import make_app, print_json, run_app, notice
+from loopwright.console import make_app, print_json, print_view, run_app, notice
 from loopwright.errors import UserError, UserErrors
 app = make_app("test")
 
 @app.command()
 def fail(): raise UserErrors([UserError("[one] is wrong", "a.yaml:1", "Mend it."), UserError("two", "b")])
+
+@app.command()
+def many(): raise UserErrors([UserError(f"row {number}") for number in range(10_000)])
+
+@app.command()
+def views():
+    for _ in range(10_000):
+        print_view("x" * 30)
 
 @app.command()
 def wait():
@@ -85,6 +97,44 @@ def test_an_interruption_exits_130() -> None:
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f'"{sys.executable}" -c "$0" flood | head -n 1', PROGRAM],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_a_terminal_would_obey_is_written_out() -> None:
+    assert printable("a\x1b[31mb\x07\x9b2J\u202ec\rd\ud83d") == r"a\u001b[31mb\u0007\u009b2J\u202ec\u000dd\ud83d"
+    ordinary = "line\n\ttab\r\nعربى 😀 \u200f [bold]"
+    assert printable(ordinary) == ordinary
+
+
+def test_json_says_the_same_when_it_is_made_printable() -> None:
+    value = {"text": 'esc \x1b csi \x9b rlo \u202e half \ud83d quote " backslash \\u001b'}
+    assert json.loads(printable(json.dumps(value, ensure_ascii=False))) == value
+
+
+@pytest.mark.parametrize("door", ["notice", "error", "result"])
+def test_every_door_writes_out_escapes(door: str, capfd: pytest.CaptureFixture[str]) -> None:
+    console.cache_clear()
+    doors = {"notice": notice, "error": lambda text: print_error(UserError(text)), "result": print_result}
+    doors[door]("\x1b[2Jcleared")
+    output = "".join(capfd.readouterr())
+    assert "\x1b" not in output and r"\u001b[2Jcleared" in output
+    console.cache_clear()
+
+
+def test_one_mistake_in_each_row_does_not_flood_the_terminal() -> None:
+    done = run("many")
+    assert done.stderr.count("error:") == 50
+    assert done.stderr.endswith("and 9,950 more errors\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGPIPE there")
+def test_a_reader_of_a_view_may_leave_early_too() -> None:
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f'"{sys.executable}" -c "$0" views | head -n 1', PROGRAM],
         capture_output=True,
         text=True,
         check=False,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwright.errors import UserError
-from loopwright.files import atomic_dir, atomic_file, read_json, read_json_lines, write_atomic, write_json_lines
+from loopwright.files import atomic_dir, atomic_file, read_json, read_json_lines, require_writable, write_atomic, write_json_lines
 
 # Kills itself before its first line of Python, before its second, and so on until a write ends; prints what each death left behind.
 KILLED = """
@@ -189,3 +189,12 @@ def test_a_write_that_the_disk_refuses_leaves_the_old_file(tmp_path: Path) -> No
     assert "UserError: " in done.stderr and "cannot write" in done.stderr
     assert read_json(path) == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    for folder in (tmp_path, tmp_path / "new", tmp_path / "a" / "b"):
+        require_writable(folder)
+    with pytest.raises(UserError, match="cannot write"):
+        require_writable(tmp_path / "file" / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

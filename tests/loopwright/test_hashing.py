@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopwright.errors import UserError
 from loopwright.hashing import hash_file, hash_text, unit_interval
 
 PARTS = st.lists(st.none() | st.text(max_size=4), max_size=4)
@@ -34,3 +36,9 @@ def test_the_unit_interval_is_half_open(key: str, seed: int) -> None:
 def test_a_file_is_hashed_by_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc" * 1_000_000)
     assert hash_file(tmp_path / "a") == "f4096a131e7e6ebfa7a512b5c299e13b065df34d15624ee1202ab394cc4d7e90"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(UserError, match=f"{path}: cannot read the file"):
+            hash_file(path)

@@ -615,7 +615,7 @@ def test_a_run_inside_the_dataset_is_not_lost_to_a_new_build(tmp_path: Path) -> 
     project.build()
     project.write("out/run/adapter_model.safetensors", "hours of work")
     project.write("rows.jsonl", '{"text": "other", "label": "positive"}')
-    with pytest.raises(UserError, match="holds 'run', which is no part of it. Move it elsewhere"):
+    with pytest.raises(UserError, match=r"holds 'run', which is no part of it\. Move it elsewhere"):
         project.build()
     assert (tmp_path / "out" / "run" / "adapter_model.safetensors").exists()
 
@@ -629,5 +629,5 @@ def test_damaged_examples_are_an_error(tmp_path: Path, damage: str) -> None:
         pl.read_parquet(parquet).drop("messages").write_parquet(parquet)
     else:
         parquet.write_bytes(parquet.read_bytes()[:500] if damage == "cut" else damage.encode())
-    with pytest.raises(UserError, match="damaged or of another version. Build the dataset again"):
+    with pytest.raises(UserError, match=r"damaged or of another version\. Build the dataset again"):
         Dataset.open(tmp_path / "out").examples()

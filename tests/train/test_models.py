@@ -105,3 +105,13 @@ def test_embedded_model_is_fetched_for_real(tmp_path: Path, monkeypatch: pytest.
     assert "<|im_start|>" in str(tokenizer.chat_template)
     assert load_model("embedded").num_parameters() == known_models.KNOWN_MODELS["embedded"].num_parameters
     load_tokenizer.cache_clear()
+
+
+def test_damaged_weights_are_an_error(tiny_model_dir: Path, tmp_path: Path) -> None:
+    for file in tiny_model_dir.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = tmp_path / "model.safetensors"
+    for damaged in (b"", b"no safetensors", weights.read_bytes()[:1000]):
+        weights.write_bytes(damaged)
+        with pytest.raises(UserError, match="cannot load the model"):
+            load_model(str(tmp_path))
