@@ -31,9 +31,9 @@ def commands_page() -> str:
     page = [
         "# Commands",
         "",
-        "Progress and what a command did go to stderr; what was asked for goes to stdout. Exit codes: 0 fine, 1 findings or a failed gate, ",
+        "Progress and what a command did go to stderr; what was asked for goes to stdout. Exit codes: 0 fine, 1 findings or a failed gate,",
     ]
-    page[-1] += "2 could not run, 130 interrupted."
+    page[-1] += " 2 could not run, 130 interrupted."
     for name, app in (("prep", prep.cli.app), ("train", train.cli.app), ("evals", evals.cli.app), ("loop", loop.cli.app)):
         for path, command in _leaves(typer.main.get_command(app), name):
             page += ["", f"## {path}", "", command.help or "", "", "| option | what it does | default |", "|---|---|---|"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from loopwright.console import notice
 from loopwright.errors import UserError
+from prep.source import is_utf8
 from templates.chat import Message, encode_prompt, load_tokenizer
 from train.adapter import load_adapter
 from train.models import Model, load_model, model_folder
@@ -68,12 +69,17 @@ class Comparison:
         """Answers a question greedily, with the adapter off and on.
 
         Raises:
-            UserError: the question is empty, or the chat template refuses it.
+            UserError: the question is empty, no text or longer than the model can take, or the chat template refuses it.
         """
         if not question.strip():
             raise UserError("the question is empty", remedy='Ask something: --ask "..."')
+        if not is_utf8(question):
+            raise UserError("the question is not UTF-8", remedy="Type it in a terminal that is set to UTF-8.")
         messages: list[Message] = [{"role": "system", "content": self.system}] if self.system else []
         input_ids = encode_prompt(self.tokenizer, [*messages, {"role": "user", "content": question}])
+        limit = getattr(self.model.config, "max_position_embeddings", None)
+        if limit is not None and len(input_ids) >= limit:
+            raise UserError(f"the question has {len(input_ids)} tokens, and the model takes {limit}", remedy="Ask a shorter one.")
         with self.model.disable_adapter():
             base = self._generate(input_ids)
         return Answers(question, self.system, base, self._generate(input_ids))

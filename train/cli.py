@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loopwright.console import console, make_app, notice, print_json, print_view, printable, run_app
+from loopwright.console import console, make_app, notice, print_error, print_json, print_view, printable, run_app
 
 if TYPE_CHECKING:
     from train.chat import Answers
@@ -110,7 +110,10 @@ def chat(
         return
     notice("Ask away; an empty line or end of file ends it.")
     while question := _prompt():
-        _show(comparison.ask(question))
+        try:
+            _show(comparison.ask(question))
+        except UserError as error:
+            print_error(error)  # and go on: loading the model again takes longer than asking again
 
 
 def _list_models(as_json: bool) -> None:

@@ -115,3 +115,15 @@ def test_every_command_has_help(command: Command, arguments: tuple[str, ...]) ->
     code, out, _ = command(*arguments, "--help")
     assert code == ExitCode.FINE
     assert "Usage:" in out
+
+
+def test_a_question_that_cannot_be_asked_does_not_end_the_chat(
+    command: Command, finished_run: tuple[Path, RunRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = iter(["half \udcff", "soup " * 1000, "The soup", ""])
+    monkeypatch.setattr("builtins.input", lambda *_: next(lines))
+    code, out, err = command("chat", "--adapter", finished_run[0], "--max-new-tokens", "2")
+    assert code == ExitCode.FINE
+    assert "the question is not UTF-8" in err
+    assert "tokens, and the model takes 512" in err
+    assert out.count("tuned") == 1
