@@ -1,30 +1,15 @@
 """One example as a person reads it, and, with a tokenizer, what of it is trained."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopwright.console import printable
 from loopwright.errors import UserError, did_you_mean
 from prep.dataset import Dataset
+from templates.chat import Piece, encode_chat, load_tokenizer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of tokens of one kind.
-
-    Attributes:
-        text: what the tokens say.
-        trained: whether the loss counts them.
-        num_tokens: how many they are.
-    """
-
-    text: str
-    trained: bool
-    num_tokens: int
 
 
 def find_examples(dataset: Dataset, *, split: str | None, example_id: str | None, limit: int) -> list[dict[str, Any]]:
@@ -53,21 +38,9 @@ def trained_pieces(row: dict[str, Any], model: str) -> list[Piece]:
     Raises:
         UserError: the example has no chat form, or the tokenizer or the mask fails.
     """
-    from templates.chat import encode_chat, load_tokenizer
-
     if not row["messages"]:
         raise UserError(f"example {row['id']} has no messages", remedy="Leave --tokens out.")
-    encoded = encode_chat(load_tokenizer(model), row["messages"])
-    pieces: list[Piece] = []
-    run_start, end = 0, 0
-    for index, (offset, weight) in enumerate(zip(encoded.offsets, encoded.weights, strict=True)):
-        last = index + 1 == len(encoded.weights)
-        end = offset[1]
-        if last or (encoded.weights[index + 1] > 0) != (weight > 0):
-            start = encoded.offsets[run_start][0] if not pieces else sum(len(piece.text) for piece in pieces)
-            pieces.append(Piece(encoded.text[start : len(encoded.text) if last else end], weight > 0, index + 1 - run_start))
-            run_start = index + 1
-    return pieces
+    return encode_chat(load_tokenizer(model), row["messages"]).pieces()
 
 
 def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "RenderableType":

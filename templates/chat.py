@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from loopwright.errors import UserError
@@ -32,6 +33,21 @@ class EncodeError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of tokens that are all trained, or all not.
+
+    Attributes:
+        text: what the tokens say.
+        trained: whether the loss counts them.
+        num_tokens: how many they are.
+    """
+
+    text: str
+    trained: bool
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
     """One row as the model sees it.
 
@@ -53,6 +69,18 @@ class Encoded:
     def num_trained_tokens(self) -> int:
         """The number of tokens with a weight above zero."""
         return sum(weight > 0 for weight in self.weights)
+
+    def pieces(self) -> list[Piece]:
+        """Returns the whole text cut where training begins and ends, by the weights of its tokens."""
+        pieces: list[Piece] = []
+        done = 0
+        for trained, run in groupby(zip(self.offsets, self.weights, strict=True), key=lambda token: token[1] > 0):
+            ends = [end for (_, end), _ in run]
+            pieces.append(Piece(self.text[done : max(ends)], trained, len(ends)))
+            done = max(done, *ends)
+        if done < len(self.text):  # a tokenizer may give the last white space to no token
+            pieces.append(Piece(self.text[done:], trained=False, num_tokens=0))
+        return pieces
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,15 +128,5 @@ class RunRecord(BaseModel):
 
 
 def mask_proof(example_id: str, encoded: Encoded) -> Sample:
-    """Returns an example's text cut where training begins and ends, by the weights of its tokens."""
-    spans: list[SampleSpan] = []
-    done = 0
-    for (_, end), weight in zip(encoded.offsets, encoded.weights, strict=True):
-        text, done = encoded.text[done:end], max(done, end)
-        if spans and spans[-1].trained == (weight > 0):
-            spans[-1].text += text
-        else:
-            spans.append(SampleSpan(text=text, trained=weight > 0))
-    if done < len(encoded.text):
-        spans.append(SampleSpan(text=encoded.text[done:], trained=False))
-    return Sample(id=example_id, spans=spans)
+    """Returns an example's text cut where training begins and ends."""
+    return Sample(id=example_id, spans=[SampleSpan(text=piece.text, trained=piece.trained) for piece in encoded.pieces()])
