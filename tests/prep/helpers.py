@@ -76,3 +76,12 @@ def reviews(number: int, first: int = 0) -> list[dict[str, Any]]:
         {"text": f"The soup number {index} was {'cold' if index % 2 else 'hot'}.", "label": "negative" if index % 2 else "positive"}
         for index in range(first, first + number)
     ]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a dataset, without the one that differs between two builds of the same inputs."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "build.log"
+    }

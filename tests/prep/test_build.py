@@ -1,10 +1,5 @@
 import json
-import os
-import signal
 import stat
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +11,11 @@ from hypothesis import strategies as st
 from loopwright.errors import UserError
 from prep.config import load_build_config
 from prep.dataset import EXAMPLE_SCHEMA, Dataset
-from tests.prep.helpers import TEMPLATE, Project, make_project, reviews
+from tests.prep.helpers import TEMPLATE, Project, contents, make_project, reviews
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted(path for path in ROOT.glob("sample_data/*/*.yaml"))
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "build.log"
-    }
 
 
 def test_a_dataset_is_what_the_contract_says(tmp_path: Path) -> None:
@@ -350,115 +337,6 @@ def test_rows_that_jinja_cannot_render_are_dropped_with_the_reason(tmp_path: Pat
     assert [(row["line"], row["reason"]) for row in project.dropped()] == [(2, "bad_value"), (3, "template_error")]
 
 
-def test_strict_stops_at_bad_rows_but_not_at_what_was_asked_for(tmp_path: Path) -> None:
-    project = make_project(tmp_path, [*reviews(3), *reviews(2)], dedup={"exact": True})
-    project.build(strict=True)
-    project.write("rows.jsonl", "{bad\n" * 30 + json.dumps(reviews(1)[0]))
-    with pytest.raises(UserError) as error:
-        project.build(strict=True)
-    assert str(error.value).startswith("rows.jsonl:1: bad_json: Expecting property name")
-    assert str(error.value).endswith("and 10 more rows. Build without --strict to list them in dropped.jsonl.")
-    assert project.build().manifest.rows.dropped == {"bad_json": 30}
-
-
-def say(**changes: Any) -> dict[str, Any]:
-    return changes
-
-
-@pytest.mark.parametrize(
-    ("files", "config", "error"),
-    [
-        ({}, say(sources=[{"path": "none.csv"}]), r"mine\.yaml: sources\.0: the source 'none\.csv' is not there\. Check the path"),
-        ({}, say(sources=[{"path": "no**where.csv"}]), r"sources\.0: the source 'no\*\*where\.csv' is not there"),
-        ({}, say(sources=[{"path": "/no/*.csv"}]), r"sources\.0: the source '/no/\*\.csv' is not there"),
-        (
-            {"d/a.bin": "x"},
-            say(sources=[{"path": "d"}]),
-            r"sources\.0: the source 'd' is not there\. Put files there that end in one of: \.csv",
-        ),
-        ({"a.xyz": "x"}, say(sources=[{"path": "a.xyz"}]), r"sources\.0: cannot tell the format of 'a\.xyz'.* Name it: 'format:'"),
-        (
-            {},
-            say(sources=[{"path": "rows.jsonl", "format": "jsnl"}]),
-            r"sources\.0\.format: unknown source format 'jsnl'\. Did you mean 'json",
-        ),
-        (
-            {},
-            say(sources=[{"path": "rows.jsonl", "fields": {"text": "txt"}}]),
-            r"sources\.0\.fields\.text: 'rows\.jsonl' has no column 'txt'\. Did you mean 'text'\? It has: text, label\.",
-        ),
-        ({}, say(sources=[{"path": "rows.jsonl", "fields": {"#line": "text"}}]), r"mine\.yaml:\d+: 'sources\.0\.fields\.#line"),
-        ({}, say(sources=[{"path": "rows.jsonl", "key": "id"}]), r"sources\.0\.key: 'rows\.jsonl' has no column 'id'"),
-        ({}, say(sources=[{"path": "rows.jsonl", "group": "who"}]), r"sources\.0\.group: .* has no column 'who'"),
-        ({}, say(spilt={}), r"mine\.yaml:\d+: unknown key 'spilt'\. Did you mean 'split'"),
-        (
-            {},
-            say(templates=[{"name": "general/txt"}]),
-            r"templates\.0: the library has no template 'general/txt'\. Did you mean 'general/text'",
-        ),
-        ({}, say(templates=[{"path": "none.jinja"}]), r"none\.jinja: the template does not exist"),
-        ({}, say(templates=[{"path": "mine.jinja"}] * 2), r"templates\.1: two templates are called 'mine/sentiment'"),
-        ({}, say(templates=[{"name": "general/text", "path": "mine.jinja"}]), r"mine\.yaml:\d+: 'templates\.0'.*either 'name'"),
-        (
-            {},
-            say(templates=[{"name": "general/reply"}]),
-            r"template 'general/reply' needs the field 'message', but the rows have 'text', 'label'\. Map it under sources\.0\.fields",
-        ),
-        ({}, say(labels={"1": "postive"}), r"labels\.1: 'postive' is no key of a template's verbalizer\. Did you mean 'positive'"),
-        ({}, say(outputs=["completion"]), r"outputs: no template gives the output 'completion'\. The templates give: chat, verbalizer"),
-        ({"mine.jinja": TEMPLATE.replace("endtarget", "endtgt")}, {}, r"mine\.jinja:12: the template does not parse"),
-        ({"rows.jsonl": ""}, {}, r"rows\.jsonl: the file is empty"),
-        ({"rows.csv": "text,label\n"}, say(sources=[{"path": "rows.csv"}]), r"mine\.yaml: the sources hold no row"),
-        ({"rows.jsonl": "{bad\n[]\n"}, {}, r"no row is left to build from\. Dropped: 2 bad_json\. The first, rows\.jsonl:1: Expecting"),
-        (
-            {"rows.jsonl": "{bad\n"},
-            say(sources=[{"path": "rows.jsonl", "fields": {"text": "a"}, "key": "b", "group": "c"}]),
-            r"no row is left to build from",
-        ),
-        (
-            {"rows.jsonl": '{"text": "a", "label": "what"}'},
-            {},
-            r"Dropped: 1 unknown_label\. The first, rows\.jsonl:1: label 'what' is no key of the verbalizer",
-        ),
-        (
-            {"rows.json": b'[{"text": "\xe9"}]'},
-            say(sources=[{"path": "rows.json"}]),
-            r"rows\.json:1: the file is not utf-8\. Set 'encoding:'",
-        ),
-        (
-            {"fixes.jsonl": '{"op": "zap", "reason": "r"}\n{"op": "add", "after": {"a": 1}, "reason": "r"}\n'},
-            {},
-            r"fixes\.jsonl:1: 'op'[^\n]*\n[^\n]*fixes\.jsonl:2: 'after\.a'",
-        ),
-        ({"fixes.jsonl": "{bad\n"}, {}, r"fixes\.jsonl:1: not valid JSON"),
-        ({"fixes.jsonl": '{"op": "add", "after": {"#split": "test"}, "reason": "r"}\n'}, {}, r"fixes\.jsonl:1: 'after\.#split"),
-        ({"ledger/x": ""}, say(fixes="ledger"), r"ledger: cannot read the file: Is a directory"),
-        ({"out": "a file"}, {}, r"out: --out is a file\. Name a folder"),
-        ({"out/thesis.txt": "x"}, {}, r"out: --out is a folder with other things in it"),
-        ({"out/index.html": "x", "out/manifest.json": '{"name": "a web page"}'}, {}, r"out: --out is a folder with other things in it"),
-        ({"out/manifest.json": "no json"}, {}, r"out: --out is a folder with other things in it"),
-    ],
-)
-def test_bad_input_is_refused_with_its_place_and_nothing_is_written(
-    tmp_path: Path, files: dict[str, str | bytes], config: dict[str, Any], error: str
-) -> None:
-    project = make_project(tmp_path, **config)
-    for name, content in files.items():
-        project.write(name, content)
-    before = contents(tmp_path)
-    with pytest.raises(UserError, match=error):
-        project.build()
-    assert contents(tmp_path) == before
-    assert {path.name for path in tmp_path.iterdir()} == {Path(name).parts[0] for name in before}
-
-
-def test_the_errors_of_all_sources_come_together(tmp_path: Path) -> None:
-    project = make_project(tmp_path, sources=[{"path": "one.csv"}, {"path": "two.csv"}])
-    with pytest.raises(UserError) as error:
-        project.build()
-    assert "sources.0" in str(error.value) and "sources.1" in str(error.value)
-
-
 def test_columns_with_the_names_of_the_build_are_no_trouble(tmp_path: Path) -> None:
     names = ["#line", "#record", "#row_id", "#source", "#group", "#split", "#order", "#drawn", "#reason", "#text", "#messages", "#id"]
     project = make_project(tmp_path, [{**dict.fromkeys(names, str(index)), **row} for index, row in enumerate(reviews(5))])
@@ -491,87 +369,6 @@ def test_two_templates_with_verbalizers_of_their_own_map_the_same_label(tmp_path
     assert project.build().manifest.rows.kept == 3
 
 
-KILLED = """
-import sys
-from pathlib import Path
-import prep.build
-print("ready", flush=True)
-prep.build.build(Path(sys.argv[1]), Path(sys.argv[2]))
-print("built", flush=True)
-"""
-
-
-def test_killed_in_the_middle_the_old_dataset_is_whole(tmp_path: Path) -> None:
-    project = make_project(tmp_path, reviews(20))
-    project.build()
-    old = contents(project.out)
-    project.write_rows(reviews(3000))
-    for wait in (0.02, 0.05, 0.1, 0.15, 0.2, 0.25):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(project.config), str(project.out)], stdout=subprocess.PIPE, cwd=ROOT)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        now = contents(project.out)
-        manifest = Dataset.open(project.out).manifest
-        assert now == old or manifest.rows.read == 3000
-        assert set(manifest.files) == set(now) - {"manifest.json"}
-
-
-FULL = """
-import resource, signal, sys
-from pathlib import Path
-from loopwright.errors import UserError
-from prep.build import build
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-try:
-    build(Path(sys.argv[1]), Path(sys.argv[2]))
-except UserError as error:
-    sys.exit(f"UserError: {error}")
-"""
-
-
-@pytest.mark.parametrize("limit", [100, 10_000, 60_000])
-def test_a_disk_that_takes_no_more_leaves_the_old_dataset_and_nothing_else(tmp_path: Path, limit: int) -> None:
-    # No file may grow past a limit: what a full disk does, without one.
-    project = make_project(tmp_path, reviews(5))
-    project.build()
-    old, names = contents(tmp_path), {path.name for path in tmp_path.iterdir()}
-    project.write_rows(reviews(2000))
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(project.config), str(project.out), str(limit)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    assert done.stderr.startswith("UserError: ") and "cannot write" in done.stderr, done.stderr[-800:]
-    assert {name: content for name, content in contents(tmp_path).items() if name != "rows.jsonl"} == {
-        name: content for name, content in old.items() if name != "rows.jsonl"
-    }
-    assert {path.name for path in tmp_path.iterdir()} == names
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_leaves_the_old_dataset_and_nothing_else(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(disk)], capture_output=True, check=False).returncode:
-        pytest.skip("this machine does not let a test mount a disk")
-    try:
-        project = make_project(tmp_path / "project", reviews(5))
-        project.build(disk / "out")
-        old = contents(disk)
-        project.write_rows(reviews(3000))
-        with pytest.raises(UserError, match="cannot write"):
-            project.build(disk / "out")
-        assert contents(disk) == old
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
 def test_the_manifest_keeps_what_later_steps_need(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     project.build()
@@ -586,28 +383,11 @@ def test_the_manifest_keeps_what_later_steps_need(tmp_path: Path) -> None:
     assert str(tmp_path) not in (project.out / "manifest.json").read_text()
 
 
-@pytest.mark.parametrize("damage", ["{}", "not json", '{"loopwright_version": "9"}'])
-def test_a_damaged_manifest_is_an_error(tmp_path: Path, damage: str) -> None:
-    project = make_project(tmp_path)
-    project.build()
-    (project.out / "manifest.json").write_text(damage)
-    with pytest.raises(UserError, match="the manifest is damaged"):
-        Dataset.open(project.out)
-
-
 def test_a_ledger_in_a_source_folder_is_no_data(tmp_path: Path) -> None:
     project = make_project(tmp_path, reviews(6))
     project.configure(sources=[{"path": "."}])
     (tmp_path / "fixes.jsonl").write_text('{"op": "drop", "row_id": "0", "reason": "gone"}\n')
     assert project.build().to_json()["read"] == 6
-
-
-def test_expected_shares_of_unknown_labels_are_refused(tmp_path: Path) -> None:
-    project = make_project(tmp_path, reviews(6))
-    project.configure(lint={"expect": {"label_share": {"positiv": [0.4, 0.6]}}})
-    with pytest.raises(UserError, match="'positiv' is no label") as refused:
-        project.build()
-    assert refused.value.remedy == "Did you mean 'positive'?"
 
 
 def test_a_run_inside_the_dataset_is_not_lost_to_a_new_build(tmp_path: Path) -> None:
@@ -618,16 +398,3 @@ def test_a_run_inside_the_dataset_is_not_lost_to_a_new_build(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"holds 'run', which is no part of it\. Move it elsewhere"):
         project.build()
     assert (tmp_path / "out" / "run" / "adapter_model.safetensors").exists()
-
-
-@pytest.mark.parametrize("damage", ["no parquet at all", "", "cut", "columns"])
-def test_damaged_examples_are_an_error(tmp_path: Path, damage: str) -> None:
-    project = make_project(tmp_path, reviews(5))
-    project.build()
-    parquet = tmp_path / "out" / "examples.parquet"
-    if damage == "columns":
-        pl.read_parquet(parquet).drop("messages").write_parquet(parquet)
-    else:
-        parquet.write_bytes(parquet.read_bytes()[:500] if damage == "cut" else damage.encode())
-    with pytest.raises(UserError, match=r"damaged or of another version\. Build the dataset again"):
-        Dataset.open(tmp_path / "out").examples()
