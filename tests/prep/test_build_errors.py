@@ -1,5 +1,6 @@
 """What a build refuses, and how it says so."""
 
+import json
 from pathlib import Path
 from typing import Any
 
