@@ -132,9 +132,10 @@ def edit_in_editor(path: Path) -> list[Draft]:
     """Opens the drafts as a table in $VISUAL or $EDITOR and takes back what a person changed.
 
     Raises:
-        UserError: there is no editor, it fails, or the table no longer reads.
+        UserError: there is no editor, it fails, or the table no longer reads; then what was written is kept beside the drafts.
     """
     drafts = load_drafts(path)
+    kept = path.with_suffix(".edited.csv")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
         raise UserError("neither $VISUAL nor $EDITOR is set", remedy="Set one, or use --to-csv FILE, edit that, and --from-csv FILE.")
@@ -145,7 +146,12 @@ def edit_in_editor(path: Path) -> list[Draft]:
             subprocess.run([*shlex.split(editor), str(table)], check=True)  # noqa: S603 (the user's own editor)
         except (OSError, subprocess.CalledProcessError) as error:
             raise UserError(f"the editor '{editor}' failed: {error}", remedy="The drafts are as they were.") from error
-        changed = drafts_from_csv(read_text(table, "edited table"), drafts, "the edited table")
+        try:
+            changed = drafts_from_csv(read_text(table, "edited table"), drafts, str(kept))
+        except UserError as error:
+            write_atomic(kept, table.read_bytes(), private=True)  # forty corrected rows are not lost to a slip in one of them
+            remedy = f"{error.remedy or ''} Mend it there, then: prep fix edit {path} --from-csv {kept}"
+            raise UserError(error.cause, error.location, remedy.strip()) from error
     save_drafts(path, changed)
     return changed
 

@@ -17,6 +17,7 @@ from prep.rows import META_COLUMNS, find_files, read_rows
 _LOOK = 2_000  # rows; enough to tell a label from a name
 _MAX_LABELS = 30
 _MIN_LABEL_SHARE = 0.01  # a rarer value is more often a slip of the pen than a class
+_MIN_FILLED = 0.5  # share of the rows in which a label stands
 _LABEL_NAMES = ("label", "sentiment", "class", "category", "intent", "liked", "rating", "stars", "target", "type", "specialty", "topic")
 _ANSWER_NAMES = ("summary", "summaries", "reply", "response", "output", "answer", "completion", "plain", "target", "rewrite")
 _GROUP_NAMES = ("customer", "patient", "user", "author", "contract", "client", "account", "speaker", "group")
@@ -132,7 +133,9 @@ def _plan(columns: list[_Column], name: str, guesses: list[str]) -> _Plan:
     turns = next((one for one in columns if one.is_turns), None)
     texts = sorted((one for one in columns if one not in (key, group, turns)), key=lambda one: -one.mean_words)
     answer = next((one for one in _named(texts, _ANSWER_NAMES) if one.mean_words > 3), None)
-    labels = [one for one in columns if one.is_label and one is not group]
+    # A column that is mostly blank, such as a remark, would drop most rows as a label.
+    num_filled = max(len(one.values) for one in columns)
+    labels = [one for one in columns if one.is_label and one is not group and len(one.values) >= _MIN_FILLED * num_filled]
     label = next(iter(_named(labels, _LABEL_NAMES)), labels[0] if labels else None)
     ids = {"key": key.name if key else None, "group": group.name if group else None}
     if turns and answer:

@@ -216,7 +216,7 @@ class Template:
         try:
             rest = self._compiled.render({**values, STATE: state})
         except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError, AttributeError) as error:
-            cause = f"rendering fails: {type(error).__name__ if isinstance(error, RecursionError) else error}"
+            cause = f"rendering fails: {'it calls itself too deeply' if isinstance(error, RecursionError) else str(error).rstrip('.')}"
             raise RenderError(cause, f"template '{self.name}'", "Mend the template or the row.") from error
         if rest.strip():
             raise RenderError(

@@ -79,7 +79,11 @@ def run(
         "truncation": truncation,
         "dtype": dtype,
     }
-    record = train(dataset, out, configure(config, options), resume=resume, overwrite=overwrite)
+    try:
+        record = train(dataset, out, configure(config, options), resume=resume, overwrite=overwrite)
+    except KeyboardInterrupt:
+        notice("Interrupted. The same command with --resume goes on from the last checkpoint.")
+        raise
     if as_json:
         print_json(record.model_dump(mode="json"))
     else:

@@ -226,3 +226,14 @@ def test_without_an_editor_the_other_way_is_shown(project: Project, monkeypatch:
     monkeypatch.setenv("VISUAL", "/no/such/editor")
     with pytest.raises(UserError, match="the editor '/no/such/editor' failed"):
         edit_in_editor(write(project, EDIT))
+
+
+def test_a_slip_in_the_edited_table_does_not_lose_the_other_rows(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_editor(monkeypatch, project.folder, EDITOR.replace('"1,yes,"', '"1,yse,"'))
+    path = write(project, EDIT)
+    with pytest.raises(UserError, match=r"edited\.csv:2: 'accept' is 'yse'\. .* --from-csv .*edited\.csv"):
+        edit_in_editor(path)
+    kept = path.with_suffix(".edited.csv")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    text = kept.read_text(encoding="utf-8").replace("yse", "yes")
+    assert [(draft.accept, draft.after["text"]) for draft in drafts_from_csv(text, load_drafts(path), "t")] == [(True, "newest")]

@@ -85,3 +85,10 @@ def test_nothing_is_overwritten_and_nothing_guessed_from_nothing(tmp_path: Path,
 def test_an_unknown_ending_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot tell the format of 'a\.xyz'"):
         write_config(start(tmp_path, "a.xyz", "x"))
+
+
+def test_a_column_that_is_mostly_blank_is_no_label(tmp_path: Path) -> None:
+    lines = ["text;remark", *(f"A review of some words, number {n};{('ok', 'late')[n % 2] if n < 8 else ''}" for n in range(40))]
+    written = write_config(start(tmp_path, "a.csv", "\n".join(lines)))
+    assert not any("remark" in guess for guess in written.guesses)
+    assert build(written.path, tmp_path / "out").manifest.rows.kept == 40

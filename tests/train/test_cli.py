@@ -127,3 +127,15 @@ def test_a_question_that_cannot_be_asked_does_not_end_the_chat(
     assert "the question is not UTF-8" in err
     assert "tokens, and the model takes 512" in err
     assert out.count("tuned") == 1
+
+
+def test_an_interrupted_run_says_how_it_goes_on(
+    command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.loop.Trainer.run", interrupt)
+    code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--model", tiny_model_dir)
+    assert (code, out) == (ExitCode.INTERRUPTED, "")
+    assert "--resume goes on" in err
