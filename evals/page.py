@@ -18,7 +18,7 @@ from evals.verdict import format_p
 from prep.pii import mask
 
 if TYPE_CHECKING:
-    from evals.run import Evaluation
+    from evals.evaluation import Evaluation
 
 _TEMPLATE = "report.html.jinja"
 _MAX_INPUT_CHARACTERS = 1500

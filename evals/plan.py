@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.config import EvalsConfig, Form
-from evals.metric import DEFAULT_METRICS, METRICS
 from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.system import Entry, parse_systems
 from loopwright.errors import UserError
@@ -64,9 +63,9 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:
     entries = parse_systems(config.systems, config.adapter)
     runs = {entry.argument: _open_run(entry.argument) for entry in entries if entry.system.takes_argument}
     form = _form(rows, runs, config)
-    metrics = _metrics(dataset, rows, config)
     entries = _applicable(entries, rows, notes)
     model = _model(entries, runs, config)
+    metrics = _metrics(dataset, rows, config)
     for given, run in runs.items():
         if run.dataset_key != dataset.manifest.key:
             warnings.append(f"{given} was trained on another build of the data: rows of this split may have been in its train split")
@@ -128,6 +127,8 @@ def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConf
 
 def _metrics(dataset: Dataset, rows: Sequence[EvalRow], config: EvalsConfig) -> dict[str, tuple[str, ...]]:
     """Returns each template's metrics: those of the config, else of the template, else of its task."""
+    from evals.metric import DEFAULT_METRICS, METRICS  # seconds, for evaluate is slow to import: after the other checks
+
     found: dict[str, tuple[str, ...]] = {}
     tasks: dict[str, set[Task]] = {}
     for row in rows:

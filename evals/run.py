@@ -1,67 +1,22 @@
 """One evaluation from end to end: `evaluate_dataset` is the library's door, and what `evals run` calls."""
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from typing_extensions import override
 
-import loopwright
 from evals.config import EvalsConfig
-from evals.failures import Failure, find_failures
-from evals.language_model import LanguageModel
-from evals.lint_evidence import lint_evidence
 from evals.looks import add_look, num_looks
-from evals.measure import Measured, measure, number_clusters
-from evals.plan import Plan, make_plan
-from evals.prediction import Advance, Prediction, State
-from evals.report import Report, SystemReport
-from evals.rows import EvalRow, Task
-from evals.slices import confusions_of, measure_slices
-from evals.system import Entry, Workbench
-from evals.verdict import judge
+from evals.plan import make_plan
+from evals.prediction import Advance, Progress
+from evals.report import Report
 from evals.write import check_out, write_evaluation
-from loopwright.errors import UserError
 from loopwright.hashing import hash_text
-
-# Longest answer where the train split has none to go by, and bounds of what is derived from it, in tokens.
-_DEFAULT_NEW_TOKENS = 256
-_FEWEST_NEW_TOKENS = 16
-_MOST_NEW_TOKENS = 1024
-
-
-class Progress(Protocol):
-    """Told what is going on, for a progress bar."""
-
-    def start(self, system: str, num_examples: int) -> Advance:
-        """Says that a system begins, and returns what is to be called with the number of examples just done."""
 
 
 class _Silent(Progress):
     @override
     def start(self, system: str, num_examples: int) -> Advance:
         return lambda _done: None
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What an evaluation found, with the rows behind the numbers.
-
-    Attributes:
-        report: what `report.json` holds.
-        rows: the examples.
-        answers: system -> example id -> prediction.
-        measured: per-row scores.
-        failures: of the tuned system, else of the first.
-    """
-
-    report: Report
-    rows: list[EvalRow]
-    answers: dict[str, dict[str, Prediction]]
-    measured: Measured
-    failures: list[Failure]
 
 
 def evaluate_dataset(dataset_path: Path, out: Path, config: EvalsConfig | None = None, progress: Progress | None = None) -> Report:
@@ -81,142 +36,11 @@ def evaluate_dataset(dataset_path: Path, out: Path, config: EvalsConfig | None =
     plan = make_plan(dataset_path, config)
     split_key = hash_text(*sorted(row.id for row in plan.rows))
     looks = num_looks(out, split_key) + 1 if config.split == "test" else None
-    evaluation = _evaluate(plan, config, progress or _Silent(), split_key, looks)
+    # The metrics bring in evaluate and, with it, torch: seconds that nobody should wait to read that a folder is missing.
+    from evals.evaluation import evaluate
+
+    evaluation = evaluate(plan, config, progress or _Silent(), split_key, looks)
     write_evaluation(evaluation, out, config)
     if looks is not None:
         add_look(out, split_key, plan.dataset.manifest.name)
     return evaluation.report
-
-
-def _evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str, looks: int | None) -> Evaluation:
-    started = time.perf_counter()
-    bench = Workbench(plan.rows, plan.train_rows, plan.form, config)
-    lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], bench.notes)
-    if plan.model is not None:
-        adapters = {entry.argument: Path(entry.argument) for entry in plan.entries if entry.system.takes_argument}
-        bench.model = LanguageModel(plan.model, config.dtype, adapters)
-        bench.max_new_tokens = config.max_new_tokens or _longest_answer(bench)
-    answers: dict[str, dict[str, Prediction]] = {}
-    seconds: dict[str, float] = {}
-    for entry in plan.entries:
-        made, took = _answer(entry, bench, progress)
-        if _all_failed(entry, made, bench):
-            continue
-        answers[entry.label], seconds[entry.label] = made, took
-    measured = measure(plan.rows, plan.metrics, answers, config)
-    # The system whose mistakes are worth mending: the tuned one, else the model, else a baseline.
-    subject = plan.tuned or next((entry.label for entry in plan.entries if entry.system.needs_model), next(iter(answers)))
-    failures = find_failures(subject, bench, answers[subject], measured, lint)
-    verdict, detail = judge(list(answers), measured.pairs, plan.primary, config.confidence)
-    report = Report(
-        verdict=verdict,
-        systems={label: _system_report(plan, answers[label], measured, label, seconds[label]) for label in answers},
-        pairs=measured.pairs,
-        verdict_detail=detail,
-        dataset=str(plan.dataset.path),
-        dataset_name=plan.dataset.manifest.name,
-        dataset_key=plan.dataset.manifest.key,
-        split=config.split,
-        split_key=split_key,
-        num_examples=len(plan.rows),
-        num_clusters=int(number_clusters(plan.rows).max()) + 1,
-        model=plan.model,
-        model_sha256=next((run.model_sha256 for run in plan.runs.values()), None),
-        adapter=plan.tuned.partition(":")[2] if plan.tuned else None,
-        form=plan.form,
-        dtype=bench.model.dtype if bench.model is not None else None,
-        seconds=round(time.perf_counter() - started, 3),
-        settings={**config.model_dump(mode="json"), "max_new_tokens": bench.max_new_tokens or None},
-        test_looks=looks,
-        warnings=[*plan.warnings, *_warnings(plan, answers, looks)],
-        notes=[*plan.notes, *_notes(bench)],
-        slices=measure_slices(plan.rows, measured, config.confidence),
-        confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
-        loopwright_version=loopwright.__version__,
-    )
-    return Evaluation(report, plan.rows, answers, measured, failures)
-
-
-def _answer(entry: Entry, bench: Workbench, progress: Progress) -> tuple[dict[str, Prediction], float]:
-    """Lets one system answer; every example of its tasks has exactly one prediction afterwards."""
-    asked = [row for row in bench.rows if row.task in entry.system.tasks]
-    advance = progress.start(entry.label, len(asked))
-    started = time.perf_counter()
-    predictions = entry.system.answer(bench, entry.argument, advance)
-    seconds = time.perf_counter() - started
-    by_id = {prediction.id: prediction for prediction in predictions}
-    assert len(predictions) == len(by_id) == len(asked), f"{entry.label} answered {len(by_id)} of {len(asked)} examples"
-    return {row.id: by_id[row.id] for row in asked}, seconds
-
-
-def _all_failed(entry: Entry, predictions: Mapping[str, Prediction], bench: Workbench) -> bool:
-    """Says whether a baseline could answer nothing, and notes why.
-
-    Raises:
-        UserError: a model could not be asked a single example: a report of that would be empty.
-    """
-    if any(prediction.state is not State.ERROR for prediction in predictions.values()):
-        return False
-    reasons = sorted({prediction.detail or "" for prediction in predictions.values()})
-    if entry.system.needs_model:
-        raise UserError(f"no example can be put to {entry.label}: {_first(reasons)}", bench.require_model().name)
-    bench.notes.append(f"{entry.label} is left out: {_first(reasons)}")
-    return True
-
-
-def _system_report(plan: Plan, predictions: Mapping[str, Prediction], measured: Measured, label: str, seconds: float) -> SystemReport:
-    states = [prediction.state for prediction in predictions.values()]
-    return SystemReport(
-        n_total=len(plan.rows),
-        n_scored=sum(state.is_scored for state in states),
-        metrics=measured.values[label],
-        states={state.value: states.count(state) for state in State if state in states},
-        seconds=round(seconds, 3),
-        examples_per_second=round(len(states) / max(seconds, 1e-9), 3),
-    )
-
-
-def _longest_answer(bench: Workbench) -> int:
-    """Returns the limit of new tokens: a quarter more than the longest train answer. The evaluated answers are not looked at."""
-    answers = [row.reference for row in bench.train_rows if row.task is Task.GENERATION]
-    if not bench.rows_of(Task.GENERATION):
-        return 0
-    if not answers:
-        return _DEFAULT_NEW_TOKENS
-    tokenizer = bench.require_model().tokenizer
-    longest = max(len(ids) for ids in tokenizer(answers, add_special_tokens=False)["input_ids"])
-    return min(max(longest + longest // 4, _FEWEST_NEW_TOKENS), _MOST_NEW_TOKENS)
-
-
-def _notes(bench: Workbench) -> list[str]:
-    apart = [f"{bench.num_split_apart} choices are encoded apart from their prompt, as a token spans the join"]
-    return bench.notes + (apart if bench.num_split_apart else [])
-
-
-def _warnings(plan: Plan, answers: Mapping[str, Mapping[str, Prediction]], looks: int | None) -> list[str]:
-    """Returns what makes the numbers doubtful: an adapter without effect, examples without a score, a test set looked at again."""
-    warnings = []
-    for label, predictions in answers.items():
-        if label.startswith("adapter:") and "base" in answers and _are_equal(predictions, answers["base"]):
-            warnings.append(f"{label} answers every example exactly as base does, to the last digit: the adapter has no effect")
-        lost = [prediction for prediction in predictions.values() if not prediction.state.is_scored]
-        if lost:
-            reasons = sorted({prediction.detail or prediction.state.value for prediction in lost})
-            warnings.append(f"{label} has no score for {len(lost)} of {len(plan.rows)} examples: {_first(reasons)}")
-        states = [prediction.state for prediction in predictions.values()]
-        warnings += [
-            f"{label}: {states.count(state)} of {len(states)} examples ended in the state {state.value}"
-            for state in (State.UNFINISHED, State.PROMPT_CUT)
-            if state in states
-        ]
-    if looks is not None and looks > 1:
-        warnings.append(f"this is look {looks} at this test set: what was chosen after an earlier look may lean on it")
-    return warnings
-
-
-def _are_equal(a: Mapping[str, Prediction], b: Mapping[str, Prediction]) -> bool:
-    return all(a[key].text == b[key].text and a[key].loglikelihoods == b[key].loglikelihoods for key in a)
-
-
-def _first(reasons: Sequence[str]) -> str:
-    return reasons[0] + (f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else "")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from evals.metric import METRICS
 from evals.report import Outcome, PairReport, VerdictDetail
 from evals.statistics import rows_needed
 
@@ -54,6 +53,8 @@ def _deciding(systems: Sequence[str], pairs: Sequence[PairReport], primary: str)
 
 
 def _outcome(pair: PairReport, level: float) -> Outcome:
+    from evals.metric import METRICS  # slow to import, and what shows a report imports this module
+
     if pair.p_holm is None or pair.difference is None or pair.p_holm >= level or pair.difference == 0:
         return "cannot tell"
     return "better" if (pair.difference > 0) == METRICS.get(pair.metric).higher_is_better else "worse"

@@ -5,7 +5,6 @@ from pathlib import Path
 import polars as pl
 
 from evals.config import EvalsConfig
-from evals.measure import measure
 from evals.plan import rows_and_metrics
 from evals.prediction import Prediction, State
 from evals.verdict import judge
@@ -46,6 +45,8 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
     Returns:
         None where the two have no validation example in common.
     """
+    from evals.measure import measure  # slow to import, and the first round compares nothing
+
     answers = {
         f"adapter:{round_dir(rounds_dir, number).name}": load_predictions(round_dir(rounds_dir, number) / "evals" / PREDICTIONS_NAME)
         for number in (now, before)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.config import EvalsConfig, override
-from evals.report import Report
 from evals.prediction import Progress
+from evals.report import Report
 from evals.run import evaluate_dataset
 from evals.write import FAILURES_NAME
 from loop.compare import compare_rounds

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from loopwright.errors import UserError
 from loopwright.files import atomic_dir
 from train.adapter import trainable
+from train.folder import CHECKPOINT_NAME
 from train.models import Model
 
-FOLDER_NAME = "checkpoint"
 _TENSORS, _STATE, _LEDGER = "tensors.safetensors", "state.json", "ledger.parquet"
 
 
@@ -77,7 +77,7 @@ class Checkpoint:
         Raises:
             UserError: it cannot be written.
         """
-        with atomic_dir(run_dir / FOLDER_NAME) as folder:
+        with atomic_dir(run_dir / CHECKPOINT_NAME) as folder:
             save_file(self.tensors, folder / _TENSORS)
             self.ledger.write_parquet(folder / _LEDGER)
             state = {"identity": identity, "progress": asdict(self.progress)}
@@ -90,7 +90,7 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
     Raises:
         UserError: it cannot be read, or belongs to a run with another dataset, model or config.
     """
-    folder = run_dir / FOLDER_NAME
+    folder = run_dir / CHECKPOINT_NAME
     if not folder.is_dir():
         return None
     try:

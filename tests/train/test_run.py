@@ -249,8 +249,8 @@ def test_loss_that_is_not_finite_names_its_rows(
             token[:] = float("nan")
         return model
 
-    monkeypatch.setattr("train.run.load_model", broken_load)
-    monkeypatch.setattr("train.run.Scorer.for_model", lambda model: Scorer(model.get_base_model(), packed=False))
+    monkeypatch.setattr("train.session.load_model", broken_load)
+    monkeypatch.setattr("train.session.Scorer.for_model", lambda model: Scorer(model.get_base_model(), packed=False))
     with pytest.raises(UserErrors, match=r"data.jsonl:\d+: the loss is nan in step 1, which holds row row\d+") as caught:
         train(dataset_dir, tmp_path / "run", options())
     assert len(caught.value.errors) == 4
@@ -280,7 +280,7 @@ def test_a_finished_run_is_not_replaced_unasked(finished_run: Finished, dataset_
 
 
 def test_bad_rows_stop_the_run_before_a_model_is_loaded(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.run.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
     rows = [*reviews(), review("x", 1, messages=[{"role": "user", "content": "no answer"}])]
     with pytest.raises(UserError, match="row row14 has no trained token"):
         train(write_dataset(tmp_path / "data", rows), tmp_path / "run", options())
@@ -341,7 +341,7 @@ def test_a_run_is_not_put_where_the_next_build_removes_it(dataset_dir: Path, opt
 def test_a_folder_that_cannot_be_written_stops_the_run_before_training(
     dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.run.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(UserError, match="cannot write"):
         train(dataset_dir, tmp_path / "file" / "run", options())

@@ -1,0 +1,114 @@
+"""Training what has been prepared: model, adapter, loop, and the files of the run."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from loopwright import __version__
+from loopwright.console import notice
+from loopwright.files import atomic_file
+from train import checkpoint
+from train.adapter import add_adapter, save_adapter
+from train.config import TrainConfig
+from train.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
+from train.ledger import Ledger, mean_loss
+from train.loop import Plan, StepOrder, Trainer
+from train.models import load_model, model_sha256
+from train.prepare import Prepared
+from train.record import RunRecord, mask_proof
+from train.scoring import Scorer
+
+
+def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> RunRecord:
+    """Trains an adapter and writes the run folder, `run.json` last.
+
+    Args:
+        prepared: the checked run.
+        run_dir: the run's folder.
+        config: the run's options.
+        resume: go on from the run folder's checkpoint; a run that is finished already is returned as it is.
+        overwrite: remove the run that is in the folder.
+
+    Raises:
+        UserError: the model cannot be loaded, the run in the folder is another one, or training diverged.
+    """
+    identity = {
+        "loopwright_version": __version__,
+        "dataset_key": prepared.dataset.manifest.key,
+        "model_sha256": model_sha256(prepared.model_folder),
+        "config": config.model_dump(mode="json", exclude={"model"}),  # the model is known by its hash, wherever it lies
+    }
+    if prepared.finished:
+        return _require_same_run(prepared.finished, identity, run_dir)
+    start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
+    if resume:
+        notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
+    model = load_model(config.model, config.dtype)
+    torch.manual_seed(config.seed)
+    adapted = add_adapter(model, config.lora)
+    trainer = Trainer(adapted, Scorer.for_model(adapted), prepared.objective, config, prepared.data, Ledger(), checkpoint.Progress())
+    if overwrite:
+        remove_run(run_dir)
+    trainer.run(run_dir, identity, start)
+    save_adapter(adapted, run_dir)
+    with atomic_file(run_dir / LEDGER_NAME) as path:
+        trainer.ledger.finished().write_parquet(path)
+    record = _record(trainer, prepared, identity)
+    record.save(run_dir)
+    shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
+    return record
+
+
+def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
+    config = {key: value for key, value in finished.config.items() if key != "model"}
+    checkpoint.require_same(
+        {
+            "loopwright_version": finished.loopwright_version,
+            "dataset_key": finished.dataset_key,
+            "model_sha256": finished.model_sha256,
+            "config": config,
+        },
+        identity,
+        run_dir,
+    )
+    notice("The run is finished already; nothing was done.")
+    return finished
+
+
+def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> RunRecord:
+    config, data, progress = trainer.config, trainer.data, trainer.progress
+    plan = Plan.of(len(data.train), config)
+    recorded = trainer.ledger.recorded()
+    order = StepOrder(data.train, config, plan)
+    num_tokens = sum(example.num_tokens for step in range(plan.num_steps) for example in order[step])
+    first = data.train[0]
+    return RunRecord(
+        loopwright_version=__version__,
+        objective=config.objective,
+        form=trainer.objective.form,
+        model=config.model,
+        model_path=str(prepared.model_folder),
+        model_sha256=identity["model_sha256"],
+        dataset=str(prepared.dataset.path),
+        dataset_key=prepared.dataset.manifest.key,
+        final_train_loss=mean_loss(recorded.filter(recorded["step"] > plan.num_steps - plan.steps_per_epoch)),
+        validation_loss=progress.validation_losses[-1][1] if progress.validation_losses else None,
+        validation_losses=list(progress.validation_losses),
+        num_examples=len(data.train),
+        num_validation_examples=len(data.validation),
+        num_steps=plan.num_steps,
+        num_tokens=num_tokens,
+        num_trained_tokens=int(recorded["num_trained_tokens"].sum()),
+        seconds=round(progress.seconds, 3),
+        tokens_per_second=round(num_tokens / progress.seconds, 1),
+        dtype=str(trainer.scorer.causal.dtype).removeprefix("torch."),
+        packed=trainer.scorer.packed,
+        seed=config.seed,
+        dropped_too_long=data.too_long,
+        dropped_other_form=data.other_form,
+        system_prompt=data.system_prompt,
+        config=config.model_dump(mode="json"),
+        sample=mask_proof(first.id, first.encoded),
+    )
