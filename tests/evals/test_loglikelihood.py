@@ -12,6 +12,7 @@ from evals.requests import ChoiceRequest, encode_choices
 from evals.rows import EvalRow, load_rows
 from prep.dataset import Dataset
 from templates.chat import encode_chat, encode_continuation, encode_prompt
+from tests.conftest import CHATML, make_tokenizer
 from tests.evals.conftest import make_run
 
 
@@ -131,6 +132,25 @@ def test_the_chat_form_scores_the_trained_tokens_after_the_trained_prompt(langua
         assert request.continuations[row.label][-1] == language_model.tokenizer.eos_token_id
         assert request.context_ids == encode_prompt(language_model.tokenizer, row.messages[:-1])
         assert request.context_ids + trained_ids == trained.input_ids[: len(request.context_ids) + len(trained_ids)]
+
+
+def test_an_end_of_turn_of_several_tokens_counts_in_every_choice(language_model: LanguageModel) -> None:
+    """The reference renders by hand, tokenises the whole text at once, and reads the log-softmax after the prompt."""
+    template = CHATML.replace("{{ message['content'] }}<|im_end|>", "{{ message['content'] }}\n\n<|im_end|>")
+    assert template != CHATML
+    tokenizer = make_tokenizer(template)
+    choices = ["positive", "not positive at all", "中性"]
+    messages = [{"role": "user", "content": "The soup was great."}, {"role": "assistant", "content": "I say: positive"}]
+    row = EvalRow("x", "x", "f", 1, None, "validation", "t", 0, choices, messages, None, None)  # type: ignore[arg-type]
+    request = encode_choices(tokenizer, row, "chat")
+    prompt = "<|im_start|>user\nThe soup was great.\n\n<|im_end|>\n<|im_start|>assistant\n"
+    context_ids = tokenizer.encode(prompt, add_special_tokens=False)
+    expected = []
+    for choice in choices:
+        whole = tokenizer.encode(f"{prompt}I say: {choice}\n\n<|im_end|>", add_special_tokens=False)
+        assert whole[: len(context_ids)] == context_ids and len(whole) - len(context_ids) > 4
+        expected.append(plain_loglikelihood(language_model.model, context_ids, whole[len(context_ids) :]))
+    assert score(language_model, [request])[0].loglikelihoods == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("form", ["chat", "verbalizer"])
