@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
 from loopwright.files import atomic_dir
+from prep.write import os_errors
 from train.adapter import trainable
 from train.folder import CHECKPOINT_NAME
 from train.models import Model
@@ -77,8 +78,11 @@ class Checkpoint:
         Raises:
             UserError: it cannot be written.
         """
-        with atomic_dir(run_dir / CHECKPOINT_NAME) as folder:
-            save_file(self.tensors, folder / _TENSORS)
+        with atomic_dir(run_dir / CHECKPOINT_NAME) as folder, os_errors():
+            try:
+                save_file(self.tensors, folder / _TENSORS)
+            except SafetensorError as error:  # a full disk, for one
+                raise OSError(str(error)) from error
             self.ledger.write_parquet(folder / _LEDGER)
             state = {"identity": identity, "progress": asdict(self.progress)}
             (folder / _STATE).write_text(json.dumps(state, indent=2), encoding="utf-8")

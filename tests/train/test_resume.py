@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from loopwright.errors import UserError
 from tests.helpers import write_dataset
@@ -74,3 +75,16 @@ def _other_dataset(tmp_path: Path) -> Path:
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text(encoding="utf-8").replace("0" * 32, "1" * 32), encoding="utf-8")
     return folder
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_half_checkpoint(
+    tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("train.checkpoint.save_file", full)
+    config = configure(None, {"model": str(tiny_model_dir), "max_steps": 1, "dtype": "float32"})
+    with pytest.raises(UserError, match=r"cannot write: .*No space left on device"):
+        train(dataset_dir, tmp_path / "run", config)
+    assert not list((tmp_path / "run").iterdir())
