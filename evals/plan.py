@@ -158,7 +158,7 @@ def _model(entries: Sequence[Entry], runs: dict[str, RunRecord], config: EvalsCo
     """Returns the base model's name, after proof that the adapters were trained on its weights."""
     if not any(entry.system.needs_model for entry in entries):
         return None
-    model = config.model or next((run.model for run in runs.values()), None)
+    model = config.model or next((run.base_model for run in runs.values()), None)
     if model is None:
         raise UserError("no model is named", "--model", "Give one: --model embedded, a folder, a hub name, or a run with --adapter.")
     folder = model_folder(model)

@@ -56,7 +56,7 @@ class Comparison:
             UserError: the run is not finished, or the model is not the one that it was trained on.
         """
         record = RunRecord.load(run_dir)
-        name = model or record.model
+        name = model or record.base_model
         folder = model_folder(name)
         record.require_base(name, folder)
         if system is None and record.system_prompt is not None:

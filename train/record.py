@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
+from loopwright.models import KNOWN_MODELS
 from templates.chat import Encoded
 from train.models import model_sha256
 
@@ -108,6 +109,12 @@ class RunRecord(BaseModel):
             f"Loss in nats a trained token: train {self.final_train_loss:.4f}, validation {validation}.\n"
             f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
         )
+
+    @property
+    def base_model(self) -> str:
+        """What the base model is found by: its name as given or, where that was a path seen from another folder, the folder itself."""
+        found_by_name = self.model in KNOWN_MODELS or Path(self.model).is_dir()
+        return self.model_path if not found_by_name and Path(self.model_path).is_dir() else self.model
 
     def require_base(self, model: str, folder: Path) -> None:
         """Makes sure that a model is the one that the adapter was trained on.

@@ -89,7 +89,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         objective=config.objective,
         form=trainer.objective.form,
         model=config.model,
-        model_path=str(prepared.model_folder),
+        model_path=str(prepared.model_folder.resolve()),
         model_sha256=identity["model_sha256"],
         dataset=str(prepared.dataset.path),
         dataset_key=prepared.dataset.manifest.key,

@@ -354,3 +354,10 @@ def test_a_damaged_adapter_is_an_error(finished_run: Finished, tiny_model_dir: P
         (tmp_path / name).write_bytes(b"{")
         with pytest.raises(UserError, match="the adapter does not fit the model"):
             load_adapter(load_model(str(tiny_model_dir)), tmp_path)
+
+
+def test_a_base_given_by_a_relative_path_is_found_from_elsewhere(finished_run: Finished, tiny_model_dir: Path) -> None:
+    record = finished_run[1]
+    assert record.model_copy(update={"model": "models/of/another/folder"}).base_model == str(tiny_model_dir.resolve())
+    assert record.model_copy(update={"model": "embedded"}).base_model == "embedded"
+    assert record.base_model == str(tiny_model_dir)
