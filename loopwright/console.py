@@ -98,9 +98,10 @@ def make_app(help_text: str) -> "typer.Typer":
 
 def run_app(app: Callable[[], Any]) -> None:
     """Runs a command-line application and turns its errors into exit codes."""
-    # Read when torch is first imported. By default its idle threads spin: beside another busy process a training step then takes two to
-    # four times as long as with threads that sleep. Measured in benchmarks/README.md.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Read when torch is first imported. By default its idle threads spin for long: beside another busy process a training step then takes
+    # two to four times as long. A short spin keeps nine tenths of the speed on an idle machine. Measured in benchmarks/README.md.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         app()
     except UserError as error:
