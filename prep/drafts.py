@@ -11,56 +11,38 @@ import shlex
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict
 
 from loopwright.config import load_lines, read_text
 from loopwright.errors import UserError, raise_all
 from loopwright.files import write_atomic, write_json_lines
 from prep.config import load_build_config
-from prep.fixes import Fields, Fix, append_fixes, load_fixes
+from prep.fixes import Fix, append_fixes, load_fixes
 
 _COLUMNS = ("draft", "accept", "op", "row", "field", "now", "new", "reason")
 _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"no", "n", "false", "0", ""})
 
 
-class Draft(BaseModel):
-    """One proposed fix.
+class Draft(Fix):
+    """One proposed fix: an entry of the ledger to be, and what a person decides about it.
 
     A value of None in `after` is for a person to fill in.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(frozen=False)
 
     accept: bool = False
     """Whether `prep fix apply` takes it."""
-    op: Literal["edit", "drop", "relabel", "add"]
-    """As in the ledger."""
-    row_id: str = ""
-    """The row; empty for `add`."""
     place: str = ""
     """`source:line` of the row, for people."""
-    before: Fields = {}
-    """The touched fields' values now."""
-    after: Fields = {}
-    """The touched fields' new values."""
-    before_hash: str = ""
-    """Hash of the whole row now."""
-    scope: Literal["all", "one"] = "all"
-    """Whether all copies of the row are meant."""
-    reason: str = Field(min_length=1)
-    """Why."""
-    evidence: dict[str, Any] = {}
-    """The diagnostic or the failure behind it."""
     safe: bool = False
     """Whether it may be accepted without a look."""
 
     def to_fix(self) -> Fix:
         """Returns the ledger's entry."""
-        shared = self.model_dump(include={"op", "row_id", "before", "after", "before_hash", "scope", "reason", "evidence"})
-        return Fix(**shared)
+        return Fix(**self.model_dump(include=set(Fix.model_fields)))
 
 
 def load_drafts(path: Path) -> list[Draft]:
