@@ -29,10 +29,12 @@ EXAMPLE_SCHEMA = pl.Schema(
         "messages": MESSAGES,
         "prompt": pl.String(),
         "choices": pl.List(pl.String()),  # the verbalizer's words, in the order of its keys
-        "target": pl.String(),  # the literal text after prompt; ends on choices[label] where there are choices
+        "target": pl.String(),  # the literal text after prompt, ending on choices[label] where there are choices; in a cloze the masked word
+        "mask": pl.String(),  # in a cloze, the text that stands in prompt, once, where the word belongs; null otherwise
         "text": pl.String(),
         "chosen": MESSAGES,
         "rejected": MESSAGES,
+        "extras": pl.String(),  # JSON: what chat rows have beside role and content: {"tools": [...], "messages": [null | {"tool_calls": ...}, ...]}
     }
 )
 

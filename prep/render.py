@@ -14,6 +14,7 @@ from templates.template import RenderError, Template
 REASON = "#reason"
 DETAIL = "#detail"
 _ORDER = "#order"
+_PARTS = ("messages", "prompt", "target", "mask", "text", "chosen", "rejected", "extras")
 # Form -> the part that only it has.
 _FORM_PARTS = {"chat": "messages", "verbalizer": "prompt", "completion": "text", "preference": "chosen"}
 
@@ -95,7 +96,7 @@ def _render_with_jinja(rows: pl.DataFrame, template: Template) -> tuple[pl.DataF
         else:
             parts.append({name: getattr(rendered, name) for name in rendered.__slots__})
             problems.append({REASON: None, DETAIL: None})
-    schema = {name: EXAMPLE_SCHEMA[name] for name in ("messages", "prompt", "target", "text", "chosen", "rejected")}
+    schema = {name: EXAMPLE_SCHEMA[name] for name in _PARTS}
     return pl.DataFrame(parts, schema=schema), pl.DataFrame(problems, schema={REASON: pl.String, DETAIL: pl.String})
 
 
@@ -123,7 +124,7 @@ def _examples(rows: pl.DataFrame, parts: pl.DataFrame, template: Template) -> pl
         "label": index,
         "fields": _fields_json(template),
         "choices": pl.lit(template.choices, pl.List(pl.String)) if label else pl.lit(None),
-        **{name: part(name) for name in ("messages", "prompt", "target", "text", "chosen", "rejected")},
+        **{name: part(name) for name in _PARTS},
     }
     return frame.select(_ORDER, **{name: values[name].cast(dtype) for name, dtype in EXAMPLE_SCHEMA.items()})
 

@@ -81,9 +81,11 @@ class Rendered:
     messages: list[Message] | None = None
     prompt: str | None = None
     target: str | None = None
+    mask: str | None = None
     text: str | None = None
     chosen: list[Message] | None = None
     rejected: list[Message] | None = None
+    extras: str | None = None
 
 
 def make_environment() -> Environment:
@@ -342,7 +344,14 @@ def _assemble(blocks: list[Block], name: str) -> Rendered:
     for one, other in (("prompt", "target"), ("chosen", "rejected")):
         if (one in single) != (other in single):
             raise RenderError(f"it renders one of '{one}' and '{other}' without the other", f"template '{name}'", "Render both or none.")
-    return Rendered(messages or None, single.get("prompt"), single.get("target"), single.get("text"), chosen, rejected)
+    return Rendered(
+        messages=messages or None,
+        prompt=single.get("prompt"),
+        target=single.get("target"),
+        text=single.get("text"),
+        chosen=chosen,
+        rejected=rejected,
+    )
 
 
 def _answer(text: str | None) -> list[Message] | None:
