@@ -96,7 +96,7 @@ def _piece(template: Template, node: nodes.Expr) -> pl.Expr:
         if node.name == "trim":
             return column.str.strip_chars(_WHITE_SPACE)
         if node.name == "verbalize":
-            words = template.header.verbalizer
+            words = template.verbalizer
             return column.replace_strict(list(words), list(words.values()), return_dtype=pl.String)
         if node.name in {"lower", "upper"}:
             # By Python's own rules: 55 code points change case otherwise in Polars.

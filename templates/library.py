@@ -15,13 +15,17 @@ def template_names() -> list[str]:
 
 
 @cache
-def library_template(name: str) -> Template:
+def library_template(name: str, language: str | None = None) -> Template:
     """Loads a template of the library by name.
 
+    Args:
+        name: `domain/name`.
+        language: the language of the verbalizer's words; default: the template's own.
+
     Raises:
-        UserError: there is none of that name.
+        UserError: there is none of that name, or it has no words in that language.
     """
     names = template_names()
     if name not in names:
         raise UserError(f"the library has no template '{name}'", remedy=did_you_mean(name, names))
-    return load_template(LIBRARY_DIR / f"{name}.jinja")
+    return load_template(LIBRARY_DIR / f"{name}.jinja", language)

@@ -1,19 +1,24 @@
-"""The tags of the template language: message, prompt, target, text, chosen and rejected.
+"""The tags of the template language: message, tools, prompt, cloze, target, text, chosen and rejected.
 
 Each tag becomes a call block whose callback stores (kind, role, text) in the rendering's state and leaves nothing in the output. So
 message boundaries never exist as text, and no field can forge one.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from jinja2 import TemplateRuntimeError, TemplateSyntaxError, Undefined, nodes, pass_context
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 
+from loopwright.hashing import hash_text
+from templates import limits
+
 ROLES = ("system", "developer", "user", "assistant", "tool")
-TAGS = ("message", "prompt", "target", "text", "chosen", "rejected")
+TAGS = ("message", "tools", "prompt", "cloze", "target", "text", "chosen", "rejected")
 # No template can name this variable: it is not an identifier.
 STATE = "the rendering's state"
 
@@ -21,7 +26,16 @@ STATE = "the rendering's state"
 class Role(str):
     """A role that a field declared as `turns` gave. Any other text is refused as a role, or a field could become the system."""
 
-    __slots__ = ()
+    __slots__ = ("extras",)
+
+    extras: Mapping[str, Any]
+    """What the turn's message carries beside role and content, such as its tool calls."""
+
+    def __new__(cls, role: str, extras: Mapping[str, Any] | None = None) -> "Role":
+        """Makes a role of a turn that carries `extras`."""
+        self = super().__new__(cls, role)
+        self.extras = extras or {}
+        return self
 
 
 @dataclass(slots=True)
@@ -31,13 +45,16 @@ class Block:
     kind: str
     role: str | None
     text: str
+    extras: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class RenderState:
-    """What one rendering collects, and the verbalizer that it uses."""
+    """What one rendering collects, the verbalizer that it uses, and what its choices depend on."""
 
     verbalizer: dict[str, str]
+    seed: tuple[str, ...] = ()
+    num_choices: int = 0
     blocks: list[Block] = field(default_factory=list)
 
 
@@ -59,16 +76,22 @@ class TagExtension(Extension):
             parser.fail(f"'{kind}' takes nothing more", token.lineno)
         is_constant = nodes.Const(isinstance(role, nodes.Const))
         body = _drop_border_newlines(parser.parse_statements((f"name:end{kind}",), drop_needle=True))
-        call = self.call_method("_collect", [nodes.ContextReference(), nodes.Const(kind), role, is_constant], lineno=token.lineno)
+        arguments = [nodes.ContextReference(), nodes.Const(kind), role, is_constant, nodes.Const(False)]
+        call = self.call_method("_collect", arguments, lineno=token.lineno)
         return nodes.CallBlock(call, [], [], body, lineno=token.lineno)
 
-    def _collect(self, context: Context, kind: str, role: str | None, is_constant: bool, caller: Callable[[], str]) -> str:
+    def _collect(
+        self, context: Context, kind: str, role: str | None, is_constant: bool, is_demonstration: bool, *, caller: Callable[[], str]
+    ) -> str:
         if isinstance(role, Undefined):
             raise TemplateRuntimeError("a turn's speaker is none that has a role, such as user, customer, assistant or agent")
         if kind == "message" and not is_constant and not (isinstance(role, Role) and role in ROLES):
             raise TemplateSyntaxError("a message's role must be a constant, or the role of a turn of an input declared as 'turns'", 1)
         state = _state(context)
-        state.blocks.append(Block(kind, None if role is None else str(role), str(caller())))
+        extras = dict(role.extras) if isinstance(role, Role) else {}
+        if is_demonstration and role == "assistant":
+            extras["weight"] = 0  # a demonstration is shown, not learned: it is another row's answer
+        state.blocks.append(Block(kind, None if role is None else str(role), str(caller()), extras))
         return ""
 
 
@@ -89,14 +112,37 @@ def verbalize(context: Context, label: object) -> str:
     return word
 
 
+def to_json(value: object, indent: int | None = None) -> str:
+    """The filter `tojson`: JSON as it is, its keys in their own order. Jinja's own writes `<`, `&` and `'` for a web page."""
+    limits.work(limits.text_size(value))
+    limits.allow(limits.indent_size(value) * (indent or 0), "the indented JSON")
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+@pass_context
+def choice(context: Context, items: Sequence[Any]) -> Any:
+    """The function and filter that picks one of several, by the row's id: the same in each build, and another for the next pick."""
+    state = _state(context)
+    items = list(items)
+    if not items:
+        raise ValueError("there is nothing to choose from")
+    state.num_choices += 1
+    return items[int(hash_text(*state.seed, str(state.num_choices)), 16) % len(items)]
+
+
 def tag_of(block: nodes.CallBlock) -> tuple[str, str | None] | None:
     """Returns (kind, constant role) of a call block that stands for one of our tags, and None for any other."""
     arguments = block.call.args
-    if len(arguments) != 4 or not isinstance(arguments[0], nodes.ContextReference):
+    if len(arguments) != 5 or not isinstance(arguments[0], nodes.ContextReference):
         return None
     kind, role = arguments[1], arguments[2]
     assert isinstance(kind, nodes.Const)
     return kind.value, role.value if isinstance(role, nodes.Const) else None
+
+
+def mark_demonstration(block: nodes.CallBlock) -> None:
+    """Notes in the syntax tree that a tag stands within a loop over demonstrations."""
+    block.call.args[4] = nodes.Const(True)
 
 
 def _drop_border_newlines(body: list[nodes.Node]) -> list[nodes.Node]:

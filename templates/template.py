@@ -1,97 +1,37 @@
 """A template file: YAML front matter and a Jinja body, checked when loaded, rendered a row at a time."""
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from jinja2 import Environment, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import Environment, TemplateError, TemplateSyntaxError, nodes
 from jinja2 import Template as JinjaTemplate
-from pydantic import BaseModel, ConfigDict, Field
 
 from loopwright.config import parse_yaml, read_text, validate
 from loopwright.errors import UserError, did_you_mean
 from loopwright.hashing import hash_text
-from templates.chat import Message
+from templates.checks import check_template, with_descendants
+from templates.header import TemplateHeader
 from templates.limits import fresh_budget
+from templates.rendered import FieldError, Rendered, RenderError, assemble
 from templates.sandbox import Sandbox
-from templates.syntax import STATE, Block, RenderState, TagExtension, tag_of, verbalize
-from templates.values import InputType, coerce
+from templates.syntax import STATE, RenderState, TagExtension, choice, mark_demonstration, tag_of, to_json, verbalize
+from templates.values import coerce, coerce_optional
+
+__all__ = ["FieldError", "RenderError", "Rendered", "Template", "TemplateHeader", "load_template", "make_environment", "parse_template"]
 
 _FENCE = "---\n"
-FactKind = Literal["code", "customer", "money", "percent", "date", "time", "dose", "number"]
-
-
-class RenderError(UserError):
-    """One row cannot be rendered with a template.
-
-    Attributes:
-        reason: a word for the accounting of dropped rows: `bad_value` or `template_error`.
-    """
-
-    reason = "template_error"
-
-
-class FieldError(RenderError):
-    """A row's field is missing or not of its declared type."""
-
-    reason = "bad_value"
-
-
-class _Example(BaseModel):
-    """A row and what it must render to: documentation that is tested."""
-
-    model_config = ConfigDict(extra="forbid")
-    fields: dict[str, Any]
-    renders: dict[str, Any]
-
-
-class TemplateHeader(BaseModel):
-    """The front matter of a template file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[a-z0-9_\-]+(/[a-z0-9_\-]+)*$")
-    """`domain/name`, as configs write it."""
-    inputs: dict[str, InputType]
-    """Fields that the body uses, and their types."""
-    version: str = "1"
-    """Raised when the rendering changes."""
-    task: str = ""
-    """What the model learns, in a few words."""
-    description: str = ""
-    """One sentence for `prep templates list`."""
-    language: str = ""
-    """Language code of the template's own words."""
-    verbalizer: dict[str, str] = {}
-    """Label key -> the word that the model says."""
-    metrics: tuple[str, ...] = ()
-    """Metric ids that suit the task; empty means the defaults of its form."""
-    keep: tuple[FactKind, ...] = ()
-    """Kinds of fact that the answer must keep."""
-    example: _Example | None = None
-    """A row and what it renders to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """One row, rendered. What a template does not give is None."""
-
-    messages: list[Message] | None = None
-    prompt: str | None = None
-    target: str | None = None
-    mask: str | None = None
-    text: str | None = None
-    chosen: list[Message] | None = None
-    rejected: list[Message] | None = None
-    extras: str | None = None
 
 
 def make_environment() -> Environment:
-    """Returns the sandboxed environment with this language's tags and filters."""
+    """Returns the sandboxed environment with this language's tags, filters and functions."""
     environment = Sandbox([TagExtension])
-    environment.filters["verbalize"] = verbalize
+    environment.filters |= {"verbalize": verbalize, "choice": choice, "tojson": to_json}
+    environment.globals["choice"] = choice
     return environment
 
 
@@ -105,6 +45,7 @@ class Template:
         body: the Jinja part.
         location: the file's path, for messages.
         first_line: the line of the file on which the body begins.
+        words_in: the language of the verbalizer's words; None for the template's own.
     """
 
     header: TemplateHeader
@@ -112,6 +53,7 @@ class Template:
     body: str
     location: str
     first_line: int = 1
+    words_in: str | None = None
     environment: Environment = field(repr=False, compare=False, default_factory=make_environment)
 
     @property
@@ -121,8 +63,18 @@ class Template:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the whole file: any edit of it changes what a build depends on."""
-        return hash_text(self.source)
+        """Hash of the whole file, and of the language where one is chosen: any edit changes what a build depends on."""
+        return hash_text(self.source) if self.words_in is None else hash_text(self.source, self.words_in)
+
+    def in_language(self, code: str) -> "Template":
+        """Returns the template with the verbalizer's words of a language.
+
+        Raises:
+            UserError: the verbalizer has no words in that language.
+        """
+        chosen = dataclasses.replace(self, words_in=code)
+        check_template(chosen)
+        return chosen
 
     @cached_property
     def tree(self) -> nodes.Template:
@@ -132,19 +84,34 @@ class Template:
             UserError: the body does not parse.
         """
         try:
-            return self.environment.parse(self.body)
+            tree = self.environment.parse(self.body)
         except TemplateSyntaxError as error:
             raise UserError(
                 f"the template does not parse: {error.message}", self.at(error.lineno), "Mend the syntax of that line."
             ) from error
         except RecursionError as error:
             raise UserError("the template is nested too deeply", self.location, "Make it simpler.") from error
+        for loop in _shot_loops(tree) if self.shots else ():
+            for block in loop.find_all(nodes.CallBlock):
+                if tag_of(block) is not None:
+                    mark_demonstration(block)
+        return tree
 
     @cached_property
     def blocks(self) -> list[tuple[str, str | None, nodes.CallBlock]]:
         """(kind, role where it is constant, node) of each tag, in the order of the file."""
         found = [(tag_of(block), block) for block in self.tree.find_all(nodes.CallBlock)]
         return [(tag[0], tag[1], block) for tag, block in found if tag is not None]
+
+    @cached_property
+    def tags(self) -> frozenset[str]:
+        """The tags that the body uses."""
+        return frozenset(kind for kind, _, _ in self.blocks)
+
+    @cached_property
+    def shot_loops(self) -> list[nodes.For]:
+        """The loops over demonstrations."""
+        return _shot_loops(self.tree) if self.shots else []
 
     def at(self, line: int) -> str:
         """Returns the place, `file:line`, of a line of the body."""
@@ -153,11 +120,25 @@ class Template:
     @property
     def kinds(self) -> list[str]:
         """The forms that this template gives. Messages that a preference continues are its prompt and no chat of their own."""
-        tags = {kind for kind, _, _ in self.blocks}
-        forms = {"chat": "message", "verbalizer": "prompt", "completion": "text", "preference": "chosen"}
-        if "chosen" in tags:
+        forms = {"chat": {"message"}, "verbalizer": {"prompt", "cloze"}, "completion": {"text"}, "preference": {"chosen"}}
+        if "chosen" in self.tags:
             del forms["chat"]
-        return [form for form, tag in forms.items() if tag in tags]
+        return [form for form, tags in forms.items() if tags & self.tags]
+
+    @property
+    def shots(self) -> int:
+        """How many demonstrations a build gives each row under `shots`; 0 for none."""
+        return self.header.shots
+
+    @cached_property
+    def implicit_names(self) -> frozenset[str]:
+        """Variables that the body may use beside its inputs."""
+        return frozenset(name for name, given in (("shots", self.shots > 0), ("mask", "cloze" in self.tags)) if given)
+
+    @cached_property
+    def required_fields(self) -> list[str]:
+        """The inputs that a row must have, in declared order: all but the optional ones."""
+        return [name for name in self.header.inputs if name not in self.header.optional]
 
     @cached_property
     def label_field(self) -> str | None:
@@ -167,10 +148,35 @@ class Template:
                 return node.node.name
         return None
 
+    @cached_property
+    def words(self) -> dict[str, tuple[str, ...]]:
+        """Label key -> the words that say it, in the chosen language. The first is the one that is trained.
+
+        Raises:
+            UserError: a label has no words in that language.
+        """
+        language = self.words_in or self.header.language
+        verbalizer = self.header.verbalizer
+        if self.words_in not in {None, self.header.language} and not any(isinstance(words, dict) for words in verbalizer.values()):
+            cause = f"the verbalizer of '{self.name}' has no words by language, and '{self.words_in}' is asked for"
+            raise UserError(cause, self.location, "Write them so: {positive: {en: [good], zh: [好]}}.")
+        found = {}
+        for key, words in verbalizer.items():
+            if isinstance(words, dict) and language not in words:
+                cause = f"the label '{key}' has no words in the language '{language}'"
+                raise UserError(cause, f"{self.location}: verbalizer", did_you_mean(language, list(words)))
+            found[key] = words[language] if isinstance(words, dict) else words
+        return found
+
+    @cached_property
+    def verbalizer(self) -> dict[str, str]:
+        """Label key -> the word that is trained."""
+        return {key: words[0] for key, words in self.words.items()}
+
     @property
     def choices(self) -> list[str]:
-        """The verbalizer's words, in the order of its keys."""
-        return list(self.header.verbalizer.values())
+        """The words that are trained, in the order of the verbalizer's keys."""
+        return list(self.verbalizer.values())
 
     @cached_property
     def input_fields(self) -> list[str]:
@@ -179,9 +185,17 @@ class Template:
         Where it is shown none, as in "Tell a joke." with the joke for an answer, all of them: they tell rows apart.
         """
         answers = [block for kind, role, block in self.blocks if kind in {"target", "chosen", "rejected"} or role == "assistant"]
-        inside = {id(node) for block in answers for body in block.body for node in _with_descendants(body)}
+        inside = {id(node) for block in answers for body in block.body for node in with_descendants(body)}
         shown = {node.name for node in self.tree.find_all(nodes.Name) if id(node) not in inside}
         return [name for name in self.header.inputs if name in shown] or list(self.header.inputs)
+
+    def compile(self) -> JinjaTemplate:
+        """Returns the body as Jinja runs it.
+
+        Raises:
+            UserError: it does not compile.
+        """
+        return self._compiled
 
     @cached_property
     def _compiled(self) -> JinjaTemplate:
@@ -194,15 +208,38 @@ class Template:
             raise UserError("the template is nested too deeply", self.location, "Make it simpler.") from error
 
     def coerce_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Converts a row's fields to the declared types.
+        """Converts a row's fields to the declared types, and its demonstrations' too.
 
         Raises:
             ValueError: a field is missing or not of its type.
         """
-        return {name: coerce(fields.get(name), kind, name) for name, kind in self.header.inputs.items()}
+        values = self._coerce_inputs(fields)
+        if self.shots:
+            shots = coerce(fields.get("shots"), "list", "shots")
+            values["shots"] = [self._coerce_shot(shot, number) for number, shot in enumerate(shots, 1)]
+        return values
 
-    def render(self, fields: Mapping[str, Any]) -> Rendered:
+    def _coerce_inputs(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        optional = self.header.optional
+        return {
+            name: (coerce_optional if name in optional else coerce)(fields.get(name), kind, name)
+            for name, kind in self.header.inputs.items()
+        }
+
+    def _coerce_shot(self, shot: Any, number: int) -> dict[str, Any]:
+        if not isinstance(shot, Mapping):
+            raise ValueError(f"shot {number} is {json.dumps(shot)[:40]}, which is no object of fields")
+        try:
+            return self._coerce_inputs(shot)
+        except ValueError as error:
+            raise ValueError(f"shot {number}: {error}") from error
+
+    def render(self, fields: Mapping[str, Any], row_id: str = "") -> Rendered:
         """Renders one row. Fields that the template does not declare are ignored.
+
+        Args:
+            fields: the row's fields by input; under `shots` the demonstrations, each a mapping of the same inputs.
+            row_id: what the template's choices depend on: the same row makes the same ones in each build.
 
         Raises:
             FieldError: a field is missing or of another type.
@@ -213,10 +250,10 @@ class Template:
             values = self.coerce_fields(fields)
         except ValueError as error:
             raise FieldError(str(error), f"template '{self.name}'", "Map or mend that field.") from error
-        state = RenderState(dict(self.header.verbalizer))
+        state = RenderState(self.verbalizer, (self.name, row_id))
         fresh_budget()
         try:
-            rest = self._compiled.render({**values, STATE: state})
+            rest = self._compiled.render({"mask": self.header.mask, **values, STATE: state})
         except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError, AttributeError) as error:
             cause = f"rendering fails: {'it calls itself too deeply' if isinstance(error, RecursionError) else str(error).rstrip('.')}"
             raise RenderError(cause, f"template '{self.name}'", "Mend the template or the row.") from error
@@ -224,16 +261,22 @@ class Template:
             raise RenderError(
                 f"text stands outside of any tag: {rest.strip()[:40]!r}", f"template '{self.name}'", "Move it into a tag or remove it."
             )
-        return _assemble(state.blocks, self.name)
+        return assemble(state.blocks, self.header.mask, self.name)
 
 
-def load_template(path: Path) -> Template:
+def load_template(path: Path, language: str | None = None) -> Template:
     """Loads and checks a template file.
 
+    Args:
+        path: the file.
+        language: the language of the verbalizer's words; default: the template's own.
+
     Raises:
-        UserError: the file is missing, its front matter is wrong, its body does not parse, or it uses undeclared inputs.
+        UserError: the file is missing, its front matter is wrong, its body does not parse, or it uses undeclared inputs; or it has no
+            words in that language.
     """
-    return parse_template(read_text(path, "template"), str(path))
+    template = parse_template(read_text(path, "template"), str(path))
+    return template if language is None else template.in_language(language)
 
 
 def parse_template(source: str, location: str) -> Template:
@@ -250,109 +293,14 @@ def parse_template(source: str, location: str) -> Template:
         )
     header = validate(parse_yaml(head, location, first_line=2), TemplateHeader, location)
     template = Template(header, source, body, location, first_line=head.count("\n") + 4)
-    _check(template)
+    check_template(template)
     return template
 
 
-def _check(template: Template) -> None:
-    """Refuses a template that could not render any row."""
-    _check_names(template)
-    _ = template._compiled
-    _check_inputs(template)
-    if not template.kinds:
-        raise UserError(
-            "the template gives nothing: it has no message, prompt, text or chosen tag",
-            template.location,
-            'Write, for example: {% message "user" %}{{ text }}{% endmessage %}',
-        )
-    _check_structure(template)
-    tags = {kind for kind, _, _ in template.blocks}
-    for one, other in (("prompt", "target"), ("target", "prompt"), ("chosen", "rejected"), ("rejected", "chosen")):
-        if one in tags and other not in tags:
-            raise UserError(f"the template has '{one}' without '{other}'", template.location, f"Add {{% {other} %}}...{{% end{other} %}}.")
-    _check_verbalize(template)
+def _shot_loops(tree: nodes.Template) -> list[nodes.For]:
+    """Returns the loops over `shots`, or over something made of it, such as `shots[:2]`."""
+    return [loop for loop in tree.find_all(nodes.For) if any(node.name == "shots" for node in _names_of(loop.iter))]
 
 
-def _check_names(template: Template) -> None:
-    """Refuses names of filters and tests that are not there; within a condition Jinja would find out only when it is met."""
-    environment = template.environment
-    for node in template.tree.find_all((nodes.Filter, nodes.Test)):
-        kind, known = ("filter", environment.filters) if isinstance(node, nodes.Filter) else ("test", environment.tests)
-        if node.name not in known:
-            named = [name for name in known if name.isidentifier()]
-            raise UserError(f"there is no {kind} '{node.name}'", template.at(node.lineno), did_you_mean(node.name, named))
-
-
-def _check_inputs(template: Template) -> None:
-    """Refuses names that `inputs` does not declare."""
-    undeclared = meta.find_undeclared_variables(template.tree) - set(template.header.inputs) - set(template.environment.globals)
-    if undeclared:
-        name = min(undeclared)
-        used = [node.lineno for node in template.tree.find_all(nodes.Name) if node.name == name]
-        raise UserError(
-            f"the template uses '{name}', which 'inputs' does not declare",
-            template.at(min(used)) if used else template.location,
-            f"{did_you_mean(name, list(template.header.inputs))} Or declare it: inputs: {{{name}: str}}.",
-        )
-
-
-def _check_structure(template: Template) -> None:
-    """Refuses a tag within a tag, whose place among the messages would not be what it looks like, and text outside of all tags."""
-    for kind, _, block in template.blocks:
-        for inner in (inner for node in block.body for inner in _with_descendants(node)):
-            if isinstance(inner, nodes.CallBlock) and tag_of(inner) is not None:
-                raise UserError(f"a tag stands within '{kind}'", template.at(inner.lineno), f"Close it first: {{% end{kind} %}}.")
-    for node in template.tree.body:
-        for child in node.nodes if isinstance(node, nodes.Output) else ():
-            if isinstance(child, nodes.TemplateData) and child.data.strip():
-                text = child.data.lstrip()
-                line = child.lineno + child.data[: -len(text)].count("\n")
-                cause = f"text stands outside of any tag: {text.splitlines()[0][:40]!r}"
-                raise UserError(cause, template.at(line), "Move it into a tag or remove it.")
-
-
-def _check_verbalize(template: Template) -> None:
-    """Refuses `verbalize` on anything but a name: what it turns into a word must be the label that lint and evaluation see."""
-    for node in template.tree.find_all(nodes.Filter):
-        if node.name != "verbalize":
-            continue
-        if not template.header.verbalizer:
-            remedy = "Add 'verbalizer: {key: word}' to it."
-            raise UserError("the template uses 'verbalize' but declares no verbalizer", template.at(node.lineno), remedy)
-        if not isinstance(node.node, nodes.Name):
-            remedy = "Map raw values to the verbalizer's keys under 'labels' in the config instead."
-            raise UserError("'verbalize' stands after something that is no plain input", template.at(node.lineno), remedy)
-
-
-def _with_descendants(node: nodes.Node) -> list[nodes.Node]:
-    return [node, *node.find_all(nodes.Node)]
-
-
-def _assemble(blocks: list[Block], name: str) -> Rendered:
-    """Puts the collected blocks together as one example."""
-    single: dict[str, str] = {}
-    for block in blocks:
-        if block.kind == "message":
-            continue
-        if block.kind in single:
-            raise RenderError(f"the tag '{block.kind}' was rendered twice", f"template '{name}'", "A row has one of each but messages.")
-        single[block.kind] = block.text
-    messages: list[Message] = [{"role": str(b.role), "content": b.text} for b in blocks if b.kind == "message"]
-    chosen, rejected = (_answer(single.get(kind)) for kind in ("chosen", "rejected"))
-    if not blocks:
-        raise RenderError("it renders to nothing", f"template '{name}'", "Give the tags a condition that this row meets.")
-    for one, other in (("prompt", "target"), ("chosen", "rejected")):
-        if (one in single) != (other in single):
-            raise RenderError(f"it renders one of '{one}' and '{other}' without the other", f"template '{name}'", "Render both or none.")
-    return Rendered(
-        messages=messages or None,
-        prompt=single.get("prompt"),
-        target=single.get("target"),
-        text=single.get("text"),
-        chosen=chosen,
-        rejected=rejected,
-    )
-
-
-def _answer(text: str | None) -> list[Message] | None:
-    return None if text is None else [{"role": "assistant", "content": text}]
+def _names_of(node: nodes.Node) -> list[nodes.Name]:
+    return [one for one in with_descendants(node) if isinstance(one, nodes.Name)]

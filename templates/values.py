@@ -1,12 +1,13 @@
 """The types that a template's inputs may have, and how a raw value becomes one of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from templates.syntax import Role
+from templates.tools import TURN_EXTRAS, number_calls, read_calls
 
-InputType = Literal["str", "int", "float", "bool", "list", "turns"]
+InputType = Literal["str", "int", "float", "bool", "list", "dict", "json", "turns"]
 
 # Who speaks, in the corpora of this field, as a chat model's roles. The company's or the expert's side is the assistant.
 _SPEAKER_ROLES = {
@@ -23,10 +24,23 @@ _SPEAKER_ROLES = {
     "agent": "assistant",
     "doctor": "assistant",
     "model": "assistant",
+    "function_call": "assistant",
+    "tool_call": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+    "tool_response": "tool",
+    "ipython": "tool",
     "system": "system",
+    "developer": "developer",
 }
+# Speakers whose text is a call, not words.
+_CALLING = frozenset({"function_call", "tool_call"})
 _TRUE = frozenset({"true", "1", "yes", "y", "t"})
 _FALSE = frozenset({"false", "0", "no", "n", "f"})
+# What an optional input is where its field is missing. Numbers have no value that says so.
+EMPTY: dict[InputType, Callable[[], Any]] = {"str": str, "list": list, "turns": list, "dict": dict}
 
 
 def coerce(value: Any, kind: InputType, name: str) -> Any:
@@ -46,6 +60,17 @@ def coerce(value: Any, kind: InputType, name: str) -> Any:
         return _CONVERTERS[kind](value)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"field '{name}' is {str(value)[:40]!r}, which is no {kind}") from error
+
+
+def coerce_optional(value: Any, kind: InputType, name: str) -> Any:
+    """Converts a raw value that may be missing or blank, and is then an empty value of its type.
+
+    Raises:
+        ValueError: the value is there and none of that type.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return EMPTY[kind]()
+    return coerce(value, kind, name)
 
 
 def _to_str(value: Any) -> str:
@@ -79,26 +104,86 @@ def _to_list(value: Any) -> list[Any]:
     return list(value)
 
 
-def _to_turns(value: Any) -> list[dict[str, str]]:
-    return [_to_turn(turn) for turn in _to_list(value)]
+def _to_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        value = json.loads(value)
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return dict(value)
 
 
-def _to_turn(turn: Any) -> dict[str, str]:
-    """Normalises one turn to speaker, role and text; a speaker that is nobody known has no role."""
+def _to_json(value: Any) -> Any:
+    """Takes a text for the JSON that it is, and for itself where it is none."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _to_turns(value: Any) -> list[dict[str, Any]]:
+    turns = [_to_turn(turn) for turn in _to_list([value] if isinstance(value, Mapping) else value)]
+    number_calls(turns)
+    for turn in turns:
+        if "role" in turn:
+            turn["role"] = Role(turn["role"], {key: turn[key] for key in TURN_EXTRAS if key in turn})
+    return turns
+
+
+def _to_turn(turn: Any) -> dict[str, Any]:
+    """Normalises one turn to speaker, role, text and what else its message carries; a speaker that is nobody known has no role."""
     if not isinstance(turn, Mapping):
         raise TypeError
-    speaker = _first_of(turn, ("speaker", "role", "from"))
-    text = _first_of(turn, ("text", "content", "value"))
-    result = {"speaker": speaker, "text": text}
-    role = _SPEAKER_ROLES.get(speaker.strip().lower())
-    return {**result, "role": Role(role)} if role else result
+    speaker = _to_text(_first_of(turn, ("speaker", "role", "from")))
+    result: dict[str, Any] = {"speaker": speaker}
+    if role := _SPEAKER_ROLES.get(speaker.strip().lower()):
+        result["role"] = role
+    calls = turn.get("tool_calls") or turn.get("function_call")
+    if speaker.strip().lower() in _CALLING and not calls:
+        calls, text = _first_of(turn, ("text", "content", "value")), ""
+    elif calls or turn.get("refusal"):
+        text = _to_text(next((turn[key] for key in ("text", "content", "value") if turn.get(key) is not None), ""))
+    else:
+        text = _to_text(_first_of(turn, ("text", "content", "value")))
+    result["text"] = text
+    if calls:
+        result["tool_calls"] = read_calls(calls)
+    for key in ("tool_call_id", "name", "refusal"):
+        if turn.get(key) is not None:
+            result[key] = _to_str(turn[key])
+    if role == "assistant" and turn.get("weight") is not None:  # no other turn is ever trained
+        result["weight"] = _to_weight(turn["weight"])
+    return result
 
 
-def _first_of(turn: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+def _to_weight(value: Any) -> int:
+    if isinstance(value, bool) or value not in {0, 1}:
+        raise ValueError
+    return int(value)
+
+
+def _to_text(value: Any) -> str:
+    """Returns a turn's text; of a list of parts, as some formats write it, their texts."""
+    if isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
+        return "\n".join(_to_str(_first_of(part, ("text", "refusal"))) for part in value)
+    return _to_str(value)
+
+
+def _first_of(turn: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
     for key in keys:
         if turn.get(key) is not None:
-            return _to_str(turn[key])
+            return turn[key]
     raise KeyError(keys[0])
 
 
-_CONVERTERS = {"str": _to_str, "int": _to_int, "float": _to_float, "bool": _to_bool, "list": _to_list, "turns": _to_turns}
+_CONVERTERS: dict[InputType, Callable[[Any], Any]] = {
+    "str": _to_str,
+    "int": _to_int,
+    "float": _to_float,
+    "bool": _to_bool,
+    "list": _to_list,
+    "dict": _to_dict,
+    "json": _to_json,
+    "turns": _to_turns,
+}
