@@ -5,6 +5,7 @@ attention mask) and counts positions from the end of the context, so that the co
 the positions that are needed.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Scored:
     """The log-likelihoods of one request.
 
     Attributes:
-        loglikelihoods: of each choice, in nats.
+        loglikelihoods: of each choice, in nats: of all its words together.
         is_cut: the beginning of the context did not fit and was cut off.
     """
 
@@ -98,7 +99,21 @@ def score_choices(
             missing[tree.request] -= len(tree.choices)
             if not missing[tree.request]:
                 advance(1)
-    return [Scored(tuple(values), is_cut) for values, is_cut in zip(sums, cut, strict=True)]
+    return [Scored(_by_choice(values, request), is_cut) for values, is_cut, request in zip(sums, cut, requests, strict=True)]
+
+
+def _by_choice(values: Sequence[float], request: ChoiceRequest) -> tuple[float, ...]:
+    """Sums the probabilities of a choice's words: the log of the sum of their exponentials."""
+    if not request.words_of_choices:
+        return tuple(values)
+    rest = iter(values)
+    return tuple(_log_sum_exp([next(rest) for _ in range(number)]) for number in request.words_of_choices)
+
+
+def _log_sum_exp(values: Sequence[float]) -> float:
+    top = max(values)
+    # One word alone keeps its value to the last bit; infinities and NaN are reported as what they are.
+    return values[0] if len(values) == 1 or not all(map(math.isfinite, values)) else top + math.log(sum(math.exp(v - top) for v in values))
 
 
 def _is_cut(request: ChoiceRequest, max_length: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from evals.config import Form
 from evals.rows import EvalRow
 from templates.chat import EncodeError, Message, encode_chat, encode_continuation, encode_prompt
+from templates.cloze import fill
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -20,20 +21,23 @@ class ChoiceRequest:
 
     Attributes:
         context_ids: token ids that all choices share. Never empty.
-        continuations: token ids of each choice, in the order of the example's choices. None is empty.
-        num_split_apart: choices of which a token spanned the join with the context, so that they were encoded apart.
+        continuations: token ids of each word of each choice, in the order of the example's choices. None is empty.
+        words_of_choices: how many continuations in a row say each choice; empty where each is said by one.
+        num_split_apart: continuations of which a token spanned the join with the context, so that they were encoded apart.
     """
 
     context_ids: list[int]
     continuations: list[list[int]]
     num_split_apart: int = 0
+    words_of_choices: tuple[int, ...] = ()
 
 
 def encode_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow, form: Form) -> ChoiceRequest:
     """Encodes an example's choices in a form.
 
     In chat form the continuation is the choice and its end of turn, which is what was trained, after the generation prompt; in
-    verbalizer form it is the choice alone, as raw text after the prompt, by the conventions of lm-evaluation-harness.
+    verbalizer form it is the choice alone, as raw text after the prompt, by the conventions of lm-evaluation-harness; in a cloze the
+    choice and what follows the mask.
 
     Raises:
         EncodeError: the example does not have the form, or it cannot be encoded with proof.
@@ -47,7 +51,7 @@ def encode_question(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> list[
     Raises:
         EncodeError: the chat template is missing or refuses the messages.
     """
-    return encode_prompt(tokenizer, _asked(row))
+    return encode_prompt(tokenizer, _asked(row), row.tools)
 
 
 def end_of_turn_ids(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> set[int]:
@@ -58,7 +62,7 @@ def end_of_turn_ids(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> set[i
     Raises:
         EncodeError: no end-of-turn token can be proven.
     """
-    encoded = encode_chat(tokenizer, [*_untrained(_asked(row)), _answer("x")])
+    encoded = encode_chat(tokenizer, [*_untrained(_asked(row)), _answer("x")], row.tools)
     last = max(index for index, weight in enumerate(encoded.weights) if weight > 0)
     return {encoded.input_ids[last], tokenizer.eos_token_id}
 
@@ -66,23 +70,24 @@ def end_of_turn_ids(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> set[i
 def _encode_raw_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> ChoiceRequest:
     if row.prompt is None or row.target is None:
         raise EncodeError("the example has no verbalizer form")
-    encoded = [encode_continuation(tokenizer, row.prompt, text) for text in _put_choices(row, row.target)]
+    encoded = [encode_continuation(tokenizer, *fill(row.prompt, row.mask, text)) for text in _put_words(row, row.target)]
     assert all(one.context_ids == encoded[0].context_ids for one in encoded), "the context is encoded apart from the choice"
-    return ChoiceRequest(encoded[0].context_ids, [one.continuation_ids for one in encoded], sum(one.split_apart for one in encoded))
+    continuations = [one.continuation_ids for one in encoded]
+    return ChoiceRequest(encoded[0].context_ids, continuations, sum(one.split_apart for one in encoded), _words_of_choices(row))
 
 
 def _encode_chat_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> ChoiceRequest:
     asked = _asked(row)
     assert row.messages is not None
-    context_ids = encode_prompt(tokenizer, asked)
+    context_ids = encode_prompt(tokenizer, asked, row.tools)
     continuations = []
-    for text in _put_choices(row, row.messages[-1]["content"] or ""):
-        encoded = encode_chat(tokenizer, [*_untrained(asked), _answer(text)])
+    for text in _put_words(row, row.messages[-1]["content"] or ""):
+        encoded = encode_chat(tokenizer, [*_untrained(asked), _answer(text)], row.tools)
         trained = [index for index, weight in enumerate(encoded.weights) if weight > 0]
         if not trained or encoded.input_ids[: trained[0]] != context_ids:
             raise EncodeError("the chat with its answer does not begin with the tokens of its prompt", remedy="Check the chat template.")
         continuations.append(encoded.input_ids[trained[0] : trained[-1] + 1])
-    return ChoiceRequest(context_ids, continuations)
+    return ChoiceRequest(context_ids, continuations, words_of_choices=_words_of_choices(row))
 
 
 def _asked(row: EvalRow) -> list[Message]:
@@ -93,21 +98,26 @@ def _asked(row: EvalRow) -> list[Message]:
 
 def _untrained(messages: list[Message]) -> list[Message]:
     """Takes earlier answers out of the mask: only the last one is looked for here."""
-    return [
-        {"role": message["role"], "content": message["content"], "weight": 0} if message["role"] == "assistant" else message
-        for message in messages
-    ]
+    return [{**message, "weight": 0} if message["role"] == "assistant" else message for message in messages]
 
 
 def _answer(text: str) -> Message:
     return {"role": "assistant", "content": text}
 
 
-def _put_choices(row: EvalRow, answer: str) -> list[str]:
-    """Returns the answer with each choice in the place of the right one."""
+def _put_words(row: EvalRow, answer: str) -> list[str]:
+    """Returns the answer with each word of each choice in the place of the right one."""
     if row.choices is None or row.label is None:
         raise EncodeError("the example has no label")
     if not answer.endswith(row.reference):
         raise EncodeError(f"the answer does not end on its choice '{row.reference}'")
     before = answer.removesuffix(row.reference)
-    return [before + choice for choice in row.choices]
+    return [before + word for words in _words(row) for word in words]
+
+
+def _words_of_choices(row: EvalRow) -> tuple[int, ...]:
+    return tuple(map(len, _words(row)))
+
+
+def _words(row: EvalRow) -> tuple[tuple[str, ...], ...]:
+    return row.words or tuple((choice,) for choice in row.choices or ())

@@ -9,9 +9,9 @@ import polars as pl
 from evals.config import Form
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
-from prep.config import SplitName
 from prep.dataset import Dataset
-from templates.chat import Message
+from prep.config import SplitName
+from templates.chat import Message, chat_messages
 
 
 class Task(StrEnum):
@@ -34,10 +34,13 @@ class EvalRow:
         split: train, validation or test.
         template: the template that rendered it.
         label: index into choices.
-        choices: the verbalizer's words; None asks for free text.
+        choices: the word that is trained for each label; None asks for free text.
         messages: the chat, its answer included, where the example has that form.
         prompt: raw text, where it has the verbalizer form.
-        target: the literal text after `prompt`, ending on the right choice.
+        target: the literal text after `prompt`, ending on the right choice; of a cloze, the word for its mask.
+        mask: the text in `prompt`, once, in whose place the answer belongs, where the example is a cloze.
+        words: all words that say each choice, the choice itself first; None where there are no choices.
+        tools: the tools that the chat may call.
     """
 
     id: str
@@ -52,6 +55,9 @@ class EvalRow:
     messages: list[Message] | None
     prompt: str | None
     target: str | None
+    mask: str | None = None
+    words: tuple[tuple[str, ...], ...] | None = None
+    tools: list[dict[str, Any]] | None = None
 
     @property
     def task(self) -> Task:
@@ -99,7 +105,8 @@ def load_rows(dataset: Dataset, split: SplitName) -> tuple[list[EvalRow], int]:
         frame = dataset.examples(split).sort("position", "id").collect()
     except pl.exceptions.PolarsError as error:
         raise UserError(f"cannot read examples.parquet: {error}", str(dataset.path), "Build the dataset again.") from error
-    rows = [_to_row(record) for record in frame.iter_rows(named=True)]
+    said = {template.name: {words[0]: tuple(words) for words in template.verbalizer.values()} for template in dataset.manifest.templates}
+    rows = [_to_row(record, said.get(record["template"], {})) for record in frame.iter_rows(named=True)]
     usable = [row for row in rows if _answered(row.messages) or (row.prompt is not None and row.choices is not None)]
     return usable, len(rows) - len(usable)
 
@@ -120,9 +127,15 @@ def choose_form(rows: list[EvalRow], given: Form | None) -> Form:
     return "verbalizer" if any(row.choices is not None and row.prompt is not None for row in rows) else "chat"
 
 
-def _to_row(record: dict[str, Any]) -> EvalRow:
-    return EvalRow(**{name: record[name] for name in EvalRow.__slots__})
+def _to_row(record: dict[str, Any], said: dict[str, tuple[str, ...]]) -> EvalRow:
+    """Makes a row of a record; `said` has all words of a label by the first of them."""
+    choices = record["choices"]
+    words = None if choices is None else tuple(said.get(choice, (choice,)) for choice in choices)
+    messages, tools = chat_messages(record["messages"], record["extras"]) if record["messages"] else (None, None)
+    stored = {name: record[name] for name in EvalRow.__slots__ if name not in {"messages", "words", "tools"}}
+    return EvalRow(**stored, messages=messages, words=words, tools=tools)
 
 
 def _answered(messages: list[Message] | None) -> bool:
-    return bool(messages and messages[-1]["role"] == "assistant")
+    """Whether a chat ends on an answer in words; one that ends on a tool call has none to compare with."""
+    return bool(messages and messages[-1]["role"] == "assistant" and not messages[-1].get("tool_calls"))

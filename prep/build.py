@@ -131,7 +131,7 @@ def describe(template: Template) -> TemplateInfo:
         version=header.version,
         task=header.task,
         kinds=template.kinds,
-        verbalizer=header.verbalizer,
+        verbalizer={key: list(words) for key, words in template.words.items()},
         metrics=list(header.metrics),
         keep=list(header.keep),
         sha256=template.sha256,

@@ -29,12 +29,12 @@ EXAMPLE_SCHEMA = pl.Schema(
         "messages": MESSAGES,
         "prompt": pl.String(),
         "choices": pl.List(pl.String()),  # the verbalizer's words, in the order of its keys
-        "target": pl.String(),  # the literal text after prompt, ending on choices[label] where there are choices; in a cloze the masked word
+        "target": pl.String(),  # the literal text after prompt, ending on choices[label] where there are choices; of a cloze the word
         "mask": pl.String(),  # in a cloze, the text that stands in prompt, once, where the word belongs; null otherwise
         "text": pl.String(),
         "chosen": MESSAGES,
         "rejected": MESSAGES,
-        "extras": pl.String(),  # JSON: what chat rows have beside role and content: {"tools": [...], "messages": [null | {"tool_calls": ...}, ...]}
+        "extras": pl.String(),  # JSON, what chats have beside role and content: {"tools": [...], "messages": [null | {...}, ...]}
     }
 )
 
@@ -50,10 +50,15 @@ class TemplateInfo(_Model):
     version: str
     task: str
     kinds: list[str]
-    verbalizer: dict[str, str]  # label key -> word
+    verbalizer: dict[str, list[str]]  # label key -> its words, the trained one first
     metrics: list[str]
     keep: list[str]  # kinds of fact that the answer must keep
     sha256: str
+
+    @property
+    def trained_words(self) -> dict[str, str]:
+        """Label key -> the word that is trained, which is what `choices` holds."""
+        return {key: words[0] for key, words in self.verbalizer.items()}
 
 
 class RowAccounting(_Model):

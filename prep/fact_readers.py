@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import get_args
 
-from templates.template import FactKind
+from templates.header import FactKind
 
 FACT_KINDS: tuple[FactKind, ...] = get_args(FactKind)
 

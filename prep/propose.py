@@ -122,9 +122,9 @@ def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Datase
     name = answer_field(row, fields, dataset.manifest) or list(fields)[-1]
     proposed: str | None = None
     if row["choices"]:  # a label can be proposed; an answer in words is for a person to write
-        verbalizer = dataset.manifest.template(row["template"]).verbalizer
+        words = dataset.manifest.template(row["template"]).trained_words
         word = suspect.answers.most_common(1)[0][0]
-        proposed = next((key for key, value in verbalizer.items() if value == word), None)
+        proposed = next((key for key, value in words.items() if value == word), None)
     reason = (
         f"nearest to {len(suspect.failures)} failed validation rows (similarity up to {suspect.similarity:.2f}) and answers otherwise; "
         "is its answer right?"

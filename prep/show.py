@@ -1,15 +1,17 @@
 """One example as a person reads it, and, with a tokenizer, what of it is trained."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopwright.console import printable
 from loopwright.errors import UserError, did_you_mean
 from prep.dataset import Dataset
-from templates.chat import Piece, encode_chat, load_tokenizer
+from templates.chat import Piece, chat_messages, encode_chat, load_tokenizer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
 
 def find_examples(dataset: Dataset, *, split: str | None, example_id: str | None, limit: int) -> list[dict[str, Any]]:
@@ -40,7 +42,7 @@ def trained_pieces(row: dict[str, Any], model: str) -> list[Piece]:
     """
     if not row["messages"]:
         raise UserError(f"example {row['id']} has no messages", remedy="Leave --tokens out.")
-    return encode_chat(load_tokenizer(model), row["messages"]).pieces()
+    return encode_chat(load_tokenizer(model), *chat_messages(row["messages"], row["extras"])).pieces()
 
 
 def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "RenderableType":
@@ -57,9 +59,8 @@ def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "Renderab
         trained = sum(piece.num_tokens for piece in pieces if piece.trained)
         lines += [text, Text(f"{sum(piece.num_tokens for piece in pieces)} tokens, {trained} of them trained (green)", style="italic")]
     else:
-        for message in row["messages"] or []:
-            lines += [Text(message["role"], style="bold cyan"), Text(printable(message["content"] or ""))]
-        for part in ("prompt", "target", "text"):
+        lines += _chat_lines(row)
+        for part in ("prompt", "mask", "target", "text"):
             if row[part] is not None:
                 lines += [Text(part, style="bold cyan"), Text(printable(row[part]))]
         for part in ("chosen", "rejected"):
@@ -69,6 +70,21 @@ def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "Renderab
             lines += [Text("choices", style="bold cyan"), Text(printable(", ".join(row["choices"])))]
     title = Text(printable(f"{row['source']}:{row['line']}  {row['split']}  {row['template']}"))
     return Panel(Group(*lines), title=title, subtitle=Text(row["id"]), title_align="left", subtitle_align="left")
+
+
+def _chat_lines(row: dict[str, Any]) -> "list[Text]":
+    from rich.text import Text
+
+    messages, tools = chat_messages(row["messages"] or [], row["extras"])
+    lines = [Text("tools", style="bold cyan"), Text(printable(json.dumps(tools, ensure_ascii=False)))] if tools else []
+    for message in messages:
+        lines.append(Text(message["role"] + (", not trained" if message.get("weight") == 0 else ""), style="bold cyan"))
+        if message["content"]:
+            lines.append(Text(printable(message["content"])))
+        for call in message.get("tool_calls", ()):
+            function = call["function"]
+            lines.append(Text(printable(f"{call['id']}: {function['name']}({function['arguments']})"), style="magenta"))
+    return lines
 
 
 def show(

@@ -9,27 +9,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING
 
-from loopwright.errors import UserError
-from loopwright.models import resolve_model
+from templates.conversation import (
+    EncodeError,
+    Message,
+    Tools,
+    chat_messages,
+    load_tokenizer,
+    render_chat,
+    require_tools_shown,
+    texts_of_tools,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+__all__ = [
+    "Continuation",
+    "EncodeError",
+    "Encoded",
+    "Message",
+    "Piece",
+    "Tools",
+    "chat_messages",
+    "encode_chat",
+    "encode_continuation",
+    "encode_prompt",
+    "load_tokenizer",
+    "render_chat",
+]
+
 Span = tuple[int, int]
-
-
-class Message(TypedDict):
-    """One turn of a chat. `weight` is 0 or 1, on assistant turns only; absent means trained."""
-
-    role: str
-    content: str | None
-    weight: NotRequired[int]
-
-
-class EncodeError(UserError):
-    """A row whose prompt and answer cannot be told apart with proof under this tokenizer and chat template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,55 +109,8 @@ class Continuation:
     split_apart: bool
 
 
-@cache
-def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
-    """Loads the tokenizer of a model (known name, folder or hub name). No weights are loaded and no torch is needed.
-
-    Raises:
-        UserError: the model is not there, or its tokenizer is none that reports character offsets.
-    """
-    from transformers import AutoTokenizer
-    from transformers.utils import logging
-
-    source = resolve_model(model)
-    logging.set_verbosity_error()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others of its own here
-        raise UserError(
-            f"cannot load the tokenizer of '{model}': {str(error).splitlines()[0]}",
-            remedy="Check that the folder has tokenizer.json and tokenizer_config.json, or that the hub can be reached.",
-        ) from error
-    if not tokenizer.is_fast:
-        raise UserError(
-            f"the tokenizer of '{model}' does not report character offsets",
-            remedy="Save it as a fast tokenizer (tokenizer.json); the loss mask is proven on offsets.",
-        )
-    return tokenizer
-
-
-def render_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], *, generation_prompt: bool = False) -> str:
-    """Renders messages with the model's own chat template.
-
-    Raises:
-        EncodeError: there is no chat template, or it refuses these messages.
-    """
-    if not getattr(tokenizer, "chat_template", None):
-        raise EncodeError("the tokenizer has no chat template", remedy="Use an instruct model, or train and evaluate the verbalizer form.")
-    try:
-        rendered = tokenizer.apply_chat_template(
-            [{"role": message["role"], "content": message["content"] or ""} for message in messages],
-            tokenize=False,
-            add_generation_prompt=generation_prompt,
-        )
-    except Exception as error:  # Jinja's errors and whatever a chat template raises by `raise_exception`
-        raise EncodeError(f"the chat template refuses these messages: {error}", remedy="Check the order of roles.") from error
-    assert isinstance(rendered, str)
-    return rendered
-
-
-def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> Encoded:
-    """Encodes a chat once, as a whole, with weight 1 on each assistant turn's content and its end-of-turn token.
+def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> Encoded:
+    """Encodes a chat once, as a whole, with weight 1 on each assistant turn's content and tool calls and its end-of-turn token.
 
     A trained turn begins where the generation prompt of the messages before it ends (which must be a literal prefix of the whole
     rendering, on a token boundary) and ends after the special token that closes the turn. Where either cannot be proven the row is
@@ -155,13 +119,14 @@ def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message
     Raises:
         EncodeError: the mask cannot be proven; the message says which turn and why.
     """
-    text = render_chat(tokenizer, messages)
-    trained = [_trained_span(tokenizer, messages, index, text) for index, message in enumerate(messages) if _is_trained(message)]
-    input_ids, offsets = _tokenize(tokenizer, text, messages, generation_prompt=False)
+    require_tools_shown(tokenizer, messages, tools)
+    text = render_chat(tokenizer, messages, tools)
+    trained = [_trained_span(tokenizer, messages, tools, index, text) for index, message in enumerate(messages) if _is_trained(message)]
+    input_ids, offsets = _tokenize(tokenizer, text, messages, tools, generation_prompt=False)
     return Encoded(text, input_ids, _weigh(offsets, trained, text), offsets, trained)
 
 
-def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> list[int]:
+def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> list[int]:
     """Encodes messages and the generation prompt: what the model is given when it is to answer.
 
     Equal, token for token, to the untrained beginning of `encode_chat` on the same messages with their answer.
@@ -169,8 +134,9 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Messa
     Raises:
         EncodeError: the chat template is missing or refuses the messages.
     """
-    text = render_chat(tokenizer, messages, generation_prompt=True)
-    return _tokenize(tokenizer, text, messages, generation_prompt=True)[0]
+    require_tools_shown(tokenizer, messages, tools)
+    text = render_chat(tokenizer, messages, tools, generation_prompt=True)
+    return _tokenize(tokenizer, text, messages, tools, generation_prompt=True)[0]
 
 
 def encode_continuation(tokenizer: "PreTrainedTokenizerBase", context: str, continuation: str) -> Continuation:
@@ -217,11 +183,11 @@ def _is_trained(message: Message) -> bool:
     return message["role"] == "assistant" and message.get("weight", 1) != 0
 
 
-def _trained_span(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], index: int, text: str) -> Span:
+def _trained_span(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None, index: int, text: str) -> Span:
     """Returns the span of `text` that turn `index` trains, with proof of both its ends."""
     where = f"messages[{index}]"
-    before = render_chat(tokenizer, messages[:index], generation_prompt=True)
-    through = text if index == len(messages) - 1 else render_chat(tokenizer, messages[: index + 1])
+    before = render_chat(tokenizer, messages[:index], tools, generation_prompt=True)
+    through = text if index == len(messages) - 1 else render_chat(tokenizer, messages[: index + 1], tools)
     if not text.startswith(before) or not text.startswith(through):
         raise EncodeError(
             "the chat template renders the messages before this turn otherwise once the turn is there",
@@ -233,7 +199,8 @@ def _trained_span(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Messa
     content = content if content in turn else content.strip()
     if content not in turn:
         raise EncodeError("the chat template changes the answer's text", where, "Check the chat template's handling of content.")
-    end = _end_of_turn(tokenizer, turn, content)
+    # What calls look like is the chat template's own: they reach as far as the turn does.
+    end = _end_of_turn(tokenizer, turn, "" if messages[index].get("tool_calls") else content)
     if end is None:
         raise EncodeError(
             "no end-of-turn token follows the answer in the chat template",
@@ -270,13 +237,15 @@ def _special_pattern(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern[str]:
 
 
 def _tokenize(
-    tokenizer: "PreTrainedTokenizerBase", text: str, messages: Sequence[Message], *, generation_prompt: bool
+    tokenizer: "PreTrainedTokenizerBase", text: str, messages: Sequence[Message], tools: Tools | None, *, generation_prompt: bool
 ) -> tuple[list[int], list[Span]]:
     """Tokenises a rendering. Special tokens count as such only where the chat template wrote them, never within a message."""
     special = _special_pattern(tokenizer)
+    if any(special.search(told) for told in texts_of_tools(messages, tools)):
+        raise EncodeError("a tool or its call holds the text of a special token", remedy="Reword it, or leave that row out.")
     if not any(special.search(message["content"] or "") for message in messages):
         return _tokenize_plain(tokenizer, text)
-    contents = _content_spans(tokenizer, text, messages, generation_prompt=generation_prompt)
+    contents = _content_spans(tokenizer, text, messages, tools, generation_prompt=generation_prompt)
     input_ids: list[int] = []
     offsets: list[Span] = []
 
@@ -308,13 +277,17 @@ def _tokenize_plain(tokenizer: "PreTrainedTokenizerBase", text: str, *, split_sp
     return list(encoding["input_ids"]), [tuple(span) for span in encoding["offset_mapping"]]
 
 
-def _content_spans(tokenizer: "PreTrainedTokenizerBase", text: str, messages: Sequence[Message], *, generation_prompt: bool) -> list[Span]:
+def _content_spans(
+    tokenizer: "PreTrainedTokenizerBase", text: str, messages: Sequence[Message], tools: Tools | None, *, generation_prompt: bool
+) -> list[Span]:
     """Finds where each message's content stands in the rendering, by rendering once more with a marker for each content."""
-    markers = [f"\ue000{index}\ue001" for index in range(len(messages))]
-    marked: list[Message] = [{"role": message["role"], "content": marker} for message, marker in zip(messages, markers, strict=True)]
-    rest = render_chat(tokenizer, marked, generation_prompt=generation_prompt)
+    # A message without content keeps none: a chat template may write it otherwise.
+    said = [index for index, message in enumerate(messages) if message["content"]]
+    markers = {index: f"\ue000{index}\ue001" for index in said}
+    marked: list[Message] = [{**message, "content": markers.get(index, "")} for index, message in enumerate(messages)]
+    rest = render_chat(tokenizer, marked, tools, generation_prompt=generation_prompt)
     scaffold = []
-    for marker in markers:
+    for marker in markers.values():
         before, found, rest = rest.partition(marker)
         scaffold.append(before)
         if not found or marker in rest:
@@ -322,10 +295,10 @@ def _content_spans(tokenizer: "PreTrainedTokenizerBase", text: str, messages: Se
     scaffold.append(rest)
     spans = []
     position = 0
-    for index, message in enumerate(messages):
-        content = message["content"] or ""
-        after = scaffold[index + 1] if index + 1 < len(scaffold) else None
-        position += len(scaffold[index])
+    for place, index in enumerate(said):
+        content = messages[index]["content"] or ""
+        after = scaffold[place + 1] if place + 1 < len(scaffold) else None
+        position += len(scaffold[place])
         for variant in (content, content.strip()):
             if after is not None and text.startswith(variant + after, position):
                 spans.append((position, position + len(variant)))

@@ -114,7 +114,7 @@ def epoch_order(examples: list[TrainingExample], seed: int, epoch: int) -> list[
 
 
 def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
-    columns = ["id", "row_id", "source", "line", "split", "messages", "prompt", "choices", "label", "target", "text"]
+    columns = ["id", "row_id", "source", "line", "split", "messages", "prompt", "mask", "choices", "label", "target", "text", "extras"]
     frame = dataset.examples().filter(pl.col("split").is_in(splits)).select(columns)
     return frame.collect().to_dicts()
 

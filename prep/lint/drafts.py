@@ -60,8 +60,8 @@ def answer_field(row: Mapping[str, Any], fields: dict[str, Any], manifest: Manif
             return name
     word = row["choices"][row["label"]] if row["choices"] and row["label"] is not None else None
     if word is not None:
-        verbalizer = manifest.template(row["template"]).verbalizer
-        keys = {key for key, value in verbalizer.items() if value == word}
+        words = manifest.template(row["template"]).trained_words
+        keys = {key for key, value in words.items() if value == word}
         labels = manifest.config.get("labels") or {}
         raw = keys | {value for value, key in labels.items() if key in keys}
         return next((name for name, value in reversed(fields.items()) if str(value).strip() in raw), None)

@@ -45,6 +45,7 @@ LINT_SCHEMA = pl.Schema(
         "rejected_field": pl.String(),
         "messages": MESSAGES,
         "weights": pl.List(pl.String()),  # each message's weight as JSON, where any has one
+        "extras": pl.String(),  # of a built dataset's chat: what it has beside role and content, as `EXAMPLE_SCHEMA` keeps it
     }
 )
 """What a reader gives. The engine adds `position` (order of reading), `input_key` and `answer_key` (hashes of the normalised texts),
@@ -159,6 +160,7 @@ def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dic
         "rejected_field": record.rejected_field,
         "messages": record.messages,
         "weights": record.weights,
+        "extras": None,
     }
 
 
@@ -167,7 +169,7 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(batch, schema=LINT_SCHEMA)
 
 
-def _dataset_columns() -> list[pl.Expr]:
+def _dataset_columns() -> list[pl.Expr | str]:
     """Derives the lint frame from `EXAMPLE_SCHEMA`. The chat form is looked at where there is one, else the other forms in turn."""
     messages, chosen = pl.col("messages"), pl.col("chosen")
     turns = pl.coalesce(messages, chosen)
@@ -199,8 +201,20 @@ def _dataset_columns() -> list[pl.Expr]:
         answer_field.alias("answer_field"),
         pl.lit("rejected").alias("rejected_field"),
         turns.alias("messages"),
-        pl.lit(None, dtype=pl.List(pl.String)).alias("weights"),
+        pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True).alias("weights"),
+        "extras",
     ]
+
+
+def _weights(extras: pl.Series) -> pl.Series:
+    """Returns each message's weight as JSON, of the chats in which any has one."""
+    found: list[list[str | None] | None] = []
+    for text in extras:
+        # Few rows have extras, and fewer weights: the others are not parsed.
+        beside = (json.loads(text).get("messages") or []) if text and '"weight":' in text else []
+        weights = [None if not one or "weight" not in one else json.dumps(one["weight"]) for one in beside]
+        found.append(weights if any(weights) else None)
+    return pl.Series(extras.name, found, pl.List(pl.String))
 
 
 def _dropped(path: Path) -> list[Defect]:

@@ -376,7 +376,7 @@ def test_the_manifest_keeps_what_later_steps_need(tmp_path: Path) -> None:
     template = manifest.template("mine/sentiment")
     assert (template.kinds, template.verbalizer, template.metrics) == (
         ["chat", "verbalizer"],
-        {"negative": "bad", "positive": "good"},
+        {"negative": ["bad"], "positive": ["good"]},
         ["accuracy"],
     )
     assert manifest.config == load_build_config(project.config).model_dump(mode="json", exclude={"train", "evals", "loop"})

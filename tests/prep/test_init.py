@@ -61,7 +61,7 @@ def test_labels_that_look_like_code_are_words(tmp_path: Path, label: str) -> Non
 def test_an_empty_label_is_no_class(tmp_path: Path) -> None:
     rows = "".join(f"some words about number {n},{('good', 'bad', '')[n % 3]}\n" for n in range(30))
     written = write_config(start(tmp_path, "a.csv", "text,label\n" + rows))
-    assert build(written.path, tmp_path / "out").manifest.templates[0].verbalizer == {"bad": "bad", "good": "good"}
+    assert build(written.path, tmp_path / "out").manifest.templates[0].verbalizer == {"bad": ["bad"], "good": ["good"]}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from templates.chat import Encoded, encode_chat
+from templates.chat import Encoded, chat_messages, encode_chat
 from train.objective import Objective, TokenScores
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ class Chat(Objective):
     """The weighted negative log-likelihood of the assistant's turns, each with its end-of-turn token.
 
     ## What it trains
-    Every assistant turn of `messages`, in the model's own chat template. System and user turns and all role headers have weight 0.
+    Every assistant turn of `messages`, its tool calls included, in the model's own chat template. System, user and tool turns, turns of
+    weight 0 (demonstrations among them) and all role headers are not trained.
 
     ## When to use it
     Wherever the model is to answer in the way that the examples answer.
@@ -26,7 +27,7 @@ class Chat(Objective):
 
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> Encoded:
         """Encodes the conversation as a whole, once."""
-        return encode_chat(tokenizer, example["messages"])
+        return encode_chat(tokenizer, *chat_messages(example["messages"], example["extras"]))
 
     def loss(self, scores: TokenScores) -> "torch.Tensor":
         """Returns the weighted sum of the tokens' negative log-likelihoods."""

@@ -90,8 +90,8 @@ def _expected_words(template: str, context: Context) -> dict[str, tuple[float, f
     declared = context.options.expect.label_share
     if context.manifest is None or not template:
         return declared
-    verbalizer = context.manifest.template(template).verbalizer
-    return {verbalizer.get(name, name): share for name, share in declared.items() if name in {*verbalizer, *verbalizer.values()}}
+    words = context.manifest.template(template).trained_words
+    return {words.get(name, name): share for name, share in declared.items() if name in {*words, *words.values()}}
 
 
 def _count(item: tuple[str, int]) -> int:

@@ -21,7 +21,7 @@ class BadWeight(Rule):
     `{"role": "assistant", "content": "Yes.", "weight": 0.5}`
 
     ## Fix safety
-    Never fixed automatically in a foreign file; a dataset that `prep build` writes carries no weights.
+    Never fixed automatically in a foreign file; a dataset that `prep build` writes has the weights of its source.
     """
 
     code = "FMT004"
