@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from loopwright.console import make_app, notice, print_json, print_result, print_view, run_app
+from prep.compare_cli import register as register_compare
 from prep.export.cli import register as register_export
 from prep.fix_cli import fix_app
 from prep.lint.cli import register as register_lint
@@ -15,6 +16,7 @@ templates_app = make_app("The templates that rows are rendered with.")
 app.add_typer(fix_app, name="fix")
 app.add_typer(templates_app, name="templates")
 register_lint(app)
+register_compare(app)
 register_export(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
