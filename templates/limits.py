@@ -20,7 +20,7 @@ MAX_WORK = 6 * MAX_CHARACTERS
 MAX_INTEGER = 10**48
 MAX_WIDTH = 10_000
 # What an item of a list counts for beside its text: about the memory and time that it takes.
-_ITEM_CHARACTERS = 10
+ITEM_CHARACTERS = 10
 
 
 class LimitError(SecurityError):
@@ -85,6 +85,12 @@ def text_size(value: Any) -> int:
     Raises:
         LimitError: they are too many. A list that holds itself over and over has few items and no end of text.
     """
+    # Most values are plain text or numbers. By exact type: a subclass takes the long way.
+    kind = type(value)
+    if kind is str and len(value) <= MAX_CHARACTERS:
+        return len(value)
+    if kind is int or value is None:
+        return ITEM_CHARACTERS
     return sum(characters for _, characters, _ in _walk(value))
 
 
@@ -99,6 +105,9 @@ def printable(value: Any) -> Any:
     Raises:
         TemplateRuntimeError: its text would be that of an object in memory, which is another one in each run.
     """
+    if type(value) is str and len(value) <= MAX_CHARACTERS:
+        write(len(value))
+        return value
     for _, characters, part in _walk(value):
         if not isinstance(part, str | int | float | list | tuple | dict | Undefined | None):
             raise TemplateRuntimeError(f"a value of type '{type(part).__name__}' has no text")
@@ -118,7 +127,7 @@ def _walk(value: Any) -> Iterator[tuple[int, int, Any]]:
             continue
         if isinstance(part, Undefined) and len(pending) > 1:
             str(part)  # raises: within a list it would be printed as the word Undefined
-        characters = size(part) if isinstance(part, str | range) else _ITEM_CHARACTERS
+        characters = size(part) if isinstance(part, str | range) else ITEM_CHARACTERS
         total += characters
         if total > MAX_CHARACTERS:
             raise LimitError(f"a value is longer than {MAX_CHARACTERS:,} characters")

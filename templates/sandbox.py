@@ -2,10 +2,11 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2.ext import Extension
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
@@ -17,7 +18,7 @@ _MAX_BASE = 10**12
 _MAX_EXPONENT = 64
 _FORMAT_FLAGS = re.compile(r"[%)][-+ #.0-9*]*")
 # Filters that `_Bounds` puts in. No template can name them: they are no identifiers.
-_COUNTED, _PLAIN, _COMPARED, _SLICED, _WRITTEN = "loop turns", "plain text", "compared", "sliced", "written text"
+COUNTED, PLAIN, COMPARED, SLICED, WRITTEN = "loop turns", "plain text", "compared", "sliced", "written text"
 
 # What a template may call on a string. Left out: methods that pad or format to a width given as a number.
 _STRING_METHODS = frozenset(
@@ -56,6 +57,8 @@ _STRING_METHODS = frozenset(
         "upper",
     }
 )
+# What a loop says of itself without being called.
+_LOOP_VALUES = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem"})
 # Filters and tests that look no further than the first level of what they are given.
 _SHALLOW = frozenset(
     {
@@ -102,16 +105,22 @@ class Sandbox(ImmutableSandboxedEnvironment):
         tests = cast("dict[str, Callable[..., Any]]", self.tests)
         self.filters = {name: _guard(name, function) for name, function in filters.items()}
         self.tests = {name: _guard("defined" if name == "string" else name, function) for name, function in tests.items()}
-        self.filters |= {_COUNTED: _counted, _PLAIN: _plain, _COMPARED: _compared, _SLICED: _sliced, _WRITTEN: _written}
+        self.filters |= {COUNTED: _counted, PLAIN: _plain, COMPARED: _compared, SLICED: _sliced, WRITTEN: _written}
 
     def parse(self, source: str, name: str | None = None, filename: str | None = None) -> nodes.Template:
         """Parses a template and puts its loops, comparisons, slices and concatenations under the budget."""
         return _Bounds().visit(super().parse(source, name, filename))  # type: ignore[no-any-return]
 
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Returns the globals as they are when a template is compiled: each rendering copies them, and a chain is slow to copy."""
+        return {**self.globals, **(d or {})}
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Looks up items of a dictionary before its methods."""
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
+        if type(obj) is LoopContext and attribute in _LOOP_VALUES:
+            return getattr(obj, attribute)
         return super().getattr(obj, attribute)
 
     def wrap_str_format(self, value: Any) -> None:
@@ -127,6 +136,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Counts each call and what it is given, and refuses those whose result would be huge."""
         limits.step()
         receiver = getattr(obj, "__self__", None)
+        if isinstance(receiver, Extension):  # a tag of our own, which no expression can name; what stands in it is counted there
+            kwargs = {name: value for name, value in kwargs.items() if name not in {"_loop_vars", "_block_vars"}}
+            return obj(*args, **kwargs)
         for value in (receiver if isinstance(receiver, str | list | tuple) else None, *args, *kwargs.values()):
             limits.work(limits.text_size(value))
         if isinstance(receiver, str) and getattr(obj, "__name__", "") == "replace" and len(args) >= 2:
@@ -156,7 +168,7 @@ class _Bounds(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 (the visitor's naming)
         """Counts the turns, and the constant text that each of them writes."""
         self.generic_visit(node)
-        node.iter = _through(_COUNTED, cast("nodes.Expr", node.iter))
+        node.iter = _through(COUNTED, cast("nodes.Expr", node.iter))
         _count_text(node)
         return node
 
@@ -169,21 +181,21 @@ class _Bounds(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
         """Turns `a ~ b` into `+` on text, which is intercepted."""
         self.generic_visit(node)
-        parts = [_through(_PLAIN, part) for part in node.nodes]
+        parts = [_through(PLAIN, part) for part in node.nodes]
         return functools.reduce(lambda left, right: nodes.Add(left, right, lineno=node.lineno), parts)
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
         """Counts what is compared or looked through."""
         self.generic_visit(node)
-        node.expr = _through(_COMPARED, node.expr)
+        node.expr = _through(COMPARED, node.expr)
         for operand in node.ops:
-            operand.expr = _through(_COMPARED, operand.expr)
+            operand.expr = _through(COMPARED, operand.expr)
         return node
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
         """Counts what a slice copies."""
         self.generic_visit(node)
-        return _through(_SLICED, node) if isinstance(node.arg, nodes.Slice) else node
+        return _through(SLICED, node) if isinstance(node.arg, nodes.Slice) else node
 
 
 def _through(filter_name: str, node: nodes.Expr) -> nodes.Expr:
@@ -192,7 +204,7 @@ def _through(filter_name: str, node: nodes.Expr) -> nodes.Expr:
 
 def _count_text(repeated: nodes.For | nodes.Macro) -> None:
     for output in repeated.find_all(nodes.Output):
-        output.nodes = [_through(_WRITTEN, one) if isinstance(one, nodes.TemplateData) else one for one in output.nodes]
+        output.nodes = [_through(WRITTEN, one) if isinstance(one, nodes.TemplateData) else one for one in output.nodes]
 
 
 def _counted(values: Iterable[Any]) -> Iterator[Any]:
@@ -231,6 +243,10 @@ def _bounded_range(*bounds: int) -> range:
 
 def _bounded(value: Any) -> Any:
     """Counts a result, which must not be huge; an iterator becomes a list, so that nothing grows unseen."""
+    if type(value) is str:
+        limits.allow(len(value), "a value")
+        limits.work(len(value))
+        return value
     if isinstance(value, Iterator) and not isinstance(value, LoopContext):
         value = list(value)
     if isinstance(value, int) and abs(value) > limits.MAX_INTEGER:
@@ -248,6 +264,9 @@ def _guard(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        if check is None and len(args) == num_passed + 1 and not kwargs and type(args[-1]) is str:  # a plain filter on text, the usual case
+            limits.work(measure(args[-1]) + (num_passed and limits.ITEM_CHARACTERS))
+            return _bounded(function(*args))
         for argument in (*args, *kwargs.values()):
             limits.work(measure(argument))
         for argument in (*args[num_passed + 1 :], *kwargs.values()):

@@ -1,132 +1,270 @@
+import json
 import unicodedata
+from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from prep.render import render_rows
-from prep.rows import META_SCHEMA, ROW_ID, SPLIT
+from templates import limits
 from templates.compile import plan
-from templates.template import Template, parse_template
+from templates.library import library_template, template_names
+from templates.template import Template
+from tests.templates.compiled import assert_same, evaluate
 from tests.templates.helpers import make_template, message
 
-WHITE_SPACE = "".join(chr(code) for code in range(0x10000) if chr(code).isspace()) + "\u200b\ufeff\u180e"
-CHANGING_CASE = "".join(
-    chr(code) for code in range(0x1F000) if not 0xD800 <= code < 0xE000 and (len(chr(code).upper()) > 1 or len(chr(code).lower()) > 1)
-)
-PIECES = [
-    "",
-    "\x00",
-    "\r",
-    "\r\n",
-    "\u2028",
-    "\x85",
-    "🍲",
-    "👨‍👩‍👧",
-    "İ",
-    "ß",
-    "ΑΣ ",
-    "ǅ",
-    "\ud7ff",
-    "{{ x }}",
-    "{% endtext %}",
-    "$1",
-    "\\1",
-    "%s",
-    '"',
-    "'",
-]
-HOSTILE = st.lists(
-    st.sampled_from(PIECES) | st.sampled_from(WHITE_SPACE) | st.sampled_from(CHANGING_CASE) | st.characters(exclude_categories=["Cs"]),
-    max_size=8,
-).map("".join)
-FILTERS = st.sampled_from(["", " | trim", " | lower", " | upper"])
-# A name, a filtered name, a verbalized label, or text that Jinja does not read as its own.
-TEXT = st.lists(st.sampled_from(["a", " ", "\n", "\n\n", "é", "🍲", "}", "%", "#", '"', "\t", "\u2028", "\\"]), max_size=4).map("".join)
-PIECE = (
-    st.tuples(st.sampled_from(["a", "b"]), FILTERS).map(lambda one: f"{{{{ {one[0]}{one[1]} }}}}")
-    | st.just("{{ label | verbalize }}")
-    | TEXT
-)
-BODY = st.lists(PIECE, max_size=4).map("".join)
-CHAT = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), BODY), min_size=1, max_size=3).map(
-    lambda turns: "\n".join(f'{{% message "{role}" %}}{body}{{% endmessage %}}' for role, body in turns)
-)
-PAIR = st.tuples(BODY, BODY).map(lambda two: f"{{% prompt %}}{two[0]}{{% endprompt %}}{{% target %}}{two[1]}{{% endtarget %}}")
-COMPLETION = BODY.map(lambda body: f"{{% text %}}{body}{{% endtext %}}")
-PREFERENCE = st.tuples(BODY, BODY).map(lambda two: f"{{% chosen %}}{two[0]}{{% endchosen %}}{{% rejected %}}{two[1]}{{% endrejected %}}")
-FORMS = st.lists(CHAT | PAIR | COMPLETION | PREFERENCE, min_size=1, max_size=2, unique_by=lambda form: form[:8]).map("\n".join)
-# Every input is shown somewhere, as in a real template; one that is not is never missing.
-ROWS = st.lists(
-    st.tuples(HOSTILE.map(lambda text: text + "x"), HOSTILE.map(lambda text: "x" + text), st.sampled_from("01")), min_size=1, max_size=4
-)
+INPUTS = "{text: str, note: str, number: int, price: float, flag: bool, label: str}"
+HEADER = "optional: [note]\nverbalizer: {bad: negative, good: 'posi\"tive'}\n"
+ROW = {"text": "The soup was cold. ", "note": None, "number": "3", "price": "1.50", "flag": "yes", "label": "good"}
 
 
 def load(body: str) -> Template:
-    return parse_template(
-        "---\nname: mine/test\ninputs: {a: str, b: str, label: str}\nverbalizer: {0: 'no \u2028', 1: Ja}\n---\n" + body, "mine.jinja"
-    )
+    return make_template(body, inputs=INPUTS, header=HEADER)
 
 
-@settings(max_examples=250, deadline=None)
-@given(FORMS, ROWS)
-def test_the_compiled_path_and_jinja_give_the_same_bytes(body: str, rows: list[tuple[str, str, str]]) -> None:
-    template = load(body)
+def frame_of(*rows: dict[str, str | None]) -> pl.DataFrame:
+    return pl.DataFrame([ROW | row for row in rows], schema=dict.fromkeys(ROW, pl.String))
+
+
+@pytest.mark.parametrize(
+    ("expression", "row", "text"),
+    [
+        ("text | trim | upper", {}, "THE SOUP WAS COLD."),
+        ("text | trim", {"text": "\x1c\u3000a\x1f"}, "a"),
+        ("text | lower", {"text": "ΑΣ İ"}, "ας i̇"),
+        ("text | title", {"text": "it's (a) test-run"}, "It's (A) Test-Run"),
+        ("text.title()", {"text": "it's"}, "It'S"),
+        ("text | capitalize", {"text": "ßA"}, "Ssa"),
+        ("text | replace('s', '$0')", {"text": "sos"}, "$0o$0"),
+        ("text | truncate(9)", {"text": "one two three four"}, "one..."),
+        ("text[:4] ~ text[-2:]", {}, "The . "),
+        ("text | length", {"text": "é🍲"}, "2"),
+        ("text | wordcount + 1", {}, "5"),
+        ("text | indent(2)", {"text": "a\nb"}, "a\n  b"),
+        ("note | default('none', true)", {}, "none"),
+        ("note or 'none'", {"note": " "}, "none"),
+        ("note ~ '!'", {"note": " x "}, " x !"),
+        ("number", {"number": "+07"}, "7"),
+        ("number - 5", {}, "-2"),
+        ("number | float", {}, "3.0"),
+        ("label | verbalize", {}, 'posi"tive'),
+        ("price", {}, "1.5"),
+        ("price", {"price": "100"}, "100.0"),
+        ("price", {"price": "-0"}, "-0.0"),
+        ("price | int", {"price": "-2.75"}, "-2"),
+        ("flag", {"flag": "No"}, "False"),
+        ("flag == 1", {}, "True"),
+        ("number == '3'", {}, "False"),
+        ("number == 3.0 and 1 < number <= 3", {}, "True"),
+        ("'so' in text and number not in [1, 2]", {}, "True"),
+        ("text is string and number is odd and note is not none", {}, "True"),
+        ("'yes' if flag and price > 1 else 'no'", {}, "yes"),
+        ("'only' if number > 5", {}, ""),
+        ("[text | trim, number, none] | join(' / ')", {}, "The soup was cold. / 3 / None"),
+        ("text.startswith('The') ~ text.removeprefix('The ')", {}, "Truesoup was cold. "),
+        ("none", {}, "None"),
+    ],
+)
+def test_an_expression_runs_column_wise(expression: str, row: dict[str, str | None], text: str) -> None:
+    template = load(f"{{% text %}}{{{{ {expression} }}}}{{% endtext %}}")
     chosen = plan(template)
     assert chosen.reason is None
-    frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.String, "label": pl.String}, orient="row")
-    compiled = frame.with_columns(**{f"#{name}": expression for name, expression in chosen.expressions.items()})
-    for fields, row in zip(frame.iter_rows(named=True), compiled.iter_rows(named=True), strict=True):
-        rendered = template.render(fields)
-        assert {name: row[f"#{name}"] for name in chosen.expressions} == {name: getattr(rendered, name) for name in chosen.expressions}
-        assert all(getattr(rendered, name) is None for name in set(rendered.__slots__) - set(chosen.expressions))
+    result = evaluate(chosen, frame_of(row))
+    assert (result["punt"].item(), result["#text"].item(), result["json text"].item()) == (
+        False,
+        text,
+        json.dumps(text, ensure_ascii=False),
+    )
+    assert template.render(ROW | row).text == text
+
+
+@pytest.mark.parametrize(
+    ("body", "row", "text"),
+    [
+        ("{% if flag %}a{% elif number > 2 %}b{% else %}c{% endif %}", {"flag": "no"}, "b"),
+        ("{% if note %}{{ note }}{% else %}-{% endif %}", {}, "-"),
+        ("{% if text is defined %}{{ text }}{% endif %}", {"text": "x"}, "x"),
+        ("{% set t = text | trim %}{{ t }}{{ t | length }}", {}, "The soup was cold.18"),
+        ("{% set t %}<{{ number }}>{% endset %}{{ t ~ t }}", {}, "<3><3>"),
+        ("{% set t = 'a' %}{% if flag %}{% set t = 'b' %}{% endif %}{{ t }}", {}, "b"),
+        ("{% filter upper %}x{{ text | trim }}{% endfilter %}", {"text": "ß"}, "XSS"),
+        ("a\n{%- if flag %}\n  b\n{%- endif +%}\nc", {}, "a\n  b\nc"),
+        ("{{ number if number is even else number | first_of }}".replace(" | first_of", ""), {}, "3"),
+    ],
+)
+def test_a_statement_runs_column_wise(body: str, row: dict[str, str | None], text: str) -> None:
+    template = load(f"{{% text %}}{body}{{% endtext %}}")
+    chosen = plan(template)
+    assert chosen.reason is None
+    result = evaluate(chosen, frame_of(row))
+    assert (result["punt"].item(), result["#text"].item()) == (False, text)
+    assert template.render(ROW | row).text == text
+
+
+@pytest.mark.parametrize(
+    ("body", "row"),
+    [
+        ("{{ text }}", {"text": None}),
+        ("{{ number }}", {"number": "1_000"}),
+        ("{{ number }}", {"number": "٣"}),
+        ("{{ number }}", {"number": " 3"}),
+        ("{{ text }}", {"number": "x"}),  # refused, though it is not printed
+        ("{{ price }}", {"price": "1e-7"}),
+        ("{{ price }}", {"price": "0.00005"}),
+        ("{{ price }}", {"price": "nan"}),
+        ("{{ flag }}", {"flag": "maybe"}),
+        ("{{ label | verbalize }}", {"label": "so so"}),
+        ("{{ text | first }}", {"text": ""}),
+        ("{{ note | default('1', true) | int }}", {"note": "many"}),
+        ("{{ text }}", {"text": "x" * 3_000_000}),
+    ],
+)
+def test_a_row_that_is_not_proven_is_left_to_jinja(body: str, row: dict[str, str | None]) -> None:
+    chosen = plan(load(f"{{% text %}}{body}{{% endtext %}}"))
+    assert chosen.reason is None
+    assert evaluate(chosen, frame_of(row, {}))["punt"].to_list() == [True, False]
+
+
+def test_what_a_branch_does_not_evaluate_punts_no_row() -> None:
+    template = load("{% text %}{% if note %}{{ note | int }}{% else %}{{ text | first if text else '' }}{% endif %}{% endtext %}")
+    rows = frame_of({}, {"note": "5"}, {"note": "x"}, {"text": ""})
+    assert evaluate(plan(template), rows)["punt"].to_list() == [False, False, True, False]
+    assert_same(template, plan(template), rows)
+
+
+def test_tags_under_a_condition() -> None:
+    template = load(
+        '{% if note %}{% message "system" %}{{ note }}{% endmessage %}{% endif %}'
+        '{% message "user" %}{{ text | trim }}{% endmessage %}{% if flag %}{% message "assistant" %}{{ label }}{% endmessage %}{% endif %}'
+        "{% if number > 2 %}{% prompt %}p{% endprompt %}{% else %}{% prompt %}q{% endprompt %}{% endif %}{% target %}t{% endtarget %}"
+    )
+    rows = frame_of({}, {"note": 'n"'}, {"flag": "no", "number": "1"}, {"text": None})
+    chosen = plan(template)
+    assert chosen.reason is None
+    result = evaluate(chosen, rows)
+    assert result["punt"].to_list() == [False, False, False, True]
+    assert result["#messages"].list.len().to_list()[:3] == [2, 3, 1]
+    assert result["#prompt"].to_list()[:3] == ["p", "p", "q"]
+    assert_same(template, chosen, rows)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% text %}a{% endtext %}{% if flag %}{% text %}b{% endtext %}{% endif %}",
+        "{% if flag %}{% prompt %}a{% endprompt %}{% endif %}{% target %}b{% endtarget %}{% text %}{{ text }}{% endtext %}",
+        "{% if not flag %}{% text %}b{% endtext %}{% endif %}",
+        "{% cloze %}{{ text }}{{ mask }}{{ mask if flag }}{% endcloze %}{% target %}b{% endtarget %}",
+    ],
+)
+def test_a_row_with_a_tag_twice_or_without_its_partner_is_left_to_jinja(body: str) -> None:
+    template = load(body)
+    rows = frame_of({}, {"flag": "no"})
+    assert evaluate(plan(template), rows)["punt"].any()
+    assert_same(template, plan(template), rows)
+
+
+@pytest.mark.parametrize("mask", ["[MASK]", "__", "aba"])
+def test_a_cloze_has_its_mask_once(mask: str) -> None:
+    header = HEADER + f"mask: '{mask}'\n"
+    template = make_template(
+        "{% cloze %}{{ text }}{{ mask }}{% endcloze %}{% target %}{{ label }}{% endtarget %}", inputs=INPUTS, header=header
+    )
+    texts: list[dict[str, str | None]] = [{"text": text} for text in ("", "x", mask, mask[:-1], f"{mask}{mask[1:]} x", "_", "ab")]
+    rows = frame_of(*texts)
+    chosen = plan(template)
+    assert chosen.reason is None
+    result = evaluate(chosen, rows)
+    assert result["punt"].to_list()[:3] == [False, False, True]
+    assert result["#mask"].to_list()[0] == mask
+    assert_same(template, chosen, rows)
 
 
 @pytest.mark.parametrize("filter_name", ["trim", "lower", "upper"])
 def test_each_code_point_goes_the_same_way_through_both_paths(filter_name: str) -> None:
-    template = load(f"{{% text %}}{{{{ a | {filter_name} }}}}{{% endtext %}}")
+    template = make_template(f"{{% text %}}{{{{ text | {filter_name} }}}}{{% endtext %}}")
     characters = [chr(code) for code in range(0x20000) if unicodedata.category(chr(code)) not in {"Cs", "Cn", "Co"}]
     texts = [f"{character}aΣ{character}" for character in characters]
-    compiled = pl.DataFrame({"a": texts}).select(out=plan(template).expressions["text"])["out"].to_list()
+    compiled = pl.DataFrame({"text": texts}).select(out=plan(template).expressions["text"])["out"].to_list()
     method = {"trim": "strip"}.get(filter_name, filter_name)
     assert compiled == [getattr(text, method)() for text in texts]
-    assert template.render({"a": texts[300], "b": "", "label": "0"}).text == compiled[300]
+    assert template.render({"text": texts[300]}).text == compiled[300]
 
 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (message("\n{{ text | title }}"), "line 6 has the filter 'title'"),
-        (message("{{ text | trim | lower }}"), "line 5 has an expression (filter)"),
-        (message("{{ text | replace('a', 'b') }}"), "line 5 has an expression (filter)"),
-        (message("\n\n{{ text[0] }}"), "line 7 has an expression (getitem)"),
-        (message("{{ text ~ 'x' }}"), "line 5 has an expression (add)"),
-        (message("{% if text %}x{% endif %}"), "line 5 has the tag 'if'"),
-        (message("{{ number }}"), "line 5 has 'number', which is of type int"),
-        (message("{% set x = text %}{{ x }}"), "line 5 has the tag 'assign'"),
-        ("\n{% for c in text %}" + message("x") + "{% endfor %}", "line 6 has 'for' outside of a tag"),
-        ("{% text %}a{% endtext %}{% text %}b{% endtext %}", "line 5 has a second 'text'"),
+        (message("\n{{ text | reverse }}"), "line 8 has the filter 'reverse'"),
+        (message("\n\n{{ text[0] }}"), "line 9 has an expression (getitem)"),
+        (message("{{ text.split() }}"), "line 7 has the method 'split'"),
+        (message("{{ text > 3 }}"), "line 7 has a comparison of text and int"),
+        (message("{{ text | replace('', 'x') }}"), "line 7 has a replacement of the empty text, or of what is no text"),
+        (message("{{ number * 2 }}"), "line 7 has an expression (mul)"),
+        (message("{{ number | length }}"), "line 7 has the length of int"),
+        (message("{% for c in text %}{{ c }}{% endfor %}"), "line 7 has the tag 'for'"),
+        ("\n{% for c in text %}" + message("x") + "{% endfor %}", "line 8 has 'for' outside of a tag"),
+        ("{% set text = 'a' %}" + message("{{ text }}"), "line 7 has 'set' of the input 'text' outside of a tag"),
+        ('{% tools %}[]{% endtools %}{% message "user" %}x{% endmessage %}', "line 7 has the tag 'tools'"),
+        (message("{{ text | replace('a', '" + "b" * 3000 + "') }}"), "its rendering could go past the limits of one row"),
+        (
+            message("{% set v = text %}" + "{% set v = v ~ v %}" * 40 + "{{ v }}"),
+            "line 7 has an expression that is nested too deeply or too long",
+        ),
+        ("{% if false %}" + message("x") + "{% endif %}", "no row has any of its tags"),
     ],
 )
 def test_what_is_not_plain_falls_back_and_says_why(body: str, reason: str) -> None:
-    chosen = plan(make_template(body, inputs="{text: str, number: int}"))
-    assert (chosen.path, chosen.reason, chosen.expressions) == ("fallback", reason, {})
+    chosen = plan(load(body))
+    assert (chosen.path, chosen.reason, chosen.expressions, chosen.punt) == ("fallback", reason, {}, None)
 
 
-def test_a_role_that_is_no_constant_falls_back() -> None:
-    template = make_template("{% message turns[0].role %}x{% endmessage %}", inputs="{turns: turns}")
-    assert plan(template).reason == "line 5 has a role that is not a constant"
+def test_a_role_that_is_no_constant_and_an_input_of_turns_fall_back() -> None:
+    body = "{% message turns[0].role %}x{% endmessage %}"
+    assert plan(make_template(body, inputs="{turns: turns}")).reason == "the input 'turns' is of type turns"
 
 
-def frame_of(texts: list[str]) -> pl.DataFrame:
-    rows = [{**dict.fromkeys(META_SCHEMA), ROW_ID: str(index), SPLIT: "train", "text": text} for index, text in enumerate(texts)]
-    return pl.DataFrame(rows, schema={**META_SCHEMA, "text": pl.String()})
+def _is_plain(template: Template) -> bool:
+    return (
+        not template.shots and not {"list", "dict", "json", "turns"} & set(template.header.inputs.values()) and "tools" not in template.tags
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in template_names() if _is_plain(library_template(name))])
+def test_a_library_template_is_compiled_and_its_own_examples_are_ordinary_rows(name: str) -> None:
+    template = library_template(name)
+    chosen = plan(template)
+    assert chosen.reason is None
+    shown = [one.fields for one in (template.header.example, *template.header.examples) if one is not None]
+    assert shown
+    rows = [{field: _as_text(fields.get(field)) for field in template.header.inputs} for fields in shown]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(template.header.inputs, pl.String))
+    assert not evaluate(chosen, frame)["punt"].any()
+    assert_same(template, chosen, frame)
+
+
+def _as_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def test_constant_messages_are_given_to_every_row() -> None:
-    template = make_template(message("Tell a joke.") + '{% message "assistant" %}{{ text }}{% endmessage %}')
-    examples = render_rows(frame_of(["a", "b"]), template).examples
-    assert examples["messages"].list.first().struct.field("content").to_list() == ["Tell a joke."] * 2
-    constant = render_rows(frame_of(["a", "b"]), make_template("{% text %}always{% endtext %}")).examples
-    assert constant["text"].to_list() == ["always"] * 2
+    template = make_template(message("Tell a joke."))
+    result = evaluate(plan(template), pl.DataFrame({"text": ["a", "b"]}))
+    assert result["#messages"].to_list() == [[{"role": "user", "content": "Tell a joke."}]] * 2
+    assert result["line chat"].to_list() == ['{"messages":[{"role":"user","content":"Tell a joke."}]}'] * 2
+
+
+def test_the_streaming_engine_gives_the_same() -> None:
+    template = load(message("{{ text | lower }}{{ number }}") + "{% text %}{{ label | verbalize }}{% endtext %}")
+    rows = pl.concat([frame_of({"text": f"É {index}"}) for index in range(50)] * 20, rechunk=False)
+    assert evaluate(plan(template), rows, engine="streaming").equals(evaluate(plan(template), rows))
+
+
+def test_no_ordinary_text_is_too_long() -> None:
+    template = load("{% text %}{{ text | trim | upper }}{{ text | replace('a', 'bcd') }}{% endtext %}")
+    assert not evaluate(plan(template), frame_of({"text": "word " * 20_000}))["punt"].item()
+    assert limits.MAX_CHARACTERS == 5_000_000  # what that bound is made of
+
+
+def test_the_words_of_the_chosen_language_are_said() -> None:
+    header = "language: en\nverbalizer: {good: {en: good, zh: 好}}\n"
+    template = make_template("{% text %}{{ label | verbalize }}{% endtext %}", inputs="{label: str}", header=header).in_language("zh")
+    assert evaluate(plan(template), pl.DataFrame({"label": ["good"]}))["#text"].item() == "好"
