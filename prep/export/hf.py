@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _SHAPE = MessageShape(OPENAI_MESSAGE_KEYS, refusal_parts=False)
-_RULES = ChatRules(row_keys=None, message_keys=OPENAI_MESSAGE_KEYS, must_end_on_assistant=False)
+_RULES = ChatRules(row_keys=None, message_keys=OPENAI_MESSAGE_KEYS, must_end_on_assistant=False, checks_calls=False)
 
 
 class HuggingFace(Profile):

@@ -20,7 +20,9 @@ from prep.validate.chat import ChatRules
 from prep.validate.columns import TRL_FORMS, ColumnChecker, FormGuard
 
 _SHAPE = MessageShape(frozenset({"name", "tool_calls", "tool_call_id", "weight"}), refusal_parts=False)
-_RULES = ChatRules(row_keys=None, message_keys=None, reads_weights=False, must_end_on_assistant=False, arguments_as_objects=True)
+_RULES = ChatRules(
+    row_keys=None, message_keys=None, reads_weights=False, must_end_on_assistant=False, checks_calls=False, arguments_as_objects=True
+)
 
 
 class Trl(Profile):

@@ -15,7 +15,9 @@ AXOLOTL_FORMS: dict[str, tuple[str, ...]] = {
     "segments": ("segments",),
     "text": ("text",),
 }
-_RULES = ChatRules(row_keys=None, message_keys=None, reads_weights=False, must_end_on_assistant=False, arguments_as_objects=True)
+_RULES = ChatRules(
+    row_keys=None, message_keys=None, reads_weights=False, must_end_on_assistant=False, arguments_as_objects=True, checks_calls=False
+)
 
 
 @dataclass(slots=True)
@@ -68,7 +70,7 @@ def _check_segments(segments: object, found: Findings) -> None:
 
 
 def _check_pair(row: dict[str, Any], found: Findings) -> None:
-    box = check_row_tools(row, "", found)
+    box = check_row_tools(row, "", _RULES, found)
     check_messages(row["messages"], "messages", box, _RULES, found)
     for key in ("chosen", "rejected"):
         answer = row[key]

@@ -35,6 +35,7 @@ class ChatRules:
         reads_weights: it reads a message's `weight`.
         must_end_on_assistant: it refuses a chat that ends on another role; otherwise that is a warning.
         arguments_as_objects: a call's arguments may be an object, and a call may go without an id.
+        checks_calls: it refuses calls that do not fit the row's tools; otherwise that is a warning.
         order: a rule for the order of roles, where it has one.
     """
 
@@ -44,25 +45,26 @@ class ChatRules:
     reads_weights: bool = True
     must_end_on_assistant: bool = True
     arguments_as_objects: bool = False
+    checks_calls: bool = True
     order: OrderRule | None = None
 
 
 def check_chat(row: dict[str, Any], rules: ChatRules, found: Findings, *, key: str = "messages") -> None:
     """Checks a row that is a chat to train on."""
     check_keys(row, rules.row_keys, "", "row.unknown_key", found)
-    box = check_row_tools(row, "", found)
+    box = check_row_tools(row, "", rules, found)
     messages = check_messages(row.get(key), key, box, rules, found)
     if messages:
         check_answers(messages, key, rules, found)
 
 
-def check_row_tools(holder: dict[str, Any], path: str, found: Findings) -> Toolbox:
+def check_row_tools(holder: dict[str, Any], path: str, rules: ChatRules, found: Findings) -> Toolbox:
     """Checks `tools`, the older `functions` and `parallel_tool_calls`, and returns what is declared."""
     box = check_tools(holder.get("tools"), join(path, "tools"), found)
     older = check_tools(holder.get("functions"), join(path, "functions"), found, wrapped=False)
     if not isinstance(holder.get("parallel_tool_calls", False), bool):
         found.error(join(path, "parallel_tool_calls"), "parallel_tool_calls.type", "it is true or false")
-    return Toolbox(box.declared or older.declared, {**older.schemas, **box.schemas})
+    return Toolbox(rules.checks_calls, box.declared or older.declared, {**older.schemas, **box.schemas})
 
 
 def check_messages(value: object, path: str, box: Toolbox, rules: ChatRules, found: Findings) -> list[tuple[str, Message]]:

@@ -1,7 +1,7 @@
 """Rules for the files that training libraries load by their columns."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prep.validate.chat import ChatRules, check_answers, check_chat, check_messages, check_row_tools
@@ -80,7 +80,7 @@ class ColumnChecker:
         if form == "messages":
             check_chat(row, self.rules, found)
             return
-        box = check_row_tools(row, "", found)
+        box = check_row_tools(row, "", self.rules, found)
         for column in self.guard.forms[form]:
             self._check_column(row, column, box, found)
         if "chosen" in row and row["chosen"] == row["rejected"]:
@@ -99,7 +99,7 @@ class ColumnChecker:
         if self.kinds.setdefault(column, has_messages) != has_messages:
             found.error(column, "column.mixed", f"{kind_of(value)} here, and the other in the rows before")
         if has_messages:
-            own = Toolbox(box.declared, box.schemas, set(box.call_ids)) if column in {"chosen", "rejected"} else box
+            own = replace(box, call_ids=set(box.call_ids)) if column in {"chosen", "rejected"} else box
             messages = check_messages(value, column, own, self.rules, found)
             if column != "prompt" and messages:
                 check_answers(messages, column, self.rules, found)

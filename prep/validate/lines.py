@@ -37,7 +37,8 @@ def read_rows(path: Path, found: Findings, *, bom_is_error: bool, arrays: bool) 
         return
     try:
         with path.open("rb") as file:
-            head = file.read(4096)
+            head = file.readline()
+            is_array = _begins_an_array(head.removeprefix(_BOM)) and not (_is_json(head.removeprefix(_BOM)) and any(map(bytes.strip, file)))
     except OSError as error:
         raise _cannot_read(path, error.strerror or str(error)) from error
     found.line = 1
@@ -46,12 +47,27 @@ def read_rows(path: Path, found: Findings, *, bom_is_error: bool, arrays: bool) 
         return
     if head.startswith(_BOM):
         (found.error if bom_is_error else found.warning)("", "file.bom", "the file begins with a byte order mark")
-    if head.removeprefix(_BOM).lstrip().startswith(b"["):
+    if is_array:
         if not arrays:
             found.error("", "file.array", "the file is an array; write one object a line")
         yield from _array_rows(path, found)
     else:
         yield from _line_rows(path, found)
+
+
+def _begins_an_array(line: bytes) -> bool:
+    return line.lstrip().startswith(b"[")
+
+
+def _is_json(line: bytes) -> bool:
+    """Says whether a line is a whole value: the first of JSON Lines, not the first of an array over several lines."""
+    try:
+        json.loads(line)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def _line_rows(path: Path, found: Findings) -> Iterator[Row | None]:

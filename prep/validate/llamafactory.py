@@ -17,7 +17,9 @@ _SHAREGPT_COLUMNS = {"messages": "conversations"}
 _COLUMNS = frozenset(
     {"prompt", "query", "response", "history", "messages", "system", "tools", "images", "videos", "audios", "chosen", "rejected", "kto_tag"}
 )
-_OPENAI = ChatRules(row_keys=None, message_keys=None, reads_weights=False, order=strict_alternation, arguments_as_objects=True)
+_OPENAI = ChatRules(
+    row_keys=None, message_keys=None, reads_weights=False, order=strict_alternation, arguments_as_objects=True, checks_calls=False
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def check_preference(row: dict[str, Any], rules: ChatRules, found: Findings, *, 
         given = {}
     else:
         check_keys(given, _INPUT_KEYS, "input", "row.unknown_key", found)
-    box = check_row_tools(given, "input", found)
+    box = check_row_tools(given, "input", rules, found)
     if given:
         messages = check_messages(given.get("messages"), "input.messages", box, rules, found)
         if messages and messages[-1][1].get("role") not in {"user", "tool"}:

@@ -113,7 +113,7 @@ def _check_tool_text(tools: object, path: str, found: Findings) -> Toolbox:
         found.error(path, "tools.type", f"tools are JSON text, and this does not parse: {error}")
         return Toolbox()
     wrapped = isinstance(parsed, list) and any(isinstance(tool, dict) and tool.get("type") == "function" for tool in parsed)
-    return check_tools(parsed, path, found, wrapped=wrapped)
+    return check_tools(parsed, path, found, wrapped=wrapped, is_strict=False)
 
 
 def _check_call_text(content: str, path: str, box: Toolbox, found: Findings) -> None:

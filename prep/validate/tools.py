@@ -25,17 +25,20 @@ class Toolbox:
     """What a row declares and what it has called so far.
 
     Attributes:
+        is_strict: a call that is not of a declared function, or does not fit its parameters, is an error; otherwise a warning: training
+            libraries print it as it is.
         declared: the row declares tools at all.
         schemas: function name -> its parameters as JSON text; None where they are absent or unusable.
         call_ids: ids of the calls made so far.
     """
 
+    is_strict: bool = True
     declared: bool = False
     schemas: dict[str, str | None] = field(default_factory=dict)
     call_ids: set[str] = field(default_factory=set)
 
 
-def check_tools(tools: object, path: str, found: Findings, *, wrapped: bool = True) -> Toolbox:
+def check_tools(tools: object, path: str, found: Findings, *, wrapped: bool = True, is_strict: bool = True) -> Toolbox:
     """Checks a list of tools and returns what they declare.
 
     Args:
@@ -43,8 +46,9 @@ def check_tools(tools: object, path: str, found: Findings, *, wrapped: bool = Tr
         path: where it stands.
         found: collects what is wrong.
         wrapped: each is `{"type": "function", "function": {...}}`; otherwise the function itself.
+        is_strict: of the toolbox.
     """
-    box = Toolbox()
+    box = Toolbox(is_strict)
     if tools is None:
         return box
     if not isinstance(tools, list):
@@ -122,11 +126,12 @@ def _check_id(call: dict[str, Any], path: str, box: Toolbox, found: Findings, re
 
 def check_call(function: dict[str, Any], path: str, box: Toolbox, found: Findings, *, as_objects: bool = False) -> None:
     """Checks one call's function: its name, whether it is declared, and its arguments."""
+    misfit = found.error if box.is_strict else found.warning
     name = function.get("name")
     if not is_name(name):
         found.error(f"{path}.name", "tool_calls.name", f"a function's name is {_NAME_RULE}")
     elif box.declared and name not in box.schemas:
-        found.error(f"{path}.name", "tool_calls.undeclared", f"the function '{name}' is not among the row's tools")
+        misfit(f"{path}.name", "tool_calls.undeclared", f"the function '{name}' is not among the row's tools")
     arguments = function.get("arguments")
     where = f"{path}.arguments"
     if as_objects and isinstance(arguments, dict):
@@ -146,7 +151,7 @@ def check_call(function: dict[str, Any], path: str, box: Toolbox, found: Finding
     schema = box.schemas.get(name) if isinstance(name, str) else None
     if schema is not None:
         for message in _misfits(schema, parsed):
-            found.error(where, "tool_calls.arguments_schema", message)
+            misfit(where, "tool_calls.arguments_schema", message)
 
 
 def is_name(name: object) -> TypeGuard[str]:
