@@ -1,6 +1,7 @@
 """The target llamafactory."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ class LlamaFactory(Profile):
 
     def write_beside(self, folder: Path, job: Job, files: dict[str, list[str]]) -> None:
         """Writes `dataset_info.json`, with an entry a file."""
-        entries = {f"{job.name}-{split}": {"file_name": path, **_INFO[job.form]} for split, paths in files.items() for path in paths}
+        name = re.sub(r"[^\w.-]+", "-", job.name)  # its `dataset:` is a list with commas
+        entries = {f"{name}-{split}": {"file_name": path, **_INFO[job.form]} for split, paths in files.items() for path in paths}
         (folder / INFO_NAME).write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -64,12 +64,12 @@ class ExportRow:
     text: str | None = None
 
 
-def of_form(examples: "pl.LazyFrame", form: str) -> "pl.LazyFrame":
-    """Returns the examples that have a form."""
+def has_form(form: str) -> "pl.Expr":
+    """Returns the condition that an example has a form."""
     import polars as pl
 
-    has_form = pl.col(_COLUMN[form]).is_not_null()
-    return examples.filter(has_form & pl.col("chosen").is_null() if form == "chat" else has_form)
+    present = pl.col(_COLUMN[form]).is_not_null()
+    return present & pl.col("chosen").is_null() if form == "chat" else present
 
 
 def iterate(examples: "pl.LazyFrame") -> Iterator[ExportRow]:

@@ -10,7 +10,7 @@ from loopwright.files import atomic_dir
 from prep.dataset import Dataset
 from prep.export.profile import PROFILES, CannotHold, Checker, Form, Job, Profile
 from prep.export.replace import require_own_export
-from prep.export.rows import ExportRow, has_extras, has_untrained_turns, iterate, of_form
+from prep.export.rows import ExportRow, has_extras, has_form, has_untrained_turns, iterate
 from prep.validate.rules import Findings
 from prep.validate.run import row_digest, validate
 
@@ -94,13 +94,13 @@ def export(dataset_dir: Path, target: str, out: Path, *, form: str | None = None
     examples = dataset.examples()
     chosen_splits = _choose_splits(dataset, splits)
     chosen_form = _choose_form(examples, profile, form)
-    of_this_form = of_form(examples, chosen_form)
+    of_this_form = examples.filter(has_form(chosen_form))
     job = Job(dataset.manifest.name, chosen_form, has_extras(of_this_form), has_untrained_turns(of_this_form))
     require_own_export(out)
     run = _Export(profile, job)
     with atomic_dir(out) as folder:
         for split in chosen_splits:
-            run.write_split(of_form(dataset.examples(split), chosen_form), split, folder)
+            run.write_split(dataset.examples(split).filter(has_form(chosen_form)), split, folder)
             run.count_other_forms(dataset.examples(split))
         raise_all(run.errors)
         if not run.files:
@@ -145,8 +145,7 @@ class _Export:
         """Counts a split's examples that do not have the form that is written."""
         import polars as pl
 
-        others = of_form(examples, self._job.form).select("id")
-        left = examples.select("id").join(others, on="id", how="anti", maintain_order="left")
+        left = examples.filter(~has_form(self._job.form)).select("id")
         total = int(left.select(pl.len()).collect().item())
         if total:
             entry = self._entry("other_form")
@@ -210,7 +209,7 @@ def _choose_form(examples: "pl.LazyFrame", profile: Profile, wanted: str | None)
         known = ", ".join(profile.forms)
         raise UserError(f"the target {profile.name} does not take the form '{wanted}'", remedy=f"It takes: {known}.")
     for form in profile.forms if wanted is None else (Form(wanted),):
-        if of_form(examples, form).select("id").head(1).collect().height:
+        if examples.filter(has_form(form)).select("id").head(1).collect().height:
             return form
     asked = f"the form '{wanted}'" if wanted else f"any form that {profile.name} takes ({', '.join(profile.forms)})"
     raise UserError(f"no example of the dataset has {asked}", remedy="Build it with a template that gives that form.")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prep.validate.lines import join
+from prep.validate.lines import join, shown
 from prep.validate.rules import Findings, kind_of
 from prep.validate.tools import Toolbox, check_call, check_calls, check_tools, is_name
 
@@ -108,7 +108,7 @@ def check_keys(holder: dict[str, Any], known: frozenset[str] | None, path: str, 
     """Reports keys that the target does not know."""
     for key in holder if known is not None else ():
         if known is not None and key not in known:
-            found.error(join(path, key), rule, f"the key '{key}' is not known here; known: {', '.join(sorted(known))}")
+            found.error(join(path, key), rule, f"the key {shown(key)} is not known here; known: {', '.join(sorted(known))}")
 
 
 def _check_message(message: Message, path: str, box: Toolbox, rules: ChatRules, found: Findings) -> None:
@@ -174,7 +174,7 @@ def _check_weight(message: Message, path: str, rules: ChatRules, found: Findings
     elif isinstance(weight, bool) or not isinstance(weight, int):
         found.error(where, "weight.type", f"a weight is the integer 0 or 1, not {kind_of(weight)}")
     elif weight not in {0, 1}:
-        found.error(where, "weight.value", f"a weight is 0 or 1, not {weight}")
+        found.error(where, "weight.value", "a weight is 0 or 1, no other integer")
 
 
 def _check_tool_use(message: Message, path: str, box: Toolbox, rules: ChatRules, found: Findings) -> None:
@@ -196,7 +196,7 @@ def _check_tool_use(message: Message, path: str, box: Toolbox, rules: ChatRules,
         if call_id is not None or not rules.arguments_as_objects:
             found.error(f"{path}.tool_call_id", "tool.call_id", "a tool message has the id of the call that it answers, a text")
     elif call_id not in box.call_ids:
-        found.error(f"{path}.tool_call_id", "tool.call_unknown", f"no earlier message made the call '{call_id}'")
+        found.error(f"{path}.tool_call_id", "tool.call_unknown", f"no earlier message made the call {shown(call_id)}")
 
 
 def _check_function_call(call: object, path: str, box: Toolbox, found: Findings) -> None:
@@ -207,4 +207,4 @@ def _check_function_call(call: object, path: str, box: Toolbox, found: Findings)
 
 
 def _quoted(value: object) -> str:
-    return f"'{value}'" if isinstance(value, str) else kind_of(value)
+    return shown(value) if isinstance(value, str) else kind_of(value)

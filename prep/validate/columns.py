@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prep.validate.chat import ChatRules, check_answers, check_chat, check_messages, check_row_tools
+from prep.validate.lines import shown
 from prep.validate.rules import Findings, kind_of
 from prep.validate.tools import Toolbox
 
@@ -18,6 +19,7 @@ TRL_FORMS: dict[str, tuple[str, ...]] = {
     "preference without a prompt": ("chosen", "rejected"),
 }
 VERBALIZER_FORM = {"verbalizer": ("prompt", "target")}
+_LISTED_COLUMNS = 10
 _TEXT_COLUMNS = frozenset({"text", "target"})
 
 
@@ -43,7 +45,7 @@ class FormGuard:
         """Returns a row's form; None where it has none, several or another than the rows before, which is reported."""
         present = form_of(row, self.forms)
         if not present:
-            found.error("", "form.unknown", f"the columns {', '.join(row) or '(none)'} make none of the forms: {self._known()}")
+            found.error("", "form.unknown", f"the columns {_listed(row)} make none of the forms: {self._known()}")
         elif len(present) > 1:
             found.error("", "form.ambiguous", f"the row has the columns of several forms: {', '.join(present)}")
         elif self.first is None:
@@ -55,6 +57,11 @@ class FormGuard:
 
     def _known(self) -> str:
         return "; ".join(" + ".join(columns) for columns in self.forms.values())
+
+
+def _listed(row: dict[str, Any]) -> str:
+    names = [shown(key) for key in list(row)[:_LISTED_COLUMNS]]
+    return ", ".join(names) + (", ..." if len(row) > len(names) else "") if names else "(none)"
 
 
 @dataclass(slots=True)

@@ -15,7 +15,10 @@ _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_BETWEEN = re.compile(r"[\s,]*")
+_SPACE = re.compile(r"\s*")
+_PLAIN_KEY = re.compile(r"[\w-]{1,60}")
+_SHOWN_CHARACTERS = 60
+_MAX_DEPTH = 128  # where common JSON readers stop; deeper values load here and fail there
 
 
 def read_rows(path: Path, found: Findings, *, bom_is_error: bool, arrays: bool) -> Iterator[Row | None]:
@@ -96,26 +99,30 @@ def _array_rows(path: Path, found: Findings) -> Iterator[Row | None]:
     except OSError as error:
         raise _cannot_read(path, error.strerror or str(error)) from error
     decoder = _Decoder(found)
-    position = text.index("[") + 1
+    position = _skip(text, text.index("[") + 1)
     line, counted = 1, 0
-    while True:
-        position = _skip(text, position)
+    is_open = not text.startswith("]", position)
+    while is_open:
         line, counted = line + text.count("\n", counted, position), position
         found.line = line
-        if text.startswith("]", position) and not text[position + 1 :].strip():
-            return
         end = decoder.element(text, position)
-        if end is None:
-            yield None
-            return
-        position = end
         yield decoder.value
+        if end is None:
+            return
+        position = _skip(text, end)
+        is_open = text.startswith(",", position)
+        position = _skip(text, position + is_open)
+    if not text.startswith("]", position):
+        found.error("", "json.invalid", "a comma or the end of the array is missing after this element")
+        return
+    if text[position + 1 :].strip():
+        found.error("", "json.invalid", "something follows the array")
 
 
 def _skip(text: str, position: int) -> int:
-    between = _BETWEEN.match(text, position)
-    assert between is not None
-    return between.end()
+    space = _SPACE.match(text, position)
+    assert space is not None
+    return space.end()
 
 
 def _parquet_rows(path: Path, found: Findings) -> Iterator[Row | None]:
@@ -176,6 +183,9 @@ class _Decoder:
         except ValueError as error:  # JSONDecodeError, or a number with thousands of digits
             self._found.error("", "json.invalid", _decode_message(error))
             return None
+        if text.count("{", start, end) + text.count("[", start, end) > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
+            self._found.error("", "json.too_deep", f"the value is nested more than {_MAX_DEPTH} levels deep")
+            return end
         if not isinstance(value, dict):
             self._found.error("", "json.not_object", f"expected an object, found {kind_of(value)}")
             return end
@@ -205,6 +215,14 @@ class _Decoder:
                 self._found.error(path, "json.surrogate", "the text holds half a surrogate pair")
 
 
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [one for one in level if isinstance(one, (dict, list))]:
+        depth += 1
+        level = [child for one in level for child in (one.values() if isinstance(one, dict) else one)]
+    return depth
+
+
 def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yields a value and all within it, each with its path, without recursion: the depth is the file's to choose."""
     stack = [(path, value)]
@@ -218,8 +236,15 @@ def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def join(path: str, key: str) -> str:
-    """Returns the path of a key within what lies at `path`."""
+    """Returns the path of a key within what lies at `path`; a key that is no plain word is quoted, and cut where it is long."""
+    if not _PLAIN_KEY.fullmatch(key):
+        return f"{path}[{shown(key)}]"
     return f"{path}.{key}" if path else key
+
+
+def shown(text: str) -> str:
+    """Returns a stranger's text as messages show it: quoted, on one line, no longer than can be read."""
+    return json.dumps(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...", ensure_ascii=False)
 
 
 def check_size(path: Path, max_bytes: int | None, found: Findings) -> None:

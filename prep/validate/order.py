@@ -31,7 +31,7 @@ def strict_alternation(messages: Messages, found: Findings) -> None:
     for path, message in messages:
         role = message.get("role")
         if role not in expected:
-            found.error(f"{path}.role", "roles.alternation", f"expected {' or '.join(sorted(expected))} here, found {role}")
+            found.error(f"{path}.role", "roles.alternation", f"expected {' or '.join(sorted(expected))} here")
             return
         if role == "assistant":
             expected = {"tool"} if message.get("tool_calls") else {"user"}

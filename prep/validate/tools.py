@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
-from loopwright.errors import UserError
-from prep.validate.lines import refuse_constant
+from prep.validate.lines import refuse_constant, shown
 from prep.validate.rules import Findings, kind_of
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME_RULE = "1 to 64 letters, digits, underscores and hyphens"
 _MAX_BACKTRACKS = 100_000  # of a `pattern` with look-around; all others run in linear time
+_SHOWN_CHARACTERS = 300  # of what the validator says
 _MAX_SCHEMAS = 1024  # kept compiled: rows of one file mostly share their tools
 
 
@@ -84,7 +84,7 @@ def _declare(function: dict[str, Any], path: str, box: Toolbox, found: Findings)
     text = json.dumps(parameters, sort_keys=True)
     compiled = _compiled(text)
     if isinstance(compiled, str):
-        found.error(f"{path}.parameters", "tools.parameters", f"not a JSON Schema: {compiled}")
+        found.error(f"{path}.parameters", "tools.parameters", f"not a JSON Schema that stands by itself: {compiled}")
     else:
         box.schemas[name] = text
 
@@ -119,7 +119,7 @@ def _check_id(call: dict[str, Any], path: str, box: Toolbox, found: Findings, re
     if not isinstance(call_id, str) or not call_id:
         found.error(f"{path}.id", "tool_calls.id", "a call has an id, a text that is not empty")
     elif call_id in box.call_ids:
-        found.error(f"{path}.id", "tool_calls.id_repeated", f"the id '{call_id}' was given to an earlier call")
+        found.error(f"{path}.id", "tool_calls.id_repeated", f"the id {shown(call_id)} was given to an earlier call")
     else:
         box.call_ids.add(call_id)
 
@@ -166,7 +166,7 @@ def _misfits(schema: str, arguments: object) -> Iterable[str]:
         errors = list(validator.iter_errors(arguments))
     except ValueError as error:  # nested beyond what the validator takes, or half a surrogate pair
         return [f"the arguments cannot be checked: {str(error).splitlines()[0]}"]
-    return [f"{'.'.join(map(str, error.instance_path)) or 'arguments'}: {error.message}" for error in errors]
+    return [f"{'.'.join(map(str, error.instance_path)) or 'arguments'}: {error.message}"[:_SHOWN_CHARACTERS] for error in errors]
 
 
 @lru_cache(maxsize=_MAX_SCHEMAS)
@@ -183,8 +183,8 @@ def _compiled(schema: str) -> "Validator | str":
             mask="the value",  # messages must not quote the corpus at length
         )
     except (ValueError, RecursionError) as error:
-        return str(getattr(error, "message", None) or error).splitlines()[0]
+        return str(getattr(error, "message", None) or error).splitlines()[0][:_SHOWN_CHARACTERS]
 
 
-def _refuse_reference(uri: str) -> Any:
-    raise UserError(f"the schema refers to {uri}, which is not fetched")
+def _refuse_reference(uri: str) -> NoReturn:
+    raise ValueError(f"{uri} is outside of the schema, and nothing is fetched")

@@ -70,8 +70,14 @@ def test_an_array_is_read_by_its_elements_lines(path: Path) -> None:
     assert found(validate(path, "trl")) == [(line, "messages[1].weight", "weight.unread")]
     path.write_text('[1]\n{"text": "a"}\n', encoding="utf-8")  # lines, of which the first is an array
     assert found(validate(path, "trl")) == [(1, "", "json.not_object")]
-    path.write_text('[{"text": "a"},\n {"text": ]', encoding="utf-8")
-    assert found(validate(path, "trl")) == [(2, "", "json.invalid")]
+    for broken, line in {
+        '[{"text": "a"},\n {"text": ]': 2,
+        '[{"text": "a"}\n {"text": "b"}]': 1,
+        '[{"text": "a"}] 3': 1,
+        '[\n{"text": "a"},]': 2,
+    }.items():
+        path.write_text(broken, encoding="utf-8")
+        assert found(validate(path, "trl")) == [(line, "", "json.invalid")], broken
 
 
 def test_bytes_that_are_not_utf8_are_found_on_their_line(path: Path) -> None:
@@ -88,6 +94,19 @@ def test_ten_thousand_levels_are_an_error_of_their_line(target: str, path: Path)
     for line in (deep, f'{{"messages": {"[" * 10_000}{"]" * 10_000}}}'):
         path.write_text(f'{{"text": "a"}}\n{line}\n', encoding="utf-8")
         assert (2, "", "json.too_deep") in found(validate(path, target))
+
+
+def test_what_other_readers_would_not_read_is_too_deep(path: Path) -> None:
+    for depth, expected in {127: [], 128: [(1, "", "json.too_deep")]}.items():
+        path.write_text('{"text": "a", "x": ' + "[" * depth + "]" * depth + "}\n", encoding="utf-8")
+        assert found(validate(path, "trl")) == expected
+
+
+def test_strangers_words_are_shown_on_one_line_and_cut(path: Path) -> None:
+    row = {"messages": [{"role": "r" * 1_000_000, "content": "a"}, {"role": "assistant", "content": "b"}], "k\nerror: forged": 1}
+    write(path, [chat(index) for index in range(10)] + [row])
+    for error in validate(path, "openai").errors:
+        assert len(error.message) < 300 and "\n" not in error.message + error.field
 
 
 def test_values_as_deep_as_a_reader_takes_are_checked_without_a_crash(path: Path) -> None:
