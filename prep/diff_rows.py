@@ -27,7 +27,8 @@ CAUSES = {
 }
 _CHANGES = ("fix", "template", "split", "source")  # in the order in which the first counts
 _PARTS = ("messages", "prompt", "target", "mask", "text", "choices", "label", "chosen", "rejected", "extras")
-_ROWS_AT_ONCE = 500_000
+_ORDER = ("source", "line", "id")
+_ROWS_AT_ONCE = 200_000
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ def tally_rows(before: Dataset, after: Dataset, folder: Path, num_samples: int) 
         UserError: a file of a dataset is missing or damaged.
     """
     num_parts = 1 + max(before.manifest.examples, after.manifest.examples) // _ROWS_AT_ONCE
-    frames = [_compact(dataset, folder / f"{name}.arrow", num_parts) for dataset, name in ((before, "before"), (after, "after"))]
+    sides = [_Hashes(dataset, folder / name, num_parts) for dataset, name in ((before, "before"), (after, "after"))]
     dropped = [_dropped(dataset) for dataset in (before, after)]
     ledgers = [str(dataset.manifest.config.get("fixes")) for dataset in (before, after)]
     tally = Tally()
@@ -71,35 +72,50 @@ def tally_rows(before: Dataset, after: Dataset, folder: Path, num_samples: int) 
     places: list[pl.DataFrame] = []
     found: list[pl.DataFrame] = []
     for part in range(num_parts):
-        examples = _pair([frame.filter(pl.col("part") == part).drop("part") for frame in frames])
+        examples = _pair([side.part(part).lazy() for side in sides])
         rows = _rows(examples, dropped, ledgers)
         _count(tally, examples, rows)
         places.append(rows.filter(pl.col("status") != "changed").select("status", place))
-        changed = examples.filter(pl.col("status") == "changed").sort("source", "line", "id")
-        found.append(changed.group_by("cause", maintain_order=True).head(num_samples).select("cause", "source", "line", "id"))
+        changed = examples.filter(pl.col("status") == "changed").select("cause", "source", "line", "id")
+        found += [changed.filter(pl.col("cause") == cause).bottom_k(num_samples, by=_ORDER) for cause in _CHANGES if num_samples]
     tally.in_place = _num_in_place(pl.concat(places))
-    for cause, *_, example_id in pl.concat(found).sort("source", "line", "id").iter_rows():
+    for cause, *_, example_id in pl.concat(found).sort(_ORDER).iter_rows() if found else ():
         tally.ids.setdefault(cause, []).append(example_id)
     tally.ids = {cause: tally.ids[cause][:num_samples] for cause in _CHANGES if cause in tally.ids}
     return tally
 
 
-def _compact(dataset: Dataset, path: Path, num_parts: int) -> pl.LazyFrame:
-    """Writes what a comparison needs of each example: ids, place, and hashes of its content. No text of the corpus is in it."""
-    # Within one process Polars' own hash will do; two contents of one id are alike by chance once in 2**64.
-    part = pl.col("row_id").hash(0) % num_parts
-    dataset.examples().select(
-        "id",
-        "row_id",
-        "source",
-        "line",
-        "split",
-        part=part,
-        fields=pl.col("fields").hash(0),
-        content=pl.struct(_PARTS).hash(0),
-        place=pl.struct("source", "group").hash(0),
-    ).sink_ipc(path, compression="uncompressed")
-    return pl.scan_ipc(path)
+class _Hashes:
+    """What a comparison needs of each example: ids, place, and hashes of its content, parted by row. No text of the corpus is in it."""
+
+    def __init__(self, dataset: Dataset, folder: Path, num_parts: int) -> None:
+        self._folder = folder
+        folder.mkdir()
+        # Within one process Polars' own hash will do; two contents of one id are alike by chance once in 2**64.
+        hashed = dataset.examples().select(
+            "id",
+            "row_id",
+            "source",
+            "line",
+            "split",
+            part=pl.col("row_id").hash(0) % num_parts,
+            fields=pl.col("fields").hash(0),
+            content=pl.struct(_PARTS).hash(0),
+            place=pl.struct("source", "group").hash(0),
+        )
+        self._schema = hashed.drop("part").collect_schema()
+        num_rows = dataset.examples().select(pl.len()).collect().item()
+        # A slice reads the row groups that it touches and no more. One streaming query over the file reads so far ahead that its memory
+        # grows with the file.
+        for first in range(0, num_rows, _ROWS_AT_ONCE):
+            parts = hashed.slice(first, _ROWS_AT_ONCE).collect().partition_by("part", as_dict=True, include_key=False)
+            for (part,), rows in parts.items():
+                rows.write_ipc(folder / f"{part}-{first:012}.arrow")
+
+    def part(self, number: int) -> pl.DataFrame:
+        """Returns the examples of one part; all examples of a row are in one."""
+        frames = [pl.read_ipc(path) for path in sorted(self._folder.glob(f"{number}-*.arrow"))]
+        return pl.concat([self._schema.to_frame(), *frames])
 
 
 def _dropped(dataset: Dataset) -> pl.LazyFrame:
