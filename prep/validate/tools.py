@@ -182,8 +182,10 @@ def _compiled(schema: str) -> "Validator | str":
             pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MAX_BACKTRACKS),
             mask="the value",  # messages must not quote the corpus at length
         )
+    except jsonschema_rs.ValidationError as error:
+        return f"{'.'.join(map(str, error.instance_path)) or 'schema'}: {error.message}"[:_SHOWN_CHARACTERS]
     except (ValueError, RecursionError) as error:
-        return str(getattr(error, "message", None) or error).splitlines()[0][:_SHOWN_CHARACTERS]
+        return str(error).splitlines()[0][:_SHOWN_CHARACTERS]
 
 
 def _refuse_reference(uri: str) -> NoReturn:
