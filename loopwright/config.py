@@ -1,7 +1,7 @@
 """Files checked against pydantic models: an error names the file, the line, the key path, the value and the remedy."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,19 +49,21 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|Tr
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
 
 
-def parse_yaml(text: str, location: str, first_line: int = 1) -> Any:
-    """Parses one YAML document, safely: no tags, no object construction, bounded expansion.
+def parse_yaml(text: str, location: str, first_line: int = 1, tags: Collection[str] = ()) -> Any:
+    """Parses one YAML document, safely: no object construction, bounded expansion, and no tags but those that are named.
 
     Args:
         text: the document.
         location: the file's name for messages.
         first_line: the line of the file on which the text begins.
+        tags: tags, such as `!Template`, whose mappings are read as plain mappings.
 
     Raises:
         UserError: the text is not YAML.
     """
     try:
-        loader = _Loader(text)
+        constructors: dict[Any, Any] = {**_Loader.yaml_constructors, **dict.fromkeys(tags, _construct_map)}
+        loader = type("_TaggedLoader", (_Loader,), {"yaml_constructors": constructors})(text)
         node = loader.get_single_node()
         if node is None:
             return None

@@ -4,8 +4,7 @@ Each tag becomes a call block whose callback stores (kind, role, text) in the re
 message boundaries never exist as text, and no field can forge one.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +12,6 @@ from jinja2 import TemplateRuntimeError, TemplateSyntaxError, Undefined, nodes, 
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
-
-from loopwright.hashing import hash_text
-from templates import limits
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 TAGS = ("message", "tools", "prompt", "cloze", "target", "text", "chosen", "rejected")
@@ -87,7 +83,7 @@ class TagExtension(Extension):
             raise TemplateRuntimeError("a turn's speaker is none that has a role, such as user, customer, assistant or agent")
         if kind == "message" and not is_constant and not (isinstance(role, Role) and role in ROLES):
             raise TemplateSyntaxError("a message's role must be a constant, or the role of a turn of an input declared as 'turns'", 1)
-        state = _state(context)
+        state = state_of(context)
         extras = dict(role.extras) if isinstance(role, Role) else {}
         if is_demonstration and role == "assistant":
             extras["weight"] = 0  # a demonstration is shown, not learned: it is another row's answer
@@ -95,7 +91,8 @@ class TagExtension(Extension):
         return ""
 
 
-def _state(context: Context) -> RenderState:
+def state_of(context: Context) -> RenderState:
+    """Returns what the rendering that is going on collects."""
     state = context.resolve(STATE)
     assert isinstance(state, RenderState)
     return state
@@ -104,30 +101,12 @@ def _state(context: Context) -> RenderState:
 @pass_context
 def verbalize(context: Context, label: object) -> str:
     """The filter that turns a label's key into the verbalizer's word for it."""
-    state = _state(context)
+    state = state_of(context)
     key = str(label).lower() if isinstance(label, bool) else str(label)
     word = state.verbalizer.get(key)
     if word is None:
         raise ValueError(f"label {key!r} is no key of the verbalizer ({', '.join(state.verbalizer) or 'which is empty'})")
     return word
-
-
-def to_json(value: object, indent: int | None = None) -> str:
-    """The filter `tojson`: JSON as it is, its keys in their own order. Jinja's own writes `<`, `&` and `'` for a web page."""
-    limits.work(limits.text_size(value))
-    limits.allow(limits.indent_size(value) * (indent or 0), "the indented JSON")
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-@pass_context
-def choice(context: Context, items: Sequence[Any]) -> Any:
-    """The function and filter that picks one of several, by the row's id: the same in each build, and another for the next pick."""
-    state = _state(context)
-    items = list(items)
-    if not items:
-        raise ValueError("there is nothing to choose from")
-    state.num_choices += 1
-    return items[int(hash_text(*state.seed, str(state.num_choices)), 16) % len(items)]
 
 
 def tag_of(block: nodes.CallBlock) -> tuple[str, str | None] | None:

@@ -15,11 +15,12 @@ from loopwright.config import parse_yaml, read_text, validate
 from loopwright.errors import UserError, did_you_mean
 from loopwright.hashing import hash_text
 from templates.checks import check_template, with_descendants
+from templates.functions import FILTERS, FUNCTIONS
 from templates.header import TemplateHeader
 from templates.limits import fresh_budget
 from templates.rendered import FieldError, Rendered, RenderError, assemble
 from templates.sandbox import Sandbox
-from templates.syntax import STATE, RenderState, TagExtension, choice, mark_demonstration, tag_of, to_json, verbalize
+from templates.syntax import STATE, RenderState, TagExtension, mark_demonstration, tag_of, verbalize
 from templates.values import coerce, coerce_optional
 
 __all__ = ["FieldError", "RenderError", "Rendered", "Template", "TemplateHeader", "load_template", "make_environment", "parse_template"]
@@ -30,8 +31,8 @@ _FENCE = "---\n"
 def make_environment() -> Environment:
     """Returns the sandboxed environment with this language's tags, filters and functions."""
     environment = Sandbox([TagExtension])
-    environment.filters |= {"verbalize": verbalize, "choice": choice, "tojson": to_json}
-    environment.globals["choice"] = choice
+    environment.filters |= FILTERS | {"verbalize": verbalize}
+    environment.globals |= FUNCTIONS
     return environment
 
 

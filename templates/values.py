@@ -1,5 +1,6 @@
 """The types that a template's inputs may have, and how a raw value becomes one of them."""
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -96,30 +97,30 @@ def _to_bool(value: Any) -> bool:
     return word in _TRUE
 
 
-def _to_list(value: Any) -> list[Any]:
-    if isinstance(value, str):
-        value = json.loads(value)
+def _to_list(given: Any) -> list[Any]:
+    """Returns a list of the template's own, which it may change."""
+    value = json.loads(given) if isinstance(given, str) else given
     if not isinstance(value, list | tuple):
         raise TypeError
-    return list(value)
+    return copy.deepcopy(list(value)) if given is value else list(value)
 
 
-def _to_dict(value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        value = json.loads(value)
+def _to_dict(given: Any) -> dict[str, Any]:
+    value = json.loads(given) if isinstance(given, str) else given
     if not isinstance(value, Mapping):
         raise TypeError
-    return dict(value)
+    return copy.deepcopy(dict(value)) if given is value else dict(value)
 
 
 def _to_json(value: Any) -> Any:
-    """Takes a text for the JSON that it is, and for itself where it is none."""
+    """Takes a text for the JSON that it is, and for itself where it is none or is a text in quotes: raw texts stand without."""
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        read = json.loads(value)
     except ValueError:
         return value
+    return value if isinstance(read, str) else read
 
 
 def _to_turns(value: Any) -> list[dict[str, Any]]:
