@@ -31,7 +31,7 @@ TEMPLATES: dict[str, tuple[str, str | None]] = {
     "equal choices": ("{{text}} ||| {{answer_choices[label]}}", "same ||| same ||| other"),
     "choices of the row": (
         "{{text}} {% for o in answer_choices %}\n- {{o}}{% endfor %} ||| {{answer_choices[label]}}",
-        "{{other}} ||| {{text}} ||| x",
+        "{{other}} ||| {{options[1]}} ||| x",
     ),
     "choices of a list": ("{{text}} ||| {{answer_choices[{'A':0,'B':1,'C':2}[answer]]}}", '{{options | join("|||")}}'),
     "choices of a loop": ("{{text}} ||| {{answer_choices[1]}}", "{% for o in options[:-1] %}{{o}} ||| {% endfor %}{{options[-1]}}"),
