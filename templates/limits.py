@@ -105,8 +105,11 @@ def printable(value: Any) -> Any:
     Raises:
         TemplateRuntimeError: its text would be that of an object in memory, which is another one in each run.
     """
-    if type(value) is str and len(value) <= MAX_CHARACTERS:
-        write(len(value))
+    if type(value) is str:  # as `write` does, without a call for each: most of what a template prints is plain text
+        if (budget := _budget.get()) is not None:
+            budget.characters -= len(value)
+            if budget.characters < 0:
+                write(0)
         return value
     for _, characters, part in _walk(value):
         if not isinstance(part, str | int | float | list | tuple | dict | Undefined | None):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, nodes, pass_context
-from jinja2.ext import Extension
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from templates import limits
+from templates.codegen import TagCodeGenerator
 from templates.limits import LimitError
 
 _MAX_BASE = 10**12
@@ -90,6 +90,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     of the prompt. Dictionary items come before built-in methods, so that a field called `items` is the field.
     """
 
+    code_generator_class = TagCodeGenerator
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, extensions: list[type]) -> None:
@@ -136,9 +137,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Counts each call and what it is given, and refuses those whose result would be huge."""
         limits.step()
         receiver = getattr(obj, "__self__", None)
-        if isinstance(receiver, Extension):  # a tag of our own, which no expression can name; what stands in it is counted there
-            kwargs = {name: value for name, value in kwargs.items() if name not in {"_loop_vars", "_block_vars"}}
-            return obj(*args, **kwargs)
         for value in (receiver if isinstance(receiver, str | list | tuple) else None, *args, *kwargs.values()):
             limits.work(limits.text_size(value))
         if isinstance(receiver, str) and getattr(obj, "__name__", "") == "replace" and len(args) >= 2:
@@ -208,8 +206,9 @@ def _count_text(repeated: nodes.For | nodes.Macro) -> None:
 
 
 def _counted(values: Iterable[Any]) -> Iterator[Any]:
+    step = limits.step
     for value in values:
-        limits.step()
+        step()
         yield value
 
 

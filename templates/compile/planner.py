@@ -22,6 +22,8 @@ _SINGLES = ("prompt", "cloze", "target", "text", "chosen", "rejected")
 _PAIRS = (("prompt", "target"), ("cloze", "target"), ("chosen", "rejected"))
 _Reader = Callable[[pl.Expr, Size], tuple[Value, pl.Expr]]
 _READERS: dict[InputType, _Reader] = {"int": read_int, "float": read_float, "bool": read_bool}
+# Within a tag, which Jinja sees as a macro, these are not the row's fields.
+_JINJAS_OWN = frozenset({"caller", "kwargs", "varargs", "self"})
 # A shorter limit than any row needs would leave ordinary rows to Jinja.
 _MIN_INPUT_BYTES = 10_000
 
@@ -97,6 +99,8 @@ def _compile(template: Template) -> Plan:
 
 def _input(state: State, name: str, input_type: InputType) -> Value:
     """Returns the value of an input, coerced as `templates.values` does."""
+    if name in _JINJAS_OWN:
+        raise NotPlainError(f"the input '{name}' has a name that means something else within a tag")
     column = pl.col(name)
     if input_type == "str" and name in state.template.header.optional:
         column = column.fill_null("")

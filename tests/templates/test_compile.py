@@ -222,6 +222,12 @@ def test_a_role_that_is_no_constant_and_an_input_of_turns_fall_back() -> None:
     assert plan(make_template(body, inputs="{turns: turns}")).reason == "the input 'turns' is of type turns"
 
 
+@pytest.mark.parametrize("name", ["caller", "kwargs", "varargs", "self"])
+def test_an_input_whose_name_jinja_takes_for_its_own_falls_back(name: str) -> None:
+    reason = plan(make_template(message(f"{{{{ {name} }}}}"), inputs=f"{{{name}: str}}")).reason
+    assert reason == f"the input '{name}' has a name that means something else within a tag"
+
+
 def _is_plain(template: Template) -> bool:
     return (
         not template.shots and not {"list", "dict", "json", "turns"} & set(template.header.inputs.values()) and "tools" not in template.tags
