@@ -10,9 +10,9 @@ from prep.compare_cli import register as register_compare
 from prep.export.cli import register as register_export
 from prep.fix_cli import fix_app
 from prep.lint.cli import register as register_lint
+from prep.templates_cli import templates_app
 
 app = make_app("Turn raw rows into a dataset to fine-tune on, and look after it.")
-templates_app = make_app("The templates that rows are rendered with.")
 app.add_typer(fix_app, name="fix")
 app.add_typer(templates_app, name="templates")
 register_lint(app)
@@ -74,42 +74,6 @@ def show(
         return
     for row, pieces in shown:
         print_view(render_example(row, pieces))
-
-
-@templates_app.command("list")
-def list_templates(as_json: Json = False) -> None:
-    """List the library's templates."""
-    from rich.table import Table
-
-    from templates.library import library_template, template_names
-
-    found = [library_template(name) for name in template_names()]
-    if as_json:
-        print_json([{"name": one.name, "forms": one.kinds, "task": one.header.task, "inputs": dict(one.header.inputs)} for one in found])
-        return
-    table = Table("name", "forms", "inputs", "what it does")
-    for one in found:
-        table.add_row(one.name, ", ".join(one.kinds), ", ".join(one.header.inputs), one.header.description)
-    print_view(table)
-
-
-@templates_app.command("show")
-def show_template(
-    name: Annotated[str, typer.Argument(help="A template of the library, or a template file.")],
-    plan: Annotated[bool, typer.Option("--plan", help="Say whether it is compiled, and why not.")] = False,
-) -> None:
-    """Print a template's source."""
-    from templates.library import library_template
-    from templates.template import load_template
-
-    template = load_template(Path(name)) if name.endswith(".jinja") else library_template(name)
-    if not plan:
-        print_result(template.source)
-        return
-    from templates.compile import plan as plan_of
-
-    chosen = plan_of(template)
-    print_result(f"{template.name}: {chosen.path}" + (f", because {chosen.reason}" if chosen.reason else ""))
 
 
 def main() -> None:
