@@ -99,7 +99,7 @@ def _row(values: dict[str, Any]) -> ExportRow:
     messages: list[Message] | None = values["messages"]
     if messages is not None:
         beside = extras.get("messages") or [None] * len(messages)
-        messages = [{**message, **_present(more)} for message, more in zip(messages, beside, strict=True)]
+        messages = [_merged(message, more or {}) for message, more in zip(messages, beside, strict=True)]
     return ExportRow(
         id=values["id"],
         location=f"{values['source']}:{values['line']}",
@@ -116,5 +116,7 @@ def _row(values: dict[str, Any]) -> ExportRow:
     )
 
 
-def _present(more: Message | None) -> Message:
-    return {key: value for key, value in (more or {}).items() if value is not None and key not in {"role", "content"}}
+def _merged(message: Message, more: Message) -> Message:
+    beside = {key: value for key, value in more.items() if value is not None and key not in {"role", "content"}}
+    # A message that does nothing but call tools has no content, and not an empty one.
+    return {**message, "content": message["content"] or None, **beside} if beside.get("tool_calls") else {**message, **beside}

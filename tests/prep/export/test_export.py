@@ -119,7 +119,8 @@ def test_what_a_target_has_no_place_for_is_counted(out: Path) -> None:
     ],
 )
 def test_a_sound_row_that_the_format_is_too_narrow_for_is_left_out_and_named(target: str, turns: list[str], reason: str, out: Path) -> None:
-    row = {"kind": "chat", "messages": [message(role, f"m{index}") for index, role in enumerate(turns)], "row_id": "narrow"}
+    messages = [message(role, f"m{index}") for index, role in enumerate(turns)]
+    row = {**with_extras(messages, [{"name": "anna"}, None, None]), "row_id": "narrow"}
     result = exported([*reviews()[:12], row], target, out)
     assert result.left_out[reason].ids == ["narrow/reviews/sentiment/0"]
     assert result.files == {"train.jsonl": 12} and result.changed == {}
@@ -142,11 +143,12 @@ def test_too_few_rows_to_train_on_are_refused_but_not_too_few_to_validate_on(out
     assert exported(reviews(), "openai", out).files == {"train.jsonl": 12, "validation.jsonl": 4}
 
 
-def test_no_other_split_repeats_a_row_of_train(out: Path) -> None:
+@pytest.mark.parametrize("target", ["openai", "hf"])
+def test_no_other_split_repeats_a_row_of_train(target: str, out: Path) -> None:
     rows = [*reviews(), review("Dish 3 was fine", 1, split="validation"), review("Dish 3 was fine", 1, split="test")]
-    result = exported(rows, "openai", out)
+    result = exported(rows, target, out)
     assert result.left_out["repeats_training"].rows == 2
-    assert result.files == {"train.jsonl": 12, "validation.jsonl": 4}
+    assert list(result.files.values()) == [12, 4]
 
 
 def test_weights_are_trained_turns_in_axolotl_and_its_config_says_so(out: Path) -> None:
@@ -209,6 +211,24 @@ def test_a_cloze_is_left_out_where_the_target_follows_the_prompt_and_kept_in_hf(
     assert exported([*reviews(), cloze], "trl", out, form="verbalizer").left_out["cloze"].rows == 1
     exported([*reviews(), cloze], "hf", out, form="verbalizer")
     assert pl.read_parquet(out / "data" / "train-00000.parquet").row(-1, named=True)["mask"] == "[MASK]"
+
+
+def test_a_call_with_empty_content_has_none_and_a_refusal_beside_content_is_counted(out: Path) -> None:
+    turns = [message("user", "a"), message("assistant", ""), message("tool", "r"), message("assistant", "Well.")]
+    row = with_extras(turns, [None, {"tool_calls": [CALL]}, {"tool_call_id": "call_1"}, {"refusal": "No."}], tools=TOOLS)
+    result = exported([*reviews(), row], "openai", out)
+    written = lines(out / "train.jsonl")[-1]["messages"]
+    assert (written[1]["content"], written[3]) == (None, message("assistant", "Well."))
+    assert result.changed == {"refusal_beside_content_removed": 1}
+
+
+def test_a_pair_with_calls_is_left_out_where_pairs_have_text_alone(out: Path) -> None:
+    turns = [message("user", "Oslo?"), message("assistant", None), message("tool", "snow")]
+    sides = {"kind": "preference", "chosen": [message("assistant", "Snow.")], "rejected": [message("assistant", "Sun.")]}
+    calling = {**with_extras(turns, [None, {"tool_calls": [CALL]}, {"tool_call_id": "call_1"}], tools=TOOLS), **sides}
+    assert exported([*map(pair, range(3)), calling], "axolotl", out).left_out["tool_calls"].rows == 1
+    for target in ("openai", "trl", "llamafactory", "hf"):
+        assert sum(exported([*map(pair, range(10)), calling], target, out.parent / target).files.values()) == 11
 
 
 def test_a_pair_without_an_input_is_left_out(out: Path) -> None:

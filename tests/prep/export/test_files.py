@@ -1,6 +1,7 @@
 """Rules about files as a whole, what reading survives, and the command's contract."""
 
 import json
+import socket
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,17 @@ def test_strangers_words_are_shown_on_one_line_and_cut(path: Path) -> None:
     write(path, [chat(index) for index in range(10)] + [row])
     for error in validate(path, "openai").errors:
         assert len(error.message) < 300 and "\n" not in error.message + error.field
+
+
+def test_no_address_in_a_schema_is_fetched(path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/schema"
+        tools = [{"type": "function", "function": {"name": "f", "parameters": {"$ref": address}}}]
+        (error,) = validate(write(path, [chat(index, tools=tools) for index in range(10)]), "openai").errors[:1]
+        assert error.rule == "tools.parameters" and "nothing is fetched" in error.message
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def test_values_as_deep_as_a_reader_takes_are_checked_without_a_crash(path: Path) -> None:
