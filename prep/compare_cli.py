@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from loopwright.console import console, print_json, print_view
+from loopwright.errors import ExitCode
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
 Model = Annotated[str | None, typer.Option(metavar="MODEL", help="A model whose tokenizer counts tokens.")]
@@ -14,6 +15,7 @@ Model = Annotated[str | None, typer.Option(metavar="MODEL", help="A model whose 
 def register(app: typer.Typer) -> None:
     """Adds the commands to an application."""
     app.command("diff")(diff_command)
+    app.command("drift")(drift_command)
 
 
 def diff_command(
@@ -34,3 +36,31 @@ def diff_command(
         print_json(diff_json(found))
     else:
         print_view(render_diff(found))
+
+
+def drift_command(
+    dataset: Annotated[Path, typer.Argument(help="A dataset's folder.")],
+    new: Annotated[Path, typer.Argument(help="New rows: any file that a source of a build could be.")],
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD", help="A column of the new rows that holds the text; repeat for more.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(metavar="FIELD", help="The column of the new rows that holds the label.")] = None,
+    source_format: Annotated[str, typer.Option("--format", help="The format of the new rows, where their file does not say.")] = "auto",
+    split: Annotated[str, typer.Option(help="The split to compare with.")] = "train",
+    model: Model = None,
+    fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 where production has moved away.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say whether new rows have moved away from the dataset: in words, length, labels, language; how far, and what to do."""
+    from prep.drift.run import drift
+    from prep.drift.sample import NewRows
+    from prep.drift.view import drift_json, render_drift
+
+    with console().status("Comparing"):
+        report = drift(dataset, NewRows(new, source_format, tuple(text or ()), label), split=split, model=model)
+    if as_json:
+        print_json(drift_json(report))
+    else:
+        print_view(render_drift(report))
+    if fail and report.drifted:
+        raise typer.Exit(ExitCode.FINDINGS)
