@@ -150,7 +150,7 @@ def _to_turn(turn: Any) -> dict[str, Any]:
     result["text"] = text
     if calls:
         result["tool_calls"] = read_calls(calls)
-    for key in ("tool_call_id", "name", "refusal"):
+    for key in ("tool_call_id", "name", "refusal", "reasoning"):
         if turn.get(key) is not None:
             result[key] = _to_str(turn[key])
     if role == "assistant" and turn.get("weight") is not None:  # no other turn is ever trained
