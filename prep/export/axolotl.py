@@ -37,6 +37,7 @@ class Axolotl(Profile):
     name = "axolotl"
     title = "axolotl"
     forms = (Form.CHAT, Form.PREFERENCE, Form.VERBALIZER, Form.COMPLETION)
+    beside = (CONFIG_NAME,)
 
     def convert(self, row: ExportRow, job: Job) -> dict[str, Any]:
         """Returns a row of the form's type."""

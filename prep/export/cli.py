@@ -9,6 +9,7 @@ import typer
 from loopwright.console import console, notice, print_json, print_result
 from loopwright.errors import ExitCode
 
+Target = Annotated[str, typer.Option(help="Whose format, such as openai, trl or hf; `--target help` names all.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
 
 
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def export_command(
     dataset: Annotated[Path, typer.Argument(help="A dataset's folder.")],
-    target: Annotated[str, typer.Option(help="openai, azure, together, fireworks, trl, llamafactory, axolotl or hf.")],
+    target: Target,
     out: Annotated[Path, typer.Option("--out", help="The folder to write; an older export there is replaced.")],
     form: Annotated[
         str | None, typer.Option(help="chat, verbalizer, completion or preference; default: the target's first that is there.")
@@ -50,7 +51,7 @@ def export_command(
 
 def validate_command(
     file: Annotated[Path, typer.Argument(help="A training file: JSON Lines, for some targets a JSON array or parquet.")],
-    target: Annotated[str, typer.Option(help="openai, azure, together, fireworks, trl, llamafactory, axolotl or hf.")],
+    target: Target,
     validation: Annotated[Path | None, typer.Option("--validation", help="The validation file; it must not repeat training rows.")] = None,
     model: Annotated[str | None, typer.Option(help="The model to be trained, for its limit of tokens an example.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How problems are printed.")] = Format.TEXT,

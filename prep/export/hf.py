@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.export.card import write_card
+from prep.export.card import CARD_NAME, write_card
 from prep.export.messages import MessageShape, chat_row, compact, preference_parts
 from prep.export.profile import Checker, Form, Job, Profile
 from prep.export.rows import ExportRow, Message
@@ -24,6 +24,7 @@ class HuggingFace(Profile):
     name = "hf"
     title = "Hugging Face dataset folder"
     forms = (Form.CHAT, Form.PREFERENCE, Form.VERBALIZER, Form.COMPLETION)
+    beside = (CARD_NAME,)
 
     def convert(self, row: ExportRow, job: Job) -> dict[str, Any]:
         """Returns the columns of the form, after the example's id."""

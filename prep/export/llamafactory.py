@@ -37,6 +37,7 @@ class LlamaFactory(Profile):
     name = "llamafactory"
     title = "LLaMA-Factory"
     forms = (Form.CHAT, Form.PREFERENCE, Form.VERBALIZER, Form.COMPLETION)
+    beside = (INFO_NAME,)
     left_out_rules = frozenset({"roles.alternation", "tool_calls.type"})
 
     def convert(self, row: ExportRow, job: Job) -> dict[str, Any]:

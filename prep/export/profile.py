@@ -71,6 +71,7 @@ class Profile(ABC):
         loads_arrays: a file may be a JSON array of objects.
         left_out_rules: rules that a sound row can break because the format is narrower than ours: such rows are left out and counted,
             where any other broken rule stops the export.
+        beside: the files that `write_beside` writes.
     """
 
     name: ClassVar[str]
@@ -81,6 +82,7 @@ class Profile(ABC):
     refuses_bom: ClassVar[bool] = True
     loads_arrays: ClassVar[bool] = True
     left_out_rules: ClassVar[frozenset[str]] = frozenset()
+    beside: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def convert(self, row: ExportRow, job: Job) -> dict[str, Any]:

@@ -4,22 +4,37 @@ import re
 from pathlib import Path
 
 from loopwright.errors import UserError
+from prep.export.profile import PROFILES
 
-# All that the targets write. A folder with anything else in it is somebody's own.
-_WRITTEN = re.compile(r"(train|validation|test)\.jsonl|README\.md|dataset_info\.json|axolotl\.yaml|data|data/\w+-\d{5}\.parquet")
+_ROWS = re.compile(r"\w+\.jsonl")
+_SHARD = re.compile(r"\w+-\d{5}\.parquet")
+_SHARDS = "data"
 
 
 def require_own_export(out: Path) -> None:
-    """Makes sure that writing to `out` replaces no more than an older export: the whole folder is exchanged.
+    """Makes sure that writing to `out` replaces no more than an older export, of whatever target: the whole folder is exchanged.
 
     Raises:
         UserError: something else is there.
     """
+    cause = None
     if out.is_dir():
-        strangers = (path.relative_to(out).as_posix() for path in sorted(out.rglob("*")))
-        stranger = next((name for name in strangers if not _WRITTEN.fullmatch(name)), None)
+        stranger = _stranger(out)
         cause = None if stranger is None else f"the folder has something in it that no export wrote: {stranger}"
-    else:
-        cause = "this is a file, not a folder" if out.exists() else None
+    elif out.exists():
+        cause = "this is a file, not a folder"
     if cause is not None:
         raise UserError(cause, str(out), "Name another folder with --out, or empty this one.")
+
+
+def _stranger(folder: Path) -> str | None:
+    """Returns the first name in a folder that no export writes."""
+    beside = {name for profile in PROFILES.entries.values() for name in profile.beside}
+    for path in sorted(folder.iterdir()):
+        if path.name == _SHARDS and path.is_dir():
+            inner = next((shard.name for shard in sorted(path.iterdir()) if not _SHARD.fullmatch(shard.name)), None)
+            if inner is not None:
+                return f"{_SHARDS}/{inner}"
+        elif not path.is_file() or not (path.name in beside or _ROWS.fullmatch(path.name)):
+            return path.name
+    return None

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prep.export.card import write_card
+from prep.export.card import CARD_NAME, write_card
 from prep.export.messages import (
     MessageShape,
     chat_row,
@@ -36,6 +36,7 @@ class Trl(Profile):
     name = "trl"
     title = "TRL trainers"
     forms = (Form.CHAT, Form.PREFERENCE, Form.VERBALIZER, Form.COMPLETION)
+    beside = (CARD_NAME,)
 
     def convert(self, row: ExportRow, job: Job) -> dict[str, Any]:
         """Returns the columns of the form."""

@@ -278,6 +278,7 @@ def test_two_exports_are_the_same_bytes(out: Path) -> None:
     ("options", "cause"),
     [
         ({"target": "opnai"}, "Did you mean 'openai'"),
+        ({"target": "help"}, "Known: axolotl, azure, fireworks, hf, llamafactory, openai, together, trl."),
         ({"form": "verbalizer"}, "does not take the form 'verbalizer'"),
         ({"form": "preference"}, "no example of the dataset has the form 'preference'"),
         ({"splits": ("dev",)}, "no rows in a split 'dev'"),
@@ -293,11 +294,17 @@ def test_only_an_older_export_is_replaced(out: Path) -> None:
     dataset = write_dataset(out.parent / "dataset", reviews())
     export(dataset, "llamafactory", out)
     export(dataset, "hf", out)
+    (out / "data" / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=r"no export wrote: data/notes.txt"):
+        export(dataset, "openai", out)
+    (out / "data" / "notes.txt").unlink()
     (out / "thesis.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(UserError, match=r"no export wrote: thesis.tex"):
         export(dataset, "openai", out)
     with pytest.raises(UserError, match="no export wrote"):
         export(dataset, "openai", dataset)
+    with pytest.raises(UserError, match="a file, not a folder"):
+        export(dataset, "openai", out / "thesis.tex")
     assert (out / "thesis.tex").exists() and (dataset / "manifest.json").exists()
 
 
