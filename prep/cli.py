@@ -7,6 +7,7 @@ import typer
 
 from loopwright.console import make_app, notice, print_json, print_result, print_view, run_app
 from prep.compare_cli import register as register_compare
+from prep.compare_cli import show_preview
 from prep.export.cli import register as register_export
 from prep.fix_cli import fix_app
 from prep.lint.cli import register as register_lint
@@ -41,13 +42,14 @@ def build(
     config: Annotated[Path, typer.Argument(help="The YAML config.")],
     out: Annotated[Path, typer.Option("--out", help="The dataset's folder.")],
     strict: Annotated[bool, typer.Option("--strict", help="Stop at rows that cannot be used.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read no more than this many rows of each file, for a quick look.")] = None,
     as_json: Json = False,
 ) -> None:
     """Build a dataset: read, map, fix, split, render, write."""
     from prep.build import build as build_dataset
     from prep.summary import print_build
 
-    result = build_dataset(config, out, strict=strict)
+    result = build_dataset(config, out, strict=strict, limit=limit)
     print_build(result)
     if as_json:
         print_json(result.to_json())
@@ -55,14 +57,19 @@ def build(
 
 @app.command()
 def show(
-    dataset: Annotated[Path, typer.Argument(help="A dataset's folder.")],
+    dataset: Annotated[Path, typer.Argument(help="A dataset's folder; with --diff a build config will do too.")],
     example_id: Annotated[str | None, typer.Option("--id", help="An example's id, or the beginning of one.")] = None,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many examples.")] = 1,
     tokens: Annotated[str | None, typer.Option(metavar="MODEL", help="Show what is trained, under this model's chat template.")] = None,
+    template: Annotated[Path | None, typer.Option(metavar="FILE", help="With --diff: an edited template.")] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what the edited template would change, word by word.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show rendered examples, and which of their tokens are trained."""
+    """Show rendered examples, which of their tokens are trained, and what an edited template would change."""
+    if diff or template is not None:
+        show_preview(dataset, template, limit=limit, as_json=as_json, others={"--id": example_id, "--split": split, "--tokens": tokens})
+        return
     from dataclasses import asdict
 
     from prep.show import render_example

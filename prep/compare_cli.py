@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from loopwright.console import console, print_json, print_view
-from loopwright.errors import ExitCode
+from loopwright.errors import ExitCode, UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
 Model = Annotated[str | None, typer.Option(metavar="MODEL", help="A model whose tokenizer counts tokens.")]
@@ -64,3 +64,24 @@ def drift_command(
         print_view(render_drift(report))
     if fail and report.drifted:
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def show_preview(path: Path, template: Path | None, *, limit: int, as_json: bool, others: dict[str, str | None]) -> None:
+    """Runs `prep show --diff`: what an edited template would change in a dataset, or in the rows of a config.
+
+    Raises:
+        UserError: no template is given, or an option that has no meaning here.
+    """
+    if template is None:
+        raise UserError("--diff needs an edited template", remedy="Name it with: --template FILE.jinja")
+    for option, value in others.items():
+        if value is not None:
+            raise UserError(f"{option} has no meaning with --diff", remedy=f"Leave {option} out.")
+    from prep.preview import preview, render_preview
+
+    with console().status("Rendering"):
+        found = preview(path, template, limit=limit)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_view(render_preview(found))

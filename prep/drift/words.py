@@ -63,7 +63,7 @@ class WordSets:
 
     def count(self, is_new: Bools) -> tuple[Floats, Floats]:
         """Returns how many new texts, and how many known ones, hold each word: `[V]` each."""
-        new: Floats = np.bincount(self.words, weights=is_new[self.texts].astype(np.float64), minlength=len(self.vocabulary))
+        new = np.bincount(self.words, weights=is_new[self.texts], minlength=len(self.vocabulary)).astype(np.float64)
         return new, self._totals - new
 
     @cached_property
@@ -102,5 +102,5 @@ class WordSets:
         # What is outside of the fold: all of it, less what is inside.
         log_ratio = np.log((new.sum(axis=1, keepdims=True) - new + _SMOOTHING) / (num_new + 2 * _SMOOTHING))
         log_ratio -= np.log((known.sum(axis=1, keepdims=True) - known + _SMOOTHING) / (num_known + 2 * _SMOOTHING))
-        scores: Floats = np.bincount(texts, weights=log_ratio.ravel()[cell], minlength=len(self.keys))
+        scores: Floats = np.bincount(texts, weights=log_ratio.ravel()[cell], minlength=len(self.keys)).astype(np.float64)
         return scores
