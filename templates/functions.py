@@ -10,7 +10,7 @@ from jinja2.runtime import Context
 
 from loopwright.hashing import hash_text
 from templates import limits
-from templates.syntax import state_of
+from templates.syntax import Role, state_of
 
 
 def to_json(value: object, indent: int | None = None) -> str:
@@ -24,19 +24,27 @@ def to_json(value: object, indent: int | None = None) -> str:
 def choice(context: Context, items: Iterable[Any]) -> Any:
     """Picks one of several by the row's id: the same in each build, and another for the next pick."""
     state = state_of(context)
+    limits.work(limits.size(items))
     items = list(items)
-    limits.work(len(items))
     if not items:
         raise ValueError("there is nothing to choose from")
     state.num_choices += 1
     return items[int(hash_text(*state.seed, str(state.num_choices)), 16) % len(items)]
 
 
+def as_text(role: Role) -> Role:
+    """The role of a turn whose tool calls the template writes as text: without the calls, so that they do not stand there twice."""
+    if not isinstance(role, Role):
+        raise TypeError("'as_text' stands after a turn's role alone")
+    return Role(role, {key: value for key, value in role.extras.items() if key in {"weight", "refusal"}})
+
+
 def most_frequent(items: Iterable[Any]) -> list[Any]:
     """Returns those items that occur most often, in the order in which they first occur; none of none."""
     counts = Counter(items)
     limits.work(len(counts))
-    return [item for item, count in counts.items() if count == max(counts.values())]
+    most = max(counts.values(), default=0)
+    return [item for item, count in counts.items() if count == most]
 
 
 def zipped(*sequences: Iterable[Any]) -> list[tuple[Any, ...]]:
@@ -63,5 +71,5 @@ def update(values: dict[Any, Any], others: Mapping[Any, Any]) -> None:
     values.update(others)
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"tojson": to_json, "choice": choice, "most_frequent": most_frequent}
+FILTERS: dict[str, Callable[..., Any]] = {"tojson": to_json, "choice": choice, "most_frequent": most_frequent, "as_text": as_text}
 FUNCTIONS: dict[str, Callable[..., Any]] = {"choice": choice, "zip": zipped, "append": append, "pop": pop, "update": update}

@@ -15,6 +15,7 @@ from loopwright.files import read_json_lines
 from loopwright.hashing import hash_text
 from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.keys import normalise_expr
+from prep.lint.calls import with_spoken_calls
 from prep.lint.lines import Defect, read_records
 from prep.lint.records import Record, parse_record
 from prep.write import INTENDED_DROPS
@@ -85,7 +86,7 @@ def load_dataset(path: Path, folder: Path) -> LintData:
         UserError: it is none, or damaged.
     """
     dataset = Dataset.open(path)
-    frame = dataset.examples().select(_dataset_columns())
+    frame = with_spoken_calls(dataset.examples()).select(_dataset_columns())
     return _prepare(frame, _dropped(path), folder, dataset.manifest)
 
 
@@ -171,8 +172,7 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[pl.DataFrame]:
 
 def _dataset_columns() -> list[pl.Expr | str]:
     """Derives the lint frame from `EXAMPLE_SCHEMA`. The chat form is looked at where there is one, else the other forms in turn."""
-    messages, chosen = pl.col("messages"), pl.col("chosen")
-    turns = pl.coalesce(messages, chosen)
+    turns = pl.coalesce("spoken", "chosen")
     answered = turns.list.last().struct.field("role") == "assistant"
     before = pl.when(answered).then(turns.list.slice(0, turns.list.len() - 1)).otherwise(turns)
     is_system = pl.element().struct.field("role") == "system"
@@ -200,7 +200,7 @@ def _dataset_columns() -> list[pl.Expr | str]:
         pl.when(turns.is_null()).then(pl.lit("prompt")).otherwise(pl.lit("messages")).alias("input_field"),
         answer_field.alias("answer_field"),
         pl.lit("rejected").alias("rejected_field"),
-        turns.alias("messages"),
+        pl.coalesce("messages", "chosen").alias("messages"),
         pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True).alias("weights"),
         "extras",
     ]

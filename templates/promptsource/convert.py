@@ -69,17 +69,23 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "template"
 
 
+def _texts(metadata: Any, key: str) -> list[str]:
+    """Returns the texts that metadata lists under a key; what is no list of texts says nothing."""
+    listed = metadata.get(key) if isinstance(metadata, dict) else None
+    return [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+
+
 def _header(entry: Mapping[str, Any], name: str, inputs: Mapping[str, str], body: Body, choices: Choices | None) -> str:
-    metadata = entry.get("metadata") or {}
-    metrics = [_METRICS[one] for one in metadata.get("metrics") or () if one in _METRICS]
-    languages = metadata.get("languages") or ()
+    metadata = entry.get("metadata")
+    metrics = [_METRICS[one] for one in _texts(metadata, "metrics") if one in _METRICS]
+    languages = _texts(metadata, "languages")
     reference = " ".join(str(entry.get("reference") or "").split())
     lines = {
         "name": name,
         "inputs": dict(inputs),
         "task": str(entry.get("name") or ""),
         "description": f"From promptsource, template {entry.get('id')}." + (f" {reference}" if reference else ""),
-        "language": str(languages[0]) if languages else "",
+        "language": languages[0] if languages else "",
     }
     if body.label is not None and choices is not None and choices.words is not None:
         lines["verbalizer"] = {str(index): word for index, word in enumerate(choices.words)}

@@ -142,6 +142,8 @@ def read(source: str, environment: Environment) -> Segments:
         tokens = [(kind, text) for _, kind, text in environment.lex(source)]
     except TemplateSyntaxError as error:
         raise Refusal(f"it does not parse: {error.message}") from error
+    except RecursionError as error:
+        raise Refusal("it is nested too deeply") from error
     return _Reader(tokens).segments()[0]
 
 
