@@ -122,6 +122,16 @@ def test_a_converted_template_renders_as_promptsource_does(name: str, row: dict[
     assert [(rendered.prompt or "").strip(), (rendered.target or "").strip()] == expected
 
 
+def test_what_is_drawn_by_chance_is_drawn_once() -> None:
+    template = converted(*TEMPLATES["drawn by a loop"]).template
+    drawn = set()
+    for number in range(20):
+        rendered = template.render({"text": "t"}, row_id=str(number))
+        assert rendered.target == f" {len((rendered.prompt or '').split()) - 1} t"
+        drawn.add(rendered.target)
+    assert len(drawn) > 1
+
+
 def test_a_label_becomes_the_verbalizers() -> None:
     template = converted(*TEMPLATES["guarded label"]).template
     assert template.header.verbalizer == {"0": ("bad",), "1": ("so so",), "2": ("good",)}
