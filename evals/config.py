@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopwright.config import validate
-from prep.config import SplitName
+from prep.source_config import SplitName
 from train.models import Dtype
 
 Form = Literal["chat", "verbalizer"]

@@ -10,7 +10,7 @@ from evals.config import Form
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
 from prep.dataset import Dataset
-from prep.config import SplitName
+from prep.source_config import SplitName
 from templates.chat import Message, chat_messages
 
 

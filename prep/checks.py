@@ -5,14 +5,15 @@ from typing import get_args
 
 from loopwright.errors import UserError, did_you_mean, raise_all
 from loopwright.files import read_json
-from prep.config import BuildConfig, Output
+from prep.config import BuildConfig, Output, TemplateConfig
 from prep.dataset import MANIFEST_NAME
-from prep.rows import Rows
 from templates.library import library_template
 from templates.template import Template, load_template
 
 # All that a build writes at the top of its folder, whatever the config.
-_DATASET_NAMES = frozenset({*get_args(Output), MANIFEST_NAME, "README.md", "build.log", "dropped.jsonl", "examples.parquet"})
+_DATASET_NAMES = frozenset(
+    {*get_args(Output), MANIFEST_NAME, "README.md", "build.log", "clusters.parquet", "dropped.jsonl", "examples.parquet"}
+)
 
 
 def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Template]:
@@ -25,7 +26,8 @@ def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Temp
     errors: list[UserError] = []
     for index, entry in enumerate(config.templates):
         try:
-            loaded.append(load_template(base_dir / entry.path) if entry.path else library_template(str(entry.name)))
+            template = load_template(base_dir / entry.path) if entry.path else library_template(str(entry.name))
+            loaded.append(_as_configured(template, entry, f"{where}: templates.{index}"))
         except UserError as error:
             errors.append(error if error.location else UserError(error.cause, f"{where}: templates.{index}", error.remedy))
     raise_all(errors)
@@ -34,6 +36,15 @@ def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Temp
         if name in names[:index]:
             raise UserError(f"two templates are called '{name}'", f"{where}: templates.{index}", "Rename one: ids are made of the name.")
     return loaded
+
+
+def _as_configured(template: Template, entry: TemplateConfig, where: str) -> Template:
+    if entry.shots is not None and bool(entry.shots) != bool(template.shots):
+        shown = "no" if entry.shots else "always some"
+        remedy = "Leave 'shots' out, or name a template that loops over them."
+        raise UserError(f"template '{template.name}' shows {shown} demonstrations", f"{where}.shots", remedy)
+    template = template.in_language(entry.language) if entry.language else template
+    return template.with_shots(entry.shots) if entry.shots else template
 
 
 def check_out(out: Path) -> None:
@@ -80,13 +91,12 @@ def check_outputs(config: BuildConfig, templates: list[Template], where: str) ->
     return list(dict.fromkeys(config.outputs)) or given
 
 
-def check_fields(rows: Rows, templates: list[Template], config: BuildConfig, where: str) -> None:
+def check_fields(columns: list[str], templates: list[Template], config: BuildConfig, where: str) -> None:
     """Refuses fields that no row has and labels that no verbalizer knows.
 
     Raises:
         UserError: one for each of them, together.
     """
-    columns = rows.field_names
     errors = []
     for template in templates:
         for name in template.header.inputs:
@@ -97,7 +107,10 @@ def check_fields(rows: Rows, templates: list[Template], config: BuildConfig, whe
                 errors.append(
                     UserError(f"template '{template.name}' needs the field '{name}', but the rows have {has}", where, remedy.strip())
                 )
-    keys = [key for template in templates for key in template.header.verbalizer]
+    for key, name in _named_fields(config):
+        if name not in columns:
+            errors.append(UserError(f"no row has the field '{name}'", f"{where}: {key}", did_you_mean(name, columns)))
+    keys = [key for template in templates for key in template.words]
     for raw, key in config.labels.items():
         if key not in keys:
             errors.append(UserError(f"'{key}' is no key of a template's verbalizer", f"{where}: labels.{raw}", did_you_mean(key, keys)))
@@ -107,3 +120,13 @@ def check_fields(rows: Rows, templates: list[Template], config: BuildConfig, whe
             place = f"{where}: lint.expect.label_share.{label}"
             errors.append(UserError(f"'{label}' is no label of a template's verbalizer", place, did_you_mean(label, keys)))
     raise_all(errors)
+
+
+def _named_fields(config: BuildConfig) -> list[tuple[str, str]]:
+    """Returns (key path, field) of each field that the config names beside the templates."""
+    named = [
+        ("split.column", config.split.column),
+        ("resample.by", config.resample.by if config.resample else None),
+        ("chunk.field", config.chunk.field if config.chunk else None),
+    ]
+    return [(key, name) for key, name in named if name is not None]

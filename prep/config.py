@@ -1,47 +1,20 @@
 """The build config: what a YAML file may say, each key documented where it is declared."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from loopwright.config import load_config, parse_yaml, read_text, validate
 from loopwright.errors import UserError
+from prep.source_config import FieldName, SourceConfig
 
 Output = Literal["chat", "verbalizer", "completion", "preference"]
-SplitName = Literal["train", "validation", "test"]
-SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
-
 Section = TypeVar("Section", bound=BaseModel)
-
-
-# Names with # belong to the columns that the build adds.
-FieldName = Annotated[str, Field(pattern=r"^[^#]")]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceConfig(_Model):
-    """Where rows come from."""
-
-    path: str
-    """File, glob or folder, relative to the config file."""
-    format: str = "auto"
-    """A source format by name; `auto` goes by the file's ending."""
-    name: str | None = None
-    """The source's alias, of which row ids are made; default: `path` as written. Give one to be able to move the file."""
-    fields: dict[FieldName, str] = {}
-    """Field name -> column of the source. Columns that are not named here keep their own name."""
-    key: str | None = None
-    """A column whose value names a row for good; without it a row is named by its whole record."""
-    group: str | None = None
-    """A column: rows that share its value stay in one split."""
-    split: SplitName | None = None
-    """Puts every row of this source into one split, as for a hold-out file."""
-    encoding: str = "utf-8"
-    """Text encoding of the file."""
 
 
 class TemplateConfig(_Model):
@@ -51,6 +24,12 @@ class TemplateConfig(_Model):
     """A template of the library, such as `reviews/sentiment`."""
     path: str | None = None
     """A template file, relative to the config file."""
+    weight: float | None = Field(None, gt=0)
+    """Where templates have weights, each row goes through one of them, drawn by its id in this proportion; else through all."""
+    language: str | None = None
+    """The language whose words the verbalizer says, where the template has several; default: the template's own."""
+    shots: int | None = Field(None, ge=0, le=64)
+    """How many demonstrations a k-shot template shows; default: as many as it says itself."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "TemplateConfig":
@@ -60,8 +39,12 @@ class TemplateConfig(_Model):
 
 
 class SplitConfig(_Model):
-    """How rows are divided: by a stable hash of the group, else of the normalised input."""
+    """How rows are divided: by a stable hash of the group, else of the normalised input; or by date."""
 
+    by: Literal["hash", "time"] = "hash"
+    """`time` puts the oldest rows into train and the newest into test, as production will see them."""
+    column: str | None = None
+    """The field with each row's date or time, for `by: time`."""
     train: float = Field(0.8, ge=0, le=1)
     """Share of the rows to train on."""
     validation: float = Field(0.1, ge=0, le=1)
@@ -70,6 +53,12 @@ class SplitConfig(_Model):
     """Share to look at last."""
     seed: int = 17
     """Another seed gives another division."""
+
+    @model_validator(mode="after")
+    def _has_column(self) -> "SplitConfig":
+        if (self.by == "time") != (self.column is not None):
+            raise ValueError("'by: time' and 'column' go together: name the field that holds the date")
+        return self
 
     @model_validator(mode="after")
     def _adds_up(self) -> "SplitConfig":
@@ -85,6 +74,40 @@ class DedupConfig(_Model):
     """Drop rows whose fields are equal after normalisation; the copy in test, then validation, survives."""
     near: float | None = Field(None, gt=0, le=1)
     """Drop rows whose input shares this much of its word pairs (Jaccard) with another's, train rows near an evaluation row among them."""
+
+
+class ResampleConfig(_Model):
+    """Which labels weigh how much in train. Evaluation rows stay as they are: they are to look like what will come."""
+
+    by: FieldName
+    """The field whose values are balanced, such as the label."""
+    to: Literal["balanced"] | dict[str, float] = "balanced"
+    """`balanced`, or value -> share of the train rows."""
+    how: Literal["under", "over"] = "under"
+    """`under` leaves rows out, `over` renders rows more than once."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> "ResampleConfig":
+        if isinstance(self.to, dict) and (not self.to or any(share <= 0 for share in self.to.values()) or sum(self.to.values()) > 1 + 1e-9):
+            raise ValueError("the shares under 'to' are to be above 0 and add up to no more than 1")
+        return self
+
+
+class ChunkConfig(_Model):
+    """Cuts a long field into pieces, each an example of its own."""
+
+    field: FieldName
+    """The field to cut."""
+    tokens: int = Field(ge=8)
+    """The longest that a piece may be, in tokens of the config's `model`."""
+    overlap: int = Field(0, ge=0)
+    """How many tokens of a piece's end the next one repeats at most, whole sentences only."""
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> "ChunkConfig":
+        if self.overlap * 2 > self.tokens:
+            raise ValueError(f"an overlap of {self.overlap} is more than half of a piece of {self.tokens} tokens")
+        return self
 
 
 class ExpectConfig(_Model):
@@ -128,6 +151,10 @@ class BuildConfig(_Model):
     """How rows are divided."""
     dedup: DedupConfig = DedupConfig()
     """Which duplicates leave."""
+    resample: ResampleConfig | None = None
+    """Which labels weigh how much in train."""
+    chunk: ChunkConfig | None = None
+    """How a long field is cut into pieces."""
     outputs: tuple[Output, ...] = ()
     """Which JSONL files are written; default: every form that the templates give."""
     fixes: str = "fixes.jsonl"
@@ -142,6 +169,14 @@ class BuildConfig(_Model):
     """Read by `evals run`."""
     loop: dict[str, Any] = {}
     """Read by `loop run`."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "BuildConfig":
+        if self.chunk is not None and self.model is None:
+            raise ValueError("'chunk' counts tokens: name the 'model' whose tokens they are")
+        if self.split.by == "time" and any(source.group for source in self.sources):
+            raise ValueError("rows of one 'group' cannot stay in one split where rows are divided by time: choose one of the two")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ is stale and is reported, never applied by force.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from loopwright.config import load_lines
 from loopwright.files import write_json_lines
 from loopwright.hashing import hash_text
-from prep.config import FieldName
-from prep.rows import META_COLUMNS, META_SCHEMA, ROW_ID, SOURCE
+from prep.rows import META_COLUMNS, ROW_ID, SOURCE, SPLIT
 from prep.source import LINE, to_text
+from prep.source_config import FieldName
 
+_ID_CHARACTERS = 32
 Fields = dict[FieldName, str | None]
 
 
@@ -67,21 +68,38 @@ class StaleFix:
     moves_to: str | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class FixOutcome:
-    """Rows after the ledger was replayed.
+    """What replaying the ledger came to.
 
     Attributes:
-        frame: the rows, edited, without the dropped ones, with the added ones.
+        touched: base ids of the rows that entries name.
+        edited: those rows as they are afterwards, without the dropped ones.
+        added: the rows that entries add.
         dropped: (source, line, row id, reason) of each row that an entry dropped.
         num_applied: entries that took effect.
         stale: entries that did not fit.
     """
 
-    frame: pl.LazyFrame
-    dropped: list[tuple[str, int, str, str]] = field(default_factory=list)
-    num_applied: int = 0
-    stale: list[StaleFix] = field(default_factory=list)
+    touched: frozenset[str]
+    edited: pl.DataFrame
+    added: pl.DataFrame
+    dropped: list[tuple[str, int, str, str]]
+    num_applied: int
+    stale: list[StaleFix]
+
+    def patch(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Returns rows with the edited ones in their places and without the dropped ones."""
+        if not self.touched:
+            return frame
+        order = "#order"
+        numbered = frame.with_row_index(order)
+        is_touched = _has_base_id(self.touched)
+        places = numbered.filter(is_touched).select(order, ROW_ID)
+        if places.is_empty():
+            return frame
+        edited = self.edited.join(places, on=ROW_ID, how="inner").select(numbered.columns)
+        return pl.concat([numbered.filter(~is_touched), edited]).sort(order).drop(order).rechunk()
 
 
 def load_fixes(path: Path) -> list[Fix]:
@@ -106,44 +124,42 @@ def row_hash(fields: Mapping[str, str | None]) -> str:
 
 def base_id(row_id: str) -> str:
     """Returns the id that all copies of a row share."""
-    return row_id.split("-", 1)[0]
+    return row_id[:_ID_CHARACTERS]
 
 
-def apply_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> FixOutcome:
+def replay_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> FixOutcome:
     """Replays a ledger over rows, in its order.
 
     Args:
-        frame: rows with `META_COLUMNS` and one text column a field.
+        frame: rows with `META_COLUMNS` and one text column a field, those that the ledger names among them.
         fixes: the entries.
         ledger_name: the ledger's name, which is the source of added rows.
     """
-    outcome = FixOutcome(frame)
-    if not fixes:
-        return outcome
-    names = [name for name in frame.collect_schema().names() if name not in META_COLUMNS]
-    touched = {base_id(fix.row_id) for fix in fixes if fix.op != "add"}
-    rows = {row[ROW_ID]: row for row in frame.filter(_has_base_id(touched)).collect().iter_rows(named=True)}
+    schema = frame.collect_schema()
+    names = [name for name in schema if name not in META_COLUMNS]
+    touched = frozenset(base_id(fix.row_id) for fix in fixes if fix.op != "add")
+    rows = {row[ROW_ID]: row for row in frame.filter(_has_base_id(touched)).collect().iter_rows(named=True)} if touched else {}
     added: list[dict[str, Any]] = []
+    dropped: list[tuple[str, int, str, str]] = []
+    stale: list[StaleFix] = []
     for line, fix in enumerate(fixes, start=1):
         if fix.op == "add":
             added.append(_new_row(fix, line, ledger_name, names, added))
-            outcome.num_applied += 1
         elif targets := [row for row in _targets(fix, rows) if all(row.get(key) == value for key, value in fix.before.items())]:
-            outcome.num_applied += 1
             for row in targets:
                 if fix.op == "drop":
-                    outcome.dropped.append((row[SOURCE], row[LINE], row[ROW_ID], fix.reason))
+                    dropped.append((row[SOURCE], row[LINE], row[ROW_ID], fix.reason))
                     del rows[row[ROW_ID]]
                 else:
                     row.update({key: to_text(value) for key, value in fix.after.items()})
         else:
-            outcome.stale.append(_stale(fix, line, rows, frame))
-    outcome.frame = _merge(frame, rows, touched, added)
-    return outcome
+            stale.append(_stale(fix, line, rows, frame))
+    edited = pl.DataFrame(list(rows.values()), schema=schema)
+    return FixOutcome(touched, edited, pl.DataFrame(added, schema=schema), dropped, len(fixes) - len(stale), stale)
 
 
-def _has_base_id(ids: set[str]) -> pl.Expr:
-    return pl.col(ROW_ID).str.split("-").list.first().is_in(list(ids))
+def _has_base_id(ids: frozenset[str]) -> pl.Expr:
+    return pl.col(ROW_ID).str.head(_ID_CHARACTERS).is_in(list(ids))
 
 
 def _targets(fix: Fix, rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -157,7 +173,8 @@ def _new_row(fix: Fix, line: int, ledger_name: str, names: list[str], added: lis
     row_id = hash_text("add", row_hash(fix.after))
     copies = sum(base_id(row[ROW_ID]) == row_id for row in added)
     row_id += f"-{copies + 1}" if copies else ""
-    return {**dict.fromkeys(META_COLUMNS), ROW_ID: row_id, SOURCE: ledger_name, LINE: line, **fields}
+    # For training, whatever an evaluation row says: what people add is never held out.
+    return {**dict.fromkeys(META_COLUMNS), ROW_ID: row_id, SOURCE: ledger_name, LINE: line, SPLIT: "train", **fields}
 
 
 def _stale(fix: Fix, line: int, rows: dict[str, dict[str, Any]], frame: pl.LazyFrame) -> StaleFix:
@@ -170,15 +187,3 @@ def _stale(fix: Fix, line: int, rows: dict[str, dict[str, Any]], frame: pl.LazyF
         found = frame.filter(*same).select(ROW_ID).head(2).collect()[ROW_ID].to_list()
         moves_to = found[0] if len(found) == 1 else None
     return StaleFix(line, fix.row_id, dict(fix.before), now, dict(fix.after), moves_to)
-
-
-def _merge(frame: pl.LazyFrame, rows: dict[str, dict[str, Any]], touched: set[str], added: list[dict[str, Any]]) -> pl.LazyFrame:
-    """Puts edited rows back in their places, leaves out dropped ones, and appends added ones."""
-    order = "#order"
-    numbered = frame.with_row_index(order)
-    is_touched = _has_base_id(touched)
-    schema = {**frame.collect_schema()} | {name: pl.String() for row in (*rows.values(), *added) for name in row if name not in META_SCHEMA}
-    places = numbered.filter(is_touched).select(order, ROW_ID)
-    edited = pl.LazyFrame(list(rows.values()), schema=schema).join(places, on=ROW_ID, how="inner")
-    merged = pl.concat([numbered.filter(~is_touched), edited], how="diagonal").sort(order, maintain_order=True).drop(order)
-    return pl.concat([merged, pl.LazyFrame(added, schema=schema)], how="diagonal") if added else merged

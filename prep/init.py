@@ -1,26 +1,29 @@
-"""A first config from a look at the data: columns, types, likely text and label fields, each guess explained."""
+"""A first config from a look at the data: format, columns, language and a template, each guess explained."""
 
 import json
 import re
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import yaml
 
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
-from prep.config import SourceConfig
-from prep.rows import META_COLUMNS, find_files, read_rows
+from prep.formats import SourceFile, find_files
+from prep.guess_columns import LABEL_NAMES, Column, invent_names, look_at, looks_like_data, named
+from prep.guess_language import UNKNOWN, guess_common_language
+from prep.guess_templates import Proposal, common_values, proposals
+from prep.rows import META_COLUMNS, iter_rows
+from prep.source_config import SourceConfig
 
-_LOOK = 2_000  # rows; enough to tell a label from a name
-_MAX_LABELS = 30
-_MIN_LABEL_SHARE = 0.01  # a rarer value is more often a slip of the pen than a class
-_MIN_FILLED = 0.5  # share of the rows in which a label stands
-_LABEL_NAMES = ("label", "sentiment", "class", "category", "intent", "liked", "rating", "stars", "target", "type", "specialty", "topic")
-_ANSWER_NAMES = ("summary", "summaries", "reply", "response", "output", "answer", "completion", "plain", "target", "rewrite")
-_GROUP_NAMES = ("customer", "patient", "user", "author", "contract", "client", "account", "speaker", "group")
+_LOOK = 20_000  # rows: many files are sorted by their label
+_LANGUAGE_TEXTS = 200
+_ENCODINGS = ("gb18030", "latin-1")
+_MAX_BAD_SHARE = 0.05
+_MAX_OTHERS = 3
+_OWN_SCORE = 5.0  # a template of one's own with the data's labels: better than one that knows the column's kind alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,126 +39,205 @@ class WrittenConfig:
     guesses: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """What a look at one column shows.
-
-    Attributes:
-        name: its name.
-        values: its values, without nulls and blanks.
-        num_distinct: how many different ones.
-        mean_words: words a value.
-    """
+@dataclass(slots=True)
+class _Draft:
+    """The config in the making."""
 
     name: str
-    values: list[str]
-    num_distinct: int
-    mean_words: float
-
-    @property
-    def is_unique(self) -> bool:
-        return self.num_distinct == len(self.values)
-
-    @property
-    def is_label(self) -> bool:
-        few = 2 <= self.num_distinct <= min(_MAX_LABELS, max(2, len(self.values) // 4))
-        return few and self.mean_words <= 3
-
-    @property
-    def is_turns(self) -> bool:
-        return bool(self.values) and self.values[0].startswith("[{") and "text" in self.values[0]
+    source: dict[str, Any]
+    guesses: list[str] = field(default_factory=list)
+    language: str = UNKNOWN
+    fields: dict[str, str] = field(default_factory=dict)
+    template: dict[str, str] = field(default_factory=dict)
+    template_source: str | None = None
+    others: list[str] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+    key: str | None = None
+    group: str | None = None
+    date: str | None = None
+    transcript: str | None = None
 
 
 def write_config(data: Path, out: Path | None = None) -> WrittenConfig:
-    """Writes a commented config for a raw file, and a template beside it where the task is to sort by a label.
+    """Writes a commented config for a raw file, and a template beside it where no template of the library knows the labels.
 
     Args:
-        data: the raw file.
+        data: the raw file, or a folder of them.
         out: the config; default: beside the file, with its name.
 
     Raises:
         UserError: the file cannot be read, has no rows, or the config exists already.
     """
-    path = out or data.with_suffix(".yaml")
+    path = out or (data.with_suffix(".yaml") if data.is_file() else data.with_name(f"{data.name}.yaml"))
     if path.exists():
         raise UserError("the config exists already", str(path), "Name another with --out, or remove it.")
-    if not data.is_file():
+    if not data.exists():
         raise UserError("the file does not exist", str(data), "Give a raw file: csv, tsv, json, jsonl, txt or parquet.")
-    source = SourceConfig(path=data.name)
-    files = find_files((source,), data.parent, str(path))
-    frame = read_rows(files).frame.head(_LOOK).collect()
-    if frame.is_empty():
-        raise UserError("the file has no row that can be read", str(data), "Check its format.")
-    columns = [_look_at(frame[name]) for name in frame.columns if name not in META_COLUMNS]
     name = re.sub(r"[^a-z0-9_-]+", "-", data.stem.lower()).strip("-") or "dataset"
-    guesses = [f"format: {files[0].format.name}, by the file's ending; {frame.height:,} rows looked at"]
-    plan = _plan(columns, name, guesses)
-    if plan.template_source is not None:
-        template_path = path.with_name(f"{name}.jinja")
+    shown = str(data.relative_to(path.parent)) if data.is_relative_to(path.parent) else str(data.resolve())
+    draft = _Draft(name, {"path": shown})
+    frame = _read(data, draft)
+    columns = look_at(frame, [one for one in frame.columns if one not in META_COLUMNS])
+    _guess_roles(columns, draft)
+    _guess_template([column for column in columns if column.name not in {draft.key, draft.group}], draft, data)
+    if draft.template_source is not None:
+        template_path = path.with_name(draft.template["path"])
         if template_path.exists():
             raise UserError("the template exists already", str(template_path), "Remove it, or name another config with --out.")
-        write_atomic(template_path, plan.template_source)
-        guesses.append(f"template: {template_path.name}, written beside the config; edit its words")
-    shown = str(data.relative_to(path.parent)) if data.is_relative_to(path.parent) else str(data.resolve())
-    write_atomic(path, _render(name, shown, plan, guesses))
-    return WrittenConfig(path, guesses)
+        write_atomic(template_path, draft.template_source)
+    write_atomic(path, _render(draft))
+    return WrittenConfig(path, draft.guesses)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the config will say."""
-
-    fields: dict[str, str]
-    template: dict[str, str]
-    template_source: str | None
-    key: str | None
-    group: str | None
-
-
-def _look_at(series: pl.Series) -> _Column:
-    values = [value for value in series.drop_nulls() if value.strip()]
-    words = sum(len(value.split()) for value in values) / max(len(values), 1)
-    return _Column(series.name, values, len(set(values)), words)
-
-
-def _named(columns: list[_Column], names: tuple[str, ...]) -> list[_Column]:
-    """Returns the columns whose name holds one of the words, in the order of the words."""
-    return [column for name in names for column in columns if name in column.name.lower()]
+def _read(data: Path, draft: _Draft) -> pl.DataFrame:
+    """Returns the file's first rows; notes in the draft what has to be said for it to be read so."""
+    frame, file = _rows_of(data, {}, draft)
+    header = [one for one in frame.columns if one not in META_COLUMNS]
+    why = looks_like_data(header, look_at(frame, header)) if file.format.name in {"csv", "tsv"} else None
+    if why is not None:
+        names = invent_names(look_at(frame, header))
+        draft.guesses.append(f"columns: named here, because the file has no header line: {why}")
+        draft.source["columns"] = names
+        frame, _ = _rows_of(data, {"columns": names}, draft)
+    if frame.is_empty():
+        raise UserError("the file has no row that can be read", str(data), "Check its format.")
+    looked = f"{frame.height:,} rows looked at" if frame.height < _LOOK else f"the first {_LOOK:,} rows looked at"
+    by = "by the file's ending" if data.suffix.lower() in file.format.suffixes else "by its content"
+    draft.guesses.insert(0, f"format: {file.format.name}, {by}; {looked}")
+    draft.guesses[1:1] = [f"format: {text}" for text in dict.fromkeys(file.notices) if "is read as" in text]
+    return frame
 
 
-def _plan(columns: list[_Column], name: str, guesses: list[str]) -> _Plan:
-    key = next((one for one in columns if one.is_unique and one.mean_words <= 1 and one.name.lower().endswith("id")), None)
-    if key:
-        guesses.append(f"key: '{key.name}', because each row has its own")
-    group = next((one for one in _named(columns, _GROUP_NAMES) if one.mean_words <= 3 and not one.is_unique), None)
-    if group:
-        guesses.append(f"group: '{group.name}', by its name and because values recur")
-    turns = next((one for one in columns if one.is_turns), None)
-    texts = sorted((one for one in columns if one not in (key, group, turns)), key=lambda one: -one.mean_words)
-    answer = next((one for one in _named(texts, _ANSWER_NAMES) if one.mean_words > 3), None)
-    # A column that is mostly blank, such as a remark, would drop most rows as a label.
-    num_filled = max(len(one.values) for one in columns)
-    labels = [one for one in columns if one.is_label and one is not group and len(one.values) >= _MIN_FILLED * num_filled]
-    label = next(iter(_named(labels, _LABEL_NAMES)), labels[0] if labels else None)
-    ids = {"key": key.name if key else None, "group": group.name if group else None}
-    if turns and answer:
-        guesses += [f"turns: '{turns.name}', because it holds a list of turns", f"summary: '{answer.name}', by its name"]
-        return _Plan({"turns": turns.name, "summary": answer.name}, {"name": "calls/summary"}, None, **ids)
-    if not texts:
-        raise UserError("no column looks like text", remedy="Write the config by hand: docs/reference/config.md says what it may hold.")
-    text = next((one for one in texts if one is not answer), texts[0])
-    if answer is not None and answer is not text:
-        guesses += [f"message: '{text.name}', the longest text", f"reply: '{answer.name}', by its name"]
-        return _Plan({"message": text.name, "reply": answer.name}, {"name": "general/reply"}, None, **ids)
-    guesses.append(f"text: '{text.name}', the longest text ({text.mean_words:.0f} words a row)")
-    if label is not None and label is not text:
-        counts = Counter(label.values)
-        values = sorted(value for value, count in counts.items() if count >= _MIN_LABEL_SHARE * len(label.values))
-        guesses.append(f"label: '{label.name}', because it has only {len(counts)} values: {', '.join(sorted(counts)[:6])}")
-        if rare := sorted(set(counts) - set(values)):
-            guesses.append(f"labels: {', '.join(rare)} are rare and left out; map them under 'labels', or their rows are dropped")
-        return _Plan({"text": text.name, "label": label.name}, {"path": f"{name}.jinja"}, _label_template(name, values), **ids)
-    return _Plan({"text": text.name}, {"name": "general/text"}, None, **ids)
+def _rows_of(data: Path, options: dict[str, Any], draft: _Draft) -> tuple[pl.DataFrame, SourceFile]:
+    """Reads the first rows; where many of them are no UTF-8, with the encoding under which they can be read."""
+    encoding = draft.source.get("encoding", "utf-8")
+    source = SourceConfig.model_validate({**options, "path": str(data.resolve()), "encoding": encoding, "name": "look"})
+    files = find_files((source,), data.resolve().parent, "prep init")
+    try:
+        batches = list(iter_rows(files[:1], _LOOK))
+    except UserError as error:
+        batches = []
+        if "UTF-8" not in str(error) and "utf-8" not in str(error):
+            raise
+    num_bad = sum(row.reason == "bad_encoding" for batch in batches for _, row in batch.rejected)
+    num_rows = sum(batch.frame.height for batch in batches)
+    if encoding == "utf-8" and (not batches or num_bad > _MAX_BAD_SHARE * (num_rows + num_bad)):
+        draft.source["encoding"] = _encoding_of(files[0].path)
+        draft.guesses.append(f"encoding: {draft.source['encoding']}, because the bytes are no UTF-8; look whether the words are right")
+        return _rows_of(data, options, draft)
+    frames = [batch.frame for batch in batches if batch.frame.height]
+    return (pl.concat(frames, how="diagonal") if frames else pl.DataFrame()), files[0]
+
+
+def _encoding_of(path: Path) -> str:
+    with path.open("rb") as file:
+        sample = file.read(1 << 16).rpartition(b"\n")[0]
+    text = sample.decode(_ENCODINGS[0], "ignore")
+    han = sum("一" <= character <= "鿿" for character in text)
+    # Nearly every byte string decodes as either; Chinese text gives common characters and little else beyond ASCII.
+    foreign = sum(character > "\x7f" for character in text)
+    return _ENCODINGS[0] if han > 0.6 * max(foreign, 1) and han > 0.1 * len(text) else _ENCODINGS[1]
+
+
+def _guess_roles(columns: list[Column], draft: _Draft) -> None:
+    """Tells ids, groups, dates, transcripts and what is better left out."""
+    say = draft.guesses.append
+    if key := next((column for column in columns if column.is_id), None):
+        draft.key = key.name
+        say(f"key: '{key.name}', because each row has its own")
+    if group := next((column for column in columns if column.is_group and not column.is_id), None):
+        draft.group = group.name
+        say(f"group: '{group.name}', by its name and because its {group.num_distinct:,} values recur over {len(group.values):,} rows")
+    if date := next((column for column in columns if column.is_date), None):
+        draft.date = date.name
+        say(f"date: '{date.name}', by its values; the split can go by it")
+    for column in columns:
+        reason = column.unusable()
+        if reason and column.name not in {draft.key, draft.group, draft.date}:
+            say(f"not used: '{column.name}', because {reason}")
+    texts = [
+        value
+        for column in columns
+        if column.is_text or column.is_turns
+        for value in column.values[:_LANGUAGE_TEXTS]
+        if column.mean_words > 2
+    ]
+    draft.language, share = guess_common_language(texts)
+    if draft.language == UNKNOWN:
+        say("language: unknown; set 'language:' for the dataset card")
+    else:
+        say(f"language: {draft.language}, by the script and the commonest words of {share:.0%} of the texts that show one")
+
+
+def _guess_template(columns: list[Column], draft: _Draft, data: Path) -> None:
+    say = draft.guesses.append
+    folder = data.resolve().parent.name
+    subject = " ".join((folder, data.stem.replace("_", " "), *(column.name.replace("_", " ") for column in columns)))
+    usable = [column for column in columns if column.unusable() is None or column.is_turns or column.is_json]
+    fitting = proposals(usable, draft.language, subject)
+    own = _own_template(usable, draft, fitting[0] if fitting else None)
+    if own is not None:
+        text, label = own
+        draft.fields = {"text": text.name, "label": label.name}
+        draft.template = {"path": f"{draft.name}.jinja"}
+        values = common_values(label)
+        draft.template_source = _label_template(draft.name, values)
+        say(f"text: '{text.name}', the longest text ({text.mean_words:.0f} words a row)")
+        say(_label_guess(label))
+        if rare := sorted(set(label.counts) - set(values)):
+            shown = ", ".join(rare[:6])
+            say(f"labels: {shown} {'are' if len(rare) > 1 else 'is'} rare and left out; map them under 'labels', or their rows are dropped")
+        say(
+            f"template: {draft.template['path']}, written beside the config, because the library has none with these labels; edit its words"
+        )
+    elif fitting:
+        _take(fitting[0], usable, draft)
+    else:
+        raise UserError("no column looks like text", str(data), "Write the config by hand: docs/reference/config.md says what it may hold.")
+    draft.others = [one.template.name for one in fitting if one.template.name != draft.template.get("name")][:_MAX_OTHERS]
+    talk = next((column for column in usable if column.is_transcript and column.name in draft.fields.values()), None)
+    draft.transcript = talk.name if talk else None
+
+
+def _own_template(columns: list[Column], draft: _Draft, best: Proposal | None) -> tuple[Column, Column] | None:
+    """Returns text and label where a template with the data's own labels is better than the library's best."""
+    labels = [column for column in columns if column.is_label and column.name != draft.group]
+    label = next(iter(named(labels, LABEL_NAMES)), labels[0] if labels else None)
+    texts = [column for column in columns if column.is_text and column is not label and column.mean_words > 1]
+    if label is None or not texts:
+        return None
+    points = _OWN_SCORE + (label in named([label], LABEL_NAMES))
+    # What a library template makes of labels is better than ours where it knows them.
+    if best is not None and (best.score >= points or (best.template.words and best.template.label_field in best.fields)):
+        return None
+    if best is not None and best.score >= 4 and label.name not in best.fields.values():
+        return None
+    return max(texts, key=lambda column: column.mean_words), label
+
+
+def _take(best: Proposal, columns: list[Column], draft: _Draft) -> None:
+    template = best.template
+    draft.template, draft.fields, draft.labels = {"name": template.name}, best.fields, best.labels
+    for name, column_name in best.fields.items():
+        column = next(one for one in columns if one.name == column_name)
+        if column.is_label and name not in template.input_fields:
+            draft.guesses.append(_label_guess(column))
+        elif column.is_turns:
+            draft.guesses.append(f"{name}: '{column_name}', because it holds a list of turns")
+        else:
+            why = "by its name" if name in column_name.lower() or column_name.lower() in name else "by its name and length"
+            draft.guesses.append(f"{name}: '{column_name}', {why} ({column.mean_words:.0f} words a row)")
+    if best.labels:
+        draft.guesses.append(
+            f"labels: {', '.join(f'{raw} is {key}' for raw, key in best.labels.items())}, by the column's name; turn them round if not"
+        )
+    draft.guesses.append(f"template: {template.name} of the library ({template.header.description.rstrip('.')})")
+
+
+def _label_guess(label: Column) -> str:
+    shown = ", ".join(sorted(label.counts)[:6]) + (", ..." if label.num_distinct > 6 else "")
+    by_name = " and its name says so" if named([label], LABEL_NAMES) else ""
+    return f"label: '{label.name}', because it has only {label.num_distinct:,} values over {len(label.values):,} rows{by_name}: {shown}"
 
 
 def _label_template(name: str, values: list[str]) -> str:
@@ -178,24 +260,33 @@ def _label_template(name: str, values: list[str]) -> str:
     )
 
 
-def _render(name: str, data: str, plan: _Plan, guesses: list[str]) -> str:
-    def line(value: object) -> str:
-        return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000).removesuffix("\n").removesuffix("\n...")
-
-    explained = "".join(f"#   {guess}\n" for guess in guesses)
-    group = (
-        f"    group: {line(plan.group)}  # rows that share it stay in one split\n"
-        if plan.group
-        else "    # group: customer  # rows that share it stay in one split\n"
+def _yaml(value: object) -> str:
+    return (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False)
+        .removesuffix("\n")
+        .removesuffix("\n...")
     )
-    key = f"    key: {line(plan.key)}  # names a row for good, so that fixes survive an edit of the file\n" if plan.key else ""
+
+
+def _render(draft: _Draft) -> str:
+    explained = "".join(f"#   {' '.join(guess.split())}\n" for guess in draft.guesses)
+    options = "".join(f"    {key}: {_yaml(value)}\n" for key, value in draft.source.items() if key != "path")
+    key = f"    key: {_yaml(draft.key)}  # names a row for good, so that fixes survive an edit of the file\n" if draft.key else ""
+    group = f"    group: {_yaml(draft.group)}" if draft.group else "    # group: customer"
+    turns = f"    # turns: {{field: {_yaml(draft.transcript)}}}  # makes a list of turns of the transcript, for templates with 'turns'\n"
+    by_time = f"# split: {{by: time, column: {_yaml(draft.date)}}}  # the newest rows into test, as production will see them\n"
+    others = "".join(f"  # - name: {name}  # fits too\n" for name in draft.others)
+    language = f"language: {draft.language}\n" if draft.language != UNKNOWN else ""
+    labels = f"labels: {_yaml(draft.labels)}\n" if draft.labels else "# labels: {raw value: verbalizer key}\n"
     return (
         f"# Guessed from the data; correct what is wrong.\n{explained}"
-        f"name: {name}\n"
-        f"sources:\n  - path: {line(data)}\n    fields: {line(plan.fields)}  # the template's field: the file's column\n{key}{group}"
-        f"templates:\n  - {line(plan.template)[1:-1]}\n"
+        f"name: {draft.name}\n{language}"
+        f"sources:\n  - path: {_yaml(draft.source['path'])}\n{options}"
+        f"    fields: {_yaml(draft.fields)}  # the template's field: the file's column\n{key}"
+        f"{group}  # rows that share it stay in one split\n{turns if draft.transcript else ''}"
+        f"templates:\n  - {_yaml(draft.template)[1:-1]}\n{others}{labels}"
         "split: {train: 0.8, validation: 0.1, test: 0.1, seed: 17}\n"
+        f"{by_time if draft.date else ''}"
         "# dedup: {exact: true}\n"
-        "# labels: {raw value: verbalizer key}\n"
         "# outputs: [chat, verbalizer]  # default: every form that the template gives\n"
     )

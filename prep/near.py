@@ -4,19 +4,30 @@ Rows are taken in the order of their worth (test, validation, train) and then of
 taken before it, so that what decides is a pair of rows and never a chain of them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import polars as pl
 
 from prep.keys import normalise
-from prep.rows import SOURCE, SPLIT
+from prep.rows import ROW_ID, SOURCE, SPLIT
 from prep.source import LINE
 from prep.split import SPLITS_BY_WORTH
 
 # The similarity from which Lee et al. 2022 call two texts near-duplicates: for rows that people add.
 NEAR_THRESHOLD = 0.8
-NEAR_EVAL = "#near_eval"
-NEAR_DUPLICATE = "#near_duplicate"
+_ADDED = "#added"
+_TEXT = "#text"
+_NUM_CACHED = 10_000
+_FOUND_SCHEMA = {
+    "row_id": pl.String,
+    "source": pl.String,
+    "line": pl.Int64,
+    "survivor": pl.String,
+    "survivor_place": pl.String,
+    "similarity": pl.Float64,
+    "reason": pl.String,
+}
 _WORDS_A_SHINGLE = 2
 _NUM_HASHES = 128
 _SEED = 17
@@ -24,8 +35,8 @@ _SEED = 17
 _MIN_RECALL = 0.99
 
 
-def mark_near(rows: pl.DataFrame, input_fields: list[str], ledger_name: str, threshold: float | None) -> pl.DataFrame:
-    """Adds `#near_eval` and `#near_duplicate`: `source:line` of the row that a row is too near to, or null.
+def near_duplicates(rows: pl.LazyFrame, input_fields: list[str], ledger_name: str, threshold: float | None) -> pl.DataFrame:
+    """Returns the rows that are too near to another: `row_id`, `source`, `line`, `survivor`, `survivor_place`, `similarity`, `reason`.
 
     Rows that people added for training are always held against the evaluation rows. All rows are held against each other only where
     deduplication is asked for.
@@ -36,29 +47,53 @@ def mark_near(rows: pl.DataFrame, input_fields: list[str], ledger_name: str, thr
         ledger_name: the source name of added rows.
         threshold: Jaccard similarity from which rows are near; None leaves all but added rows alone.
     """
-    added = rows[SOURCE] == ledger_name
-    splits = rows[SPLIT].to_list()
-    order = sorted(range(rows.height), key=lambda row: SPLITS_BY_WORTH.index(splits[row]))
+    added = pl.col(SOURCE) == ledger_name
     if threshold is None:  # added rows against evaluation rows, and nothing else
-        order = [row for row in order if splits[row] != "train" or added[row]] if added.any() else []
-    texts = rows.select(pl.concat_str(input_fields, separator=" ", ignore_nulls=True)).to_series()
-    sets = [shingles(texts[row]) for row in order]
+        rows = rows.filter(added | (pl.col(SPLIT) != "train"))
+    text = pl.concat_str(input_fields, separator=" ", ignore_nulls=True)
+    worth = pl.col(SPLIT).cast(pl.Enum(SPLITS_BY_WORTH))
+    taken = rows.select(ROW_ID, SOURCE, LINE, SPLIT, added.alias(_ADDED), text.alias(_TEXT)).collect().sort(worth, maintain_order=True)
+    if threshold is None and not taken[_ADDED].any():
+        return pl.DataFrame(schema=_FOUND_SCHEMA)
+    is_train = (taken[SPLIT] == "train").to_list()
+    is_added = taken[_ADDED].to_list()
 
     def needed(place: int, other: int) -> float | None:
-        across = added[order[place]] and splits[order[other]] != "train"
+        across = is_added[place] and not is_train[other]
         return min(threshold or 1, NEAR_THRESHOLD) if across else threshold
 
-    lowest = min(threshold or 1, NEAR_THRESHOLD) if added.any() else threshold
-    nearest: list[int | None] = [None] * rows.height
-    for place, other in _nearest_before(sets, lowest, needed):
-        nearest[order[place]] = order[other]
-    places = rows.select(pl.format("{}:{}", SOURCE, LINE)).to_series().to_list()
-    crosses = [other is not None and splits[other] != "train" and splits[row] == "train" for row, other in enumerate(nearest)]
-    twin = [None if other is None else places[other] for other in nearest]
-    return rows.with_columns(
-        pl.Series(NEAR_EVAL, [place if across else None for place, across in zip(twin, crosses, strict=True)], pl.String),
-        pl.Series(NEAR_DUPLICATE, [None if across else place for place, across in zip(twin, crosses, strict=True)], pl.String),
+    lowest = min(threshold or 1, NEAR_THRESHOLD) if any(is_added) else threshold
+    assert lowest is not None
+    found = list(_nearest_before(_Shingles(taken[_TEXT]), lowest, needed))
+    near, other = (pl.Series([pair[index] for pair in found], dtype=pl.UInt32) for index in (0, 1))
+    survivors = taken[other]
+    across = pl.Series([is_train[place] and not is_train[twin] for place, twin, _ in found], dtype=pl.Boolean)
+    return taken[near].select(
+        row_id=ROW_ID,
+        source=SOURCE,
+        line=LINE,
+        survivor=survivors[ROW_ID],
+        survivor_place=survivors.select(pl.concat_str(SOURCE, pl.lit(":"), LINE)).to_series(),
+        similarity=pl.Series([similarity for _, _, similarity in found], dtype=pl.Float64),
+        reason=pl.when(across).then(pl.lit("near_eval")).otherwise(pl.lit("near_duplicate")),
     )
+
+
+class _Shingles:
+    """The shingles of each text, made when they are asked for: those of all at once would take many times the room of the texts."""
+
+    def __init__(self, texts: pl.Series) -> None:
+        self._texts = texts
+        self._cached = lru_cache(maxsize=_NUM_CACHED)(self._make)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __getitem__(self, place: int) -> frozenset[str]:
+        return self._cached(place)
+
+    def _make(self, place: int) -> frozenset[str]:
+        return shingles(self._texts[place])
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -73,21 +108,20 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / union if union else 1.0
 
 
-def _nearest_before(
-    sets: Sequence[frozenset[str]], lowest: float | None, needed: Callable[[int, int], float | None]
-) -> Iterator[tuple[int, int]]:
-    """Yields (place, place of the nearest set before it) for each set that leaves: it is near one before it that stays.
+def _nearest_before(sets: _Shingles, lowest: float, needed: Callable[[int, int], float | None]) -> Iterator[tuple[int, int, float]]:
+    """Yields (place, place of the nearest set before it, similarity) for each set that leaves: it is near one before it that stays.
 
     Args:
         sets: the shingles of each row.
-        lowest: the lowest similarity that is ever needed; None where no set leaves.
+        lowest: the lowest similarity that is ever needed.
         needed: the similarity from which one place leaves because of another; None where it stays however like they are.
     """
     from rensa import RMinHash, RMinHashLSH
 
-    if lowest is None:
-        return
-    hashes = RMinHash.from_token_sets([list(one) for one in sets], _NUM_HASHES, _SEED)
+    hashes: list[RMinHash] = []
+    for first in range(0, len(sets), _NUM_CACHED):
+        tokens = [list(sets[place]) for place in range(first, min(first + _NUM_CACHED, len(sets)))]
+        hashes += RMinHash.from_token_sets(tokens, _NUM_HASHES, _SEED)
     index = RMinHashLSH(lowest, _NUM_HASHES, _num_bands(lowest))
     index.insert_many(hashes)
     gone: set[int] = set()
@@ -99,7 +133,8 @@ def _nearest_before(
                 near.append((similarity, -other))
         if near:
             gone.add(place)
-            yield place, -max(near)[1]
+            similarity, twin = max(near)
+            yield place, -twin, similarity
 
 
 def _num_bands(threshold: float) -> int:

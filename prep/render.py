@@ -1,139 +1,233 @@
 """Rows -> examples: each template over each row, column-wise where the template is plain."""
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from types import TracebackType
+from typing import Self
 
 import polars as pl
 
 from prep.dataset import EXAMPLE_SCHEMA
+from prep.keys import number_column
 from prep.rows import GROUP, ROW_ID, SOURCE, SPLIT
 from prep.source import LINE
-from templates.compile import plan
-from templates.template import RenderError, Template
+from templates.compile import Plan, plan
+from templates.fallback import DETAIL, REASON, JinjaPool
+from templates.template import Template
 
-REASON = "#reason"
-DETAIL = "#detail"
+# The number of the piece or the repetition of a row that is rendered more than once; absent where each row is rendered once.
+PART = "#part"
 _ORDER = "#order"
+_PUNT = "#punt"
 _PARTS = ("messages", "prompt", "target", "mask", "text", "chosen", "rejected", "extras")
+_FAILED_SCHEMA = pl.Schema(
+    {
+        "row_id": pl.String(),
+        "source": pl.String(),
+        "line": pl.Int64(),
+        "template": pl.String(),
+        "reason": pl.String(),
+        "detail": pl.String(),
+    }
+)
 # Form -> the part that only it has.
 _FORM_PARTS = {"chat": "messages", "verbalizer": "prompt", "completion": "text", "preference": "chosen"}
+_EXAMPLE_COLUMNS = [name for name in EXAMPLE_SCHEMA if name != "position"]
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedRows:
-    """What one template gave.
+    """What the templates gave.
 
     Attributes:
-        examples: `EXAMPLE_SCHEMA` without `position`, plus the row's place `#order`.
-        failed: row id, source, line, reason and detail of the rows that it could not render.
-        path: `compiled` or `fallback`.
+        examples: `EXAMPLE_SCHEMA` without `position`, by row and then by template; beside it may stand the JSON line of an output
+            (`line_column`).
+        failed: row id, source, line, template, reason and detail of each rendering that failed.
     """
 
     examples: pl.DataFrame
     failed: pl.DataFrame
-    path: str
 
 
-def render_rows(rows: pl.DataFrame, template: Template) -> RenderedRows:
-    """Renders all rows with one template.
-
-    A row whose input is missing, whose label the verbalizer does not know or whose rendering fails is in `failed`, with the reason.
+class Renderer:
+    """Renders rows with the templates of a dataset. A context manager: it may hold worker processes.
 
     Args:
-        rows: rows with `META_COLUMNS`, the split and one text column a field.
-        template: the template.
+        templates: the templates.
+        outputs: the outputs whose lines are wanted beside the examples, as far as compiled templates give them.
+        weights: how often each template is to be drawn, where each row goes through one of them; None where each row goes through all.
+        seed: of that draw.
     """
-    checked = rows.with_row_index(_ORDER).with_columns(_first_problem(template, rows.columns))
-    good = checked.filter(pl.col(REASON).is_null())
-    bad = checked.filter(pl.col(REASON).is_not_null())
-    chosen_path = plan(template)
-    if chosen_path.reason is None:
-        # Beside the rows and not alone: a part that is constant has no height of its own.
-        named = {f"#{name}": expression for name, expression in chosen_path.expressions.items()}
-        parts = good.with_columns(**named).select(pl.col(f"#{name}").alias(name) for name in chosen_path.expressions)
-    else:
-        parts, problems = _render_with_jinja(good, template)
-        failing = good.with_columns(problems).filter(pl.col(REASON).is_not_null())
-        keep = problems.get_column(REASON).is_null()
-        good, parts, bad = good.filter(keep), parts.filter(keep), pl.concat([bad, failing])
-    failed = bad.select(ROW_ID, SOURCE, LINE, REASON, DETAIL)
-    return RenderedRows(_examples(good, parts, template), failed, chosen_path.path)
+
+    def __init__(self, templates: list[Template], outputs: list[str], weights: list[float] | None = None, seed: int = 0) -> None:
+        self._templates = templates
+        self._outputs = outputs
+        self._weights = weights
+        self._seed = seed
+        self._pool = JinjaPool(templates)
+
+    def __enter__(self) -> Self:
+        self._pool.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pool.__exit__(kind, error, trace)
+
+    @cached_property
+    def plans(self) -> list[Plan]:
+        """How each template is rendered."""
+        return [plan(template) for template in self._templates]
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Template -> `compiled` or `fallback`."""
+        return {template.name: chosen.path for template, chosen in zip(self._templates, self.plans, strict=True)}
+
+    def usable(self) -> pl.Expr:
+        """Returns whether a row has what at least one template needs."""
+        return pl.any_horizontal(problem(template)[0].is_null() for template in self._templates)
+
+    def render(self, rows: pl.DataFrame) -> RenderedRows:
+        """Renders some rows.
+
+        A row whose input is missing, whose label the verbalizer does not know or whose rendering fails is in `failed`, with the reason.
+
+        Args:
+            rows: rows with `META_COLUMNS`, their split, and one text column a field.
+
+        Raises:
+            UserError: a worker process died.
+        """
+        numbered = rows.rechunk().with_row_index(_ORDER)
+        examples, failed = [], []
+        for index in range(len(self._templates)):
+            drawn = numbered if self._weights is None else numbered.filter(self._is_drawn(index))
+            one = self._render_with(index, drawn)
+            examples.append(one.examples)
+            failed.append(one.failed)
+        merged = examples[0] if len(examples) == 1 else pl.concat(examples, how="diagonal").sort(_ORDER, maintain_order=True)
+        return RenderedRows(merged.drop(_ORDER), pl.concat(failed))
+
+    def _render_with(self, index: int, rows: pl.DataFrame) -> RenderedRows:
+        template, chosen = self._templates[index], self.plans[index]
+        reason, detail = problem(template)
+        columns = {REASON: reason, DETAIL: detail, _PUNT: pl.lit(True) if chosen.punt is None else chosen.punt}
+        columns |= {f"#{name}": expression for name, expression in chosen.expressions.items()}
+        columns |= {
+            line_column(output): line
+            for output in self._outputs
+            if (line := _compiled_line(template, chosen, output, rows.columns)) is not None
+        }
+        # Lazily, as the parts share most of their work and only the optimiser sees it; beside the rows, as a constant has no height.
+        computed = rows.lazy().with_columns(**columns).collect()
+        bad = computed.filter(pl.col(REASON).is_not_null())
+        good = computed.filter(pl.col(REASON).is_null()) if bad.height else computed
+        if not good[_PUNT].any():
+            return RenderedRows(_examples(good, template), _failed(bad, template))
+        punted = good.filter(_PUNT).select(rows.columns)
+        rendered = self._pool.render(index, punted)
+        slow = pl.concat([punted, rendered.rename({name: f"#{name}" for name in _PARTS})], how="horizontal")
+        more_bad = slow.filter(pl.col(REASON).is_not_null())
+        done = [_examples(good.filter(~pl.col(_PUNT)), template), _examples(slow.filter(pl.col(REASON).is_null()), template)]
+        failed = pl.concat([_failed(bad, template), _failed(more_bad, template)])
+        return RenderedRows(pl.concat(done, how="diagonal").sort(_ORDER, maintain_order=True), failed)
+
+    def _is_drawn(self, index: int) -> pl.Expr:
+        assert self._weights is not None
+        total = sum(self._weights)
+        low, high = sum(self._weights[:index]) / total, sum(self._weights[: index + 1]) / total
+        share = number_column(pl.col(ROW_ID), self._seed).cast(pl.Float64) / 2.0**64
+        is_last = index == len(self._weights) - 1  # whose upper bound rounding must not leave below a row
+        return share.is_between(low, 2.0 if is_last else high, closed="left")
 
 
-def _first_problem(template: Template, columns: list[str]) -> list[pl.Expr]:
+def line_column(output: str) -> str:
+    """Returns the column in which an output's JSON line may stand beside an example."""
+    return f"#{output} line"
+
+
+def _compiled_line(template: Template, chosen: Plan, output: str, columns: list[str]) -> pl.Expr | None:
+    """Returns the JSON line of an output as far as the compiled template gives it; null in rows that do not have the form."""
+    if output != "verbalizer" or "prompt" not in chosen.json_parts:
+        return chosen.json_lines.get(output)
+    label = template.label_field
+    keys = list(template.words)
+    index = pl.col(label).replace_strict(keys, [str(place) for place in range(len(keys))], default=None) if label else pl.lit("null")
+    choices = json.dumps(template.choices, ensure_ascii=False, separators=(",", ":")) if label else "null"
+    mask = (pl.lit(',"mask":'), chosen.json_parts["mask"]) if "mask" in chosen.json_parts else ()
+    return pl.concat_str(
+        pl.lit('{"id":"'),
+        _example_id(template, columns),
+        pl.lit('","prompt":'),
+        chosen.json_parts["prompt"],
+        pl.lit(f',"choices":{choices},"label":'),
+        index,
+        pl.lit(',"target":'),
+        chosen.json_parts["target"],
+        *mask,
+        pl.lit("}"),
+    )
+
+
+def problem(template: Template) -> tuple[pl.Expr, pl.Expr]:
     """Returns expressions for the reason and detail of the first thing that keeps a row from being rendered; null where there is none."""
     problems: list[tuple[pl.Expr, str, pl.Expr]] = []
-    for name in template.header.inputs:
-        if name not in columns:
-            missing = pl.lit(True)
-        elif name in template.input_fields:
-            missing = pl.col(name).is_null() | (pl.col(name).str.strip_chars() == "")
-        else:  # an empty answer is kept: lint shows it, and a person mends it
-            missing = pl.col(name).is_null()
+    for name in template.required_fields:
+        missing = pl.col(name).is_null()
+        if name in template.input_fields:  # an empty answer is kept: lint shows it, and a person mends it
+            missing |= pl.col(name).str.strip_chars() == ""
         problems.append((missing, "missing_field", pl.lit(f"template '{template.name}' needs the field '{name}'")))
     label = template.label_field
-    if label is not None and label in columns:
-        unknown = pl.col(label).is_in(list(template.header.verbalizer)).not_().fill_null(False)
-        problems.append((unknown, "unknown_label", pl.format("label '{}' is no key of the verbalizer of '" + template.name + "'", label)))
+    if label is not None:
+        unknown = pl.col(label).is_in(list(template.words)).not_().fill_null(False)
+        detail = pl.concat_str(pl.lit("label '"), label, pl.lit(f"' is no key of the verbalizer of '{template.name}'"))
+        problems.append((unknown, "unknown_label", detail))
     reason, detail = pl.lit(None, pl.String), pl.lit(None, pl.String)
     for condition, name, text in reversed(problems):
         reason = pl.when(condition).then(pl.lit(name)).otherwise(reason)
         detail = pl.when(condition).then(text).otherwise(detail)
-    return [reason.alias(REASON), detail.alias(DETAIL)]
+    return reason, detail
 
 
-def _render_with_jinja(rows: pl.DataFrame, template: Template) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Renders row by row; returns the parts and, where a row fails, the reason and detail."""
-    names = list(template.header.inputs)
-    parts: list[dict[str, Any]] = []
-    problems: list[dict[str, str | None]] = []
-    for fields in rows.select(names).iter_rows(named=True):
-        try:
-            rendered = template.render(fields)
-        except RenderError as error:
-            parts.append({})
-            problems.append({REASON: error.reason, DETAIL: f"template '{template.name}': {error.cause}"})
-        else:
-            parts.append({name: getattr(rendered, name) for name in rendered.__slots__})
-            problems.append({REASON: None, DETAIL: None})
-    schema = {name: EXAMPLE_SCHEMA[name] for name in _PARTS}
-    return pl.DataFrame(parts, schema=schema), pl.DataFrame(problems, schema={REASON: pl.String, DETAIL: pl.String})
+def _failed(rows: pl.DataFrame, template: Template) -> pl.DataFrame:
+    named = rows.select(
+        row_id=ROW_ID, source=SOURCE, line=LINE, template=pl.lit(template.name, pl.String), reason=pl.col(REASON), detail=pl.col(DETAIL)
+    )
+    return named.cast(_FAILED_SCHEMA)
 
 
-def _examples(rows: pl.DataFrame, parts: pl.DataFrame, template: Template) -> pl.DataFrame:
-    frame = pl.concat([rows, parts.rename({name: f"#{name}" for name in parts.columns})], how="horizontal")
+def _examples(frame: pl.DataFrame, template: Template) -> pl.DataFrame:
+    """Returns the examples of rows beside which their parts stand, as `#messages` and so on."""
 
     def part(name: str) -> pl.Expr:
-        return pl.col(f"#{name}") if name in parts.columns else pl.lit(None)
+        return pl.col(f"#{name}") if f"#{name}" in frame.columns else pl.lit(None)
 
     label = template.label_field
-    keys = list(template.header.verbalizer)
+    keys = list(template.words)
     index = pl.col(label).replace_strict(keys, list(range(len(keys))), return_dtype=pl.Int64) if label else pl.lit(None)
     values = {
-        "id": pl.format("{}/{}/0", ROW_ID, pl.lit(template.name)),
+        "id": _example_id(template, frame.columns),
         "row_id": pl.col(ROW_ID),
         "source": pl.col(SOURCE),
         "line": pl.col(LINE),
         "group": pl.col(GROUP),
         "split": pl.col(SPLIT),
-        "position": pl.lit(None),
         "template": pl.lit(template.name),
         "kind": pl.concat_str(
             [pl.when(part(_FORM_PARTS[form]).is_not_null()).then(pl.lit(form)) for form in template.kinds], separator="+", ignore_nulls=True
         ),
         "label": index,
-        "fields": _fields_json(template),
+        "fields": pl.struct(list(template.header.inputs)).struct.json_encode(),
         "choices": pl.lit(template.choices, pl.List(pl.String)) if label else pl.lit(None),
         **{name: part(name) for name in _PARTS},
     }
-    return frame.select(_ORDER, **{name: values[name].cast(dtype) for name, dtype in EXAMPLE_SCHEMA.items()})
+    lines = [name for name in frame.columns if name.endswith(" line")]
+    return frame.select(
+        _ORDER, **{name: values[name].cast(EXAMPLE_SCHEMA[name]) for name in _EXAMPLE_COLUMNS}, **{n: pl.col(n) for n in lines}
+    )
 
 
-def _fields_json(template: Template) -> pl.Expr:
-    return pl.struct([pl.col(name) for name in template.header.inputs]).struct.json_encode()
-
-
-def number_positions(examples: pl.DataFrame) -> pl.DataFrame:
-    """Orders examples by their row, then by template, and numbers them within their split."""
-    ordered = examples.sort(_ORDER, maintain_order=True).drop(_ORDER)
-    return ordered.with_columns(position=pl.int_range(pl.len(), dtype=pl.Int64).over("split"))
+def _example_id(template: Template, columns: list[str]) -> pl.Expr:
+    number = pl.concat_str(pl.lit("/"), PART) if PART in columns else pl.lit("/0")
+    return pl.concat_str(ROW_ID, pl.lit(f"/{template.name}"), number)

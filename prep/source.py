@@ -1,112 +1,141 @@
-"""What a source format is: a file in, columns of text and a list of unreadable rows out."""
+"""What a source format is: a file in; frames of text columns and lists of unreadable rows out, a bounded piece at a time."""
 
-import codecs
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
-from loopwright.errors import UserError
-from loopwright.hashing import hash_text
+from prep.raw_file import RawFile, RejectedRow, is_utf8
 
-# Names that no column of a file has; the raw columns stand beside them.
+# A name that no column of a file has; the raw columns stand beside it.
 LINE = "#line"
-RECORD = "#record"
+_BATCH_ROWS = 1 << 14
+_BATCH_CHARACTERS = 8 << 20
 # Made once: json.dumps would make one a row.
-_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that could not be read.
-
-    Attributes:
-        line: where it starts, 1-based.
-        reason: a word for the accounting, such as `bad_json`.
-        detail: what is wrong with it.
-    """
-
-    line: int
-    reason: str
-    detail: str
+# A record with the 1-based line on which it starts, or one that cannot be used.
+Record = tuple[int, dict[str, Any]] | RejectedRow
 
 
 @dataclass(frozen=True, slots=True)
 class RawRows:
-    """The rows of one file.
+    """Some rows of one file.
 
     Attributes:
-        frame: `#line` (1-based), `#record` (hash of the canonical raw record) and the file's own columns, all of them text: a value
-            that is no text stands as its JSON, so that no row's value depends on the rows around it.
+        frame: `#line` (1-based) and the file's own columns, all of them text: a value that is no text stands as its compact JSON, so that
+            no row's value depends on the rows around it. A column that none of these rows has may be left out.
         rejected: rows that could not be read.
+        added: text columns made of the frame's own, row for row, such as `turns`. One stands in place of a column of the same name, and
+            none has a part in a row's identity, so that reading a file by its shape changes no id.
     """
 
-    frame: pl.LazyFrame
+    frame: pl.DataFrame
     rejected: list[RejectedRow] = field(default_factory=list)
+    added: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that a config can name: the file's own, and those that are added."""
+        own = [name for name in self.frame.columns if name != LINE]
+        return [*own, *(name for name in self.added.columns if name not in own)]
 
 
 class Source(ABC):
-    """A source format. A subclass in a module of `prep.sources` is found by itself."""
+    """A source format. A subclass in a module of `prep.sources` is found by itself.
+
+    Attributes:
+        name: what `format:` calls it.
+        suffixes: endings of files that are read with it under `format: auto`.
+        options: the keys of a source's config that this format reads, beside those that all read.
+        group: the column that keeps rows in one split where the config names none.
+    """
 
     name: ClassVar[str]
-    suffixes: ClassVar[tuple[str, ...]]
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[frozenset[str]] = frozenset()
+    group: ClassVar[str | None] = None
 
     @abstractmethod
-    def read(self, path: Path, encoding: str) -> RawRows:
-        """Reads a file whole.
+    def read(self, file: RawFile) -> Iterator[RawRows]:
+        """Yields a file's rows, a bounded number at a time, in the order of the file.
 
         Raises:
             UserError: the file as a whole cannot be read.
         """
 
 
-class RowCollector:
-    """Gathers records one by one into `RawRows`."""
+class RecordSource(Source):
+    """A format whose records are read one by one."""
 
+    @abstractmethod
+    def records(self, file: RawFile) -> Iterator[Record]:
+        """Yields each record, in the order of the file.
+
+        Raises:
+            UserError: the file as a whole cannot be read.
+        """
+
+    def read(self, file: RawFile) -> Iterator[RawRows]:
+        """Gathers the records into frames."""
+        return gather(self.records(file))
+
+
+def gather(records: Iterable[Record]) -> Iterator[RawRows]:
+    """Yields records as frames of bounded size; a value that UTF-8 cannot hold, or that is nested beyond measure, rejects its row."""
+    batch = _Batch()
+    for record in records:
+        batch.add(record)
+        if batch.is_full:
+            yield batch.rows()
+            batch = _Batch()
+    yield batch.rows()
+
+
+class _Batch:
     def __init__(self) -> None:
         self._lines: list[int] = []
-        self._records: list[str] = []
         self._columns: dict[str, list[str | None]] = {}
-        self.rejected: list[RejectedRow] = []
+        self._rejected: list[RejectedRow] = []
+        self._num_characters = 0
 
-    def add(self, line: int, record: dict[str, Any]) -> None:
-        """Adds one record; a value that UTF-8 cannot hold, or that is nested beyond measure, rejects the row."""
-        try:
-            canonical = _CANONICAL.encode(record)
-        except RecursionError:
-            self.reject(line, "bad_value", "a value is nested too deeply")
+    @property
+    def is_full(self) -> bool:
+        return len(self._lines) >= _BATCH_ROWS or self._num_characters >= _BATCH_CHARACTERS or len(self._rejected) >= _BATCH_ROWS
+
+    def add(self, record: Record) -> None:
+        if isinstance(record, RejectedRow):
+            self._rejected.append(record)
             return
-        if not is_utf8(canonical):
-            self.reject(line, "bad_encoding", "the row holds half a character (a lone surrogate, or bytes of another encoding)")
+        line, values = record
+        try:
+            texts = {key: to_text(value) for key, value in values.items()}
+        except RecursionError:
+            self._rejected.append(RejectedRow(line, "bad_value", "a value is nested too deeply"))
+            return
+        if not all(is_utf8(key) and (text is None or text.isascii() or is_utf8(text)) for key, text in texts.items()):
+            detail = "the row holds half a character (a lone surrogate, or bytes of another encoding)"
+            self._rejected.append(RejectedRow(line, "bad_encoding", detail))
             return
         num_before = len(self._lines)
-        for key, value in record.items():
+        for key, text in texts.items():
             column = self._columns.get(key)
             if column is None:
                 column = self._columns[key] = [None] * num_before
-            column.append(to_text(value))
+            column.append(text)
+            self._num_characters += len(text) if text else 0
         self._lines.append(line)
-        self._records.append(hash_text(canonical))
-        if len(record) != len(self._columns):
+        if len(texts) != len(self._columns):
             for column in self._columns.values():
                 if len(column) == num_before:
                     column.append(None)
 
-    def reject(self, line: int, reason: str, detail: str) -> None:
-        """Notes a row that could not be read."""
-        self.rejected.append(RejectedRow(line, reason, detail))
-
     def rows(self) -> RawRows:
-        """Returns what was gathered."""
-        given = {name: values for name, values in self._columns.items() if name not in {LINE, RECORD}}
-        columns: dict[str, Any] = {name: pl.Series(name, values, pl.String) for name, values in given.items()}
-        frame = pl.DataFrame({LINE: pl.Series(self._lines, dtype=pl.Int64), RECORD: pl.Series(self._records, dtype=pl.String), **columns})
-        return RawRows(frame.lazy(), self.rejected)
+        columns = {name: pl.Series(name, values, pl.String) for name, values in self._columns.items() if name != LINE}
+        return RawRows(pl.DataFrame({LINE: pl.Series(self._lines, dtype=pl.Int64), **columns}), self._rejected)
 
 
 def to_text(value: Any) -> str | None:
@@ -114,76 +143,3 @@ def to_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return _COMPACT.encode(value)
-
-
-def decode_lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:
-    r"""Yields (1-based number, text) of each line without its line end (`\n` or `\r\n`); None where the bytes are not the encoding.
-
-    A byte-order mark at the start is dropped.
-
-    Raises:
-        UserError: the file is empty, cannot be read, or is UTF-16 by its mark.
-    """
-    data = read_bytes(path)
-    codec = codec_name(encoding, path)
-    if data[:2] in {b"\xff\xfe", b"\xfe\xff"} and not codec.startswith(("utf-16", "utf-32")):
-        raise UserError("the file begins with a UTF-16 mark", str(path), "Set 'encoding: utf-16' for this source.")
-    if codec.startswith(("utf-16", "utf-32")):
-        data = decode_all(data, path, encoding).encode("utf-8")
-        encoding = "utf-8"
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        try:
-            yield number, line.removesuffix(b"\r").decode(encoding)
-        except UnicodeDecodeError:
-            yield number, None
-
-
-def read_bytes(path: Path) -> bytes:
-    """Reads a file, which must hold something.
-
-    Raises:
-        UserError: the file is empty or cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read the file: {error.strerror}", str(path), "Check the path and its permissions.") from error
-    if not data.strip():
-        raise UserError("the file is empty", str(path), "Give a file with at least one row.")
-    return data
-
-
-def decode_all(data: bytes, path: Path, encoding: str) -> str:
-    """Decodes a file that cannot be taken line by line.
-
-    Raises:
-        UserError: the bytes are not the encoding.
-    """
-    try:
-        return data.decode("utf-8-sig" if codec_name(encoding, path) == "utf-8" else encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"the file is not {encoding}", f"{path}:{line}", "Set 'encoding:' for this source, or mend that line.") from error
-
-
-def codec_name(encoding: str, path: Path) -> str:
-    """Returns the one name of a text encoding that goes by many.
-
-    Raises:
-        UserError: there is none of that name.
-    """
-    try:
-        name = codecs.lookup(encoding).name
-        b"a".decode(name, "replace")  # refuses codecs that are no text encoding, such as hex
-    except LookupError as error:
-        raise UserError(f"unknown encoding '{encoding}'", str(path), "Use a name such as utf-8, latin-1 or gb18030.") from error
-    return name
-
-
-def is_utf8(text: str) -> bool:
-    """Says whether UTF-8 can hold a text; it cannot hold half a character."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -2,27 +2,23 @@
 
 import polars as pl
 
-from loopwright.hashing import hash_text, unit_interval
-from prep.config import SPLIT_NAMES, SplitConfig
-from prep.keys import normalise_expr
+from prep.config import SplitConfig
+from prep.keys import hash_input, normalise_expr, number_column
 from prep.rows import GROUP, SPLIT
+from prep.source_config import SPLIT_NAMES
 
 # In the order in which the survivor of copies is preferred: an evaluation row must not be lost to its copy in train.
 SPLITS_BY_WORTH = ("test", "validation", "train")
 _DRAWN = "#drawn"
 
 
-def key_of(fields: list[str]) -> pl.Expr:
-    """Returns the hash of the normalised values of some fields: equal for rows that say the same there."""
-
-    def hash_rows(columns: pl.Series) -> pl.Series:
-        return pl.Series(columns.name, [hash_text(*row.values()) for row in columns], pl.String)
-
-    normalised = pl.struct([normalise_expr(pl.col(name)).alias(name) for name in sorted(fields)])
-    return normalised.map_batches(hash_rows, return_dtype=pl.String)
+def key_input(fields: list[str]) -> pl.Expr:
+    """Returns the text to hash of the normalised values of some fields: equal for rows that say the same there."""
+    normalised = [normalise_expr(pl.col(name)).fill_null("") for name in sorted(fields)]
+    return normalised[0] if len(normalised) == 1 else hash_input(*normalised)
 
 
-def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[str]) -> pl.LazyFrame:
+def assign_splits(frame: pl.DataFrame, config: SplitConfig, input_fields: list[str]) -> pl.DataFrame:
     """Gives each row its split, but for rows of a source that fixes it.
 
     By a hash of the group where there is one (two paraphrases of one complaint must not straddle train and test), else of the
@@ -34,11 +30,10 @@ def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[s
         config: shares and seed.
         input_fields: the fields that the model is shown.
     """
-
-    def draw(keys: pl.Series) -> pl.Series:
-        return pl.Series(keys.name, [unit_interval(key, config.seed) for key in keys], pl.Float64)
-
-    key = pl.coalesce(pl.format("group:{}", GROUP), pl.format("input:{}", key_of(input_fields)))
+    # A group that is named as an input reads draws another number: the seeds differ.
+    number = number_column(key_input(input_fields), 2 * config.seed)
+    if frame[GROUP].null_count() < frame.height:
+        number = pl.when(pl.col(GROUP).is_null()).then(number).otherwise(number_column(pl.col(GROUP), 2 * config.seed + 1))
     drawn = pl.col(_DRAWN)
     hashed = (
         pl.when(drawn < config.train)
@@ -48,7 +43,7 @@ def assign_splits(frame: pl.LazyFrame, config: SplitConfig, input_fields: list[s
         .otherwise(pl.lit("test"))
     )
     return (
-        frame.with_columns(key.map_batches(draw, return_dtype=pl.Float64).alias(_DRAWN))  # once, and not for each of its uses
+        frame.with_columns((number.cast(pl.Float64) / 2.0**64).alias(_DRAWN))
         .with_columns(pl.coalesce(SPLIT, hashed).alias(SPLIT))
         .drop(_DRAWN)
     )

@@ -68,7 +68,7 @@ class Profile(ABC):
         min_rows: rows that a training file needs.
         max_bytes: the largest file that is taken; None for any.
         refuses_bom: a byte order mark is an error, not a warning.
-        loads_arrays: a file may be a JSON array of objects.
+        lines_only: a file is JSON Lines, and neither an array nor parquet.
         left_out_rules: rules that a sound row can break because the format is narrower than ours: such rows are left out and counted,
             where any other broken rule stops the export.
         beside: the files that `write_beside` writes.
@@ -80,7 +80,7 @@ class Profile(ABC):
     min_rows: ClassVar[int] = 1
     max_bytes: ClassVar[int | None] = None
     refuses_bom: ClassVar[bool] = True
-    loads_arrays: ClassVar[bool] = True
+    lines_only: ClassVar[bool] = False
     left_out_rules: ClassVar[frozenset[str]] = frozenset()
     beside: ClassVar[tuple[str, ...]] = ()
 

@@ -99,7 +99,6 @@ def _copy(dataset: Dataset, files: list[str], out: Path) -> None:
 def _upload(dataset: Dataset, files: list[str], name: str, private: bool) -> str:
     try:
         import huggingface_hub as hub
-        from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise missing_extra("pushing to the hub", "hub") from error
     token = hub.get_token()
@@ -109,13 +108,15 @@ def _upload(dataset: Dataset, files: list[str], name: str, private: bool) -> str
     try:
         repository = api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
         # One that was there keeps its visibility, whatever was asked for.
-        if private and not api.repo_info(name, repo_type="dataset").private:
-            raise UserError(f"the repository '{name}' is there already and is public", remedy="Make it private first, or name another.")
-        message = f"Add {dataset.manifest.name}, made by Loopwright {dataset.manifest.loopwright_version}"
-        api.upload_folder(
-            repo_id=name, repo_type="dataset", folder_path=os.fspath(dataset.path), allow_patterns=files, commit_message=message
-        )
-    except (HfHubHTTPError, OSError, ValueError) as error:  # ValueError: the name's form, or a token that is none
+        is_public = private and not api.repo_info(name, repo_type="dataset").private
+        if not is_public:
+            message = f"Add {dataset.manifest.name}, made by Loopwright {dataset.manifest.loopwright_version}"
+            api.upload_folder(
+                repo_id=name, repo_type="dataset", folder_path=os.fspath(dataset.path), allow_patterns=files, commit_message=message
+            )
+    except Exception as error:  # the client raises errors of its own, of its HTTP library and of its transfer library here
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"the hub refused: {cause}", name, "Check the name, the token's rights and the connection.") from error
+        raise UserError(f"the hub did not take it: {cause}", name, "Check the name, the token's rights and the connection.") from error
+    if is_public:
+        raise UserError(f"the repository '{name}' is there already and is public", remedy="Make it private first, or name another.")
     return str(repository)

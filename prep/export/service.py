@@ -18,7 +18,7 @@ class ChatService(Profile):
     forms: ClassVar[tuple[Form, ...]] = (Form.CHAT, Form.PREFERENCE)
     min_rows = MIN_ROWS
     max_bytes = MAX_UPLOAD_BYTES
-    loads_arrays = False
+    lines_only = True
     shape: ClassVar[MessageShape] = MessageShape(OPENAI_MESSAGE_KEYS)
 
     @property

@@ -49,7 +49,7 @@ class Trl(Profile):
         tools = {"tools": compact(row.tools)} if row.tools else {}
         if job.form is Form.PREFERENCE:
             given, preferred, other = preference_parts(row, _SHAPE, job)
-            return {"prompt": _with_objects(given), "chosen": preferred, "rejected": other, **tools}
+            return {"prompt": without_weights(_with_objects(given)), "chosen": preferred, "rejected": other, **tools}
         messages = _with_objects(chat_row(row, _SHAPE, job)["messages"])
         if not job.has_untrained_turns:
             return {"messages": without_weights(messages), **tools}

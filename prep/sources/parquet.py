@@ -1,11 +1,13 @@
 """Parquet files."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import polars as pl
 
 from loopwright.errors import UserError
-from prep.source import RawRows, RowCollector, Source, read_bytes
+from prep.raw_file import RawFile
+from prep.source import RawRows, Source
+from prep.typed_frames import text_rows
 
 
 class Parquet(Source):
@@ -14,18 +16,9 @@ class Parquet(Source):
     name = "parquet"
     suffixes = (".parquet",)
 
-    def read(self, path: Path, encoding: str) -> RawRows:  # noqa: ARG002 (Parquet knows its own)
-        """Reads the file row by row, so that values look as they do from JSON."""
-        read_bytes(path)
+    def read(self, file: RawFile) -> Iterator[RawRows]:
+        """Reads the file column by column, a piece at a time; values look as they would from JSON."""
         try:
-            frame = pl.read_parquet(path, glob=False)
+            yield from text_rows(pl.scan_parquet(file.path, glob=False).collect_batches(maintain_order=True))
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(f"not a readable Parquet file: {error}", str(path), "Write the file again.") from error
-        rows = RowCollector()
-        plain = frame.with_columns(pl.selectors.temporal().dt.to_string(), pl.selectors.decimal().cast(pl.String))
-        for number, record in enumerate(plain.iter_rows(named=True), start=1):
-            try:
-                rows.add(number, record)
-            except TypeError as error:
-                rows.reject(number, "bad_value", f"a value that has no text: {error}")
-        return rows.rows()
+            raise UserError(f"not a readable Parquet file: {error}", str(file.path), "Write the file again.") from error

@@ -1,18 +1,20 @@
-"""Tab-separated text with a header line."""
+"""Tab-separated text."""
 
 import csv
-from pathlib import Path
+from collections.abc import Iterator
 
+from prep.delimited import read_delimited
+from prep.raw_file import RawFile
 from prep.source import RawRows, Source
-from prep.sources.csv import decode_delimited, read_delimited
 
 
 class Tsv(Source):
-    """TSV with a header line. Quotes are ordinary characters: a row is a line, a field is what stands between tabs."""
+    """TSV with a header line or `columns:`. Quotes are ordinary characters: a row is a line, a field is what stands between tabs."""
 
     name = "tsv"
     suffixes = (".tsv", ".tab")
+    options = frozenset({"delimiter", "columns"})
 
-    def read(self, path: Path, encoding: str) -> RawRows:
+    def read(self, file: RawFile) -> Iterator[RawRows]:
         """Reads the file; a row with another number of fields than the header is rejected."""
-        return read_delimited(path, decode_delimited(path, encoding), delimiter="\t", quoting=csv.QUOTE_NONE)
+        return read_delimited(file, delimiter=file.options.delimiter or "\t", quoting=csv.QUOTE_NONE)

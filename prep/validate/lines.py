@@ -13,6 +13,7 @@ Row = dict[str, Any]
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")  # gzip, zstandard, zip
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE = re.compile(r"\s*")
@@ -21,7 +22,7 @@ _SHOWN_CHARACTERS = 60
 _MAX_DEPTH = 128  # where common JSON readers stop; deeper values load here and fail there
 
 
-def read_rows(path: Path, found: Findings, *, bom_is_error: bool, arrays: bool) -> Iterator[Row | None]:
+def read_rows(path: Path, found: Findings, *, bom_is_error: bool, lines_only: bool) -> Iterator[Row | None]:
     """Yields each row of a JSON Lines file, JSON array or parquet file; None for one that cannot be read, which is in `found`.
 
     `found.line` is the row's line while it is looked at. Of JSON Lines no more than a line is in memory.
@@ -30,12 +31,14 @@ def read_rows(path: Path, found: Findings, *, bom_is_error: bool, arrays: bool) 
         path: the file.
         found: collects what is wrong.
         bom_is_error: a byte order mark is an error, not a warning.
-        arrays: the target loads arrays of objects as well.
+        lines_only: the target takes JSON Lines alone.
 
     Raises:
         UserError: the file cannot be opened or read.
     """
     if path.suffix == ".parquet":
+        if lines_only:
+            found.error("", "file.format", "the file is parquet; write one object a line")
         yield from _parquet_rows(path, found)
         return
     try:
@@ -44,6 +47,8 @@ def read_rows(path: Path, found: Findings, *, bom_is_error: bool, arrays: bool) 
             is_array = _begins_an_array(head.removeprefix(_BOM)) and not (_is_json(head.removeprefix(_BOM)) and any(map(bytes.strip, file)))
     except OSError as error:
         raise _cannot_read(path, error.strerror or str(error)) from error
+    if head.startswith(_COMPRESSED):
+        raise UserError("the file is compressed", str(path), "Unpack it: targets take plain files.")
     found.line = 1
     if head.startswith(_UTF16):
         found.error("", "encoding.utf8", "the file is UTF-16; save it as UTF-8")
@@ -51,8 +56,8 @@ def read_rows(path: Path, found: Findings, *, bom_is_error: bool, arrays: bool) 
     if head.startswith(_BOM):
         (found.error if bom_is_error else found.warning)("", "file.bom", "the file begins with a byte order mark")
     if is_array:
-        if not arrays:
-            found.error("", "file.array", "the file is an array; write one object a line")
+        if lines_only:
+            found.error("", "file.format", "the file is an array; write one object a line")
         yield from _array_rows(path, found)
     else:
         yield from _line_rows(path, found)

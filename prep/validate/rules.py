@@ -8,7 +8,7 @@ WHOLE_FILE = 0  # the line of a problem that no one line has
 RULES = {
     "file.too_large": "The file is no larger than the target takes.",
     "file.bom": "The file begins with its first row, not with a byte order mark.",
-    "file.array": "The file has one object a line; an array of objects is for targets that load such files.",
+    "file.format": "The file is JSON Lines; an array or parquet is for targets that load such files.",
     "encoding.utf8": "Every line is UTF-8.",
     "rows.too_few": "The training file has at least as many rows as the target asks for.",
     "line.blank": "No line is blank.",

@@ -88,7 +88,7 @@ def _check_file(path: Path, profile: "Profile", limit: TokenLimit | None, found:
     found.line = WHOLE_FILE
     check = profile.file_checker(path, found)
     rows = 0
-    for row in read_rows(path, found, bom_is_error=profile.refuses_bom, arrays=profile.loads_arrays):
+    for row in read_rows(path, found, bom_is_error=profile.refuses_bom, lines_only=profile.lines_only):
         rows += 1
         if row is None:
             continue

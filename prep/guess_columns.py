@@ -1,0 +1,183 @@
+"""What a look at a file's columns shows: which hold text, labels, answers, turns, ids, dates, and which are better left out."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from prep.pii import find_pii
+
+_MAX_LABELS = 150
+_MIN_ROWS_A_LABEL = 4
+_MIN_FILLED = 0.5  # share of the rows in which a label stands: a remark that is mostly blank would drop most rows
+_LABEL_WORDS = 4
+_MAX_LABEL_CHARACTERS = 60
+_ENOUGH = 200  # values that are looked into
+GROUP_NAMES = ("customer", "patient", "user", "author", "contract", "client", "account", "speaker", "group", "doc", "thread", "tree")
+LABEL_NAMES = ("label", "sentiment", "class", "category", "intent", "liked", "rating", "stars", "target", "type", "specialty", "topic")
+ANSWER_NAMES = (
+    "summary", "summaries", "reply", "response", "output", "answer", "completion", "plain", "target", "rewrite", "translation", "title",
+)  # fmt: skip
+
+_ID_NAME = re.compile(r"(?:^|[_\W])(?:id|uid|uuid|key|guid)$|[a-z]Id$|ID$|^_?id[_\W]?|^uid", re.ASCII)
+_DATE = re.compile(
+    r"\s*(?:\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{4})(?:[T ]\d{1,2}:\d{2}\S*(?: ?[AP]M)?)?\s*"
+)
+_NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?%?\s*")
+_URL = re.compile(r"\s*(?:https?://|www\.)\S+\s*")
+_MARK = re.compile(r"^[^\W\d_][\w .#'-]{0,30}:\s", re.MULTILINE)
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_HAN = re.compile("[㐀-鿿豈-﫿぀-ヿ]")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a file.
+
+    Attributes:
+        name: its name.
+        values: its values, without nulls and blanks.
+        num_rows: how many rows were looked at.
+    """
+
+    name: str
+    values: Sequence[str]
+    num_rows: int
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """Value -> how often it stands."""
+        return Counter(self.values)
+
+    @property
+    def num_distinct(self) -> int:
+        """How many different values there are."""
+        return len(self.counts)
+
+    @cached_property
+    def mean_words(self) -> float:
+        """Words a value; two Han characters count for a word."""
+        return sum(len(value.split()) + len(_HAN.findall(value)) / 2 for value in self._some) / max(len(self._some), 1)
+
+    @cached_property
+    def _some(self) -> Sequence[str]:
+        # Spread over the file, as many a file is sorted.
+        return self.values[:: max(1, len(self.values) // _ENOUGH)]
+
+    def share(self, pattern: re.Pattern[str]) -> float:
+        """Returns the share of values that a pattern matches as a whole."""
+        return sum(pattern.fullmatch(value) is not None for value in self._some) / max(len(self._some), 1)
+
+    @property
+    def is_unique(self) -> bool:
+        return self.num_distinct == len(self.values)
+
+    @property
+    def is_id(self) -> bool:
+        """Whether it names rows: by its name, and by having another short value in each row."""
+        return self.is_unique and self.mean_words <= 1 and len(self.values) == self.num_rows and _ID_NAME.search(self.name) is not None
+
+    @property
+    def is_group(self) -> bool:
+        """Whether rows that share its value belong together: by its name, and because values recur."""
+        named = any(name in self.name.lower() for name in GROUP_NAMES)
+        return named and self.mean_words <= 8 and 1 < self.num_distinct < len(self.values) and not self.is_turns
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it sorts rows: few values that are short, each of them several times."""
+        few = 2 <= self.num_distinct <= min(_MAX_LABELS, max(2, len(self.values) // _MIN_ROWS_A_LABEL))
+        short = all(len(value) <= _MAX_LABEL_CHARACTERS for value in self.counts) and self.mean_words <= _LABEL_WORDS
+        return few and short and len(self.values) >= _MIN_FILLED * self.num_rows and self.share(_DATE) < 0.5
+
+    @property
+    def is_date(self) -> bool:
+        return self.share(_DATE) > 0.9
+
+    @property
+    def is_turns(self) -> bool:
+        """Whether it holds lists of turns, as JSON."""
+        return bool(self.values) and all(
+            value.startswith("[{") and any(f'"{key}"' in value for key in ("text", "content", "value")) for value in self.values[:8]
+        )
+
+    @property
+    def is_json(self) -> bool:
+        return bool(self.values) and all(value.startswith(("[", "{")) for value in self.values[:8])
+
+    @cached_property
+    def is_transcript(self) -> bool:
+        """Whether its texts are conversations: marked lines such as `Doctor: ...`, or `<BR>` between turns."""
+        talks = sum(len(_MARK.findall(value)) >= 2 or len(_BREAK.findall(value)) >= 2 for value in self._some)
+        return talks > 0.6 * max(len(self._some), 1)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a model could read it or write it."""
+        return not (self.is_json or self.unusable())
+
+    def unusable(self) -> str | None:
+        """Returns why no model should see the column, None where it may."""
+        if not self.values:
+            return "it is blank"
+        if self.num_distinct == 1 and self.num_rows > 1:
+            return "it is the same in each row"
+        if self.share(_URL) > 0.9:
+            return "it holds addresses of web pages"
+        if self.mean_words <= 6 and sum(any(one.kind != "URL" for one in find_pii(value)) for value in self._some) > len(self._some) / 2:
+            return "it looks like personal data"
+        if self.is_date:
+            return "it holds dates"
+        if not self.is_label and self.share(_NUMBER) > 0.9:
+            return "it holds numbers"
+        if self.is_unique and self.mean_words <= 1 and _ID_NAME.search(self.name):
+            return "it names rows"
+        return None
+
+
+def look_at(frame: pl.DataFrame, names: Sequence[str]) -> list[Column]:
+    """Returns what some columns of a frame hold."""
+    values = ([value for value in frame[name].cast(pl.String).drop_nulls() if value.strip()] for name in names)
+    return [Column(name, some, frame.height) for name, some in zip(names, values, strict=True)]
+
+
+def named(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
+    """Returns the columns whose name holds one of the words, in the order of the words."""
+    return list(dict.fromkeys(_named(columns, names)))
+
+
+def _named(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Column]:
+    for name in names:
+        yield from (column for column in columns if name in column.name.lower())
+
+
+def looks_like_data(header: Sequence[str], columns: Sequence[Column]) -> str | None:
+    """Returns why what should be the header of a table looks like its first row, None where it looks like names."""
+    for name, column in zip(header, columns, strict=True):
+        shown = name if len(name) <= 30 else f"{name[:30]}…"
+        if name in column.counts:
+            return f"'{shown}' stands below itself in its column"
+        if len(name) > 60 or len(_HAN.findall(name)) > 15:
+            return f"'{shown}' is too long for a name"
+        if _NUMBER.fullmatch(name) or _DATE.fullmatch(name):
+            return f"'{shown}' is no name"
+    return None
+
+
+def invent_names(columns: Sequence[Column]) -> list[str]:
+    """Returns names for the columns of a table without a header: `text`, `title` for a much shorter text, `label`, else `column_1`."""
+    names = [f"column_{number}" for number in range(1, len(columns) + 1)]
+    texts = sorted(
+        (place for place, one in enumerate(columns) if one.is_text and not one.is_label), key=lambda place: -columns[place].mean_words
+    )
+    labels = [place for place, one in enumerate(columns) if one.is_label]
+    if texts:
+        names[texts[0]] = "text"
+    if len(texts) == 2 and columns[texts[1]].mean_words < columns[texts[0]].mean_words / 2:
+        names[texts[1]] = "title"
+    if len(labels) == 1:
+        names[labels[0]] = "label"
+    return names

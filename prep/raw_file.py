@@ -1,0 +1,346 @@
+"""A raw file as its bytes lie on the disk, given out as decoded whole lines in bounded pieces."""
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from loopwright.errors import UserError
+from prep.source_config import SourceConfig
+
+BLOCK_BYTES = 8 << 20
+# A line that is longer is no row of anything that a model could read; its row is rejected.
+MAX_LINE_BYTES = 32 << 20
+# gzip packs at most about 1,030 to 1; text that people write packs 3 to 20 to 1.
+_MAX_EXPANSION = 200
+_EXPANSION_FREE_BYTES = 256 << 20
+_COMPRESSED = {".gz", ".zst"}
+_MAX_WINDOW_BYTES = 1 << 27  # what `zstd --long` writes by default; a larger one asks for that much memory
+_ZSTD_READ_BYTES = 1 << 11  # what these can unpack to, 64 MiB at most, fits into memory
+_WIDE = ("utf-16", "utf-32")
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that could not be read.
+
+    Attributes:
+        line: where it starts, 1-based.
+        reason: a word for the accounting, such as `bad_json`.
+        detail: what is wrong with it.
+    """
+
+    line: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    r"""Some whole lines of a file.
+
+    Attributes:
+        first_line: 1-based number of the first of them.
+        text: the lines, each ending on `\n` but for a last one that does not in the file.
+        is_clean: every byte decoded; else lines with bytes of another encoding hold lone surrogates.
+        is_overlong: the block stands for one line that is longer than `MAX_LINE_BYTES`, and has no text.
+    """
+
+    first_line: int
+    text: str
+    is_clean: bool = True
+    is_overlong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """One file of a source.
+
+    Attributes:
+        path: where it is.
+        options: the source that it belongs to.
+        notices: what the user should know of how the file was read, added to while it is.
+    """
+
+    path: Path
+    options: SourceConfig
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def suffix(self) -> str:
+        """The file's ending in lower case, that of the packing left out: `.jsonl` of `calls.JSONL.gz`."""
+        return data_suffix(self.path)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yields the file's lines in blocks of about `BLOCK_BYTES`; a byte-order mark at the start is dropped.
+
+        Raises:
+            UserError: the file is empty, cannot be read or unpacked, or is UTF-16 by its mark and not by its `encoding:`.
+        """
+        codec = codec_name(self.options.encoding, self.path)
+        if codec.startswith(_WIDE):  # a line end is no single byte there
+            yield Block(1, _unify_line_ends(self.text()))
+            return
+        next_line, is_empty = 1, True
+        with self.open() as file:
+            for data in _whole_lines(file, self.path):
+                if data is None:
+                    yield Block(next_line, "", is_overlong=True)
+                    next_line += 1
+                    is_empty = False
+                    continue
+                start = data.removeprefix(codecs.BOM_UTF8) if next_line == 1 else data
+                if next_line == 1:
+                    self._refuse_wide_mark(start)
+                is_empty = is_empty and not start.strip()
+                try:
+                    block = Block(next_line, start.decode(codec))
+                except UnicodeDecodeError:
+                    block = Block(next_line, start.decode(codec, "surrogateescape"), is_clean=False)
+                yield block
+                next_line += data.count(b"\n")
+        if is_empty:
+            raise _empty(self.path)
+
+    def lines(self) -> Iterator[tuple[int, str | RejectedRow]]:
+        r"""Yields (1-based number, text) of each line without its line end (`\n` or `\r\n`); a line that cannot be used is a rejected row.
+
+        Raises:
+            UserError: as `blocks`.
+        """
+        for block in self.blocks():
+            yield from block_lines(block, self.options.encoding)
+
+    def pieces(self) -> Iterator[str]:
+        """Yields the file's text in pieces of about `BLOCK_BYTES`, cut anywhere; bytes of another encoding stand as lone surrogates.
+
+        Raises:
+            UserError: as `blocks`.
+        """
+        decoder = codecs.getincrementaldecoder(codec_name(self.options.encoding, self.path))("surrogateescape")
+        is_first, is_empty = True, True
+        with self.open() as file:
+            while data := _read_some(file, self.path):
+                if is_first:
+                    self._refuse_wide_mark(data)
+                text = decoder.decode(data)
+                if is_first and text:
+                    text, is_first = text.removeprefix("\ufeff"), False
+                is_empty = is_empty and not text.strip()
+                yield text
+            yield decoder.decode(b"", final=True)
+        if is_empty:
+            raise _empty(self.path)
+
+    def text(self) -> str:
+        """Returns the whole file, decoded, without a byte-order mark.
+
+        Raises:
+            UserError: the file is empty, cannot be read or unpacked, or its bytes are not the encoding.
+        """
+        with self.open() as file:
+            data = _read_all(file, self.path)
+        codec = codec_name(self.options.encoding, self.path)
+        self._refuse_wide_mark(data)
+        try:
+            text = data.decode(codec).removeprefix("\ufeff")
+        except UnicodeDecodeError as error:
+            line = data[: error.start].count(b"\n") + 1
+            cause = f"the file is not {self.options.encoding}"
+            raise UserError(cause, f"{self.path}:{line}", "Set 'encoding:' for this source, or mend that line.") from error
+        if not text.strip():
+            raise _empty(self.path)
+        return text
+
+    def _refuse_wide_mark(self, data: bytes) -> None:
+        is_wide = codec_name(self.options.encoding, self.path).startswith(_WIDE)
+        if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} and not is_wide:
+            raise UserError("the file begins with a UTF-16 mark", str(self.path), "Set 'encoding: utf-16' for this source.")
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Opens the file's bytes, unpacked where its name ends in `.gz` or `.zst`.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                yield _Unpacked(file, self.path) if self.path.suffix.lower() in _COMPRESSED else file  # type: ignore[misc]
+        except OSError as error:
+            raise UserError(
+                f"cannot read the file: {error.strerror or error}", str(self.path), "Check the path and its permissions."
+            ) from error
+
+
+def data_suffix(path: Path) -> str:
+    """Returns a path's ending in lower case, that of the packing left out."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        del suffixes[-1]
+    return suffixes[-1] if suffixes else ""
+
+
+def block_lines(block: Block, encoding: str) -> Iterator[tuple[int, str | RejectedRow]]:
+    """Yields (1-based number, text) of the lines of a block; a line that cannot be used is a rejected row."""
+    number = block.first_line
+    if block.is_overlong:
+        yield number, RejectedRow(number, "too_long", f"the line is longer than {MAX_LINE_BYTES >> 20} MiB")
+        return
+    lines = block.text.split("\n")
+    if block.text.endswith("\n"):
+        del lines[-1]
+    for line in lines:
+        if block.is_clean or is_utf8(line):
+            yield number, line.removesuffix("\r")
+        else:
+            yield number, RejectedRow(number, "bad_encoding", f"the line is not {encoding}")
+        number += 1
+
+
+def codec_name(encoding: str, path: Path) -> str:
+    """Returns the one name of a text encoding that goes by many.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    try:
+        name = codecs.lookup(encoding).name
+        b"a".decode(name, "replace")  # refuses codecs that are no text encoding, such as hex
+    except LookupError as error:
+        raise UserError(f"unknown encoding '{encoding}'", str(path), "Use a name such as utf-8, latin-1 or gb18030.") from error
+    return name
+
+
+def is_utf8(text: str) -> bool:
+    """Says whether UTF-8 can hold a text; it cannot hold half a character."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _Unpacked(io.RawIOBase):
+    """The unpacked bytes of a `.gz` or `.zst` file, refused where they grow as only a file made for that does."""
+
+    def __init__(self, packed: BinaryIO, path: Path) -> None:
+        self._packed = packed
+        self._path = path
+        self._num_bytes = 0
+        self._read_packed: Callable[[int], bytes]
+        self._errors: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
+        if path.suffix.lower() == ".gz":
+            self._read_packed = gzip.GzipFile(fileobj=packed).read
+        else:
+            stream = _Zstd(packed)
+            self._read_packed = stream.read
+            self._errors += (stream.error,)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads up to `size` unpacked bytes; all of them for -1, a piece at a time."""
+        if size < 0:
+            return b"".join(iter(lambda: self.read(BLOCK_BYTES), b""))
+        try:
+            data = self._read_packed(size)
+        except self._errors as error:
+            raise UserError(f"cannot unpack the file: {error}", str(self._path), "Pack it again; the file may be cut.") from error
+        self._num_bytes += len(data)
+        if self._num_bytes > _EXPANSION_FREE_BYTES and self._num_bytes > _MAX_EXPANSION * max(self._packed.tell(), 1):
+            raise UserError(
+                f"the file unpacks to more than {_MAX_EXPANSION} times its size, as text that people wrote never does",
+                str(self._path),
+                "Unpack it yourself, look at it, and name the unpacked file.",
+            )
+        return data
+
+
+class _Zstd:
+    """The unpacked bytes of a Zstandard file. The library's own reader takes a file that is cut for one that ends there."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        import zstandard
+
+        self.error: type[Exception] = zstandard.ZstdError
+        self._unpacker = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+        self._packed = packed
+        self._frame = self._unpacker.decompressobj()
+        self._is_within_frame = False
+        self._ready = bytearray()
+
+    def read(self, size: int) -> bytes:
+        while len(self._ready) < size:
+            data = self._packed.read(_ZSTD_READ_BYTES)
+            if not data:
+                if self._is_within_frame:
+                    raise EOFError("it ends within a frame")
+                break
+            while data:
+                self._ready += self._frame.decompress(data)
+                self._is_within_frame = not self._frame.eof
+                data = self._frame.unused_data
+                if self._frame.eof:
+                    self._frame = self._unpacker.decompressobj()
+        data = bytes(self._ready[:size])
+        del self._ready[:size]
+        return data
+
+
+def _whole_lines(file: BinaryIO, path: Path) -> Iterator[bytes | None]:
+    """Yields whole lines of about `BLOCK_BYTES` together; None for one line that is too long."""
+    rest = b""
+    is_skipping = False
+    old_mac: bool | None = None
+    while data := _read_some(file, path):
+        if old_mac is None:
+            old_mac = b"\n" not in data and b"\r" in data
+        if old_mac:
+            data = data.replace(b"\r", b"\n")
+        if is_skipping:
+            end = data.find(b"\n")
+            if end < 0:
+                continue
+            data, is_skipping = data[end + 1 :], False
+        end = data.rfind(b"\n") + 1
+        if not end:
+            rest += data
+            if len(rest) > MAX_LINE_BYTES:
+                yield None
+                rest, is_skipping = b"", True
+            continue
+        whole, rest = rest + data[:end], data[end:]
+        first_end = whole.find(b"\n") + 1
+        if first_end > MAX_LINE_BYTES:
+            yield None
+            whole = whole[first_end:]
+        if whole:
+            yield whole
+    if rest:
+        yield rest
+
+
+def _read_some(file: BinaryIO, path: Path) -> bytes:
+    try:
+        return file.read(BLOCK_BYTES)
+    except OSError as error:
+        raise UserError(f"cannot read the file: {error.strerror}", str(path), "Check the path and its permissions.") from error
+
+
+def _read_all(file: BinaryIO, path: Path) -> bytes:
+    return b"".join(iter(lambda: _read_some(file, path), b""))
+
+
+def _unify_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+
+
+def _empty(path: Path) -> UserError:
+    return UserError("the file is empty", str(path), "Give a file with at least one row.")

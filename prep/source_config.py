@@ -1,0 +1,79 @@
+"""The part of a build config that says where rows come from."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SplitName = Literal["train", "validation", "test"]
+SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
+
+# Names with # belong to the columns that the build adds.
+FieldName = Annotated[str, Field(pattern=r"^[^#]")]
+
+
+class TurnsConfig(BaseModel):
+    """How the text of a transcript becomes a list of turns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: str = "text"
+    """The column that holds the transcript."""
+    into: FieldName = "turns"
+    """The column that the turns are put into, as JSON: `[{"speaker", "role", "time", "text"}, ...]`."""
+    style: Literal["auto", "marks", "separator", "webvtt", "srt"] = "auto"
+    """What divides the turns: speaker marks at line beginnings, a separator, or the cues of WebVTT or SRT. `auto` looks at each text:
+    cues, else `<BR>`, else marks."""
+    pattern: str | None = None
+    """Regular expression of a marked line, with the groups `speaker`, `text` and, if you like, `time`, in the syntax of Rust's regex;
+    default: `Speaker: text`, with or without a time such as `[00:01:02]` before it."""
+    separator: str | None = None
+    """What stands between turns; default: `<BR>` where the style is separator, else the line end."""
+    speakers: tuple[str, ...] = ("customer", "agent")
+    """Who speaks in texts without marks: the first to speak, then the others in turn."""
+    order: Literal["alternate", "addressed"] = "alternate"
+    """How turns without marks are given to the speakers: one after the other; or, of two speakers, by address: a turn that begins with
+    the name which most turns begin with, such as a company's `@name`, is the first speaker's, as the first turn is."""
+    roles: dict[str, str] = {}
+    """Speaker -> role (user, assistant, ...), without regard to case; `*` is every other speaker. `Doctor` is `Doctor_2` as well."""
+    join: bool = True
+    """Makes one turn of consecutive ones by one speaker."""
+
+    @model_validator(mode="after")
+    def _has_speakers(self) -> "TurnsConfig":
+        if not self.speakers or (self.order == "addressed" and len(self.speakers) != 2):
+            raise ValueError("'order: addressed' takes two speakers, and 'order: alternate' one or more")
+        return self
+
+
+class SourceConfig(BaseModel):
+    """Where rows come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    """File, glob or folder, relative to the config file; a folder that `datasets` saved; or `hf://owner/name[:split]`."""
+    format: str = "auto"
+    """A source format by name: what the file is (csv, jsonl, ...), then its columns stand as they are; or what its records are (alpaca,
+    sharegpt, ...). `auto` goes by the file's ending, else its content, and by the keys of its first records."""
+    name: str | None = None
+    """The source's alias, of which row ids are made; default: `path` as written. Give one to be able to move the file."""
+    fields: dict[FieldName, str] = {}
+    """Field name -> column of the source. Columns that are not named here keep their own name."""
+    key: str | None = None
+    """A column whose value names a row for good; without it a row is named by its whole record."""
+    group: str | None = None
+    """A column: rows that share its value stay in one split."""
+    split: SplitName | None = None
+    """Puts every row of this source into one split, as for a hold-out file."""
+    weight: float | None = Field(None, gt=0)
+    """Where sources have weights, train rows are left out until the sources stand in this proportion there."""
+    encoding: str = "utf-8"
+    """Text encoding of the file."""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """What stands between the fields of a csv or tsv file; default: what its header has most of, a tab for tsv."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns of a csv or tsv file without a header line."""
+    unit: Literal["line", "paragraph", "file"] = "line"
+    """What of a text file is a row; blank lines stand between paragraphs."""
+    turns: TurnsConfig | None = None
+    """Makes turns of a transcript."""
