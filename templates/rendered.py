@@ -19,7 +19,7 @@ class RenderError(UserError):
     """One row cannot be rendered with a template.
 
     Attributes:
-        reason: a word for the accounting of dropped rows: `bad_value` or `template_error`.
+        reason: a word for the accounting of dropped rows: `bad_value`, `no_example` or `template_error`.
     """
 
     reason = "template_error"
@@ -29,6 +29,12 @@ class FieldError(RenderError):
     """A row's field is missing or not of its declared type."""
 
     reason = "bad_value"
+
+
+class NoExampleError(RenderError):
+    """A template gives nothing for a row, by a condition of its own: it wants that row left out."""
+
+    reason = "no_example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def assemble(blocks: list[Block], mask: str, name: str) -> Rendered:
     """
     where = f"template '{name}'"
     if not blocks:
-        raise RenderError("it renders to nothing", where, "Give the tags a condition that this row meets.")
+        raise NoExampleError("it renders to nothing", where, "Give the tags a condition that this row meets.")
     single = _single(blocks, where)
     chat = [block for block in blocks if block.kind == "message"]
     cloze = single.get("cloze")

@@ -14,13 +14,13 @@ from jinja2 import Template as JinjaTemplate
 from loopwright.config import parse_yaml, read_text, validate
 from loopwright.errors import UserError, did_you_mean
 from loopwright.hashing import hash_text
-from templates.checks import check_template, with_descendants
 from templates.functions import FILTERS, FUNCTIONS
 from templates.header import TemplateHeader
 from templates.limits import fresh_budget
 from templates.rendered import FieldError, Rendered, RenderError, assemble
 from templates.sandbox import Sandbox
 from templates.syntax import STATE, RenderState, TagExtension, mark_demonstration, tag_of, verbalize
+from templates.validation import check_template, with_descendants
 from templates.values import coerce, coerce_optional
 
 __all__ = ["FieldError", "RenderError", "Rendered", "Template", "TemplateHeader", "load_template", "make_environment", "parse_template"]
@@ -76,6 +76,10 @@ class Template:
         chosen = dataclasses.replace(self, words_in=code)
         check_template(chosen)
         return chosen
+
+    def with_shots(self, number: int) -> "Template":
+        """Returns the template with another number of demonstrations."""
+        return dataclasses.replace(self, header=self.header.model_copy(update={"shots": number}))
 
     @cached_property
     def tree(self) -> nodes.Template:
