@@ -76,8 +76,7 @@ class RecordShape(Shape):
                 num_reasoned += int(added["turns"].str.contains(_REASONING, literal=True).sum())
         if num_reasoned:
             file.notices.append(
-                f"{num_reasoned:,} rows of '{file.path.name}' hold reasoning: it stands in their turns as 'reasoning', apart from the text, "
-                "and templates leave it out."
+                f"{num_reasoned:,} rows of '{file.path.name}' hold reasoning: it stands in their turns as 'reasoning', apart from the text."
             )
 
     def _record(self, record: dict[str, str | None]) -> dict[str, str | None]:

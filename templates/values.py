@@ -138,7 +138,9 @@ def _to_turn(turn: Any) -> dict[str, Any]:
         raise TypeError
     speaker = _to_text(_first_of(turn, ("speaker", "role", "from")))
     result: dict[str, Any] = {"speaker": speaker}
-    if role := _SPEAKER_ROLES.get(speaker.strip().lower()):
+    # A role beside the speaker's name was declared for this corpus; the name alone is only commonly understood.
+    named = (turn.get("role"), speaker)
+    if role := next((_SPEAKER_ROLES[name] for name in (str(one).strip().lower() for one in named) if name in _SPEAKER_ROLES), None):
         result["role"] = role
     calls = turn.get("tool_calls") or turn.get("function_call")
     if speaker.strip().lower() in _CALLING and not calls:

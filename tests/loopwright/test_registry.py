@@ -7,7 +7,7 @@ import pytest
 
 from loopwright.errors import UserError
 from loopwright.registry import Registry
-from prep.rows import SOURCE_FORMATS
+from prep.formats import SOURCE_FORMATS
 
 
 class Shape(ABC):
@@ -58,7 +58,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(shapes: Registry[Shape]
 
 def test_every_source_format_says_what_it_is_and_which_endings_are_its_own() -> None:
     formats = SOURCE_FORMATS.entries
-    assert list(formats) == ["csv", "json", "jsonl", "parquet", "tsv", "txt"]
+    assert {"csv", "json", "jsonl", "parquet", "tsv", "txt", "alpaca", "sharegpt", "openai", "oasst"} <= formats.keys()
     endings = [suffix for one in formats.values() for suffix in one.suffixes]
     assert len(endings) == len(set(endings))
     assert all(type(one).__doc__ for one in formats.values())
