@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from prep.config import BuildConfig, load_section
+from prep.config import BuildConfig, load_build_config, load_section
+from prep.formats import find_files
 from prep.lint.run import LintOptions, lint
+from prep.rows import META_COLUMNS, read_rows
 from tests.prep.helpers import Project, make_project, reviews
 
 ROWS = [{"id": index, "who": f"C{index % 7}", **row} for index, row in enumerate([*reviews(60), reviews(1)[0]])]
@@ -29,6 +31,12 @@ def findings(project: Project) -> list[str]:
     return sorted(f"{one.code} {one.message}" for one in lint(project.out, options=LintOptions()).diagnostics)
 
 
+def rows(project: Project) -> list[dict[str, Any]]:
+    """What is read, before any template has its say."""
+    files = find_files(load_build_config(project.config).sources, project.folder, "mine.yaml")
+    return read_rows(files).frame.drop(META_COLUMNS).to_dicts()
+
+
 def source(**changes: Any) -> dict[str, Any]:
     return {"sources": [{"path": "rows.jsonl", **changes}]}
 
@@ -39,6 +47,19 @@ def with_latin_file(project: Project) -> None:
 
 def with_tsv_file(project: Project) -> None:
     project.write("rows.jsonl", "text\tlabel\n" + "".join(f'"{row["text"]}"\t{row["label"]}\n' for row in ROWS))
+
+
+def with_text_file(project: Project) -> None:
+    project.write("rows.txt", "One\ntwo.\n\nThree.\n")
+
+
+def with_transcripts(project: Project) -> None:
+    texts = ["A: hi\nA: ho\nB: hu", "a <BR> Acme b <BR> Acme c <BR> d", "A: x | B: y | no mark", "A> z"]
+    project.write_rows([{"text": text, "other": "C: c"} for text in texts])
+
+
+def turns(**changes: Any) -> dict[str, Any]:
+    return source(turns=changes)
 
 
 def with_other_columns(project: Project) -> None:
@@ -87,6 +108,18 @@ EFFECTS: dict[str, Case] = {
     "sources.group": (nothing, {}, source(group="who"), files),
     "sources.split": (nothing, {}, source(split="test"), files),
     "sources.encoding": (with_latin_file, {}, source(encoding="latin-1"), files),
+    "sources.delimiter": (with_tsv_file, source(format="csv"), source(format="csv", delimiter=" "), rows),
+    "sources.columns": (with_tsv_file, source(format="tsv"), source(format="tsv", columns=["text", "label"]), rows),
+    "sources.unit": (with_text_file, source(path="rows.txt"), source(path="rows.txt", unit="paragraph"), rows),
+    "sources.turns.field": (with_transcripts, turns(), turns(field="other"), rows),
+    "sources.turns.into": (with_transcripts, turns(), turns(into="dialogue"), rows),
+    "sources.turns.style": (with_transcripts, turns(), turns(style="separator"), rows),
+    "sources.turns.pattern": (with_transcripts, turns(), turns(pattern="^(?P<speaker>A)[>:] (?P<text>.*)"), rows),
+    "sources.turns.separator": (with_transcripts, turns(), turns(separator=" | "), rows),
+    "sources.turns.speakers": (with_transcripts, turns(), turns(speakers=["x", "y"]), rows),
+    "sources.turns.order": (with_transcripts, turns(), turns(order="addressed"), rows),
+    "sources.turns.roles": (with_transcripts, turns(), turns(roles={"A": "user"}), rows),
+    "sources.turns.join": (with_transcripts, turns(), turns(join=False), rows),
     "templates.name": (nothing, {}, {"templates": [{"name": "general/text"}]}, files),
     "templates.path": (with_other_template, {}, {"templates": [{"path": "other.jinja"}]}, files),
     "labels": (with_raw_labels, {}, {"labels": {"1": "positive"}}, files),
