@@ -225,7 +225,7 @@ def test_a_call_with_empty_content_has_none_and_a_refusal_beside_content_is_coun
 def test_a_pair_with_calls_is_left_out_where_pairs_have_text_alone(out: Path) -> None:
     turns = [message("user", "Oslo?"), message("assistant", None), message("tool", "snow")]
     sides = {"kind": "preference", "chosen": [message("assistant", "Snow.")], "rejected": [message("assistant", "Sun.")]}
-    calling = {**with_extras(turns, [None, {"tool_calls": [CALL]}, {"tool_call_id": "call_1"}], tools=TOOLS), **sides}
+    calling = {**with_extras(turns, [None, {"tool_calls": [CALL], "weight": 0}, {"tool_call_id": "call_1"}], tools=TOOLS), **sides}
     assert exported([*map(pair, range(3)), calling], "axolotl", out).left_out["tool_calls"].rows == 1
     for target in ("openai", "trl", "llamafactory", "hf"):
         assert sum(exported([*map(pair, range(10)), calling], target, out.parent / target).files.values()) == 11

@@ -1,5 +1,6 @@
 """Rules about files as a whole, what reading survives, and the command's contract."""
 
+import gzip
 import json
 import socket
 import tracemalloc
@@ -67,7 +68,7 @@ def test_an_array_is_read_by_its_elements_lines(path: Path) -> None:
     rows[3]["messages"][1]["weight"] = 2
     path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     line = path.read_text(encoding="utf-8").splitlines().index('    "content": "Q3"') - 4 + 1
-    assert found(validate(path, "openai")) == [(1, "", "file.array"), (line, "messages[1].weight", "weight.value")]
+    assert found(validate(path, "openai")) == [(1, "", "file.format"), (line, "messages[1].weight", "weight.value")]
     assert found(validate(path, "trl")) == [(line, "messages[1].weight", "weight.unread")]
     path.write_text('[1]\n{"text": "a"}\n', encoding="utf-8")  # lines, of which the first is an array
     assert found(validate(path, "trl")) == [(1, "", "json.not_object")]
@@ -216,6 +217,13 @@ def test_parquet_is_read_row_by_row(tmp_path: Path) -> None:
     path = tmp_path / "train.parquet"
     pl.DataFrame([{"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": None}]).write_parquet(path)
     assert found(validate(path, "trl")) == [(2, "", "form.unknown")]
+    assert found(validate(path, "together"))[0] == (0, "", "file.format")
+
+
+def test_a_compressed_file_is_said_to_be_one(path: Path) -> None:
+    path.write_bytes(gzip.compress(b'{"text": "a"}'))
+    with pytest.raises(UserError, match="the file is compressed"):
+        validate(path, "trl")
 
 
 def run(*arguments: str | Path) -> tuple[int, Any]:

@@ -1,9 +1,12 @@
 """Publishing: what goes, what stays, and when nothing may go."""
 
 import json
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from typer.testing import CliRunner
@@ -102,10 +105,45 @@ def test_without_a_token_nothing_is_tried(project: Project, hub: FakeHub, monkey
     assert "hf auth login" in str(error.value) and hub.created == {}
 
 
-def test_what_the_hub_refuses_is_a_users_error(project: Project, hub: FakeHub) -> None:
-    hub.error = OSError("403 Forbidden\nrequest 1234")
-    with pytest.raises(UserError, match="the hub refused: 403 Forbidden"):
+@pytest.mark.parametrize("error", [OSError("403 Forbidden\nrequest 1"), RuntimeError("403 Forbidden"), ValueError("403 Forbidden")])
+def test_whatever_the_hub_client_raises_is_a_users_error(error: Exception, project: Project, hub: FakeHub) -> None:
+    hub.error = error
+    with pytest.raises(UserError, match="the hub did not take it: 403 Forbidden"):
         push(project.out, "hf://datasets/anna/reviews")
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A hub that knows nobody."""
+
+    asked: ClassVar[list[tuple[str, str | None, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append((self.path, self.headers["Authorization"], body))
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+def test_the_real_client_asks_a_server_as_it_should_and_its_refusal_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_secret")
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(hub, "HfApi", partial(hub.HfApi, endpoint=f"http://127.0.0.1:{server.server_port}"))
+        with pytest.raises(UserError, match=r"the hub did not take it: .*403") as error:
+            push(project.out, "anna/reviews", private=True)
+        server.shutdown()
+    path, authorization, body = Refusing.asked[0]
+    assert (path, authorization) == ("/api/repos/create", "Bearer hf_secret")
+    assert {"name": "reviews", "organization": "anna", "type": "dataset"}.items() <= body.items()
+    assert "hf_secret" not in str(error.value)
 
 
 def test_a_name_that_could_be_a_folder_is_not_guessed(project: Project, hub: FakeHub) -> None:
