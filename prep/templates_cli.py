@@ -25,28 +25,13 @@ def list_templates(as_json: Json = False) -> None:
     """List the library's templates."""
     from rich.table import Table
 
-    from templates.library import library_template, template_names
+    from templates.library import library_overview, library_template, template_names
 
-    found = [library_template(name) for name in template_names()]
     if as_json:
-        print_json(
-            [
-                {
-                    "name": one.name,
-                    "forms": one.kinds,
-                    "task": one.header.task,
-                    "language": one.header.language,
-                    "inputs": dict(one.header.inputs),
-                    "optional": list(one.header.optional),
-                    "labels": {key: list(words) for key, words in one.words.items()},
-                    "shots": one.shots,
-                }
-                for one in found
-            ]
-        )
+        print_json(library_overview())
         return
     table = Table("name", "forms", "inputs", "what it does")
-    for one in found:
+    for one in map(library_template, template_names()):
         table.add_row(one.name, ", ".join(one.kinds), ", ".join(one.header.inputs), one.header.description)
     print_view(table)
 

@@ -93,7 +93,7 @@ def check_template_file(name: str, model: str | None = None) -> CheckReport:
     examples = list(_examples(template))
     rendered = next((one for one, _ in examples if one is not None), None)
     problems = [problem for _, found in examples for problem in found]
-    problems += [*_metadata(template), *_inputs(template), *_words(template)]
+    problems += [*_metadata(template), *_inputs(template), *(problem for one in _in_all_languages(template) for problem in _words(one))]
     if rendered is not None:
         problems += _join(rendered)
     tokens = None if tokenizer is None or not template.words else token_report(template, rendered, tokenizer)
@@ -155,6 +155,16 @@ def _inputs(template: Template) -> Iterator[Problem]:
             yield Problem("warning", f"the input '{name}' is not used, and rows without it are dropped all the same")
     if template.header.verbalizer and template.label_field is None:
         yield Problem("warning", "it has a verbalizer and puts no input through it, so that nothing is classified")
+
+
+def _in_all_languages(template: Template) -> list[Template]:
+    """Returns the template in each language of its words.
+
+    Raises:
+        UserError: its words in one of them could not be told apart, or a label has none.
+    """
+    codes = {code for words in template.header.verbalizer.values() if isinstance(words, dict) for code in words}
+    return [template.in_language(code) for code in sorted(codes)] or [template]
 
 
 def _words(template: Template) -> Iterator[Problem]:

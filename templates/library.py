@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from loopwright.errors import UserError, did_you_mean
 from templates.template import Template, load_template
@@ -12,6 +13,23 @@ LIBRARY_DIR = Path(__file__).parent / "library"
 def template_names() -> list[str]:
     """Returns the names of all library templates, sorted."""
     return sorted(str(path.relative_to(LIBRARY_DIR).with_suffix("")) for path in LIBRARY_DIR.rglob("*.jinja"))
+
+
+def library_overview() -> list[dict[str, Any]]:
+    """Returns what `prep templates list --json` prints: of each template its name, forms, inputs, labels and what else tells it apart."""
+    return [
+        {
+            "name": one.name,
+            "forms": one.kinds,
+            "task": one.header.task,
+            "language": one.header.language,
+            "inputs": dict(one.header.inputs),
+            "optional": list(one.header.optional),
+            "labels": {key: list(words) for key, words in one.words.items()},
+            "shots": one.shots,
+        }
+        for one in map(library_template, template_names())
+    ]
 
 
 @cache

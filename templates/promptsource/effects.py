@@ -27,6 +27,8 @@ def name_drawings(segments: Segments) -> Segments:
     named: list[Segment] = []
     for number, segment in enumerate(segments, 1):
         if isinstance(segment, For) and is_drawing(segment.items) and effects((segment,)):
+            if ("name", "if") in segment.items:
+                raise Refusal("a loop with a condition draws by chance")
             name = ("name", f"drawn_{number}")
             named += [Assign((name, ("operator", " = "), *segment.items)), For(segment.targets, (name,), segment.body)]
             continue
@@ -158,7 +160,7 @@ def _outlives(segment: Segment) -> bool:
 
 
 def _changes(segment: Assign | Do) -> set[str]:
-    return changed_names(segment.tokens) if isinstance(segment, Do) else {segment.target}
+    return changed_names(segment.tokens) if isinstance(segment, Do) else segment.targets
 
 
 def _flat(segments: Segments) -> list[Assign | Do]:

@@ -1,8 +1,9 @@
 """A Jinja source as a tree of segments that can be taken apart and written again, byte for byte in what it renders."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TypeAlias
 
 from jinja2 import Environment, TemplateSyntaxError
@@ -38,14 +39,18 @@ class Assign:
     tokens: Tokens
 
     @property
-    def target(self) -> str:
-        """The name that is set; of an attribute, the name of its owner."""
-        return next(text for kind, text in self.tokens if kind == "name")
+    def targets(self) -> set[str]:
+        """The names that are set; of an attribute, the name of its owner."""
+        return names_read(self.tokens[: self._end_of_targets])
 
     @property
     def is_attribute(self) -> bool:
         """Whether an attribute is set, which outlives the loop that sets it."""
-        return next(text for _, text in self.tokens if text.strip() and text != self.target) == "."
+        return any(text == "." for _, text in self.tokens[: self._end_of_targets])
+
+    @property
+    def _end_of_targets(self) -> int:
+        return next(index for index, (_, text) in enumerate(self.tokens) if text.strip() == "=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +256,11 @@ def _split_at(tokens: Tokens, word: str) -> tuple[Tokens, Tokens]:
     raise Refusal("it has a loop without 'in'")
 
 
-def _with_next(tokens: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], str]]:
+def _with_next(tokens: Tokens) -> list[tuple[tuple[str, str], str]]:
     plain = [token for token in tokens if token[1].strip()]
-    return zip(plain, [text for _, text in plain[1:]] + [""], strict=True)
+    return [(token, following[1]) for token, following in pairwise([*plain, ("", "")])]
 
 
-def _with_previous(tokens: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], str]]:
+def _with_previous(tokens: Tokens) -> list[tuple[tuple[str, str], str]]:
     plain = [token for token in tokens if token[1].strip()]
-    return zip(plain, ["", *(text for _, text in plain[:-1])], strict=True)
+    return [(token, previous[1]) for previous, token in pairwise([("", ""), *plain])]

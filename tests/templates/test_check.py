@@ -70,6 +70,14 @@ def test_an_example_that_is_missing_and_a_label_that_is_not_verbalized_are_said(
     }
 
 
+def test_words_of_every_language_are_looked_at(tmp_path: Path) -> None:
+    words = "verbalizer: {a: {en: good, zh: 好}, b: {en: bad, zh: 好坏}}"
+    source = (HEADER + BODY).replace("verbalizer: {a: good, b: bad}", words)
+    assert problems(tmp_path, source) == [("warning", "the word '好' of 'a' is the beginning of '好坏' of 'b'")]
+    with pytest.raises(UserError, match="the word '好' is a word of 'a' and of 'b'"):
+        problems(tmp_path, source.replace("好坏", "好"))
+
+
 def test_words_are_looked_at_with_a_tokenizer(tmp_path: Path, tiny_model_dir: Path) -> None:
     model = str(tiny_model_dir)
     words = "verbalizer: {a: positive, b: [negative, positively wrong]}"

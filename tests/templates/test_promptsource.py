@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jinja2 import BaseLoader, Environment, pass_context
 from jinja2.runtime import Context
 
@@ -120,6 +122,56 @@ def test_a_converted_template_renders_as_promptsource_does(name: str, row: dict[
         return
     rendered = template.render(fields)
     assert [(rendered.prompt or "").strip(), (rendered.target or "").strip()] == expected
+
+
+# Pieces of a template: what is written, what is set, and blocks of both. `{}` stands for more pieces.
+_WRITTEN = st.sampled_from(
+    [" Say ", "\n", "{{text}}", "{{ other | upper }}", "{{ a }}", "{{ b | join('/') }}", "{{options[1]}}", "{{ n.v }}"]
+)
+_SET = st.sampled_from(
+    [
+        "{% set a = other %}",
+        "{% set a = a ~ 'x' %}",
+        "{% set b = options | list %}",
+        "{{ b.append(a) | default('', True) }}",
+        "{% set n.v = a %}",
+    ]
+)
+_BLOCKS = ["{% if label == 1 %}{}{% endif %}", "{% if text %}{}{% else %}{}{% endif %}", "{% for i in options %}{}{{i}}{% endfor %}"]
+
+
+def _pieces(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    block = st.builds(_filled, st.sampled_from(_BLOCKS), st.lists(inner, min_size=2, max_size=2))
+    return st.lists(_WRITTEN | _SET | block, max_size=4).map("".join)
+
+
+def _filled(block: str, parts: list[str]) -> str:
+    for part in parts:
+        block = block.replace("{}", part, 1)
+    return block
+
+
+PIECES = st.recursive(st.lists(_WRITTEN | _SET, max_size=3).map("".join), _pieces, max_leaves=6)
+START = "{% set a = 'a' %}{% set b = [] %}{% set n = namespace(v=0) %}"
+
+
+@settings(max_examples=300, deadline=None)
+@given(before=PIECES, after=PIECES, row=st.sampled_from(ROWS))
+def test_any_template_of_these_pieces_renders_as_promptsource_does(before: str, after: str, row: dict[str, Any]) -> None:
+    jinja = f"{START}{before}? ||| {after}."
+    try:
+        template = converted(jinja).template
+    except Refusal as refusal:  # not converted, and says why: what it writes would change afterwards
+        assert "changes it afterwards" in str(refusal)
+        return
+    fields = {field: value if isinstance(value, str) else json.dumps(value) for field, value in row.items()}
+    rendered = template.render(fields)
+    # White space of blocks that only compute is not written: a difference by design.
+    assert _squeezed([rendered.prompt or "", rendered.target or ""]) == _squeezed(promptsource(jinja, None, row))
+
+
+def _squeezed(texts: list[str]) -> list[str]:
+    return [" ".join(text.split()) for text in texts]
 
 
 def test_what_is_drawn_by_chance_is_drawn_once() -> None:
