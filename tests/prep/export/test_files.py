@@ -4,6 +4,7 @@ import gzip
 import json
 import socket
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -290,5 +291,6 @@ def test_no_json_makes_validation_fail(target: str, rows: list[Any], info: Any, 
 @given(data=st.binary(max_size=200))
 def test_no_bytes_make_validation_fail(data: bytes, path: Path) -> None:
     path.write_bytes(data)
-    validate(path, "openai")
-    validate(path, "trl")
+    for target in ("openai", "trl"):
+        with suppress(UserError):  # a compressed file is refused as a whole
+            validate(path, target)
