@@ -11,8 +11,8 @@ Span = tuple[int, int]
 
 # Marks of most scripts; closing quotes and brackets belong to the sentence. Blank lines, form feeds and U+2029 end a paragraph.
 _MAYBE_END = re.compile(
-    r"(?P<spaced>[.!?…‥]+)[\"'”’»)\]}」』）】》〉]*"
-    r"|[。！？｡．؟۔।॥։።፧፨။៖។៕༎]+[\"'”’»)\]}」』）】》〉]*"
+    r"(?P<spaced>[.!?．…‥]+)[\"'”’»)\]}」』）】》〉]*"
+    r"|[。！？｡؟۔।॥։።፧፨။៖។៕༎]+[\"'”’»)\]}」』）】》〉]*"
     r"|\n[^\S\n]*\n|[\f\u2029]"
 )
 _OPENING = "\"'“‘«([{「『（【《〈"
@@ -63,10 +63,14 @@ def _ends_spaced(text: str, start: int, match: re.Match[str]) -> bool:
     """Whether a mark of the scripts that write spaces ends a sentence."""
     after = text[match.end() : match.end() + 1]
     if after and not after.isspace():  # 3.5, a name of a file; but Chinese is often typed with these marks, and no space
-        return after >= _FIRST_CJK and after.isalpha() and not text[match.start() - 1 : match.start()].isdigit()
+        return after >= _FIRST_CJK and after.isalpha() and match["spaced"][-1] not in "…‥" and not _follows_digit(text, match.start())
     if match.group() != ".":
         return True
     return not _is_abbreviation(text, start, match.start(), match.end())
+
+
+def _follows_digit(text: str, place: int) -> bool:
+    return place > 0 and text[place - 1].isdigit()
 
 
 def _is_abbreviation(text: str, start: int, stop: int, end: int) -> bool:
@@ -95,14 +99,14 @@ def _is_abbreviation(text: str, start: int, stop: int, end: int) -> bool:
 def best_cut(text: str, low: int, high: int) -> int:
     """Returns the best place in (low, high] to cut within a sentence.
 
-    That is the last line end or else the last end of a clause in the second half, so that no piece is a scrap; else the last white space;
-    else the last place between two characters as a reader sees them; else, where all is one such character, `high`.
+    That is the last line end or else the last end of a clause, behind the first quarter, so that no piece is a scrap; else the last white
+    space; else the last place between two characters as a reader sees them; else, where all is one such character, `high`.
     """
-    middle = low + (high - low) // 2
-    newline = text.rfind("\n", middle, high)
+    earliest = low + (high - low) // 4
+    newline = text.rfind("\n", earliest, high + 1)
     if newline > low:
         return newline
-    clauses = [match.end() for match in _CLAUSE_END.finditer(text, middle, min(high + 1, len(text))) if low < match.end() <= high]
+    clauses = [match.end() for match in _CLAUSE_END.finditer(text, earliest, min(high + 1, len(text))) if low < match.end() <= high]
     if clauses:
         return clauses[-1]
     spaces = [match.start() for match in _SPACE.finditer(text, low + 1, min(high + 1, len(text)))]
