@@ -1,16 +1,16 @@
 """A template's statements: its tags, with the text of each and the condition under which a row has it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 from jinja2 import nodes
 
 from templates.compile import filters
-from templates.compile.expressions import visit
+from templates.compile.expressions import visit, visit_any
 from templates.compile.state import State
 from templates.compile.text import Branch, Text
-from templates.compile.values import Size, Value, choose, text_value, together
+from templates.compile.values import Kind, Size, Value, choose, text_value, together
 from templates.syntax import tag_of
 
 COMPILED_TAGS = frozenset({"message", "prompt", "cloze", "target", "text", "chosen", "rejected"})
@@ -80,11 +80,14 @@ def _text(state: State, statements: Sequence[nodes.Node]) -> tuple[Text, Size]:
                 state.print(value)
                 text, sizes = text + value.text, [*sizes, value.size]
         elif isinstance(node, nodes.If):
-            branches = []
+            branches, inner_sizes = [], []
             for holds, branch in _branches(state, node):
                 inner, size = _text(state, branch)
                 branches.append((holds, inner))
-                sizes.append(size)
+                inner_sizes.append(size)
+            # Each branch stands within the else of the one before.
+            sizes.append(replace(together(inner_sizes), depth=len(branches) + max(size.depth for size in inner_sizes)))
+            state.check(node, sizes[-1])
             text += _chosen(branches)
         elif isinstance(node, nodes.Assign | nodes.AssignBlock):
             _set(state, node)
@@ -132,6 +135,7 @@ def _merged(state: State, node: nodes.If, ends: list[tuple[pl.Expr | bool, dict[
     (_, merged), *others = reversed(ends)
     for holds, variables in others:
         both = {name: (variables[name], value) for name, value in merged.items() if name in variables}
+        both = {name: pair for name, pair in both.items() if pair[0] is pair[1] or Kind.LIST not in {value.kind for value in pair}}
         merged = {
             name: now if now is later else state.charge(node, choose(holds, now, later, now.size.weight))
             for name, (now, later) in both.items()
@@ -143,7 +147,7 @@ def _set(state: State, node: nodes.Assign | nodes.AssignBlock) -> None:
     if not isinstance(node.target, nodes.Name):
         raise state.refuse(node, "a 'set' of something else than one name")
     if isinstance(node, nodes.Assign):
-        value = visit(state, node.node)
+        value = visit_any(state, node.node)
     else:
         if node.target.name in state.template.header.inputs:
             # Jinja lets the block itself see no value at all then, not even the input's.

@@ -50,6 +50,8 @@ def call(state: State, node: nodes.Call, method: str, value: Value) -> Value:
         NotPlainError: the method, or its arguments, are left to Jinja.
     """
     compiler = _METHODS.get(method)
+    if value.kind != Kind.TEXT:
+        raise state.refuse(node, f"the method '{method}' of what is no text")
     if compiler is None:
         raise state.refuse(node, f"the method '{method}'")
     return state.charge(node, compiler(state, node, value), [value])

@@ -11,7 +11,7 @@ import polars as pl
 from templates.compile.body import TagText, compile_body
 from templates.compile.state import NotPlainError, State
 from templates.compile.text import Pieces, joined, json_string, plain
-from templates.compile.values import WHITE_SPACE, Size, Value, constant, leaf_value, read_bool, read_float, read_int
+from templates.compile.values import WHITE_SPACE, Size, Value, constant, leaf_value, read_bool, read_float, read_int, read_json
 from templates.template import Template
 from templates.values import InputType
 
@@ -21,7 +21,7 @@ _SINGLES = ("prompt", "cloze", "target", "text", "chosen", "rejected")
 # Tags that a row has both or none of. A template has a prompt or a cloze, never both.
 _PAIRS = (("prompt", "target"), ("cloze", "target"), ("chosen", "rejected"))
 _Reader = Callable[[pl.Expr, Size], tuple[Value, pl.Expr]]
-_READERS: dict[InputType, _Reader] = {"int": read_int, "float": read_float, "bool": read_bool}
+_READERS: dict[InputType, _Reader] = {"int": read_int, "float": read_float, "bool": read_bool, "json": read_json}
 # Within a tag, which Jinja sees as a macro, these are not the row's fields.
 _JINJAS_OWN = frozenset({"caller", "kwargs", "varargs", "self"})
 # A shorter limit than any row needs would leave ordinary rows to Jinja.

@@ -11,9 +11,9 @@ from templates import limits
 from templates.compile.values import Size, Value
 from templates.template import Template
 
-# Past these an expression would take longer than Jinja, or overflow Polars' stack.
+# Past these an expression would take longer than Jinja: Polars' time to plan one grows with more than the square of its depth.
 _MAX_WEIGHT = 500
-_MAX_DEPTH = 60
+_MAX_DEPTH = 24
 
 
 class NotPlainError(Exception):
@@ -71,12 +71,16 @@ class State:
     def charge(self, node: nodes.Node, value: Value, operands: Sequence[Value] = ()) -> Value:
         """Counts an operation as the sandbox does, at the least, and returns its result."""
         size = value.size
-        if size.weight > _MAX_WEIGHT or size.depth > _MAX_DEPTH:
-            raise self.refuse(node, "an expression that is nested too deeply or too long")
+        self.check(node, size)
         read = [operand.size for operand in operands]
         self.work = _add(self.work, *read, *read, size, size)
         self.largest = Size(max(self.largest.factor, size.factor), max(self.largest.constant, size.constant))
         return value
+
+    def check(self, node: nodes.Node, size: Size) -> None:
+        """Refuses what has grown too large to run column-wise."""
+        if size.weight > _MAX_WEIGHT or size.depth > _MAX_DEPTH:
+            raise self.refuse(node, "an expression that is nested too deeply or too long")
 
     def max_input_bytes(self) -> int:
         """Returns how long a row's longest input may be so that the sandbox's limits are certainly far; at most 0 where they never are."""

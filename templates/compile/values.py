@@ -1,8 +1,9 @@
 """What an expression of a template stands for while it is compiled: its type, its column, what it prints, and how large it can be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
@@ -16,6 +17,10 @@ WHITE_SPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()
 _USUAL_INT = r"^[+-]?[0-9]{1,15}$"
 _USUAL_FLOAT = r"^-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?$"
 _MAX_INT = 10**15 - 1
+_JSON_INT = r"^-?(?:0|[1-9][0-9]{0,14})$"
+# The first character of what cannot be JSON; these words are.
+_NO_JSON = r"^[^\s\[{\"0-9-]"
+_JSON_WORDS = ["true", "false", "null", "NaN", "Infinity"]
 # Below it Python prints a float with an exponent.
 _SMALLEST_DECIMAL = 1e-4
 _TRUE = ["true", "True", "TRUE", "1", "yes", "Yes", "YES", "y", "Y", "t", "T"]
@@ -23,7 +28,10 @@ _FALSE = ["false", "False", "FALSE", "0", "no", "No", "NO", "n", "N", "f", "F"]
 
 
 class Kind(StrEnum):
-    """The Python type that Jinja would have; `MIXED` is one of several by a condition, `UNDEFINED` the else that an inline if lacks."""
+    """The Python type that Jinja would have; `MIXED` is one of several by a condition, `UNDEFINED` the else that an inline if lacks.
+
+    A `LIST` is one that stands in the template, and is never printed.
+    """
 
     TEXT = "text"
     INT = "int"
@@ -31,6 +39,7 @@ class Kind(StrEnum):
     BOOL = "bool"
     NONE = "none"
     UNDEFINED = "undefined"
+    LIST = "list"
     MIXED = "one of several types"
 
 
@@ -81,6 +90,8 @@ class Value:
         magnitude: the bound of the number's absolute value.
         constant: the Python value; None unless `is_constant`.
         is_constant: whether it is the same for all rows.
+        alternatives: of a value of several types, a condition, the value where it holds and the value where it does not.
+        items: of a list that stands in the template.
     """
 
     kind: Kind
@@ -91,6 +102,8 @@ class Value:
     magnitude: int = 0
     constant: object = None
     is_constant: bool = False
+    alternatives: "tuple[pl.Expr, Value, Value] | None" = None
+    items: "tuple[Value, ...]" = ()
 
     @property
     def expr(self) -> pl.Expr:
@@ -141,6 +154,12 @@ def bool_value(condition: pl.Expr | bool, size: Size) -> Value:
     return Value(Kind.BOOL, (Branch(condition, ("True",), ("False",)),), condition, size, condition, 1)
 
 
+def number_as(value: Value, *, is_float: bool) -> pl.Expr:
+    """Returns a number or boolean as a column of floats or of integers."""
+    assert value.number is not None
+    return value.number.cast(pl.Float64 if is_float else pl.Int64)
+
+
 def read_int(text: pl.Expr, size: Size) -> tuple[Value, pl.Expr]:
     """Reads text as `int` does; returns the value, and where the text is no usual number."""
     return int_value(text.cast(pl.Int64, strict=False), size.grown(plus=1), _MAX_INT), ~text.str.contains(_USUAL_INT)
@@ -166,6 +185,15 @@ def read_bool(text: pl.Expr, size: Size) -> tuple[Value, pl.Expr]:
     return bool_value(text.is_in(_TRUE), size.grown()), ~text.is_in(_TRUE + _FALSE)
 
 
+def read_json(text: pl.Expr, size: Size) -> tuple[Value, pl.Expr]:
+    """Reads text as an input of type json: an int, a bool, or a text that is no JSON. Returns the value, and where it is none of them."""
+    is_int, is_bool = text.str.contains(_JSON_INT), text.is_in(["true", "false"])
+    is_text = (text == "") | (text.str.contains(_NO_JSON) & ~text.str.strip_chars(" \t\n\r").is_in(_JSON_WORDS))
+    number, _ = read_int(text, size)
+    value = choose(is_int, number, choose(is_bool, bool_value(text == "true", size), leaf_value(text, size)))
+    return value, ~(is_int | is_bool | is_text)
+
+
 def choose(condition: pl.Expr | bool, then: Value, otherwise: Value, weight: int = 1) -> Value:
     """Returns one value where a condition holds and another where it does not."""
     if isinstance(condition, bool):
@@ -183,12 +211,18 @@ def choose(condition: pl.Expr | bool, then: Value, otherwise: Value, weight: int
     number = None
     if kind in NUMBERS:
         number = pl.when(condition).then(then.expr).otherwise(otherwise.expr)
-    return Value(kind, text, truth, size, number, max(then.magnitude, otherwise.magnitude))
+    alternatives = (condition, then, otherwise) if kind == Kind.MIXED else None
+    return Value(kind, text, truth, size, number, max(then.magnitude, otherwise.magnitude), alternatives=alternatives)
 
 
-def words_value(text: pl.Expr, words: dict[str, str], size: Size) -> tuple[Value, pl.Expr]:
-    """Returns the word for each key, and where the text is none of the keys."""
-    expr = text.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.String)
+def list_value(items: Sequence[Value]) -> Value:
+    """Returns a list of values."""
+    return Value(Kind.LIST, (), bool(items), together([item.size for item in items]), items=tuple(items))
+
+
+def words_value(key: pl.Expr, words: Mapping[Any, str], size: Size) -> tuple[Value, pl.Expr]:
+    """Returns the word for each key, and where a row's key is none of them."""
+    expr = key.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.String)
     longest = max(map(len, words.values()))
     value = leaf_value(expr, Size(0, longest, size.weight + 1, size.depth + 1), is_clean=all(map(is_clean, words.values())))
-    return value, ~text.is_in(list(words))
+    return value, ~key.is_in(list(words))

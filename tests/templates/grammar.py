@@ -2,9 +2,9 @@
 
 from hypothesis import strategies as st
 
-INPUTS = "{a: str, b: str, o: str, n: int, m: int, x: float, f: bool, label: str}"
+INPUTS = "{a: str, b: str, o: str, n: int, m: int, x: float, f: bool, label: str, j: json}"
 HEADER = "optional: [o]\nverbalizer: {no: 'no \u2028\"', 'yes': Ja, 'true': J, '3': three}\n"
-NAMES = ("a", "b", "o", "n", "m", "x", "f", "label")
+NAMES = ("a", "b", "o", "n", "m", "x", "f", "label", "j")
 
 _WHITE_SPACE = "".join(chr(code) for code in range(0x10000) if chr(code).isspace()) + "\u200b\ufeff\u180e"
 _CHANGING_CASE = "".join(
@@ -81,6 +81,27 @@ _FLOATS = [
 ]
 _FLOATS += ["123456789.123456", "1234567890.5", ".5", "5.", "-2.75", "x", "", " 1.5"]
 _BOOLS = ["true", "True", "yes", "1", "0", "no", "NO", "f", " yes ", "TRue", "maybe", "", "2"]
+_JSON = [
+    "null",
+    "1.5",
+    "-0",
+    "1e3",
+    "NaN",
+    "-Infinity",
+    "Infinity",
+    ' "x"',
+    "\ttrue",
+    "true ",
+    "[",
+    "{",
+    "nullable",
+    "\u00a0null",
+    "-",
+    "--",
+    "01",
+    "-01",
+    "\x0b1",
+]
 _NESTED = ['{"k": [1, null]}', "[]", "null", '"x"', "None", "True"]
 
 _ORDINARY_TEXT = st.sampled_from(["The soup was cold.", "Great!", "a - b", "Hello World  ", "  x", "ÄÖ ß"]) | st.text("ab c-.", max_size=9)
@@ -95,6 +116,7 @@ ROW = st.fixed_dictionaries(
         "m": st.one_of(_INT, _INT, st.integers().map(str)),
         "x": st.one_of(_INT, st.decimals(-999, 999, places=3).map(str), st.sampled_from(_FLOATS), st.floats().map(str)),
         "f": st.one_of(st.sampled_from(["yes", "no"]), st.sampled_from(["yes", "no"]), st.sampled_from(_BOOLS)),
+        "j": st.one_of(_INT, _INT, _ORDINARY_TEXT, st.sampled_from([*_JSON, *_INTS, *_NESTED, *_BOOLS]), HOSTILE),
         "label": st.sampled_from(["no", "yes", "true", "3", "no", "no", "yes", "3", "other", ""]),
     }
 )
@@ -148,12 +170,12 @@ _METHODS = [
 _METHODS += ["removesuffix('b')"]
 _WILD_METHODS = ["split()", "count('a')", "isdigit()", "strip('')", "replace('a', 'b', 1)", "strip(none)", "startswith('a', 1)"]
 _SLICES = ["[:2]", "[1:]", "[-2:]", "[:-1]", "[1:3]", "[3:1]", "[:0]"]
-_WILD_SLICES = ["[0]", "[::2]", "[-3:-1]", "[-1:2]", "[2:-1]", "[n:]"]
+_WILD_SLICES = ["[0]", "[-1]", "[1]", "[-2]", "['a']", "[::2]", "[-3:-1]", "[-1:2]", "[2:-1]", "[n:]"]
 _TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "sequence", "mapping"]
 _WILD_TESTS = ["odd", "even", "eq('a')", "in ['a', 3]", "true", "lower", "divisibleby(2)", "gt(1)", "filter"]
 _COMPARISONS = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 
-_TEXT_NAME = st.sampled_from(["a", "b", "o", "label"])
+_TEXT_NAME = st.sampled_from(["a", "b", "o", "label", "a", "b", "j"])
 _NUMBER_NAME = st.sampled_from(["n", "m", "x", "f"])
 _Strings = st.SearchStrategy[str]
 
@@ -170,6 +192,23 @@ def _grown_text() -> _Strings:
         st.tuples(_text, _condition, _text).map(lambda p: f"({p[0]} if {p[1]} else {p[2]})"),
         st.tuples(_text | _number, _condition).map(lambda p: f"({p[0]} if {p[1]})"),
         st.lists(_text | _number, max_size=3).map(lambda items: f"([{', '.join(items)}] | join(', '))"),
+        _picked(),
+    )
+
+
+def _picked() -> _Strings:
+    """An item of a list or mapping that stands in the template."""
+    items = st.lists(_text | _LITERAL, min_size=1, max_size=3).map(lambda one: f"[{', '.join(one)}]")
+    literals = st.lists(_LITERAL, min_size=1, max_size=4).map(lambda one: f"[{', '.join(one)}]")
+    by_text = st.sampled_from(["label", "j", "'no'", "label", "n"]).map(lambda key: f"({{'no': 'N', 'yes': 'Y', '3': 'T'}})[{key}]")
+    by_number = st.sampled_from(["n", "m", "j", "3", "f"]).map(lambda key: f"({{0: 'zero', 1: 'one', 3: 'three', -1: 'less'}})[{key}]")
+    return st.one_of(
+        st.tuples(literals, st.sampled_from(["n", "m", "j", "(a | length)"])).map(lambda p: f"{p[0]}[{p[1]}]"),
+        st.tuples(items, st.sampled_from(["0", "-1", "n"])).map(lambda p: f"{p[0]}[{p[1]}]"),
+        by_text,
+        by_number,
+        st.tuples(_text, st.sampled_from(["0", "1", "-1", "-3"])).map(lambda p: f"({p[0]})[{p[1]}]"),
+        st.tuples(items, st.sampled_from(["first", "last", "join('; ')"])).map(lambda p: f"({p[0]} | {p[1]})"),
     )
 
 
@@ -231,6 +270,12 @@ OUTPUT = st.one_of(_text, _text, _number, _condition, EXPRESSION).map(lambda one
 _SET_NAMES = st.sampled_from(["v", "w", "a", "n"])
 
 
+def _set_list(pieces: tuple[list[str], str, str]) -> str:
+    items, index, needle = pieces
+    shown = f"{{{{ c[{index}] }}}}{{{{ {needle} in c }}}}{{{{ c | join(', ') }}}}{{% if a %}}{{{{ c | last }}}}{{% endif %}}"
+    return f"{{% set c = [{', '.join(items)}] %}}{shown}"
+
+
 def _set_in_branches(pieces: tuple[str, str, str, str]) -> str:
     condition, name, then, otherwise = pieces
     branches = f"{{% if {condition} %}}{{% set {name} = {then} %}}{{% else %}}{{% set {name} = {otherwise} %}}{{% endif %}}"
@@ -248,6 +293,9 @@ def _blocks(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.tuples(_SET_NAMES, EXPRESSION, inner).map(lambda p: f"{{% set {p[0]} = {p[1]} %}}{p[2]}{{{{ {p[0]} }}}}"),
         st.tuples(_SET_NAMES, inner).map(lambda p: f"{{% set {p[0]} %}}{p[1]}{{% endset %}}{{{{ {p[0]} }}}}"),
         st.tuples(EXPRESSION, _SET_NAMES, EXPRESSION, EXPRESSION).map(_set_in_branches),
+        st.tuples(st.lists(_text | _LITERAL, min_size=1, max_size=3), st.sampled_from(["0", "n", "j", "-1"]), _text | _CONSTANT).map(
+            _set_list
+        ),
         st.tuples(st.sampled_from(["upper", "trim", "replace('a', 'é')", "trim | title"]), inner).map(
             lambda p: f"{{% filter {p[0]} %}}{p[1]}{{% endfilter %}}"
         ),
@@ -268,5 +316,4 @@ TAGS |= st.tuples(EXPRESSION, FORM).map(lambda p: f"{{% if {p[0]} %}}{p[1]}{{% e
 TAGS |= st.tuples(st.sampled_from(["v", "w"]), EXPRESSION, FORM).map(
     lambda p: f"{{% set {p[0]} = {p[1]} %}}{p[2]}{{% text %}}{{{{ {p[0]} }}}}{{% endtext %}}"
 )
-TAGS |= CHAT.map(lambda chat: "{% for c in [1, 2] %}" + chat + "{% endfor %}")
 TEMPLATES = st.lists(TAGS, min_size=1, max_size=2).map("\n".join)

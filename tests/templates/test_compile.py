@@ -12,9 +12,9 @@ from templates.template import Template
 from tests.templates.compiled import assert_same, evaluate
 from tests.templates.helpers import make_template, message
 
-INPUTS = "{text: str, note: str, number: int, price: float, flag: bool, label: str}"
+INPUTS = "{text: str, note: str, number: int, price: float, flag: bool, label: str, any: json}"
 HEADER = "optional: [note]\nverbalizer: {bad: negative, good: 'posi\"tive'}\n"
-ROW = {"text": "The soup was cold. ", "note": None, "number": "3", "price": "1.50", "flag": "yes", "label": "good"}
+ROW = {"text": "The soup was cold. ", "note": None, "number": "3", "price": "1.50", "flag": "yes", "label": "good", "any": "3"}
 
 
 def load(body: str) -> Template:
@@ -62,6 +62,14 @@ def frame_of(*rows: dict[str, str | None]) -> pl.DataFrame:
         ("[text | trim, number, none] | join(' / ')", {}, "The soup was cold. / 3 / None"),
         ("text.startswith('The') ~ text.removeprefix('The ')", {}, "Truesoup was cold. "),
         ("none", {}, "None"),
+        ("['no', 'so', 'yes'][number - 1]", {}, "yes"),
+        ("['no', text | trim][number - 4]", {}, "The soup was cold."),
+        ("{'good': 'up', 'bad': 'down'}[label]", {}, "up"),
+        ("text[0] ~ text[-2]", {}, "T."),
+        ("any == 3 and {3: 'three', 4: 'four'}[any]", {}, "three"),
+        ("any | upper", {"any": "three"}, "THREE"),
+        ("any + 1", {"any": "-5"}, "-4"),
+        ("'not ' ~ any if any is boolean else any", {"any": "true"}, "not True"),
     ],
 )
 def test_an_expression_runs_column_wise(expression: str, row: dict[str, str | None], text: str) -> None:
@@ -86,6 +94,7 @@ def test_an_expression_runs_column_wise(expression: str, row: dict[str, str | No
         ("{% set t = text | trim %}{{ t }}{{ t | length }}", {}, "The soup was cold.18"),
         ("{% set t %}<{{ number }}>{% endset %}{{ t ~ t }}", {}, "<3><3>"),
         ("{% set t = 'a' %}{% if flag %}{% set t = 'b' %}{% endif %}{{ t }}", {}, "b"),
+        ("{% set t = ['a', text | trim] %}{{ t[0] }}{{ t | join('-') }}{{ 'a' in t }}{{ t | last }}", {"text": " b"}, "aa-bTrueb"),
         ("{% filter upper %}x{{ text | trim }}{% endfilter %}", {"text": "ß"}, "XSS"),
         ("a\n{%- if flag %}\n  b\n{%- endif +%}\nc", {}, "a\n  b\nc"),
         ("{{ number if number is even else number | first_of }}".replace(" | first_of", ""), {}, "3"),
@@ -116,6 +125,12 @@ def test_a_statement_runs_column_wise(body: str, row: dict[str, str | None], tex
         ("{{ text | first }}", {"text": ""}),
         ("{{ note | default('1', true) | int }}", {"note": "many"}),
         ("{{ text }}", {"text": "x" * 3_000_000}),
+        ("{{ any }}", {"any": "1.5"}),
+        ("{{ any }}", {"any": "[1]"}),
+        ("{{ any }}", {"any": "null"}),
+        ("{{ any + 1 }}", {"any": "many"}),
+        ("{{ ['a', 'b'][number - 3] }}", {"number": "5"}),
+        ("{{ text[3] }}", {"text": "abc"}),
     ],
 )
 def test_a_row_that_is_not_proven_is_left_to_jinja(body: str, row: dict[str, str | None]) -> None:
@@ -194,7 +209,8 @@ def test_each_code_point_goes_the_same_way_through_both_paths(filter_name: str) 
     ("body", "reason"),
     [
         (message("\n{{ text | reverse }}"), "line 8 has the filter 'reverse'"),
-        (message("\n\n{{ text[0] }}"), "line 9 has an expression (getitem)"),
+        (message("\n\n{{ text[number] }}"), "line 9 has an item of what is no list, mapping or text, or a place that is no constant"),
+        (message("{{ [text] }}"), "line 7 has a list as a value"),
         (message("{{ text.split() }}"), "line 7 has the method 'split'"),
         (message("{{ text > 3 }}"), "line 7 has a comparison of text and int"),
         (message("{{ text | replace('', 'x') }}"), "line 7 has a replacement of the empty text, or of what is no text"),
@@ -207,6 +223,10 @@ def test_each_code_point_goes_the_same_way_through_both_paths(filter_name: str) 
         (message("{{ text | replace('a', '" + "b" * 3000 + "') }}"), "its rendering could go past the limits of one row"),
         (
             message("{% set v = text %}" + "{% set v = v ~ v %}" * 40 + "{{ v }}"),
+            "line 7 has an expression that is nested too deeply or too long",
+        ),
+        (
+            message("{% if flag %}a" + "{% elif text == 'b' %}b" * 30 + "{% endif %}"),
             "line 7 has an expression that is nested too deeply or too long",
         ),
         ("{% if false %}" + message("x") + "{% endif %}", "no row has any of its tags"),

@@ -23,7 +23,7 @@ def load(body: str) -> Template:
         raise
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(grammar.TEMPLATES, grammar.ROWS, st.integers(1, 3))
 def test_a_row_renders_to_the_same_bytes_or_is_left_to_jinja(body: str, rows: list[dict[str, str | None]], num_chunks: int) -> None:
     template = load(body)
