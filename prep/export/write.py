@@ -1,7 +1,8 @@
 """Exporting a dataset: rows into a target's files, held to the target's rules before they appear."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def export(dataset_dir: Path, target: str, out: Path, *, form: str | None = None
     Args:
         dataset_dir: a built dataset.
         target: a profile's name, such as `openai`.
-        out: the folder to write; one that is there is replaced.
+        out: the folder to write; an older export there is replaced, any other folder is refused.
         form: the form to write; default: the first of the target's forms that the dataset has.
         splits: only these; default: all.
 
@@ -99,6 +100,8 @@ def export(dataset_dir: Path, target: str, out: Path, *, form: str | None = None
     require_own_export(out)
     run = _Export(profile, job)
     with atomic_dir(out) as folder:
+        if "train" not in chosen_splits:
+            run.remember(dataset.examples("train").filter(has_form(chosen_form)))
         for split in chosen_splits:
             run.write_split(dataset.examples(split).filter(has_form(chosen_form)), split, folder)
             run.count_other_forms(dataset.examples(split))
@@ -136,6 +139,13 @@ class _Export:
         if written:
             self.files[split] = list(writer.files)
             self._rows.update(writer.files)
+
+    def remember(self, examples: "pl.LazyFrame") -> None:
+        """Keeps training rows in mind that are not written, so that no other split repeats them."""
+        job = replace(self._job, changed=Counter())
+        for row in iterate(examples):
+            with suppress(CannotHold):
+                self._repeated(self._profile.convert(row, job), "train")
 
     def rows_of(self, names: list[str]) -> list[int]:
         """Returns how many rows each file has."""

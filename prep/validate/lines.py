@@ -14,6 +14,7 @@ Row = dict[str, Any]
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")  # gzip, zstandard, zip
+_WITHOUT_KEYS = (".txt", ".csv", ".tsv")  # libraries load them, and find no object there
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE = re.compile(r"\s*")
@@ -41,6 +42,8 @@ def read_rows(path: Path, found: Findings, *, bom_is_error: bool, lines_only: bo
             found.error("", "file.format", "the file is parquet; write one object a line")
         yield from _parquet_rows(path, found)
         return
+    if path.suffix in _WITHOUT_KEYS and not lines_only:
+        raise UserError("files of this kind are not checked: the rules are about objects", str(path), "Give JSON Lines, JSON or parquet.")
     try:
         with path.open("rb") as file:
             head = file.readline()

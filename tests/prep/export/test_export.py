@@ -149,6 +149,8 @@ def test_no_other_split_repeats_a_row_of_train(target: str, out: Path) -> None:
     result = exported(rows, target, out)
     assert result.left_out["repeats_training"].rows == 2
     assert list(result.files.values()) == [12, 4]
+    alone = exported(rows, target, out, splits=("validation",))
+    assert (alone.left_out["repeats_training"].rows, list(alone.files.values())) == (1, [4])
 
 
 def test_weights_are_trained_turns_in_axolotl_and_its_config_says_so(out: Path) -> None:

@@ -227,6 +227,14 @@ def test_a_compressed_file_is_said_to_be_one(path: Path) -> None:
         validate(path, "trl")
 
 
+def test_a_file_without_objects_is_not_judged(path: Path) -> None:
+    text = path.with_suffix(".txt")
+    text.write_text("A line.\n", encoding="utf-8")
+    with pytest.raises(UserError, match="are not checked"):
+        validate(text, "llamafactory")
+    assert (1, "", "json.invalid") in found(validate(text, "openai"))
+
+
 def run(*arguments: str | Path) -> tuple[int, Any]:
     done = CliRunner().invoke(app, ["validate", *map(str, arguments), "--format", "json"])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
