@@ -36,9 +36,14 @@ def infer_inputs(source: str, environment: Environment, label: str | None) -> di
         meta.find_undeclared_variables(environment.parse(source)) - (called & ({*environment.globals} | {*FUNCTIONS})) - {"answer_choices"}
     )
     evidence: defaultdict[str, set[str]] = defaultdict(set)
+    # What is done with `x` after `{% set x = field %}` is done with the field.
+    field_of = {name: name for name in undeclared}
+    for assign in tree.find_all(nodes.Assign):
+        if isinstance(assign.target, nodes.Name) and isinstance(assign.node, nodes.Name) and assign.node.name in undeclared:
+            field_of[assign.target.name] = assign.node.name
     for parent, child, place in _edges(tree):
-        if isinstance(child, nodes.Name) and child.name in undeclared:
-            evidence[child.name].add(_use(parent, child, place))
+        if isinstance(child, nodes.Name) and child.ctx == "load" and child.name in field_of:
+            evidence[field_of[child.name]].add(_use(parent, child, place))
     order = sorted(undeclared, key=list(evidence).index)
     return {name: "int" if name == label else _type_of(evidence[name]) for name in order}
 
@@ -67,14 +72,14 @@ def _use(parent: nodes.Node, name: nodes.Name, place: str) -> str:
     elif isinstance(parent, nodes.For):
         found = "list"
     elif isinstance(parent, nodes.Call):
-        zipped = isinstance(parent.node, nodes.Name) and parent.node.name == "zip"
-        looked_up = isinstance(parent.node, nodes.Getattr) and parent.node.attr in {"index", "append", "count"}
-        found = "list" if zipped else "str" if looked_up else "json"
+        called = parent.node.name if isinstance(parent.node, nodes.Name) else ""
+        looked_up = isinstance(parent.node, nodes.Getattr) and parent.node.attr in {"index", "count"}
+        found = {"zip": "list", "append": ""}.get(called, "str" if looked_up else "json")
     elif isinstance(parent, nodes.Compare):
         found = _compared_with([one for one in (parent.expr, *(operand.expr for operand in parent.ops)) if one is not name])
     elif isinstance(parent, nodes.Output | nodes.Concat | nodes.CondExpr | nodes.List | nodes.Tuple | nodes.Pair):
         found = "written" if place != "test" else ""
-    elif isinstance(parent, nodes.If | nodes.Not | nodes.And | nodes.Or):
+    elif isinstance(parent, nodes.Assign | nodes.If | nodes.Not | nodes.And | nodes.Or):
         found = ""
     return found
 
