@@ -54,6 +54,7 @@ def frame_of(*rows: dict[str, str | None]) -> pl.DataFrame:
         ("flag", {"flag": "No"}, "False"),
         ("flag == 1", {}, "True"),
         ("number == '3'", {}, "False"),
+        ("number != '3' and none == none and text != none", {}, "True"),
         ("number == 3.0 and 1 < number <= 3", {}, "True"),
         ("'so' in text and number not in [1, 2]", {}, "True"),
         ("text is string and number is odd and note is not none", {}, "True"),
