@@ -1,31 +1,45 @@
-"""`prep build` against a plain Python loop (json + Jinja + json) that writes the same chat and verbalizer lines, in one run.
+"""`prep build` against what people would use instead, on generated short reviews, in one run; and how it grows.
 
-    python benchmarks/build.py [--rows 100000] [--runs 3]
+    python benchmarks/build.py [--rows 1000000] [--runs 3] [--growth 100000,1000000,4000000] [--skip datasets.map]
 
-Prints the medians of both and their ratio, after proof that the lines are the same bytes.
+Raw JSON Lines become chat and verbalizer lines a split and one Parquet file. The tools take turns; printed are the medians, their ratios
+to `prep build`, and the most anonymous memory of each. Before that it is proven that the plain loop and the build wrote the same bytes.
 """
 
 import argparse
 import json
 import random
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
+PEERS = Path(__file__).parent / "peers"
 CONFIG = """
 name: bench
 sources:
   - path: reviews.jsonl
     key: id
 templates:
-  - name: reviews/sentiment
-split: {train: 1, validation: 0, test: 0}
+  - {template}
 """
-
+# As reviews/sentiment, but for a construct that is not compiled: so that every row goes through Jinja.
+FALLBACK = "{% if (text | wordcount) < 0 %}.{% endif %}"
 _WORDS = "the soup was cold but our waiter smiled and brought fresh bread while music played softly near a window table".split()  # noqa: SIM905
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of one tool: seconds, and the most anonymous memory of it and its children, in bytes."""
+
+    seconds: float
+    memory: int
 
 
 def write_reviews(path: Path, num_rows: int) -> None:
@@ -38,69 +52,136 @@ def write_reviews(path: Path, num_rows: int) -> None:
             file.write(json.dumps(row) + "\n")
 
 
-PLAIN_LOOP = """
-import json, sys
-from pathlib import Path
-from jinja2 import Environment
-raw, out = Path(sys.argv[1]), Path(sys.argv[2])
-environment = Environment(keep_trailing_newline=True)
-system = environment.from_string("You sort restaurant reviews. Answer with one word: positive or negative.")
-user = environment.from_string("{{ text | trim }}")
-prompt = environment.from_string("Review: {{ text | trim }}\\nThe guest's opinion, positive or negative:")
-target = environment.from_string(" {{ label }}")
-choices = ["negative", "positive"]
-dump = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\\n"
-with raw.open(encoding="utf-8") as rows, (out / "chat.jsonl").open("w") as chat, (out / "verbalizer.jsonl").open("w") as verbalizer:
-    for line in rows:
-        row = json.loads(line)
-        messages = [
-            {"role": "system", "content": system.render(row)},
-            {"role": "user", "content": user.render(row)},
-            {"role": "assistant", "content": row["label"]},
-        ]
-        chat.write(dump({"messages": messages}))
-        label = choices.index(row["label"])
-        verbalizer.write(dump({"prompt": prompt.render(row), "choices": choices, "label": label, "target": target.render(row)}))
-"""
+def anonymous_bytes(root: int) -> int:
+    """Returns RssAnon of a process and its children."""
+    children: dict[int, list[int]] = defaultdict(list)
+    memory: dict[int, int] = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        except OSError:  # it has ended meanwhile
+            continue
+        children[int(fields["PPid"])].append(int(fields["Pid"]))
+        memory[int(fields["Pid"])] = int(fields.get("RssAnon", "0 kB").split()[0]) * 1024
+    pending, total = [root], 0
+    while pending:
+        process = pending.pop()
+        total += memory.get(process, 0)
+        pending += children[process]
+    return total
 
 
-def seconds(command: list[str]) -> float:
-    """Returns the wall time of a whole process."""
+def measure(command: list[str]) -> Measured:
+    """Runs a command and watches it."""
     started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - started
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    most = 0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(0.2):
+            most = max(most, anonymous_bytes(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    _, errors = process.communicate()
+    seconds = time.perf_counter() - started
+    done.set()
+    watcher.join()
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{errors.decode()[-2000:]}")
+    return Measured(seconds, most)
 
 
-def same_lines(plain: Path, built: Path) -> bool:
-    """Says whether both wrote the same chat bytes, and the same verbalizer lines but for the id that only ours have."""
-    if (plain / "chat.jsonl").read_bytes() != (built / "chat" / "train.jsonl").read_bytes():
-        return False
-    with (plain / "verbalizer.jsonl").open() as theirs, (built / "verbalizer" / "train.jsonl").open() as ours:
-        return all({**json.loads(b), "id": None} == {**json.loads(a), "id": None} for a, b in zip(theirs, ours, strict=True))
+def prep_build(folder: Path, config: str, out: Path) -> list[str]:
+    """Returns the command of a build."""
+    return [str(Path(sys.executable).with_name("prep")), "build", str(folder / config), "--out", str(out)]
+
+
+def check_same(plain: Path, built: Path) -> None:
+    """Ends the program unless both wrote the same chat bytes, and the same verbalizer lines but for the id."""
+    for split in ("train", "validation", "test"):
+        if (plain / "chat" / f"{split}.jsonl").read_bytes() != (built / "chat" / f"{split}.jsonl").read_bytes():
+            sys.exit(f"the plain loop and the build wrote different chat lines ({split})")
+        with (plain / "verbalizer" / f"{split}.jsonl").open() as theirs, (built / "verbalizer" / f"{split}.jsonl").open() as ours:
+            if any({**json.loads(a), "id": None} != {**json.loads(b), "id": None} for a, b in zip(theirs, ours, strict=True)):
+                sys.exit(f"the plain loop and the build wrote different verbalizer lines ({split})")
+
+
+def write_configs(folder: Path) -> None:
+    """Writes the config of the compiled template, and that of one that is not."""
+    from templates.library import library_template
+
+    (folder / "bench.yaml").write_text(CONFIG.format(template="name: reviews/sentiment"), encoding="utf-8")
+    source = library_template("reviews/sentiment").source
+    (folder / "fallback.jinja").write_text(source.replace("{{ text | trim }}", "{{ text | trim }}" + FALLBACK), encoding="utf-8")
+    (folder / "fallback.yaml").write_text(CONFIG.format(template="path: fallback.jinja"), encoding="utf-8")
+
+
+def compare(folder: Path, num_rows: int, num_runs: int, skip: set[str]) -> None:
+    """Runs all tools in turn and prints the table."""
+    raw = str(folder / "reviews.jsonl")
+    write_reviews(folder / "reviews.jsonl", num_rows)
+    write_configs(folder)
+    out = folder / "out"
+    tools = {
+        "prep build": prep_build(folder, "bench.yaml", out),
+        "prep build, Jinja fallback": prep_build(folder, "fallback.yaml", out),
+        "plain loop": [sys.executable, str(PEERS / "plain_loop.py"), raw, str(out)],
+        "datasets.map": [sys.executable, str(PEERS / "datasets_map.py"), raw, str(out)],
+        "datasets.map, 2 processes": [sys.executable, str(PEERS / "datasets_map.py"), raw, str(out), "2"],
+        "bare Polars scan": [sys.executable, str(PEERS / "polars_scan.py"), raw, str(out)],
+    }
+    seen: dict[str, list[Measured]] = defaultdict(list)
+    for run in range(num_runs):
+        for tool, command in tools.items():
+            if tool in skip:
+                continue
+            shutil.rmtree(out, ignore_errors=True)
+            seen[tool].append(measure(command))
+            print(f"  run {run + 1}: {tool}: {seen[tool][-1].seconds:.1f} s", file=sys.stderr)
+            if run == 0 and tool in {"prep build", "plain loop", "prep build, Jinja fallback"}:
+                out.rename(folder / tool)
+        if run == 0 and "plain loop" in seen:
+            check_same(folder / "plain loop", folder / "prep build")
+            check_same(folder / "plain loop", folder / "prep build, Jinja fallback")
+    ours = statistics.median(one.seconds for one in seen["prep build"])
+    print(f"\n{num_rows:,} rows, {Path(raw).stat().st_size / 1e6:.0f} MB, {num_runs} runs, medians\n")
+    print("| tool | seconds | rows/s | time of `prep build` | anonymous memory |\n|---|---|---|---|---|")
+    for tool, runs in seen.items():
+        seconds = statistics.median(one.seconds for one in runs)
+        memory = max(one.memory for one in runs) / 1e6
+        print(f"| {tool} | {seconds:.1f} | {num_rows / seconds:,.0f} | x {seconds / ours:.2f} | {memory:,.0f} MB |")
+
+
+def grow(folder: Path, sizes: list[int]) -> None:
+    """Builds ever more rows and prints time and memory."""
+    write_configs(folder)
+    print("\n| rows | seconds | rows/s | anonymous memory |\n|---|---|---|---|")
+    for num_rows in sizes:
+        write_reviews(folder / "reviews.jsonl", num_rows)
+        out = folder / "grown"
+        measured = measure(prep_build(folder, "bench.yaml", out))
+        print(
+            f"| {num_rows:,} | {measured.seconds:.1f} | {num_rows / measured.seconds:,.0f} | {measured.memory / 1e6:,.0f} MB |", flush=True
+        )
+        shutil.rmtree(out)
 
 
 def main() -> None:
-    """Runs both in turn and prints the table."""
+    """Runs what is asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--growth", default="", help="row counts, separated by commas; no comparison then")
+    parser.add_argument("--skip", action="append", default=[], help="a tool to leave out")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_reviews(folder / "reviews.jsonl", arguments.rows)
-        (folder / "bench.yaml").write_text(CONFIG, encoding="utf-8")
-        times: dict[str, list[float]] = {"plain loop": [], "prep build": []}
-        for run in range(arguments.runs):
-            times["plain loop"].append(seconds([sys.executable, "-c", PLAIN_LOOP, str(folder / "reviews.jsonl"), str(folder)]))
-            out = folder / f"out{run}"
-            prep = Path(sys.executable).with_name("prep")
-            times["prep build"].append(seconds([str(prep), "build", str(folder / "bench.yaml"), "--out", str(out)]))
-            if not same_lines(folder, out):
-                sys.exit("the two wrote different lines")
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        for tool, median in medians.items():
-            print(f"{tool:<12} {median:7.2f} s  {arguments.rows / median:10,.0f} rows/s")
-        print(f"prep build is {medians['plain loop'] / medians['prep build']:.2f} times the plain loop ({arguments.rows:,} rows)")
+        if arguments.growth:
+            grow(Path(name), [int(size) for size in arguments.growth.split(",")])
+        else:
+            compare(Path(name), arguments.rows, arguments.runs, set(arguments.skip))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import polars as pl
 
 from loopwright.errors import UserError, did_you_mean
 from prep.config import ChunkConfig
-from prep.render import PART
+from prep.problem import PART
 from prep.sentences import Span, best_cut, sentence_spans
 from templates.chat import load_tokenizer
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from prep.config import BuildConfig
-from prep.render import PART
+from prep.problem import PART
 from prep.rows import ROW_ID
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -187,6 +188,7 @@ def render_dataset(job: Job, read: ReadSources, files: list[SourceFile], progres
         unusable: set[str] = set()
         while True:
             leaving = _find_leaving(job, read, files, renderer, unusable)
+            renderer.gather_shots(partial(leaving.staying, read))
             done = _render_rows(job, read, leaving, renderer, progress)
             # A row that cannot be used must not push out a good one that is like it. What only rendering shows is known now.
             displacing = set(done.lost["row_id"]) & set(leaving.duplicates["survivor"])
@@ -222,10 +224,10 @@ class _Leaving:
     duplicates: pl.DataFrame
     sampling: Sampling
 
-    def stays(self) -> pl.Expr | None:
-        """Returns whether a row stays; None where all do."""
-        gone = pl.concat([self.duplicates["row_id"], self.sampling.left_out["id"].alias("row_id")])
-        return ~pl.col(ROW_ID).is_in(gone.implode()) if len(gone) else None
+    def staying(self, read: ReadSources) -> Iterator[pl.DataFrame]:
+        """Yields the rows that stay."""
+        gone = pl.concat([self.duplicates["row_id"], self.sampling.left_out["id"].alias("row_id")]).implode()
+        return (frame.filter(~pl.col(ROW_ID).is_in(gone)) for frame in read.frames()) if len(gone.item()) else read.frames()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,14 +260,13 @@ def _find_leaving(job: Job, read: ReadSources, files: list[SourceFile], renderer
 
 
 def _render_rows(job: Job, read: ReadSources, leaving: _Leaving, renderer: Renderer, progress: Progress) -> _Pass:
-    stays = leaving.stays()
     make_parts = PartMaker(job.config, leaving.sampling.repeats)
     lost = [renderer.render(pl.DataFrame(schema=read.store.schema)).failed]
     not_rendered: dict[str, dict[str, int]] = {}
     num_kept = peak = 0
     with DatasetWriter(job.folder, job.outputs) as writer:
-        for frame in ahead(read.frames()):
-            rendered = renderer.render(make_parts(frame if stays is None else frame.filter(stays)))
+        for frame in ahead(leaving.staying(read)):
+            rendered = renderer.render(make_parts(frame))
             writer.write(rendered.examples)
             was_rendered = rendered.examples["row_id"].unique()
             num_kept += len(was_rendered)

@@ -1,6 +1,7 @@
 """Rows -> examples: each template over each row, column-wise where the template is plain."""
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -10,14 +11,14 @@ import polars as pl
 
 from prep.dataset import EXAMPLE_SCHEMA
 from prep.keys import number_column
+from prep.problem import PART, problem
 from prep.rows import GROUP, ROW_ID, SOURCE, SPLIT
+from prep.shots import LACKING, TOO_FEW_SHOTS, ShotPool
 from prep.source import LINE
 from templates.compile import Plan, plan
 from templates.fallback import DETAIL, REASON, JinjaPool
 from templates.template import Template
 
-# The number of the piece or the repetition of a row that is rendered more than once; absent where each row is rendered once.
-PART = "#part"
 _ORDER = "#order"
 _PUNT = "#punt"
 _PARTS = ("messages", "prompt", "target", "mask", "text", "chosen", "rejected", "extras")
@@ -66,6 +67,7 @@ class Renderer:
         self._weights = weights
         self._seed = seed
         self._pool = JinjaPool(templates)
+        self._shots: dict[int, ShotPool] = {}
 
     def __enter__(self) -> Self:
         self._pool.__enter__()
@@ -73,6 +75,16 @@ class Renderer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._pool.__exit__(kind, error, trace)
+
+    def gather_shots(self, frames: Callable[[], Iterable[pl.DataFrame]]) -> None:
+        """Gathers the demonstrations of the templates that show some.
+
+        Args:
+            frames: yields the rows that are to be rendered; called once a template.
+        """
+        for index, template in enumerate(self._templates):
+            if template.shots:
+                self._shots[index] = ShotPool.gather(frames(), template, seed=self._seed)
 
     @cached_property
     def plans(self) -> list[Plan]:
@@ -126,11 +138,17 @@ class Renderer:
         if not good[_PUNT].any():
             return RenderedRows(_examples(good, template), _failed(bad, template))
         punted = good.filter(_PUNT).select(rows.columns)
+        lacking = punted.clear()
+        if template.shots:
+            drawn = self._shots[index].draw(punted)
+            is_lacking = pl.col(LACKING).is_not_null()
+            lacking = drawn.filter(is_lacking).with_columns(pl.lit(TOO_FEW_SHOTS).alias(REASON), pl.col(LACKING).alias(DETAIL))
+            punted = drawn.filter(~is_lacking).drop(LACKING)
         rendered = self._pool.render(index, punted)
         slow = pl.concat([punted, rendered.rename({name: f"#{name}" for name in _PARTS})], how="horizontal")
         more_bad = slow.filter(pl.col(REASON).is_not_null())
         done = [_examples(good.filter(~pl.col(_PUNT)), template), _examples(slow.filter(pl.col(REASON).is_null()), template)]
-        failed = pl.concat([_failed(bad, template), _failed(more_bad, template)])
+        failed = pl.concat([_failed(one, template) for one in (bad, lacking, more_bad) if one.height or one is bad])
         return RenderedRows(pl.concat(done, how="diagonal").sort(_ORDER, maintain_order=True), failed)
 
     def _is_drawn(self, index: int) -> pl.Expr:
@@ -168,26 +186,6 @@ def _compiled_line(template: Template, chosen: Plan, output: str, columns: list[
         *mask,
         pl.lit("}"),
     )
-
-
-def problem(template: Template) -> tuple[pl.Expr, pl.Expr]:
-    """Returns expressions for the reason and detail of the first thing that keeps a row from being rendered; null where there is none."""
-    problems: list[tuple[pl.Expr, str, pl.Expr]] = []
-    for name in template.required_fields:
-        missing = pl.col(name).is_null()
-        if name in template.input_fields:  # an empty answer is kept: lint shows it, and a person mends it
-            missing |= pl.col(name).str.strip_chars() == ""
-        problems.append((missing, "missing_field", pl.lit(f"template '{template.name}' needs the field '{name}'")))
-    label = template.label_field
-    if label is not None:
-        unknown = pl.col(label).is_in(list(template.words)).not_().fill_null(False)
-        detail = pl.concat_str(pl.lit("label '"), label, pl.lit(f"' is no key of the verbalizer of '{template.name}'"))
-        problems.append((unknown, "unknown_label", detail))
-    reason, detail = pl.lit(None, pl.String), pl.lit(None, pl.String)
-    for condition, name, text in reversed(problems):
-        reason = pl.when(condition).then(pl.lit(name)).otherwise(reason)
-        detail = pl.when(condition).then(text).otherwise(detail)
-    return reason, detail
 
 
 def _failed(rows: pl.DataFrame, template: Template) -> pl.DataFrame:

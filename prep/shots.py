@@ -13,7 +13,7 @@ import polars as pl
 from prep.fixes import base_id
 from prep.keys import number_column
 from prep.near import NEAR_THRESHOLD, shingles
-from prep.render import PART, problem
+from prep.problem import PART, problem
 from prep.rows import GROUP, ROW_ID, SPLIT
 from templates.fallback import SHOTS
 from templates.template import Template

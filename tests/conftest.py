@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -19,6 +20,10 @@ _TOKENIZER_TEXT = [
     "positive negative neutral user assistant system customer agent order number replacement delivered",
     "MK401-27KX reported damaged by customer 5402; a replacement is on its way.",
 ]
+
+# A busy machine is no defect.
+settings.register_profile("loopwright", deadline=None)
+settings.load_profile("loopwright")
 
 
 def make_tokenizer(chat_template: str = CHATML) -> "PreTrainedTokenizerFast":

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loopwright.errors import UserError
 from prep.chunk import Chunker
 from prep.config import ChunkConfig
-from prep.render import PART
+from prep.problem import PART
 from prep.sentences import best_cut, sentence_spans
 from templates.chat import load_tokenizer
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from loopwright.hashing import hash_text
 from prep.fixes import base_id
 from prep.near import jaccard, shingles
-from prep.render import PART
+from prep.problem import PART
 from prep.shots import LACKING, ShotPool, distinct
 from templates.fallback import REASON, SHOTS, render_frame
 from templates.template import Template
