@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from prep.pii import find_pii
 _MAX_LABELS = 150
 _MIN_ROWS_A_LABEL = 4
 _MIN_FILLED = 0.5  # share of the rows in which a label stands: a remark that is mostly blank would drop most rows
+_NEARLY_ALL = 0.8
 _LABEL_WORDS = 4
 _MAX_LABEL_CHARACTERS = 60
 _ENOUGH = 200  # values that are looked into
@@ -33,7 +34,7 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _HAN = re.compile("[㐀-鿿豈-﫿぀-ヿ]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One column of a file.
 
@@ -72,7 +73,13 @@ class Column:
         return sum(pattern.fullmatch(value) is not None for value in self._some) / max(len(self._some), 1)
 
     @property
+    def is_filled(self) -> bool:
+        """Whether it has a value in nearly every row."""
+        return len(self.values) >= _NEARLY_ALL * self.num_rows
+
+    @property
     def is_unique(self) -> bool:
+        """Whether no value stands twice."""
         return self.num_distinct == len(self.values)
 
     @property
@@ -95,6 +102,7 @@ class Column:
 
     @property
     def is_date(self) -> bool:
+        """Whether it holds dates, with or without the time."""
         return self.share(_DATE) > 0.9
 
     @property
@@ -106,6 +114,7 @@ class Column:
 
     @property
     def is_json(self) -> bool:
+        """Whether it holds lists or objects, as JSON."""
         return bool(self.values) and all(value.startswith(("[", "{")) for value in self.values[:8])
 
     @cached_property
@@ -121,21 +130,21 @@ class Column:
 
     def unusable(self) -> str | None:
         """Returns why no model should see the column, None where it may."""
-        if not self.values:
-            return "it is blank"
-        if self.num_distinct == 1 and self.num_rows > 1:
-            return "it is the same in each row"
-        if self.share(_URL) > 0.9:
-            return "it holds addresses of web pages"
-        if self.mean_words <= 6 and sum(any(one.kind != "URL" for one in find_pii(value)) for value in self._some) > len(self._some) / 2:
-            return "it looks like personal data"
-        if self.is_date:
-            return "it holds dates"
-        if not self.is_label and self.share(_NUMBER) > 0.9:
-            return "it holds numbers"
-        if self.is_unique and self.mean_words <= 1 and _ID_NAME.search(self.name):
-            return "it names rows"
-        return None
+        reasons: dict[str, Callable[[], bool]] = {
+            "it is blank": lambda: not self.values,
+            "it is the same in each row": lambda: self.num_distinct == 1 and self.num_rows > 1,
+            "it holds addresses of web pages": lambda: self.share(_URL) > 0.9,
+            "it looks like personal data": lambda: self._names_people,
+            "it holds dates": lambda: self.is_date,
+            "it holds numbers": lambda: not self.is_label and self.share(_NUMBER) > 0.9,
+            "it names rows": lambda: self.is_unique and self.mean_words <= 1 and _ID_NAME.search(self.name) is not None,
+        }
+        return next((reason for reason, holds in reasons.items() if holds()), None)
+
+    @property
+    def _names_people(self) -> bool:
+        found = sum(any(one.kind != "URL" for one in find_pii(value)) for value in self._some)
+        return self.mean_words <= 6 and found > len(self._some) / 2
 
 
 def look_at(frame: pl.DataFrame, names: Sequence[str]) -> list[Column]:
@@ -152,19 +161,6 @@ def named(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
 def _named(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Column]:
     for name in names:
         yield from (column for column in columns if name in column.name.lower())
-
-
-def looks_like_data(header: Sequence[str], columns: Sequence[Column]) -> str | None:
-    """Returns why what should be the header of a table looks like its first row, None where it looks like names."""
-    for name, column in zip(header, columns, strict=True):
-        shown = name if len(name) <= 30 else f"{name[:30]}…"
-        if name in column.counts:
-            return f"'{shown}' stands below itself in its column"
-        if len(name) > 60 or len(_HAN.findall(name)) > 15:
-            return f"'{shown}' is too long for a name"
-        if _NUMBER.fullmatch(name) or _DATE.fullmatch(name):
-            return f"'{shown}' is no name"
-    return None
 
 
 def invent_names(columns: Sequence[Column]) -> list[str]:

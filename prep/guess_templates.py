@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from prep.guess_columns import ANSWER_NAMES, Column
+from prep.guess_language import UNKNOWN
 from templates.library import library_template, template_names
 from templates.template import Template
 
@@ -48,13 +49,27 @@ _SYNONYMS = {
 # Inputs that a column of the right kind may fill whatever its name.
 _ANY_NAME = frozenset({"text", "message", "reply", "label", "turns", "transcript"})
 # Names that tell nothing of the subject.
-_COMMON_NAMES = _ANY_NAME | {"summary", "question", "answer", "title", "prompt", "completion", "instruction", "input", "output", "context"}
+_COMMON_NAMES = (_ANY_NAME - {"transcript"}) | {
+    "summary",
+    "question",
+    "answer",
+    "title",
+    "prompt",
+    "completion",
+    "instruction",
+    "input",
+    "output",
+    "context",
+}
 _GENERAL = frozenset({"general", "preference"})
 _YES_NO = {"0": "negative", "1": "positive", "false": "negative", "true": "positive", "no": "negative", "yes": "positive"}
 _OPINION_NAMES = ("liked", "sentiment", "positive", "polarity", "recommend", "opinion")
 _MIN_LABEL_SHARE = 0.01  # a rarer value is more often a slip of the pen than a class
 _WORD = re.compile(r"[a-z]{4,}")
-_NO_SUBJECT = frozenset("text texts answer answers whether says with what that from this they whatever data each class label".split())
+# What many templates and columns speak of, whatever their subject.
+_NO_SUBJECT = frozenset(
+    {"text", "answer", "turn", "summary", "label", "question", "message", "reply", "title", "section", "input", "output"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +113,11 @@ def _fit(template: Template, columns: Sequence[Column], language: str, subjects:
     is_distinct = False  # an input whose name says what it is about has a column of its own
     for name in template.header.inputs:
         free = [column for column in columns if column.name not in fields.values()]
-        column, points = _best_column(template, name, free, columns)
+        column, points = _best_column(template, name, free)
         if column is None:
             if name in template.required_fields:
                 return None
+            score -= 0.5
             continue
         fields[name] = column.name
         score += points
@@ -113,8 +129,7 @@ def _fit(template: Template, columns: Sequence[Column], language: str, subjects:
             return None
         score += 2 * is_about
     code = template.header.language
-    if language in {"en", "zh"} and code in {"en", "zh"} and code != language:
-        return None
+    score -= 1.5 * (language not in {UNKNOWN, code})
     return Proposal(template, fields, _label_map(template, columns, fields), score + _manner(template, columns, fields))
 
 
@@ -134,38 +149,37 @@ def is_answer(column: Column) -> bool:
     return column.is_text and column.mean_words > 3 and any(name in column.name.lower() for name in ANSWER_NAMES)
 
 
-def _best_column(template: Template, name: str, free: Sequence[Column], columns: Sequence[Column]) -> tuple[Column | None, float]:
+def _best_column(template: Template, name: str, free: Sequence[Column]) -> tuple[Column | None, float]:
+    """Returns the column that fits an input best, and points: 3 for its name, 2 for one that means the same, 1 for its kind alone."""
     kind = template.header.inputs[name]
-    right = [column for column in free if _is_of_kind(template, name, kind, column)]
+    is_required = name in template.required_fields
+    right = [column for column in free if _is_of_kind(template, name, kind, column) and (column.is_filled or not is_required)]
     by_name = {_plain(column.name): column for column in right}
     if name in by_name:
         return by_name[name], 3
-    for synonym in _SYNONYMS.get(name, ()):
-        if synonym in by_name:
-            return by_name[synonym], 2
-    if name not in _ANY_NAME or name not in template.required_fields:
+    meant = [by_name[synonym] for synonym in _SYNONYMS.get(name, ()) if synonym in by_name]
+    partly = [column for plain, column in by_name.items() if f"_{name}_" in f"_{plain}_"]
+    if meant or len(partly) == 1:
+        return (meant or partly)[0], 2
+    if name not in _ANY_NAME or not is_required:
         return None, 0
-    if name == "transcript":
-        talks = [column for column in right if column.is_transcript]
-        return (talks[0], 2) if talks else (None, 0)
-    if kind == "str" and name != template.label_field and name != "label":
-        shown = name in template.input_fields
-        answers = [column for column in columns if is_answer(column)]
-        right = [column for column in right if (column not in answers) == shown and column.mean_words > 1]
-        return (max(right, key=lambda column: column.mean_words), 1) if right else (None, 0)
+    if kind == "str" and name not in {template.label_field, "label"}:
+        is_shown = name in template.input_fields
+        right = [column for column in right if is_answer(column) != is_shown and column.mean_words > 1]
+        right.sort(key=lambda column: -column.mean_words)
     return (right[0], 1) if right else (None, 0)
 
 
 def _is_of_kind(template: Template, name: str, kind: str, column: Column) -> bool:
     if kind == "turns":
         return column.is_turns
-    if kind == "list":
+    if kind in {"list", "dict", "json"}:
         return column.is_json
     if kind == "bool":
         return {value.lower() for value in column.counts} <= {"true", "false", "0", "1", "yes", "no"}
-    if name == template.label_field or name == "label":
+    if name in {template.label_field, "label"}:
         return column.is_label and (not template.words or _key_of_values(template, column) is not None)
-    return kind != "str" or column.is_text
+    return column.is_text and (column.is_transcript or name != "transcript")
 
 
 def _key_of_values(template: Template, column: Column) -> dict[str, str] | None:

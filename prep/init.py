@@ -12,7 +12,7 @@ import yaml
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from prep.formats import SourceFile, find_files
-from prep.guess_columns import LABEL_NAMES, Column, invent_names, look_at, looks_like_data, named
+from prep.guess_columns import LABEL_NAMES, Column, invent_names, look_at, named
 from prep.guess_language import UNKNOWN, guess_common_language
 from prep.guess_templates import Proposal, common_values, proposals
 from prep.rows import META_COLUMNS, iter_rows
@@ -20,10 +20,13 @@ from prep.source_config import SourceConfig
 
 _LOOK = 20_000  # rows: many files are sorted by their label
 _LANGUAGE_TEXTS = 200
+_NUMBERED = re.compile(r"column_\d+")  # what the reader calls the columns of a table without a header
 _ENCODINGS = ("gb18030", "latin-1")
 _MAX_BAD_SHARE = 0.05
 _MAX_OTHERS = 3
-_OWN_SCORE = 5.0  # a template of one's own with the data's labels: better than one that knows the column's kind alone
+_MAX_OWN_LABELS = 30
+_SURE_SCORE = 4.0  # more than a text of the right name gives: the columns are those of a template that sorts nothing
+_MAX_DISTANCE = 3.0  # points by which another template may be worse and still be named
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,11 @@ def _read(data: Path, draft: _Draft) -> pl.DataFrame:
     """Returns the file's first rows; notes in the draft what has to be said for it to be read so."""
     frame, file = _rows_of(data, {}, draft)
     header = [one for one in frame.columns if one not in META_COLUMNS]
-    why = looks_like_data(header, look_at(frame, header)) if file.format.name in {"csv", "tsv"} else None
-    if why is not None:
+    if header and all(_NUMBERED.fullmatch(name) for name in header) and any("looks like a row" in text for text in file.notices):
         names = invent_names(look_at(frame, header))
-        draft.guesses.append(f"columns: named here, because the file has no header line: {why}")
+        draft.guesses.append(f"columns: {', '.join(names)}; named here, because the first line looks like a row and not like a header")
         draft.source["columns"] = names
-        frame, _ = _rows_of(data, {"columns": names}, draft)
+        frame, file = _rows_of(data, {"columns": names}, draft)
     if frame.is_empty():
         raise UserError("the file has no row that can be read", str(data), "Check its format.")
     looked = f"{frame.height:,} rows looked at" if frame.height < _LOOK else f"the first {_LOOK:,} rows looked at"
@@ -194,7 +196,8 @@ def _guess_template(columns: list[Column], draft: _Draft, data: Path) -> None:
         _take(fitting[0], usable, draft)
     else:
         raise UserError("no column looks like text", str(data), "Write the config by hand: docs/reference/config.md says what it may hold.")
-    draft.others = [one.template.name for one in fitting if one.template.name != draft.template.get("name")][:_MAX_OTHERS]
+    near = [one.template.name for one in fitting if one.score >= fitting[0].score - _MAX_DISTANCE]
+    draft.others = [name for name in near if name != draft.template.get("name")][:_MAX_OTHERS]
     talk = next((column for column in usable if column.is_transcript and column.name in draft.fields.values()), None)
     draft.transcript = talk.name if talk else None
 
@@ -206,12 +209,13 @@ def _own_template(columns: list[Column], draft: _Draft, best: Proposal | None) -
     texts = [column for column in columns if column.is_text and column is not label and column.mean_words > 1]
     if label is None or not texts:
         return None
-    points = _OWN_SCORE + (label in named([label], LABEL_NAMES))
-    # What a library template makes of labels is better than ours where it knows them.
-    if best is not None and (best.score >= points or (best.template.words and best.template.label_field in best.fields)):
-        return None
-    if best is not None and best.score >= 4 and label.name not in best.fields.values():
-        return None
+    if best is not None:
+        inputs = [name for name, column in best.fields.items() if column == label.name]
+        # Where the library knows the labels, or shows them to the model, it is right; a prompt that lists very many is not.
+        if inputs and (best.template.words or inputs[0] in best.template.input_fields or label.num_distinct > _MAX_OWN_LABELS):
+            return None
+        if not inputs and best.score >= _SURE_SCORE:
+            return None
     return max(texts, key=lambda column: column.mean_words), label
 
 
