@@ -6,7 +6,20 @@ from dataclasses import dataclass, replace
 
 from templates.promptsource.effects import check_order, effects, is_blank, name_drawings, trim, without_effects
 from templates.promptsource.refusal import Refusal
-from templates.promptsource.segments import If, Output, Segment, Segments, Text, Tokens, all_tokens, names_read, source_of, write
+from templates.promptsource.segments import (
+    Assign,
+    For,
+    If,
+    Output,
+    Segment,
+    Segments,
+    Text,
+    Tokens,
+    all_tokens,
+    names_read,
+    source_of,
+    write,
+)
 
 SEPARATOR = "|||"
 # Stands for the separator among choices that a loop or a filter writes, so that no field that holds `|||` can forge one.
@@ -74,7 +87,7 @@ def convert_body(segments: Segments, choices: Choices | None) -> Body:
     Raises:
         Refusal: it has no separator, or several, or one where prompt and target cannot be told apart.
     """
-    writer = _Writer(choices)
+    writer = _Writer(choices, _names_set(segments))
     source = writer.build(name_drawings(segments))
     if writer.shows_choices:
         if choices is None:
@@ -86,6 +99,7 @@ def convert_body(segments: Segments, choices: Choices | None) -> Body:
 @dataclass(slots=True)
 class _Writer:
     choices: Choices | None
+    names_set: set[str]
     label: str | None = None
     shows_choices: bool = False
 
@@ -113,7 +127,7 @@ class _Writer:
             branches.append((condition, (Text(self.build((*written, *body, *after))),) if has_answer else ()))
         hoisted = effects(before)
         self._note_all(hoisted)
-        return _lines(write(hoisted)) + _write_if(If(tuple(branches)))
+        return _lines(hoisted) + _write_if(If(tuple(branches)))
 
     def _pair(self, left: Segments, right: Segments) -> str:
         check_order((*left, *right))
@@ -122,7 +136,7 @@ class _Writer:
         prompt, target = trim(without_effects(left)), trim(without_effects(right))
         if is_blank(target):
             raise Refusal("nothing stands after the '|||'")
-        return _lines(write(hoisted)) + self._tags(prompt, target, _join(left, right))
+        return _lines(hoisted) + self._tags(prompt, target, _join(left, right))
 
     def _tags(self, prompt: Segments, target: Segments, join: str) -> str:
         only = target[0] if len(target) == 1 else None
@@ -133,7 +147,8 @@ class _Writer:
                 self._note(condition or ())
             branches = tuple((condition, (Text(self._tags(prompt, trim(body), join)),)) for condition, body in kept)
             return _write_if(If(branches))
-        if isinstance(only, Output) and self.choices is not None and (label := self.choices.as_label(only.tokens)):
+        label = self.choices.as_label(only.tokens) if isinstance(only, Output) and self.choices is not None else None
+        if label is not None and label not in self.names_set:
             self.label = label
             answer = f"{{{{ {label} | verbalize }}}}"
         else:
@@ -192,5 +207,19 @@ def _split_texts(segments: Segments) -> list[Segments]:
     return [tuple(part) for part in parts]
 
 
-def _lines(text: str) -> str:
-    return text + "\n" if text else ""
+def _lines(segments: Segments) -> str:
+    """Writes effects, each on a line of its own; outside of all tags a line end is nothing."""
+    return "".join(write((segment,)) + "\n" for segment in segments)
+
+
+def _names_set(segments: Segments) -> set[str]:
+    """Returns the names that a template gives values itself."""
+    names: set[str] = set()
+    for segment in segments:
+        if isinstance(segment, Assign):
+            names |= segment.targets
+        elif isinstance(segment, For):
+            names |= names_read(segment.targets) | _names_set(segment.body)
+        elif isinstance(segment, If):
+            names |= {name for _, body in segment.branches for name in _names_set(body)}
+    return names

@@ -74,7 +74,7 @@ def test_templates_are_listed_and_shown_with_their_plan(project: Project) -> Non
     ].items()
     assert prep("templates", "show", "reviews/sentiment").stdout.startswith("---\nname: reviews/sentiment")
     assert prep("templates", "show", "reviews/sentiment", "--plan").stdout == "reviews/sentiment: compiled\n"
-    assert "calls/summary: fallback, because line" in prep("templates", "show", "calls/summary", "--plan").stdout
+    assert "calls/summary: fallback, because the input 'turns'" in prep("templates", "show", "calls/summary", "--plan").stdout
     assert "mine/sentiment: compiled" in prep("templates", "show", project.folder / "mine.jinja", "--plan").stdout
     assert prep("templates", "show", "reviews/sentimnt").returncode == 2
 

@@ -193,6 +193,8 @@ def test_a_label_becomes_the_verbalizers() -> None:
         ("accuracy",),
     )
     assert converted(*TEMPLATES["equal choices"]).template.header.verbalizer == {}
+    drawn = converted("{% set x = [0, 1] | choice %}{{text}} ||| {{ answer_choices[x] }}", "a ||| b").template
+    assert (drawn.header.verbalizer, drawn.label_field) == ({}, None)
 
 
 def test_types_follow_from_use() -> None:
