@@ -125,6 +125,15 @@ def test_a_sentence_that_leaves_no_room_for_the_overlap_comes_without(tiny_model
     assert pieces == ["Yes. No.", longer, "Yes.", longer]
 
 
+def test_what_is_repeated_is_neither_a_whole_piece_nor_a_part_of_a_sentence(tiny_model_dir: Path) -> None:
+    long = "the soup was great and " * 8 + "slow."
+    pieces = chunker(tiny_model_dir, 16, 8).pieces(f"Yes. {long} The bill was wrong. The waiter was slow. The order was great.")
+    assert pieces[0] == "Yes."
+    assert not any(piece.startswith("Yes.") for piece in pieces[1:])
+    inside = [piece for piece in pieces if piece in long]
+    assert said("".join(inside)) in said(long)
+
+
 @pytest.mark.parametrize(
     ("text", "tokens", "is_end"),
     [

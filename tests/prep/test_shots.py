@@ -176,6 +176,15 @@ def test_rows_that_the_template_cannot_show_are_left_out() -> None:
     assert {shot for row in drawn(made.draw(frame)) for shot in row} == set(frame.tail(20)["text"])
 
 
+def test_of_near_duplicates_and_copies_one_is_in_the_pool() -> None:
+    frame = train_rows(30)
+    other_ids = pl.Series("#row_id", [hash_text(one) for one in frame["#row_id"]])
+    near = frame.with_columns(other_ids, pl.col("text") + " indeed")
+    copies = frame.with_columns(pl.col("#row_id") + "-2")
+    assert len(pool(pl.concat([frame, near, copies]))) == 30
+    assert len(pool(pl.concat([frame, copies]).with_columns(label=pl.lit("p")), size=60)) == 30
+
+
 def test_rows_for_which_there_are_too_few_say_so() -> None:
     frame = train_rows(5)
     asked = pool(frame, shots=5).draw(frame)
