@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import polars as pl
@@ -149,10 +149,14 @@ def _looks_like_a_row(header: list[str], rows: list[list[str]]) -> bool:
 
 
 def _lines_with_ends(file: RawFile) -> Iterator[str]:
+    return chain.from_iterable(_block_lines(file))
+
+
+def _block_lines(file: RawFile) -> Iterator[Iterable[str]]:
     for block in file.blocks():
         if block.is_overlong:
             raise UserError("a line is too long for a table", f"{file.path}:{block.first_line}", "Remove that line.")
-        yield from io.StringIO(block.text, newline="\n")  # so that only \n ends a line, and stays as it is
+        yield io.StringIO(block.text, newline="\n")  # so that only \n ends a line, and stays as it is
 
 
 def _check_header(where: str, header: list[str]) -> None:

@@ -4,6 +4,8 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
 from typing import Any, ClassVar
 
 import polars as pl
@@ -116,10 +118,6 @@ class _Batch:
         except RecursionError:
             self._rejected.append(RejectedRow(line, "bad_value", "a value is nested too deeply"))
             return
-        if not all(is_utf8(key) and (text is None or text.isascii() or is_utf8(text)) for key, text in texts.items()):
-            detail = "the row holds half a character (a lone surrogate, or bytes of another encoding)"
-            self._rejected.append(RejectedRow(line, "bad_encoding", detail))
-            return
         num_before = len(self._lines)
         for key, text in texts.items():
             column = self._columns.get(key)
@@ -134,12 +132,30 @@ class _Batch:
                     column.append(None)
 
     def rows(self) -> RawRows:
-        columns = {name: pl.Series(name, values, pl.String) for name, values in self._columns.items() if name != LINE}
+        try:
+            columns = {name: pl.Series(name, values, pl.String) for name, values in self._columns.items() if name != LINE}
+        except UnicodeEncodeError:  # looked for only here: few files hold such a thing, and looking costs each value
+            self._reject_halves()
+            return self.rows()
         return RawRows(pl.DataFrame({LINE: pl.Series(self._lines, dtype=pl.Int64), **columns}), self._rejected)
+
+    def _reject_halves(self) -> None:
+        detail = "the row holds half a character (a lone surrogate, or bytes of another encoding)"
+        is_good = [True] * len(self._lines)
+        for name, values in self._columns.items():
+            for index, text in enumerate(values):
+                if text is not None and not (is_utf8(name) and (text.isascii() or is_utf8(text))):
+                    is_good[index] = False
+        self._rejected += [RejectedRow(line, "bad_encoding", detail) for line in compress(self._lines, map(not_, is_good))]
+        self._rejected.sort(key=lambda row: row.line)
+        self._columns = {name: list(compress(values, is_good)) for name, values in self._columns.items() if is_utf8(name)}
+        self._lines = list(compress(self._lines, is_good))
 
 
 def to_text(value: Any) -> str | None:
     """Returns a raw value as a column holds it: text as it is, None as null, all else as compact JSON."""
     if value is None or isinstance(value, str):
         return value
+    if value.__class__ is int:
+        return str(value)
     return _COMPACT.encode(value)
