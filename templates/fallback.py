@@ -39,7 +39,7 @@ RENDERED_SCHEMA = pl.Schema(
 )
 # Starting a process takes as long as rendering about this many rows.
 _MIN_ROWS = 2_000
-_MAX_BATCH_ROWS = 2_000
+_MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 200, 2_000
 _MAX_BATCH_BYTES = 16 << 20
 # The sandbox bounds each row's work to about a second; this is for what it might not foresee.
 _SECONDS_A_BATCH = 30.0
@@ -221,10 +221,11 @@ class JinjaPool:
         Raises:
             UserError: as `submit`.
         """
-        if rows.height <= _MIN_ROWS and self._threads is None:
+        if rows.is_empty() or (rows.height <= _MIN_ROWS and self._threads is None):
             return self.submit(index, rows).result()
         per_row = max(1, int(rows.estimated_size()) // rows.height)
-        size = max(1, min(_MAX_BATCH_ROWS, _MAX_BATCH_BYTES // per_row))
+        shared = max(_MIN_BATCH_ROWS, -(-rows.height // (2 * self._num_workers)))  # so that all have work, and finish about together
+        size = max(1, min(_MAX_BATCH_ROWS, shared, _MAX_BATCH_BYTES // per_row))
         return pl.concat(self.map(index, rows.iter_slices(size)))
 
     def _start(self) -> ThreadPoolExecutor:

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 import polars as pl
 from jinja2 import nodes
 
-from templates.compile import filters
-from templates.compile.expressions import visit, visit_any
+from templates.compile import (
+    expressions,  # noqa: F401 (registers what it compiles)
+    filters,
+)
+from templates.compile.dispatch import visit, visit_any
 from templates.compile.state import State
 from templates.compile.text import Branch, Text
 from templates.compile.values import Kind, Size, Value, choose, text_value, together

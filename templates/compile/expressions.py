@@ -7,7 +7,11 @@ import polars as pl
 from jinja2 import nodes
 
 from templates import limits
-from templates.compile import comparisons, filters, items  # the first registers what it compiles
+from templates.compile import (
+    comparisons,  # noqa: F401 (registers what it compiles)
+    filters,
+    items,
+)
 from templates.compile.dispatch import compiles, each, visit, visit_any
 from templates.compile.state import State
 from templates.compile.values import (
@@ -24,8 +28,6 @@ from templates.compile.values import (
     together,
 )
 from templates.sandbox import COMPARED, PLAIN, SLICED
-
-__all__ = ["comparisons", "visit", "visit_any"]
 
 
 @compiles(nodes.Const)

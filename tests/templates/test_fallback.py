@@ -111,6 +111,7 @@ def test_a_pool_gives_the_same_whatever_the_number_of_processes(template: Templa
     with JinjaPool([other, template], num_workers) as pool:
         assert pool.render(1, rows).equals(render_frame(template, rows))
         assert num_children() >= num_workers
+        assert pool.render(1, rows.clear()).is_empty()
         batches = list(pool.map(0, rows.iter_slices(100)))
     assert [batch.height for batch in batches] == [100] * (NUM_ROWS // 100)
     assert pl.concat(batches).equals(render_frame(other, rows))
