@@ -143,8 +143,9 @@ class Column:
 
     @property
     def _names_people(self) -> bool:
-        found = sum(any(one.kind != "URL" for one in find_pii(value)) for value in self._some)
-        return self.mean_words <= 6 and found > len(self._some) / 2
+        if self.mean_words > 6:  # a text that quotes an address is no column of addresses
+            return False
+        return sum(any(one.kind != "URL" for one in find_pii(value)) for value in self._some) > len(self._some) / 2
 
 
 def look_at(frame: pl.DataFrame, names: Sequence[str]) -> list[Column]:

@@ -143,9 +143,11 @@ def new_sample(new: NewRows, dataset: Dataset, inputs: Inputs) -> Sample:
     label_column = _label_column(new, dataset, inputs, columns)
     mapping = dataset.manifest.config.get("labels") or {}
     texts = (_join(row) for row in frame.select(text_columns).iter_rows())
-    labels: Iterable[str | None] = [None] * frame.height
+    labels: list[str | None] = [None] * frame.height
     if label_column is not None:
-        labels = (mapping.get(value, value) if value else None for value in frame[label_column].cast(pl.String))
+        given = [mapping.get(value, value) if value else None for value in frame[label_column].cast(pl.String)]
+        # A column that happens to have the name and none of the labels is another one, unless somebody said that it is not.
+        labels = given if new.label is not None or set(inputs.keys).intersection(given) else labels
     places = (f"{source}:{line}" for source, line in frame.select(SOURCE, LINE).iter_rows())
     return _distinct(texts, labels, places, num_rows)
 
@@ -156,7 +158,7 @@ def _read(new: NewRows, dataset: Dataset) -> tuple[pl.DataFrame, int]:
     sources: list[dict[str, Any]] = dataset.manifest.config["sources"]
     # A file of the same kind as the dataset's own is read as that one was.
     alike: dict[str, Any] = next((one for one in sources if Path(one["path"]).suffixes == path.suffixes), {})
-    options = {key: alike[key] for key in _SAME_KIND if alike.get(key)}
+    options = {key: alike[key] for key in _SAME_KIND if alike.get(key) and alike[key] != SourceConfig.model_fields[key].default}
     source = SourceConfig.model_validate({**options, "path": str(path), "format": new.format, "name": new.path.name})
     frame = pl.DataFrame()
     num_rows = 0

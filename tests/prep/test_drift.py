@@ -149,6 +149,8 @@ def test_columns_are_found_by_the_mapping_the_name_or_the_chat(project: Project)
     raw = drift(project.out, NewRows(new_rows(project, [{"Review": text, "Liked": "1"} for text in texts])))
     assert (raw.fields, raw.new.labels[:2], sizes(raw)["labels"]) == (["text"], ["positive", "positive"], "medium")
     assert {one.name for one in raw.labels} == {"negative", "positive"}
+    other = drift(project.out, NewRows(new_rows(project, [{"Review": text, "label": "checked"} for text in texts])))
+    assert not other.labels
     named = drift(project.out, NewRows(new_rows(project, [{"text": text, "other": "x"} for text in texts])))
     assert sorted(named.new.texts) == sorted(raw.new.texts) and not named.labels
     chats = [{"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "Noted."}]} for text in texts]
@@ -267,3 +269,18 @@ def test_a_language_is_guessed_or_unknown(text: str, language: str) -> None:
 def test_the_common_language_leaves_out_what_cannot_be_told() -> None:
     assert guess_common_language(["The soup is on the table.", "ok", "Das ist nicht die Suppe.", "It is what it is."]) == ("en", 2 / 3)
     assert guess_common_language(["ok"]) == ("unknown", 0.0)
+
+
+def test_a_file_of_the_kind_of_the_dataset_is_read_as_that_was(tmp_path: Path) -> None:
+    def table(texts: list[str]) -> str:
+        return "".join(f"{number % 2}|{text}\n" for number, text in enumerate(texts))
+
+    project = make_project(
+        tmp_path,
+        sources=[{"path": "rows.csv", "columns": ["liked", "text"], "delimiter": "|", "fields": {"label": "liked"}}],
+        labels={"0": "negative", "1": "positive"},
+    )
+    project.write("rows.csv", table(reviews(60, 1)))
+    project.build()
+    new = drift(project.out, NewRows(project.write("new.csv", table(reviews(60, 2)))))
+    assert len(new.new.texts) == 60 and {one.name for one in new.labels} == {"negative", "positive"}
