@@ -25,9 +25,9 @@ def say(**changes: Any) -> dict[str, Any]:
         (
             {"d/a.bin": "x"},
             say(sources=[{"path": "d"}]),
-            r"sources\.0: the source 'd' is not there\. Put files there that end in one of: \.csv",
+            r"sources\.0: the source 'd' is not there\. Put files there that end in one of: \.arrow, \.csv",
         ),
-        ({"a.xyz": "x"}, say(sources=[{"path": "a.xyz"}]), r"sources\.0: cannot tell the format of 'a\.xyz'.* Name it: 'format:'"),
+        ({"a.xyz": "x"}, say(sources=[{"path": "a.xyz"}]), r"sources\.0\.format: cannot tell the format of 'a\.xyz'.* Name it: 'format:'"),
         (
             {},
             say(sources=[{"path": "rows.jsonl", "format": "jsnl"}]),
@@ -74,7 +74,7 @@ def say(**changes: Any) -> dict[str, Any]:
         (
             {"rows.json": b'[{"text": "\xe9"}]'},
             say(sources=[{"path": "rows.json"}]),
-            r"rows\.json:1: the file is not utf-8\. Set 'encoding:'",
+            r"Dropped: 1 bad_encoding\. The first, rows\.json:1: .*bytes of another encoding",
         ),
         (
             {"fixes.jsonl": '{"op": "zap", "reason": "r"}\n{"op": "add", "after": {"a": 1}, "reason": "r"}\n'},

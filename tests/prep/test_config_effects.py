@@ -11,7 +11,7 @@ from prep.config import BuildConfig, load_build_config, load_section
 from prep.formats import find_files
 from prep.lint.run import LintOptions, lint
 from prep.rows import META_COLUMNS, read_rows
-from tests.prep.helpers import Project, make_project, reviews
+from tests.prep.helpers import TEMPLATE, Project, make_project, reviews
 
 ROWS = [{"id": index, "who": f"C{index % 7}", **row} for index, row in enumerate([*reviews(60), reviews(1)[0]])]
 
@@ -88,6 +88,36 @@ def with_uneven_labels(project: Project) -> None:
     project.write_rows([{**row, "label": "negative" if index % 9 else "positive"} for index, row in enumerate(ROWS)])
 
 
+def with_days(project: Project) -> None:
+    rows = [{**row, "day": f"2024-01-{index % 31 + 1:02}", "updated": f"2024-02-{index * 7 % 28 + 1:02}"} for index, row in enumerate(ROWS)]
+    project.write_rows(rows)
+
+
+def with_second_file(project: Project) -> None:
+    project.write_rows(reviews(60, 500), "b.jsonl")
+
+
+def both(**changes: Any) -> dict[str, Any]:
+    return {"sources": [{"path": "rows.jsonl", "weight": 1}, {"path": "b.jsonl", "weight": 1, **changes}]}
+
+
+def two_templates(**changes: Any) -> dict[str, Any]:
+    return {"templates": [{"path": "mine.jinja", **changes}, {"path": "other.jinja"}]}
+
+
+def with_two_languages(project: Project) -> None:
+    words = "verbalizer: {negative: {en: bad, zh: 坏}, positive: {en: good, zh: 好}}\nlanguage: en"
+    project.write("mine.jinja", TEMPLATE.replace("verbalizer: {negative: bad, positive: good}", words))
+
+
+def with_shots(project: Project) -> None:
+    shown = "{% for shot in shots %}{{ shot.text }}\n{% endfor %}Review:"
+    project.write("mine.jinja", TEMPLATE.replace("task: sentiment", "shots: 2").replace("Review:", shown))
+    project.write_rows(
+        [{**row, "text": f"{row['text']} {index * 7919} {index * 104729} {index * 1299709}"} for index, row in enumerate(ROWS)]
+    )
+
+
 def nothing(project: Project) -> None:
     """Needs no more than the project has."""
 
@@ -120,13 +150,22 @@ EFFECTS: dict[str, Case] = {
     "sources.turns.order": (with_transcripts, turns(), turns(order="addressed"), rows),
     "sources.turns.roles": (with_transcripts, turns(), turns(roles={"A": "user"}), rows),
     "sources.turns.join": (with_transcripts, turns(), turns(join=False), rows),
+    "sources.weight": (with_second_file, both(), both(weight=0.1), files),
     "templates.name": (nothing, {}, {"templates": [{"name": "general/text"}]}, files),
     "templates.path": (with_other_template, {}, {"templates": [{"path": "other.jinja"}]}, files),
+    "templates.weight": (with_other_template, two_templates(), two_templates(weight=3), files),
+    "templates.language": (with_two_languages, {}, {"templates": [{"path": "mine.jinja", "language": "zh"}]}, files),
+    "templates.shots": (with_shots, {}, {"templates": [{"path": "mine.jinja", "shots": 1}]}, files),
     "labels": (with_raw_labels, {}, {"labels": {"1": "positive"}}, files),
     "split.train": (nothing, {}, {"split": {"train": 0.5, "validation": 0.1, "test": 0.4}}, files),
     "split.validation": (nothing, {}, {"split": {"validation": 0.2, "test": 0.0}}, files),
     "split.test": (nothing, {"split": {"train": 0.8, "validation": 0.2, "test": 0.0}}, {}, files),
     "split.seed": (nothing, {}, {"split": {"seed": 3}}, files),
+    "split.by": (with_days, {}, {"split": {"by": "time", "column": "day"}}, files),
+    "split.column": (with_days, {"split": {"by": "time", "column": "day"}}, {"split": {"by": "time", "column": "updated"}}, files),
+    "resample.by": (with_uneven_labels, {"resample": {"by": "who"}}, {"resample": {"by": "label"}}, files),
+    "resample.to": (with_uneven_labels, {"resample": {"by": "label"}}, {"resample": {"by": "label", "to": {"positive": 0.3}}}, files),
+    "resample.how": (with_uneven_labels, {"resample": {"by": "label"}}, {"resample": {"by": "label", "how": "over"}}, files),
     "dedup.exact": (nothing, {}, {"dedup": {"exact": True}}, files),
     "dedup.near": (with_near_rows, {}, {"dedup": {"near": 0.8}}, files),
     "outputs": (nothing, {}, {"outputs": ["chat"]}, files),
@@ -161,6 +200,17 @@ def test_the_model_changes_what_the_token_rules_see(tmp_path: Path, tiny_model_d
     assert lint(project.out, options=LintOptions()).skipped != without
 
 
+@pytest.mark.parametrize(("without", "given"), [({"tokens": 160}, {"tokens": 60}), ({"tokens": 160}, {"tokens": 160, "overlap": 70})])
+def test_how_a_field_is_cut_changes_the_pieces(tmp_path: Path, tiny_model_dir: Path, without: Any, given: Any) -> None:
+    long = " ".join(f"The guest at table {number} was pleased." for number in range(20))
+    project = make_project(tmp_path, [{"text": long, "id": "x"}], model=str(tiny_model_dir), templates=[{"name": "general/text"}])
+    seen = []
+    for chunk in ({"field": "text", **without}, {"field": "text", **given}, {"field": "id", **given}):
+        project.configure(model=str(tiny_model_dir), templates=[{"name": "general/text"}], chunk=chunk)
+        seen.append(files(project)["completion/train.jsonl"])
+    assert len(set(seen)) == 3
+
+
 class Section(BaseModel):
     number: int = 0
 
@@ -187,4 +237,4 @@ def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:
 
 
 def test_no_field_is_without_a_test_of_its_effect() -> None:
-    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, "model"}
+    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, "model", "chunk.field", "chunk.tokens", "chunk.overlap"}
