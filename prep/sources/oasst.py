@@ -19,6 +19,7 @@ class Oasst(Shape):
     """
 
     name = "oasst"
+    group = "message_tree_id"  # so that a tree's conversation and its preference pairs, in two sources, stay in one split
 
     def fits(self, record: dict[str, str | None]) -> int:
         """Looks for messages with parents, or a tree with replies."""

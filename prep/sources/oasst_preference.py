@@ -18,7 +18,6 @@ class OasstPreference(Oasst):
     """
 
     name = "oasst-preference"
-    group = "message_tree_id"
 
     def convert(self, batches: Iterator[RawRows], file: RawFile) -> Iterator[RawRows]:
         """Pairs the answers."""

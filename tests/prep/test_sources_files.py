@@ -168,6 +168,8 @@ def test_a_large_table_is_read_in_batches_that_lose_nothing(tmp_path: Path, monk
     assert [reason for _, reason in rejected] == ["ragged", "bad_quotes"] * 5
     numbers = [2 + index + sum(1 for other in range(index) if other % 5) for index in range(0, 50, 5)]
     assert [line for line, _ in rejected] == numbers
+    good = read_rows(files_of(tmp_path, path="a.csv")).frame["#line"].to_list()
+    assert good == [2 + index + sum(1 for other in range(index) if other % 5) for index in range(50) if index % 5]
 
 
 TEXT = "one\ntwo\n\n \nthree\n\n\n"

@@ -313,10 +313,16 @@ def test_ranked_replies_are_preference_pairs(tmp_path: Path) -> None:
     assert "2 preference pairs. 2 answers have no other" in notices[0]
 
 
-def test_pairs_of_a_tree_are_one_group_unless_the_config_says_otherwise(tmp_path: Path) -> None:
+def test_what_comes_of_a_tree_is_one_group_unless_the_config_says_otherwise(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(one) + "\n" for one in TREES), encoding="utf-8")
-    for group, expected in ((None, {"a"}), ("rejected_id", {"a1", "a5"})):
-        files = find_files((SourceConfig(path="a.jsonl", format="oasst-preference", group=group),), tmp_path, "mine.yaml")
+    for name, group, expected in (
+        ("oasst-preference", None, {"a"}),
+        ("oasst-preference", "rejected_id", {"a1", "a5"}),
+        ("oasst", None, {"a"}),
+        ("auto", None, {"a"}),
+        ("auto", "lang", {"en"}),
+    ):
+        files = find_files((SourceConfig(path="a.jsonl", format=name, group=group),), tmp_path, "mine.yaml")
         assert {value for batch in iter_rows(files) for value in batch.frame["#group"]} == expected
 
 
