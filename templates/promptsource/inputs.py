@@ -57,9 +57,8 @@ def _use(parent: nodes.Node, name: nodes.Name, place: str) -> str:
     """Says what one use of a name tells of its type: `dict`, `list`, `str`, `json` (a number, flag or list), `written` or nothing."""
     found = "json"
     if isinstance(parent, nodes.Getattr):
-        found = "str" if parent.attr in _STRING_METHODS else "list" if parent.attr == "index" else "dict"
-        if parent.attr.isdecimal():  # `options.0`
-            found = "list"
+        # Texts and lists both have an `index`.
+        found = "str" if parent.attr in _STRING_METHODS else "json" if parent.attr in {"index", "count"} else "dict"
     elif isinstance(parent, nodes.Getitem) and place == "node":
         key = parent.arg.value if isinstance(parent.arg, nodes.Const) else None
         found = "dict" if isinstance(key, str) else "json"

@@ -21,7 +21,7 @@ _PIPE = "3ed2dface8203c4c9dfb1a5dc58e41e0"
 ROWS = [
     {"text": " Good soup ||| bad bill\n", "label": 0, "options": ["a", "b c", "d"], "answer": "B", "data": {"k": ["x", "y"]}, "other": "o"},
     {"text": "", "label": 1, "options": ["É", '"', "'"], "answer": "C", "data": {"k": ["z"]}, "other": "{{ text }}"},
-    {"text": "two\nlines", "label": 2, "options": ["1", "2", "3"], "answer": "A", "data": {"k": ["y", "y", "x"]}, "other": "1e5"},
+    {"text": "two\nlines", "label": 2, "options": ["1", "2", "3"], "answer": "A", "data": {"k": ["y", "y", "x"]}, "other": "plain"},
 ]
 # name -> (jinja, answer_choices)
 TEMPLATES: dict[str, tuple[str, str | None]] = {
@@ -64,6 +64,7 @@ TEMPLATES: dict[str, tuple[str, str | None]] = {
         "{{ text | trim | replace('soup', 'bread') }} {{ data.k | most_frequent | join }} ||| {{ options | map('upper') | list | last }}",
         None,
     ),
+    "index of a text and of a list": ("{{answer[answer.index(answer):]}} ||| {{options[options.index(options[1])]}}", None),
     "zip": ("{% for a, b in zip(['A', 'B', 'C'], options) %}{{a}}: {{b}}\n{% endfor %}{{text}} ||| {{ data['k'][0] }}", None),
     "minus": ("  {%- if label >= 0 -%}  {{- text -}}  {%- endif -%}  ||| {{other}}", None),
     "comment and raw text": ("{# why #}{{text}} {{ '{{braces}}' }} % ||| <b>{{other}}</b>", None),
@@ -202,6 +203,12 @@ def test_types_follow_from_use() -> None:
     source += " ||| {{ h[0] }}"
     types = {"a": "str", "b": "json", "c": "dict", "d": "list", "e": "str", "f": "json", "g": "str", "h": "json"}
     assert converted(source).template.header.inputs == types
+
+
+def test_a_text_that_is_json_is_read_as_such_where_its_use_leaves_open_what_it_is() -> None:
+    template = converted("{{ a[:2] }} ||| {{ b }}").template
+    for raw, rendered in (("[1, 2, 3]", "[1, 2]"), ("abc", "ab"), ('"quoted"', '"q')):
+        assert (template.render({"a": raw, "b": "1e5"}).prompt, template.render({"a": raw, "b": "1e5"}).target) == (rendered, " 1e5")
 
 
 def test_the_join_is_one_space_or_one_line_end() -> None:
