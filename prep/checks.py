@@ -107,6 +107,8 @@ def check_fields(columns: list[str], templates: list[Template], config: BuildCon
                 errors.append(
                     UserError(f"template '{template.name}' needs the field '{name}', but the rows have {has}", where, remedy.strip())
                 )
+    if config.chunk is not None:
+        errors += _check_chunked(config.chunk.field, templates, where)
     for key, name in _named_fields(config):
         if name not in columns:
             errors.append(UserError(f"no row has the field '{name}'", f"{where}: {key}", did_you_mean(name, columns)))
@@ -130,3 +132,13 @@ def _named_fields(config: BuildConfig) -> list[tuple[str, str]]:
         ("chunk.field", config.chunk.field if config.chunk else None),
     ]
     return [(key, name) for key, name in named if name is not None]
+
+
+def _check_chunked(field: str, templates: list[Template], where: str) -> list[UserError]:
+    """Refuses to cut a field that is more than text: half of a list is none."""
+    kinds = {template.name: template.header.inputs.get(field) for template in templates}
+    return [
+        UserError(f"template '{name}' takes '{field}' as {kind}, which cannot be cut", f"{where}: chunk.field", "Name a field of type str.")
+        for name, kind in kinds.items()
+        if kind not in {None, "str"}
+    ]

@@ -49,6 +49,19 @@ def assign_splits(frame: pl.DataFrame, config: SplitConfig, input_fields: list[s
     )
 
 
+def smallest_difference(num_rows: int, disagreement: float = 0.2) -> float:
+    """Returns the smallest true difference in accuracy between two models that so many rows show in 80 of 100 cases, at 95% confidence.
+
+    For models scored on the same rows: (1.96 + 0.84) times the standard error of the paired difference (Miller 2024, "Adding Error Bars
+    to Evals", 5), whose variance is about the share of rows on which just one of the two is right, over the number of rows.
+
+    Args:
+        num_rows: rows of the split.
+        disagreement: that share; 0.2 is usual for a base and a tuned model.
+    """
+    return min(1.0, 2.8 * (disagreement / num_rows) ** 0.5) if num_rows else 1.0
+
+
 def split_counts(splits: pl.Series) -> dict[str, int]:
     """Returns the number of examples in each split, empty ones included."""
     counts = dict(splits.value_counts().iter_rows())

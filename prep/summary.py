@@ -1,10 +1,26 @@
 """What a build did, for people."""
 
+from collections.abc import Mapping
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from loopwright.console import console, notice
 from prep.build import BuildResult
+from prep.split import smallest_difference
+
+# Below this, fewer than about 1 in 16 changed answers would go unseen: no reason to worry people.
+_WORTH_SAYING = 0.06
+
+
+def small_split_warning(splits: Mapping[str, int]) -> str | None:
+    """Returns what a small split for evaluation cannot show; None where it is large enough, or there is none."""
+    name = "test" if splits.get("test") else "validation"
+    num_rows = splits.get(name, 0)
+    smallest = smallest_difference(num_rows)
+    if not num_rows or smallest < _WORTH_SAYING:
+        return None
+    return f"{name} has {num_rows:,} examples: two models that differ by less than about {smallest:.2f} in accuracy look alike on it"
 
 
 def print_build(result: BuildResult) -> None:
@@ -23,6 +39,8 @@ def print_build(result: BuildResult) -> None:
         notice(f"  dropped {count:,}: {reason}")
     if manifest.rows.dropped:
         notice(f"  each row that was dropped, and why: {result.out / 'dropped.jsonl'}")
+    if (warning := small_split_warning(manifest.splits)) is not None:
+        notice(f"  {warning}")
     for template, reasons in result.not_rendered.items():
         for reason, count in reasons.items():
             notice(f"  {template} could not render {count:,} rows that other templates did: {reason}")

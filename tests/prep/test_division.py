@@ -15,7 +15,9 @@ from loopwright.errors import UserError
 from prep.config import SplitConfig
 from prep.dates import cut_times, parse_time
 from prep.lock import build_lock
+from prep.split import smallest_difference
 from prep.store import RowStore
+from prep.summary import small_split_warning
 from tests.prep.helpers import Project, contents, make_project, reviews
 
 OTHER = """---
@@ -302,3 +304,22 @@ def test_a_long_field_becomes_pieces_with_ids_of_their_own(tmp_path: Path, tiny_
     assert [row["id"].rsplit("/", 1)[1] for row in pieces] == [str(number) for number in range(len(pieces))]
     assert len({row["split"] for row in pieces}) == 1
     assert " ".join(row["text"] for row in pieces) == long
+
+
+def test_a_field_that_is_no_text_is_not_cut(tmp_path: Path, tiny_model_dir: Path) -> None:
+    project = make_project(
+        tmp_path,
+        [{"turns": [{"speaker": "customer", "text": "Hello."}]}],
+        templates=[{"name": "calls/next_turn"}],
+        model=str(tiny_model_dir),
+        chunk={"field": "turns", "tokens": 60},
+    )
+    with pytest.raises(UserError, match=r"chunk\.field: template 'calls/next_turn' takes 'turns' as turns, which cannot be cut"):
+        project.build()
+
+
+@pytest.mark.parametrize(("num_rows", "smallest"), [(0, 1.0), (100, 0.125), (10_000, 0.0125)])
+def test_a_small_split_shows_large_differences_only(num_rows: int, smallest: float) -> None:
+    assert smallest_difference(num_rows) == pytest.approx(smallest, abs=0.0005)
+    warning = small_split_warning({"train": 9, "validation": 0, "test": num_rows})
+    assert (warning is not None) == (num_rows == 100)
