@@ -113,6 +113,15 @@ def test_a_fix_counts_before_a_template_and_a_template_before_a_split(pair: Pair
     assert sum(found["moved"].values()) > 5
 
 
+def test_a_row_with_several_examples_has_the_first_cause_of_any(tmp_path: Path) -> None:
+    plain = "---\nname: mine/plain\ninputs: {text: str}\n---\n{% text %}{{ text }}{% endtext %}\n"
+    (tmp_path / "plain.jinja").write_text(plain)
+    pair = Pair(tmp_path, templates=[{"path": "plain.jinja"}, {"path": "mine.jinja"}])
+    (tmp_path / "plain.jinja").write_text(plain.replace("{{ text }}", "Review: {{ text }}"))
+    pair.fix({"op": "relabel", "row_id": pair.ids[2], "before": {"label": "negative"}, "after": {"label": "positive"}})
+    assert causes(pair.compare()) == {"fix": 1, "template": 39}
+
+
 def test_a_template_that_comes_or_goes_changes_the_rows_and_removes_none(pair: Pair) -> None:
     pair.project.configure(templates=[{"path": "mine.jinja"}, {"name": "general/text"}])
     found = pair.compare()

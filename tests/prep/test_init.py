@@ -226,3 +226,12 @@ def test_what_fits_too_is_offered_and_a_transcript_too(tmp_path: Path) -> None:
     written = write_config(start(tmp_path, "data.jsonl", content))
     text = written.path.read_text(encoding="utf-8")
     assert "# turns: {field: dialogue}" in text and "# fits too" in text
+
+
+def test_what_the_file_is_called_tells_its_subject(tmp_path: Path) -> None:
+    content = rows(30, text=sentence, reply=lambda n: f"We are sorry about day {n}, please come again.")
+    config, _, _ = guess(tmp_path, content, "restaurant_reviews.jsonl")
+    assert config.templates[0].name == "reviews/reply"
+    (tmp_path / "other").mkdir()
+    config, _, _ = guess(tmp_path / "other", content, "data.jsonl")
+    assert config.templates[0].name == "general/reply"
