@@ -291,6 +291,25 @@ def test_a_parquet_value_that_has_no_text_rejects_its_row(tmp_path: Path) -> Non
     assert raw.frame["a"].to_list() == [None]
 
 
+def test_a_value_of_bytes_rejects_its_own_row_and_no_other(tmp_path: Path) -> None:
+    inner = pl.Series("b", [{"c": None}, {"c": b"x"}, {"c": None}, None], dtype=pl.Struct({"c": pl.Binary}))
+    pl.DataFrame([pl.Series("a", [None, None, b"y", None], dtype=pl.Binary), inner, pl.Series("n", [1, 2, 3, 4])]).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    raw = rows_of(tmp_path / "a.parquet")
+    assert raw.frame.rows() == [(1, None, '{"c":null}', "1"), (4, None, None, "4")]
+    assert [(row.line, row.detail) for row in raw.rejected] == [
+        (2, "'b' holds bytes, which has no text"),
+        (3, "'a' holds bytes, which have no text"),
+    ]
+
+
+def test_dates_and_prices_within_lists_are_text(tmp_path: Path) -> None:
+    values = [[{"day": datetime.date(2024, 1, 31), "price": Decimal("1.50"), "real": 0.5}]]
+    pl.DataFrame({"a": values}).write_parquet(tmp_path / "a.parquet")
+    assert rows_of(tmp_path / "a.parquet").frame["a"].to_list() == ['[{"day":"2024-01-31","price":"1.50","real":0.5}]']
+
+
 def test_what_is_no_parquet_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(UserError, match="not a readable Parquet file"):

@@ -12,7 +12,7 @@ import pytest
 
 from loopwright.errors import UserError, UserErrors
 from prep.formats import SourceFile, find_files
-from prep.rows import META_COLUMNS, read_rows
+from prep.rows import META_COLUMNS, iter_rows, read_rows
 from prep.source_config import SourceConfig
 
 
@@ -48,6 +48,11 @@ def test_a_file_without_an_ending_is_known_by_its_content(tmp_path: Path, conten
     assert files_of(tmp_path, path="data")[0].format.name == name
     assert f"'data' is read as {name}, by its content. Name another with 'format:'." in read(tmp_path, path="data")[2][0]
     assert not read(tmp_path, path="data", format=name)[2]
+
+
+def test_a_line_that_the_look_cuts_says_nothing_of_the_format(tmp_path: Path) -> None:
+    write(tmp_path, data="first,second,third\n" * 10_000)
+    assert files_of(tmp_path, path="data")[0].format.name == "csv"
 
 
 def test_binary_files_without_an_ending_are_known_too(tmp_path: Path) -> None:
@@ -168,6 +173,7 @@ def test_a_large_table_is_read_in_batches_that_lose_nothing(tmp_path: Path, monk
     assert [reason for _, reason in rejected] == ["ragged", "bad_quotes"] * 5
     numbers = [2 + index + sum(1 for other in range(index) if other % 5) for index in range(0, 50, 5)]
     assert [line for line, _ in rejected] == numbers
+    assert max(batch.frame.height for batch in iter_rows(files_of(tmp_path, path="a.csv"))) == 3
     good = read_rows(files_of(tmp_path, path="a.csv")).frame["#line"].to_list()
     assert good == [2 + index + sum(1 for other in range(index) if other % 5) for index in range(50) if index % 5]
 
