@@ -124,7 +124,7 @@ def test_a_packed_file_that_is_damaged_is_refused(tmp_path: Path, suffix: str, d
 
 @pytest.mark.parametrize("suffix", PACK)
 def test_a_bomb_is_refused_long_before_it_has_gone_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    monkeypatch.setattr(raw_file, "_EXPANSION_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr("prep.unpack._EXPANSION_FREE_BYTES", 1 << 20)
     file = file_of(tmp_path / f"a.txt{suffix}", PACK[suffix](b"\n" * (64 << 20)))
     with pytest.raises(UserError, match="unpacks to more than 200 times its size"):
         lines(file)
