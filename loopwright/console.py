@@ -102,6 +102,9 @@ def run_app(app: Callable[[], Any]) -> None:
     # two to four times as long. A short spin keeps nine tenths of the speed on an idle machine. Measured in benchmarks/README.md.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # Read when Polars is first imported. Its allocator gives memory back after a tenth of a second, only to ask for it again: held for ten
+    # seconds, a build of a million rows takes half of the page faults.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000,muzzy_decay_ms:10000")
     try:
         app()
     except UserError as error:

@@ -99,7 +99,7 @@ def check_fields(columns: list[str], templates: list[Template], config: BuildCon
     """
     errors = []
     for template in templates:
-        for name in template.header.inputs:
+        for name in template.required_fields:
             if name not in columns:
                 raw = did_you_mean(name, columns)
                 remedy = f"Map it under sources.0.fields, for example 'fields: {{{name}: {columns[0]}}}'. {raw if len(columns) > 1 else ''}"

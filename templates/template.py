@@ -209,6 +209,8 @@ class Template:
             return self.environment.from_string(self.tree)
         except TemplateSyntaxError as error:  # an unknown filter, for example
             raise UserError(f"the template does not compile: {error.message}", self.at(error.lineno), "Mend that line.") from error
+        except TemplateError as error:  # a constant that fails already, such as (0)[0]
+            raise UserError(f"the template does not compile: {error}", self.location, "Mend that expression.") from error
         except (SyntaxError, RecursionError, MemoryError) as error:  # Python's own compiler has had enough
             raise UserError("the template is nested too deeply", self.location, "Make it simpler.") from error
 
@@ -259,7 +261,7 @@ class Template:
         fresh_budget()
         try:
             rest = self._compiled.render({"mask": self.header.mask, **values, STATE: state})
-        except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError, AttributeError) as error:
+        except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError, AttributeError, AssertionError) as error:
             cause = f"rendering fails: {'it calls itself too deeply' if isinstance(error, RecursionError) else str(error).rstrip('.')}"
             raise RenderError(cause, f"template '{self.name}'", "Mend the template or the row.") from error
         if rest.strip():

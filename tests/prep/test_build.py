@@ -324,7 +324,7 @@ def test_the_kind_says_what_a_row_really_has(tmp_path: Path) -> None:
         "{% endtarget %}", "{% endtarget %}{% endif %}"
     )
     project.write("mine.jinja", source)
-    result = project.build()
+    project.build()
     assert {(row["label"], row["kind"]) for row in project.examples()} == {(0, "chat"), (1, "chat+verbalizer")}
 
 

@@ -253,3 +253,14 @@ def test_any_edit_of_the_file_changes_the_hash() -> None:
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Any) -> None:
     with pytest.raises(UserError, match="the template does not exist"):
         load_template(tmp_path / "none.jinja")
+
+
+def test_a_constant_that_fails_while_compiling_is_refused_with_its_file() -> None:
+    with pytest.raises(UserError, match="does not compile"):
+        make_template("{% text %}{{ (0)[0] or text }}{% endtext %}")
+
+
+def test_what_a_filter_asserts_fails_the_row_and_not_the_program() -> None:
+    template = make_template("{% text %}{{ text | truncate(1) }}{% endtext %}")
+    with pytest.raises(RenderError):
+        template.render({"text": "abcdef"})
