@@ -23,14 +23,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout a
 @templates_app.command("list")
 def list_templates(as_json: Json = False) -> None:
     """List the library's templates."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from templates.library import library_overview, library_template, template_names
 
     if as_json:
         print_json(library_overview())
         return
-    table = Table("name", "forms", "inputs", "what it does")
+    # The name is what one copies from here.
+    table = Table(Column("name", no_wrap=True), "forms", "inputs", "what it does")
     for one in map(library_template, template_names()):
         table.add_row(one.name, ", ".join(one.kinds), ", ".join(one.header.inputs), one.header.description)
     print_view(table)
