@@ -1,15 +1,18 @@
 """Killed, or on a full disk: a dataset is there whole, or as it was."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from loopwright.errors import UserError
+from loopwright.hashing import hash_file
 from prep.dataset import Dataset
 from tests.prep.helpers import contents, make_project, reviews
 
@@ -48,6 +51,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from loopwright.errors import UserError
+from loopwright.hashing import hash_file
 from prep.build import build
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
@@ -95,3 +99,30 @@ def test_a_full_disk_leaves_the_old_dataset_and_nothing_else(tmp_path: Path) -> 
         assert contents(disk) == old
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_random_moments_nothing_is_lost(tmp_path: Path) -> None:
+    project = make_project(tmp_path, reviews(20), dedup={"exact": True})
+    project.build()
+    chooser = random.Random(17)
+    sizes = (40_000, 40_001)  # so that each build has something to do
+    longest = 1.0
+    for number in range(50):
+        old = contents(project.out)
+        project.write_rows(reviews(sizes[number % 2]))
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(project.config), str(project.out)], stdout=subprocess.PIPE, cwd=ROOT)
+        assert process.stdout is not None
+        process.stdout.readline()
+        started = time.perf_counter()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(chooser.uniform(0, longest))
+            longest = time.perf_counter() - started  # it came through: kill the next ones within its time
+        process.kill()
+        process.communicate()
+        now, manifest = contents(project.out), Dataset.open(project.out).manifest
+        assert now == old or manifest.rows.read == sizes[number % 2]
+        for name, sha256 in manifest.files.items():
+            assert hash_file(project.out / name) == sha256 or name == "build.log"
+    project.build()
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
