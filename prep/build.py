@@ -45,6 +45,7 @@ class BuildResult:
         seconds: time that it took.
         peak_memory_bytes: the most memory that it held at the end of a step, mapped files left out; 0 where nothing was done.
         cached: nothing had changed, so nothing was done.
+        notices: what the user should know of how the sources were read.
     """
 
     out: Path
@@ -54,6 +55,7 @@ class BuildResult:
     seconds: float
     peak_memory_bytes: int
     cached: bool
+    notices: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as `prep build --json` prints it."""
@@ -138,7 +140,16 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
             assert manifest.rows.read == manifest.rows.kept + sum(manifest.rows.dropped.values()), "row accounting does not add up"
             _finish(folder, manifest, config, rendered, config_path=config_path)
     seconds = time.perf_counter() - started
-    return BuildResult(out, manifest, rendered.paths, rendered.not_rendered, seconds, rendered.peak_memory_bytes, cached=False)
+    return BuildResult(
+        out=out,
+        manifest=manifest,
+        paths=rendered.paths,
+        not_rendered=rendered.not_rendered,
+        seconds=seconds,
+        peak_memory_bytes=rendered.peak_memory_bytes,
+        cached=False,
+        notices=tuple(notice for file in files for notice in file.notices),
+    )
 
 
 def describe(template: Template) -> TemplateInfo:

@@ -28,6 +28,8 @@ def print_build(result: BuildResult) -> None:
     manifest = result.manifest
     if result.cached:
         notice(f"{result.out}: nothing has changed since the last build; nothing to do")
+    for line in result.notices:
+        notice(line)
     notice(f"{manifest.name} -> {result.out}")
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("raw rows read", "kept", "dropped", "examples", *manifest.splits):
