@@ -50,6 +50,8 @@ def an_object(keys: st.SearchStrategy[str], values: st.SearchStrategy[str]) -> s
 
 
 FLAT = an_object(st.sampled_from(['"a"', '"b"']), PLAIN)
+# Of columns that are known, so that only a value can send a line the slow way.
+NEARLY_FLAT = an_object(st.sampled_from(['"a"', '"b"']), st.one_of(PLAIN, NUMBERS, ODD))
 HOSTILE = an_object(KEYS.flatmap(written), VALUES)
 BROKEN = st.one_of(
     st.sampled_from(
@@ -57,7 +59,7 @@ BROKEN = st.one_of(
     ),
     FLAT.map(lambda line: line[:-1]),
 )
-LINES = st.one_of(FLAT, FLAT, HOSTILE, BROKEN).map(lambda line: line.encode("utf-8", "surrogatepass"))
+LINES = st.one_of(FLAT, NEARLY_FLAT, HOSTILE, BROKEN).map(lambda line: line.encode("utf-8", "surrogatepass"))
 RAW_LINES = st.one_of(LINES, LINES, st.sampled_from([b'{"a": "Caf\xe9"}', b'\xff\xfe{"a": 1}', b'{"a": "\xed\xa0\xbd"}']))
 FILES = st.tuples(st.lists(RAW_LINES, min_size=1, max_size=12), st.sampled_from([b"\n", b"\r\n"]), st.booleans()).map(
     lambda parts: b'{"a": "x", "b": 1}' + parts[1] + parts[1].join(parts[0]) + (parts[1] if parts[2] else b"")
