@@ -83,6 +83,7 @@ def both(path: Path, content: bytes) -> tuple[Any, Any]:
 @given(FILES, st.sampled_from([1, 2, 32]))
 @example(b'{"a": "x", "b": 1}\n{"a": "y", "a": null}\n', 1)
 @example(b'{"a": "x", "b": 1}\n{"a": "\\": null", "c": 1}\n', 1)
+@example(b'{"a": "x", "b": 1}\n{"a": 1e5, "b": 1}\n{"a": 1e-5, "b": 2}\n', 1)
 @example(b'{"a": "x", "b": 1}\n{"#line": 7, "a": "y"}\n', 1)
 @example(b'{"a": "x", "b": 1}\n\x0b\n', 1)
 def test_the_fast_path_reads_what_the_slow_path_reads(tmp_path_factory: pytest.TempPathFactory, content: bytes, few: int) -> None:
