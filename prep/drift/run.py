@@ -8,7 +8,7 @@ What it takes for granted is that texts are independent. Rows that belong togeth
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from prep.drift.sample import Inputs, NewRows, Sample, find_inputs, known_sample
 from prep.drift.statistics import Bools, Floats, Ints
 from prep.drift.words import WordSets, words_of
 from prep.guess_language import UNKNOWN, guess_language, script_of
+from prep.keys import normalise
 
 NUM_PERMUTATIONS = 300
 LEVEL = 0.05
@@ -178,6 +179,8 @@ def drift(dataset_path: Path, new: NewRows, *, split: str = "train", model: str 
 
 def compare(known: Sample, new: Sample, inputs: Inputs, *, model: str | None = None) -> DriftReport:
     """Compares two samples of texts; see `drift`."""
+    overlap = find_overlap(known.texts, new.texts)
+    new = _what_is_new(known, new)
     texts = [*known.texts, *new.texts]
     is_new = np.arange(len(texts)) >= len(known.texts)
     sets = WordSets.of(texts)
@@ -193,7 +196,7 @@ def compare(known: Sample, new: Sample, inputs: Inputs, *, model: str | None = N
     deal = _Deal(sets, np.unique(lengths, return_inverse=True)[1].astype(np.int64), tables)
     observed = deal.measure(is_new)
     generator = np.random.default_rng(_SEED)
-    dealt = [deal.measure(generator.permutation(is_new)) for _ in range(NUM_PERMUTATIONS)]
+    dealt = [deal.measure(_shuffled(is_new, _stand_alone(known.texts, new.texts), generator)) for _ in range(NUM_PERMUTATIONS)]
     chance = {name: np.array([one[name] for one in dealt]) for name in observed}
     sizes = {name: (int((categories >= 0).sum()), int(categories.max()) + 1) for name, categories in tables.items()}
     tests = _tests(observed, chance, sizes)
@@ -213,10 +216,45 @@ def compare(known: Sample, new: Sample, inputs: Inputs, *, model: str | None = N
         fading=fading,
         labels=_shares(labels, label_names, is_new) if any(new.labels) else [],
         languages=_shares(languages, language_names, is_new),
-        overlap=find_overlap(known.texts, new.texts),
+        overlap=overlap,
         unlike=_unlike(scores, new, len(known.texts)),
         smallest=_smallest(chance, is_new, tables.get("labels")),
     )
+
+
+def _what_is_new(known: Sample, new: Sample) -> Sample:
+    """Returns the new texts; those alone that are not known where hardly a known text is missing from them.
+
+    Then the new rows hold the dataset itself, and what is left to ask is whether the others are like it.
+    """
+    alone = _stand_alone(known.texts, new.texts)
+    first = len(known.texts)
+    if alone[:first].sum() >= _MIN_TEXTS or alone[first:].sum() < _MIN_TEXTS:
+        return new
+    left = [place for place, is_alone in enumerate(alone[first:]) if is_alone]
+    return replace(
+        new,
+        texts=[new.texts[place] for place in left],
+        labels=[new.labels[place] for place in left],
+        places=[new.places[place] for place in left],
+    )
+
+
+def _stand_alone(known: Sequence[str], new: Sequence[str]) -> Bools:
+    """Says of each text whether it stands on one side only."""
+    known_keys, new_keys = ([normalise(text) for text in texts] for texts in (known, new))
+    shared = set(known_keys) & set(new_keys)
+    return np.array([key not in shared for key in (*known_keys, *new_keys)], np.bool_)
+
+
+def _shuffled(is_new: Bools, alone: Bools, generator: np.random.Generator) -> Bools:
+    """Deals the texts anew, but for those that stand on both sides: one copy of them is on each side, however the deal.
+
+    Dealt freely, both copies would come to lie on one side half of the time, which makes the sides easier to tell apart than they are.
+    """
+    dealt = is_new.copy()
+    dealt[alone] = generator.permutation(is_new[alone])
+    return dealt
 
 
 @dataclass(frozen=True)

@@ -284,3 +284,14 @@ def test_a_file_of_the_kind_of_the_dataset_is_read_as_that_was(tmp_path: Path) -
     project.build()
     new = drift(project.out, NewRows(project.write("new.csv", table(reviews(60, 2)))))
     assert len(new.new.texts) == 60 and {one.name for one in new.labels} == {"negative", "positive"}
+
+
+def test_the_file_that_a_dataset_was_built_from_has_not_drifted() -> None:
+    texts = reviews(300, 3)
+    generator = random.Random(1)
+    for _ in range(3):
+        generator.shuffle(texts)
+        report = report_of(texts[:200], texts)
+        assert report.size == "none", verdict(report)
+    moved = report_of(texts[:200], [*texts[:200], *parcels(100)])
+    assert moved.drifted
