@@ -17,6 +17,7 @@ from prep.guess_language import UNKNOWN, guess_common_language
 from prep.guess_templates import Proposal, common_values, proposals
 from prep.rows import META_COLUMNS, iter_rows
 from prep.source_config import SourceConfig
+from templates.library import library_template
 
 _LOOK = 20_000  # rows: many files are sorted by their label
 _LANGUAGE_TEXTS = 200
@@ -279,7 +280,8 @@ def _render(draft: _Draft) -> str:
     group = f"    group: {_yaml(draft.group)}" if draft.group else "    # group: customer"
     turns = f"    # turns: {{field: {_yaml(draft.transcript)}}}  # makes a list of turns of the transcript, for templates with 'turns'\n"
     by_time = f"# split: {{by: time, column: {_yaml(draft.date)}}}  # the newest rows into test, as production will see them\n"
-    others = "".join(f"  # - name: {name}  # fits too\n" for name in draft.others)
+    taken = {name: ", ".join(library_template(name).required_fields) for name in draft.others}
+    others = "".join(f"  # - name: {name}  # fits too, with fields for: {fields}\n" for name, fields in taken.items())
     language = f"language: {draft.language}\n" if draft.language != UNKNOWN else ""
     labels = f"labels: {_yaml(draft.labels)}\n" if draft.labels else "# labels: {raw value: verbalizer key}\n"
     return (
