@@ -17,7 +17,7 @@ import polars as pl
 from loopwright.errors import UserError
 from templates.compile import MESSAGES_TYPE
 from templates.template import Template
-from templates.worker import DETAIL, LIST_PARTS, REASON, TEXT_PARTS, Columns, receive, render_columns, send
+from templates.worker import DETAIL, GAVE_UP, LIST_PARTS, REASON, TEXT_PARTS, Columns, Patience, receive, render_columns, send
 
 __all__ = ["DETAIL", "REASON", "RENDERED_SCHEMA", "ROW_ID", "SHOTS", "JinjaPool", "render_frame", "usable_cores"]
 
@@ -37,6 +37,7 @@ RENDERED_SCHEMA = pl.Schema(
         DETAIL: pl.String(),
     }
 )
+_SERVE = "from templates.worker import serve; serve()"
 # Starting a process takes as long as rendering about this many rows.
 _MIN_ROWS = 2_000
 _MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 200, 2_000
@@ -51,18 +52,22 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def render_frame(template: Template, rows: pl.DataFrame) -> pl.DataFrame:
+def render_frame(template: Template, rows: pl.DataFrame, patience: Patience | None = None) -> pl.DataFrame:
     """Renders rows with Jinja, one by one, in this process.
 
     Args:
         template: the template.
         rows: a column for each of its inputs; one that is not there is missing in all rows. `#row_id` seeds the template's choices, and
             `shots` holds its demonstrations, as a list of structs or as the JSON of one.
+        patience: with rows that go past the template's limits, where these rows are not the first.
 
     Returns:
         `RENDERED_SCHEMA`, in the order of the rows. A row that cannot be rendered has a reason and a detail and nothing else.
+
+    Raises:
+        UserError: many rows go past the template's limits, and that took too long.
     """
-    return _to_frame(render_columns(template, *_to_columns(template, rows)))
+    return _to_frame(render_columns(template, *_to_columns(template, rows), patience))
 
 
 def _to_columns(template: Template, rows: pl.DataFrame) -> tuple[dict[str, list[Any]], list[str] | None, int]:
@@ -103,7 +108,7 @@ class _Worker:
         # A session of its own, so that Ctrl-C reaches the pool alone, which then ends the workers; -P, or the current folder could give
         # the modules.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        command = [sys.executable, "-P", "-c", "from templates.worker import serve; serve()"]
+        command = [sys.executable, "-P", "-c", _SERVE]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True)  # noqa: S603
         self._is_late = False
         with suppress(OSError):  # where it has ended, the first request finds out
@@ -167,6 +172,7 @@ class JinjaPool:
         self._templates = list(templates)
         self._num_workers = num_workers or usable_cores()
         self._num_seen = 0
+        self._patience = [Patience() for _ in self._templates]
         self._workers: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._threads: ThreadPoolExecutor | None = None
@@ -192,12 +198,16 @@ class JinjaPool:
     def submit(self, index: int, rows: pl.DataFrame) -> Future[pl.DataFrame]:
         """Renders one batch with a template, as `render_frame` does.
 
-        The future raises a UserError where a worker's process ends or takes too long; all others are stopped then.
+        The future raises a UserError where a worker's process ends or takes too long, or where row after row goes past the template's
+        limits; all others are stopped then.
         """
         self._num_seen += rows.height
         if self._threads is None and self._num_seen <= _MIN_ROWS:
             done: Future[pl.DataFrame] = Future()
-            done.set_result(render_frame(self._templates[index], rows))
+            try:
+                done.set_result(render_frame(self._templates[index], rows, self._patience[index]))
+            except UserError as error:
+                done.set_exception(error)
             return done
         return self._start().submit(self._render, index, rows)
 
@@ -243,16 +253,22 @@ class JinjaPool:
         try:
             reply = worker.ask((index, *_to_columns(template, rows)), _SECONDS_A_BATCH + _SECONDS_A_ROW * rows.height)
         except _Ended as error:
-            with self._lock:
-                if self._failure is None:
-                    cause = f"a process that renders '{template.name}' {error}, within {rows.height} rows"
-                    remedy = "Nothing was written. It may have run out of memory: free some, or shorten the longest rows."
-                    self._failure = UserError(cause, template.location, remedy)
-                    self._kill()
-            raise self._failure from error
+            cause = f"a process that renders '{template.name}' {error}, within {rows.height} rows"
+            remedy = "Nothing was written. It may have run out of memory: free some, or shorten the longest rows."
+            raise self._fail(UserError(cause, template.location, remedy)) from error
         finally:
             self._idle.put(worker)
+        if GAVE_UP in reply:
+            raise self._fail(UserError(*reply[GAVE_UP]))
         return _to_frame(reply)
+
+    def _fail(self, error: UserError) -> UserError:
+        """Stops all workers; returns the first error, of which the others are a consequence."""
+        with self._lock:
+            if self._failure is None:
+                self._failure = error
+                self._kill()
+            return self._failure
 
     def _kill(self) -> None:
         for worker in self._workers:

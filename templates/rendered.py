@@ -37,6 +37,10 @@ class NoExampleError(RenderError):
     reason = "no_example"
 
 
+class OverLimitError(RenderError):
+    """A template asked for more work or output than one row can need."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """One row, rendered. What a template does not give is None.

@@ -16,8 +16,8 @@ from loopwright.errors import UserError, did_you_mean
 from loopwright.hashing import hash_text
 from templates.functions import FILTERS, FUNCTIONS
 from templates.header import TemplateHeader
-from templates.limits import fresh_budget
-from templates.rendered import FieldError, Rendered, RenderError, assemble
+from templates.limits import LimitError, fresh_budget
+from templates.rendered import FieldError, OverLimitError, Rendered, RenderError, assemble
 from templates.sandbox import Sandbox
 from templates.syntax import STATE, RenderState, TagExtension, mark_demonstration, tag_of, verbalize
 from templates.validation import check_template, with_descendants
@@ -263,7 +263,8 @@ class Template:
             rest = self._compiled.render({"mask": self.header.mask, **values, STATE: state})
         except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError, AttributeError, AssertionError) as error:
             cause = f"rendering fails: {'it calls itself too deeply' if isinstance(error, RecursionError) else str(error).rstrip('.')}"
-            raise RenderError(cause, f"template '{self.name}'", "Mend the template or the row.") from error
+            kind = OverLimitError if isinstance(error, LimitError) else RenderError
+            raise kind(cause, f"template '{self.name}'", "Mend the template or the row.") from error
         if rest.strip():
             raise RenderError(
                 f"text stands outside of any tag: {rest.strip()[:40]!r}", f"template '{self.name}'", "Move it into a tag or remove it."

@@ -7,11 +7,13 @@ import gc
 import marshal
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any, BinaryIO
 
-from templates.rendered import Rendered, RenderError
+from loopwright.errors import UserError
+from templates.rendered import OverLimitError, Rendered, RenderError
 from templates.template import Template, parse_template
 
 TEXT_PARTS = ("prompt", "target", "mask", "text", "extras")
@@ -25,9 +27,51 @@ _NOTHING = Rendered()
 _LENGTH_BYTES = 8
 # Jinja's contexts are cycles, and a batch makes thousands: looked for as rarely as memory allows.
 _GC_THRESHOLD = 20_000
+# The reply to a batch that was given up: cause, location, remedy.
+GAVE_UP = "#gave up"
+_PATIENCE_SECONDS = 20.0
+_BEARABLE_SHARE = 10  # one row in so many may go past the limits, however long that takes
 
 
-def render_columns(template: Template, columns: Mapping[str, Sequence[Any]], row_ids: Sequence[str] | None, num_rows: int) -> Columns:
+class Patience:
+    """How long the rows of a template went past its limits.
+
+    Each row is stopped after a second or so, and yet a template that loops for ever in each of a million rows would take days to say so.
+    """
+
+    def __init__(self) -> None:
+        self._num_rows = self._num_over = 0
+        self._seconds = 0.0
+
+    def count(self, template: Template, seconds: float, error: RenderError | None) -> None:
+        """Counts one row.
+
+        Args:
+            template: what the row was rendered with.
+            seconds: the time that it took.
+            error: why it failed.
+
+        Raises:
+            UserError: too many rows were stopped by the limits, and took too long.
+        """
+        self._num_rows += 1
+        if not isinstance(error, OverLimitError):
+            return
+        self._num_over += 1
+        self._seconds += seconds
+        if self._seconds > _PATIENCE_SECONDS and self._num_over * _BEARABLE_SHARE > self._num_rows:
+            over = f"{self._num_over:,} of the first {self._num_rows:,} rows went past its limits, which took {self._seconds:,.0f} s"
+            remedy = "Mend its loops, or leave the long rows out of the source."
+            raise UserError(f"the template '{template.name}' is given up: {over}. The last: {error.cause}", template.location, remedy)
+
+
+def render_columns(
+    template: Template,
+    columns: Mapping[str, Sequence[Any]],
+    row_ids: Sequence[str] | None,
+    num_rows: int,
+    patience: Patience | None = None,
+) -> Columns:
     """Renders rows one by one.
 
     Args:
@@ -35,30 +79,44 @@ def render_columns(template: Template, columns: Mapping[str, Sequence[Any]], row
         columns: each field's values; one that is not given is missing in all rows.
         row_ids: what the template's choices depend on.
         num_rows: how many rows there are.
+        patience: with rows of the same template, those of earlier batches included; default: with these alone.
 
     Returns:
         The columns of what they render to. A row that cannot be rendered has a reason and a detail and nothing else.
+
+    Raises:
+        UserError: patience is at its end.
     """
-    rendered = _render(template, columns, row_ids, num_rows, is_checked=False)
+    patience = patience or Patience()
+    rendered = _render(template, columns, row_ids, num_rows, patience, is_checked=False)
     # Half of a surrogate pair, which JSON can write, is no character and cannot be stored. Looked for in the whole batch at once, as hardly
     # any has one.
-    return rendered if _is_storable(rendered) else _render(template, columns, row_ids, num_rows, is_checked=True)
+    return rendered if _is_storable(rendered) else _render(template, columns, row_ids, num_rows, patience, is_checked=True)
 
 
 def _render(
-    template: Template, columns: Mapping[str, Sequence[Any]], row_ids: Sequence[str] | None, num_rows: int, *, is_checked: bool
+    template: Template,
+    columns: Mapping[str, Sequence[Any]],
+    row_ids: Sequence[str] | None,
+    num_rows: int,
+    patience: Patience,
+    *,
+    is_checked: bool,
 ) -> Columns:
     texts: dict[str, list[str | None]] = {part: [] for part in TEXT_PARTS}
     lists: dict[str, tuple[list[int | None], list[str], list[str | None]]] = {part: ([], [], []) for part in LIST_PARTS}
     problems: dict[str, list[str | None]] = {REASON: [], DETAIL: []}
     for fields, row_id in zip(_rows(columns, num_rows), row_ids or repeat("", num_rows), strict=True):
-        reason = detail = None
+        reason = detail = failure = None
+        started = time.perf_counter()
         try:
             rendered = template.render(fields, row_id)
             if is_checked:
                 _check_storable(rendered, template)
         except RenderError as error:
-            rendered, reason, detail = _NOTHING, error.reason, f"template '{template.name}': {error.cause}"
+            rendered, failure = _NOTHING, error
+            reason, detail = error.reason, f"template '{template.name}': {error.cause}"
+        patience.count(template, time.perf_counter() - started, failure)
         problems[REASON].append(reason)
         problems[DETAIL].append(detail)
         for part, values in texts.items():
@@ -128,6 +186,7 @@ def serve() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed must not get among the replies
     templates = [_load(*given) for given in receive(requests)]
+    patience = [Patience() for _ in templates]
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
     while True:
@@ -136,7 +195,11 @@ def serve() -> None:
         except EOFError:
             return
         try:
-            send(replies, render_columns(templates[index], columns, row_ids, num_rows))
+            reply = render_columns(templates[index], columns, row_ids, num_rows, patience[index])
+        except UserError as error:
+            reply = {GAVE_UP: (error.cause, error.location, error.remedy)}
+        try:
+            send(replies, reply)
         except BrokenPipeError:  # the pool is gone
             os._exit(1)
 

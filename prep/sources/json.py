@@ -11,9 +11,14 @@ from prep.source import Record, RecordSource
 from prep.sources.jsonl import JsonLines, parse_object
 
 _SPACE = re.compile(r"[ \t\r\n,]*")
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_LONGEST_TOKEN = 16  # that a text may be cut within: -Infinity, or an escaped pair of surrogates
+_TOKEN = re.compile(r'\\.|["\[\]{},]', re.DOTALL)
 # A list under one of these is a part of one record, not the rows of a file.
 _OF_ONE_RECORD = frozenset({"messages", "conversations", "conversation", "turns", "dialogue", "dialog", "tools", "choices", "spans"})
+
+
+class _TooLongError(ValueError):
+    """A value that is longer than a row may be."""
 
 
 class _BadConstantError(ValueError):
@@ -86,7 +91,7 @@ class _Text:
         """Returns the next value.
 
         Raises:
-            ValueError: there is none, or it is longer than a row may be.
+            ValueError: there is none, or it is longer than a row may be (`_TooLongError`).
             RecursionError: it is nested too deeply.
         """
         while True:
@@ -94,9 +99,13 @@ class _Text:
                 value, end = decoder.raw_decode(self._text, self._position)
             except _BadConstantError:
                 raise
-            except ValueError:
+            except ValueError as error:
                 # It may only be cut, and go on in the next piece.
-                if len(self._text) - self._position > MAX_LINE_BYTES or not self._grow():
+                if len(self._text) - self._position > MAX_LINE_BYTES:
+                    if self._is_cut(error):
+                        raise _TooLongError(f"the row is longer than {MAX_LINE_BYTES >> 20} MiB") from None
+                    raise
+                if not self._grow():
                     raise
                 continue
             if end == len(self._text) and self._grow():
@@ -104,19 +113,31 @@ class _Text:
             self._move(end)
             return value
 
-    def skip_nested(self) -> None:
-        """Skips a value however deep it is nested.
+    def skip_value(self) -> None:
+        """Skips a value however deep it is nested and however long it is, a piece at a time.
 
         Raises:
             ValueError: it does not end.
         """
+        depth, is_text = 0, False
         while True:
-            depth = 0
-            for token in _BRACKET.finditer(self._text, self._position):
-                depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-                if depth == 0:
-                    self._move(token.end())
+            # Nothing is left open at a piece's end but half of an escape, which waits for the other half.
+            end = self._position
+            for token in _TOKEN.finditer(self._text, self._position):
+                end = token.end()
+                if token[0] == '"':
+                    is_text = not is_text
+                elif is_text or token[0][0] == "\\":
+                    continue
+                elif token[0] in "]}," and not depth:  # the end of what the value, a number, stands in
+                    self._move(token.start())
                     return
+                else:
+                    depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+                if not depth and not is_text and token[0] != ",":
+                    self._move(end)
+                    return
+            self._move(len(self._text) - (self._text.endswith("\\") and end < len(self._text)))
             if not self._grow():
                 raise ValueError("it does not end")
 
@@ -124,6 +145,12 @@ class _Text:
         """Reads the rest of the file, for a value that is as long as the file."""
         self._text = "".join([self._text, *self._pieces])
         return self
+
+    def _is_cut(self, error: ValueError) -> bool:
+        """Says whether a value is wrong for no other reason than that the text read so far ends within it."""
+        if not isinstance(error, json.JSONDecodeError):
+            return False
+        return error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _LONGEST_TOKEN
 
     def _move(self, position: int) -> None:
         self.line += self._text.count("\n", self._position, position)
@@ -159,13 +186,13 @@ def _next_row(text: _Text, file: RawFile) -> Record:
         return RejectedRow(line, "bad_json", str(error))
     except json.JSONDecodeError as error:
         raise _no_json(file, line, error.msg) from error
-    except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
+    except (RecursionError, ValueError) as error:  # nested too deeply, too long, or a number of thousands of digits
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         try:
-            text.skip_nested()
+            text.skip_value()
         except ValueError:
             raise _no_json(file, line, why) from None
-        return RejectedRow(line, "bad_json", why)
+        return RejectedRow(line, "too_long" if isinstance(error, _TooLongError) else "bad_json", why)
     if isinstance(value, dict):
         return line, value
     return RejectedRow(line, "bad_json", f"expected an object, found {type(value).__name__}")
