@@ -25,6 +25,8 @@ def render_card(manifest: Manifest, config: BuildConfig, files: list[str]) -> st
     header["configs"] = [
         {
             "config_name": output,
+            # load_dataset caches by what stands here: without the key it would go on giving the rows of the build before.
+            "description": manifest.key,
             "data_files": [{"split": name, "path": path} for name in manifest.splits if (path := f"{output}/{name}.jsonl") in files],
         }
         for output in manifest.outputs

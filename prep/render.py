@@ -155,7 +155,8 @@ class Renderer:
         assert self._weights is not None
         total = sum(self._weights)
         low, high = sum(self._weights[:index]) / total, sum(self._weights[: index + 1]) / total
-        share = number_column(pl.col(ROW_ID), self._seed).cast(pl.Float64) / 2.0**64
+        # A draw of its own: that of the bare id decides which rows a mixture keeps, and those must not all go through one template.
+        share = number_column(pl.concat_str(pl.lit("template:"), ROW_ID), self._seed).cast(pl.Float64) / 2.0**64
         is_last = index == len(self._weights) - 1  # whose upper bound rounding must not leave below a row
         return share.is_between(low, 2.0 if is_last else high, closed="left")
 

@@ -90,7 +90,7 @@ class ColumnChecker:
         box = check_row_tools(row, "", self.rules, found)
         for column in self.guard.forms[form]:
             self._check_column(row, column, box, found)
-        if "chosen" in row and row["chosen"] == row["rejected"]:
+        if {"chosen", "rejected"} <= row.keys() and row["chosen"] == row["rejected"]:
             found.error("rejected", "preference.same", "the two outputs are the same")
 
     def _check_column(self, row: dict[str, Any], column: str, box: Toolbox, found: Findings) -> None:

@@ -272,7 +272,7 @@ def check_size(path: Path, max_bytes: int | None, found: Findings) -> None:
 
 def _decode_message(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at column {error.colno}"
+        return f"{error.msg.removesuffix(' at')} at column {error.colno}"
     return str(error).split(";", maxsplit=1)[0]
 
 

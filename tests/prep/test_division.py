@@ -323,3 +323,28 @@ def test_a_small_split_shows_large_differences_only(num_rows: int, smallest: flo
     assert smallest_difference(num_rows) == pytest.approx(smallest, abs=0.0005)
     warning = small_split_warning({"train": 9, "validation": 0, "test": num_rows})
     assert (warning is not None) == (num_rows == 100)
+
+
+def test_templates_keep_their_shares_among_the_rows_that_a_mixture_keeps(tmp_path: Path) -> None:
+    # Both are drawn by the row's id: from one draw, the rows that stay would all go through the first template.
+    templates = [{"path": "mine.jinja", "weight": 1}, {"path": "other.jinja", "weight": 1}]
+    rows = [{**row, "label": "negative" if index % 8 else "positive"} for index, row in enumerate(reviews(1600))]
+    project = make_project(tmp_path, rows, templates=templates, resample={"by": "label"}, split={"train": 1, "validation": 0, "test": 0})
+    project.write("other.jinja", OTHER.replace("inputs: {text: str}", "inputs: {text: str, label: str}"))
+    project.build()
+    drawn = Counter(row["template"] for row in project.examples() if json.loads(row["fields"])["label"] == "negative")
+    assert drawn.total() == 200 and 75 < drawn["mine/other"] < 125
+
+
+def test_load_dataset_sees_that_a_dataset_was_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datasets import load_dataset
+
+    from prep.build import build
+
+    project = make_project(tmp_path, reviews(60))
+    sizes = []
+    for limit in (20, 60):
+        build(project.config, project.out, limit=limit)
+        rows = load_dataset(str(project.out), "chat", cache_dir=str(tmp_path / "cache"))
+        sizes.append(sum(len(part) for part in rows.values()))
+    assert sizes == [20, 60]
