@@ -101,6 +101,7 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
     templates = load_templates(config, base_dir, str(config_path))
     outputs = check_outputs(config, templates, str(config_path))
     ledger = base_dir / config.fixes
+    fixes = load_fixes(ledger)
     # A source may be the config's own folder; the ledger in it is no data.
     files = [file for file in find_files(config.sources, base_dir, str(config_path)) if file.path != ledger]
     contents = {**{one.shown: one.path for one in files}, **({"": ledger} if ledger.exists() else {})}
@@ -111,7 +112,7 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
         with atomic_dir(out) as folder, os_errors():
             job = Job(config, templates, outputs, folder, ledger.name)
             progress.start("reading", None)
-            read = read_sources(job, files, load_fixes(ledger), limit, progress)
+            read = read_sources(job, files, fixes, limit, progress)
             if not read.field_names:
                 raise _no_row_left(read.rejected, str(config_path))
             check_fields(read.field_names, templates, config, str(config_path))

@@ -16,6 +16,8 @@ ROW_ID = "#row_id"
 SOURCE = "#source"
 GROUP = "#group"
 SPLIT = "#split"
+# A thousand times what people's tables have; each column costs work and memory in every step.
+_MAX_COLUMNS = 10_000
 META_COLUMNS = (ROW_ID, SOURCE, LINE, GROUP, SPLIT)
 META_SCHEMA = {ROW_ID: pl.String(), SOURCE: pl.String(), LINE: pl.Int64(), GROUP: pl.String(), SPLIT: pl.String()}
 
@@ -57,6 +59,9 @@ def iter_rows(files: list[SourceFile], limit: int | None = None) -> Iterator[Row
         try:
             reading = read_file(file)
             for batch in _first_rows(reading.batches, limit):
+                if len(batch.columns) > _MAX_COLUMNS:
+                    cause = f"'{file.shown}' has {len(batch.columns):,} columns, more than {_MAX_COLUMNS:,}"
+                    raise UserError(cause, file.where, "Leave out columns that no template needs; if they are keys, make rows of them.")
                 raw = add_turns(batch, file.source.turns) if file.source.turns else batch
                 columns.update(dict.fromkeys([*batch.columns, *raw.columns]))
                 yield Rows(_map_columns(raw, file, reading.group), [(file.shown, row) for row in raw.rejected])

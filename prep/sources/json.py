@@ -11,6 +11,7 @@ from prep.source import Record, RecordSource
 from prep.sources.jsonl import JsonLines, parse_object
 
 _SPACE = re.compile(r"[ \t\r\n,]*")
+_MAX_SKIPPED_DEPTH = 1_000_000
 _LONGEST_TOKEN = 16  # that a text may be cut within: -Infinity, or an escaped pair of surrogates
 _TOKEN = re.compile(r'\\.|["\[\]{},]', re.DOTALL)
 # A list under one of these is a part of one record, not the rows of a file.
@@ -117,7 +118,7 @@ class _Text:
         """Skips a value however deep it is nested and however long it is, a piece at a time.
 
         Raises:
-            ValueError: it does not end.
+            ValueError: it does not end, or is nested so deeply that it is made never to.
         """
         depth, is_text = 0, False
         while True:
@@ -134,6 +135,8 @@ class _Text:
                     return
                 else:
                     depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+                    if depth > _MAX_SKIPPED_DEPTH:
+                        raise ValueError("it does not end")
                 if not depth and not is_text and token[0] != ",":
                     self._move(end)
                     return

@@ -30,14 +30,14 @@ class JsonLines(RecordSource):
 
     def records(self, file: RawFile) -> Iterator[Record]:
         """Reads the file line by line."""
-        for block in file.blocks():
+        for block in _filled(file.blocks()):
             yield from _records(block, file.options.encoding)
 
     def read(self, file: RawFile) -> Iterator[RawRows]:
         """Reads the file block by block where it can, else line by line."""
         columns: dict[str, None] = {}
         is_flat: bool | None = None
-        for block in file.blocks():
+        for block in _filled(file.blocks()):
             if is_flat is None:
                 is_flat = _begins_flat(block, columns)
             if not is_flat or block.is_overlong or not block.is_clean:
@@ -74,6 +74,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _filled(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Leaves out blocks of nothing but blank lines, of which a file made for that has millions."""
+    return (block for block in blocks if block.is_overlong or not block.text.isspace())
 
 
 def _records(block: Block, encoding: str) -> Iterator[Record]:

@@ -1,10 +1,12 @@
 """Inputs made to hurt: each ends in bounded time, with a clear error or with every row accounted for."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+import prep.sources.jsonl
 import templates.worker
 from loopwright.errors import UserError
 from tests.prep.helpers import make_project
@@ -70,3 +72,39 @@ def test_a_number_that_is_no_row_takes_no_row_with_it(tmp_path: Path) -> None:
     project.write("rows.json", '[{"text": "a"}, ' + "9" * 5000 + ', {"text": "b"}, ' + "9" * 5000 + "]")
     manifest = project.build().manifest
     assert (manifest.rows.kept, manifest.rows.dropped) == (2, {"bad_json": 2})
+
+
+@pytest.mark.parametrize("depth", [10_000, 1_100_000])
+def test_brackets_without_end_are_refused_and_not_counted(tmp_path: Path, depth: int) -> None:
+    project = make_project(tmp_path, [], sources=[{"path": "rows.json"}])
+    project.write("rows.json", "[" * depth + ("]" * depth if depth > 1_000_000 else ""))
+    with pytest.raises(UserError, match="not valid JSON: nested too deeply"):
+        project.build()
+
+
+def test_millions_of_blank_lines_are_passed_over_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prep.raw_file.BLOCK_BYTES", 1 << 10)
+    split: list[int] = []
+    lines = prep.sources.jsonl.block_lines
+    monkeypatch.setattr("prep.sources.jsonl.block_lines", lambda block, encoding: (split.append(1), lines(block, encoding))[1])
+    project = make_project(tmp_path, [])
+    project.write("mine.jinja", ENDLESS.replace("range(99999)", "range(1)"))
+    project.write("rows.jsonl", "\n" * 100_000 + '{"text": "a"}\n' + " \r\n" * 50_000)
+    project.build()
+    assert [row["line"] for row in project.examples()] == [100_001]
+    assert len(split) <= 2
+
+
+@pytest.mark.parametrize("name", ["mine.jinja", "fixes.jsonl"])
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    project = make_project(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match="is no file|Is a pipe or a device"):
+        project.build()
+
+
+def test_a_table_of_too_many_columns_is_refused(tmp_path: Path) -> None:
+    project = make_project(tmp_path, [{"text": "a", **{f"c{index}": index for index in range(10_000)}}])
+    with pytest.raises(UserError, match=r"'rows\.jsonl' has 10,001 columns"):
+        project.build()
