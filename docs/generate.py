@@ -1,4 +1,4 @@
-"""Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, metrics.
+"""Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, sources, targets, metrics.
 
 `--check` writes nothing and fails where a page is out of date.
 """
@@ -8,7 +8,7 @@ import inspect
 import itertools
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,53 @@ def templates_page() -> str:
     return "\n".join(page) + "\n"
 
 
+def sources_page() -> str:
+    """Returns the page of all source formats."""
+    from prep.formats import SOURCE_FORMATS, Shape
+    from prep.shape import RecordShape
+
+    page = ["# Source formats", "", "`format:` of a source. [Sources](../sources.md) says how a file's own is told, and what is not read."]
+    for title, wants_shape in (("Files", False), ("Shapes of records", True)):
+        page += ["", f"## {title}"]
+        for name, source in SOURCE_FORMATS.entries.items():
+            if isinstance(source, Shape) != wants_shape:
+                continue
+            page += ["", f"### {name}", "", inspect.getdoc(type(source)) or ""]
+            facts = {"endings": source.suffixes, "keys of its own": sorted(source.options)}
+            if isinstance(source, RecordShape):
+                facts |= {"reads": source.reads, "adds": source.makes}
+            page += _facts(facts)
+    return "\n".join(page) + "\n"
+
+
+def targets_page() -> str:
+    """Returns the page of all export targets."""
+    from prep.export.profile import PROFILES
+
+    page = ["# Export targets", "", "`--target` of `prep export` and `prep validate`. [Exports](../exports.md) says how they are used."]
+    for name, profile in PROFILES.entries.items():
+        page += ["", f"## {name}", "", f"{profile.title}. {inspect.getdoc(type(profile)) or ''}"]
+        size = "any size" if profile.max_bytes is None else f"files of at most {profile.max_bytes >> 20} MiB"
+        page += ["", f"A training file needs {profile.min_rows} row{'s' if profile.min_rows > 1 else ''} or more; {size}."]
+        facts = {
+            "forms": profile.forms,
+            "beside the files": profile.beside,
+            "rows that break these are left out": sorted(profile.left_out_rules),
+        }
+        page += _facts(facts)
+    return "\n".join(page) + "\n"
+
+
+def validation_page() -> str:
+    """Returns the page of all rules that training files are held to."""
+    from prep.validate.rules import RULES
+
+    page = ["# Validation rules", "", f"{len(RULES)} rules of `prep validate` and `prep export`. Each target takes those that are its own."]
+    page += ["", "| rule | what it asks for |", "|---|---|"]
+    page += [f"| `{name}` | {_cell(text)} |" for name, text in RULES.items()]
+    return "\n".join(page) + "\n"
+
+
 def metrics_page() -> str:
     """Returns the page of all metrics."""
     from evals.metric import METRICS
@@ -112,6 +159,12 @@ def metrics_page() -> str:
         first = (inspect.getdoc(type(metric)) or "").split("\n\n", 1)[0].replace("\n", " ")
         page.append(f"| `{name}` | {_cell(first)} |")
     return "\n".join(page) + "\n"
+
+
+def _facts(facts: Mapping[str, Iterable[str]]) -> list[str]:
+    """Returns a list of what there is; what there is none of is left out."""
+    lines = [f"- {name}: {', '.join(f'`{value}`' for value in values)}" for name, values in facts.items() if values]
+    return ["", *lines] if lines else []
 
 
 def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -180,7 +233,16 @@ def _cell(text: str) -> str:
 
 def main() -> None:
     """Writes or checks the pages."""
-    pages = {"commands": commands_page, "config": config_page, "rules": rules_page, "templates": templates_page, "metrics": metrics_page}
+    pages = {
+        "commands": commands_page,
+        "config": config_page,
+        "rules": rules_page,
+        "templates": templates_page,
+        "sources": sources_page,
+        "targets": targets_page,
+        "validation": validation_page,
+        "metrics": metrics_page,
+    }
     stale = []
     for name, make in pages.items():
         path = REFERENCE_DIR / f"{name}.md"
