@@ -2,13 +2,15 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import prep.sources.jsonl
+import prep.raw_file
 import templates.worker
 from loopwright.errors import UserError
+from prep.raw_file import Block, RejectedRow
 from tests.prep.helpers import make_project
 
 ENDLESS = """---
@@ -85,8 +87,13 @@ def test_brackets_without_end_are_refused_and_not_counted(tmp_path: Path, depth:
 def test_millions_of_blank_lines_are_passed_over_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prep.raw_file.BLOCK_BYTES", 1 << 10)
     split: list[int] = []
-    lines = prep.sources.jsonl.block_lines
-    monkeypatch.setattr("prep.sources.jsonl.block_lines", lambda block, encoding: (split.append(1), lines(block, encoding))[1])
+    lines = prep.raw_file.block_lines
+
+    def counted(block: Block, encoding: str) -> Iterator[tuple[int, str | RejectedRow]]:
+        split.append(block.first_line)
+        return lines(block, encoding)
+
+    monkeypatch.setattr("prep.sources.jsonl.block_lines", counted)
     project = make_project(tmp_path, [])
     project.write("mine.jinja", ENDLESS.replace("range(99999)", "range(1)"))
     project.write("rows.jsonl", "\n" * 100_000 + '{"text": "a"}\n' + " \r\n" * 50_000)
@@ -100,7 +107,7 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, name: st
     project = make_project(tmp_path)
     (tmp_path / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / name)
-    with pytest.raises(UserError, match="is no file|Is a pipe or a device"):
+    with pytest.raises(UserError, match=r"is no file|Is a pipe or a device"):
         project.build()
 
 
