@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from loopwright.errors import UserError, did_you_mean, raise_all
-from loopwright.files import numbered_json_lines
+from loopwright.files import numbered_json_lines, require_file
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -113,6 +113,7 @@ def read_text(path: Path, kind: str = "file") -> str:
     Raises:
         UserError: it is missing, unreadable or not UTF-8.
     """
+    require_file(path, kind)
     try:
         return path.read_bytes().decode("utf-8-sig")  # line ends as they are: a table's cells may hold any
     except FileNotFoundError as error:

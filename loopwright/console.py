@@ -67,11 +67,21 @@ def print_view(view: "RenderableType") -> None:
 
 @contextmanager
 def _reader_may_leave() -> Iterator[None]:
+    if sys.stdout is None:
+        raise UserError("there is no standard output to print the result to", remedy="Run the command without '>&-'.")
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it closes it
+        _drop_output()
         sys.exit(ExitCode.FINE)
+    except OSError as error:
+        _drop_output()
+        raise UserError(f"cannot print the result: {error.strerror}", remedy="Send standard output elsewhere.") from error
+
+
+def _drop_output() -> None:
+    """Lets go of what is not printed yet, or the interpreter would complain when it closes standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: Any) -> None:

@@ -95,6 +95,17 @@ def atomic_dir(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def require_file(path: Path, kind: str = "file") -> None:
+    """Makes sure that what is there, if anything is, can be read to an end: a pipe would be waited for, and /dev/zero has none.
+
+    Raises:
+        UserError: it is a folder, a pipe or a device.
+    """
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise UserError(f"the {kind} is {what}", str(path), "Name a file.")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON document, indented, keys in the order given."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -117,6 +128,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 def numbered_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields the 1-based line of each object beside it; otherwise as `read_json_lines`."""
+    require_file(path)
     try:
         # Not splitlines(): JSON leaves U+2028, U+0085 and others as they are within a string.
         lines = path.read_bytes().decode("utf-8").split("\n")

@@ -142,9 +142,10 @@ def _to_rows(names: list[str], batch: _Batch) -> RawRows:
 
 
 def _looks_like_a_row(header: list[str], rows: list[list[str]]) -> bool:
-    """Says whether a field of the first line stands in most of the next rows too, or is too long for a name."""
+    """Says whether a field of the first line stands in a fifth of the next rows too, as a label does, or is too long for a name."""
     rows = rows[:_NUM_COMPARED]
-    repeats = any(sum(row[index] == name for row in rows) * 2 > len(rows) for index, name in enumerate(header))
+    needed = max(2, len(rows) / 5)
+    repeats = any(sum(row[index] == name for row in rows) >= needed for index, name in enumerate(header))
     return repeats or any(len(name) > _MAX_NAME_CHARACTERS for name in header)
 
 

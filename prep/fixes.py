@@ -14,7 +14,6 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopwright.config import load_lines
-from loopwright.errors import UserError
 from loopwright.files import write_json_lines
 from loopwright.hashing import hash_text
 from prep.rows import META_COLUMNS, ROW_ID, SOURCE, SPLIT
@@ -109,9 +108,6 @@ def load_fixes(path: Path) -> list[Fix]:
     Raises:
         UserError: a line is not an entry; all such lines together. Or the ledger is no file.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        cause = "Is a directory" if path.is_dir() else "Is a pipe or a device"
-        raise UserError(f"cannot read the file: {cause}", str(path), "Name a file under 'fixes:'.")
     return load_lines(path, Fix, "Mend or remove that entry.") if path.exists() else []
 
 

@@ -16,7 +16,7 @@ from prep.source_config import SPLIT_NAMES
 
 DROPPED_SCHEMA = {"source": pl.String, "line": pl.Int64, "id": pl.String, "reason": pl.String, "detail": pl.String}
 # Reasons that the config or a person asked for; with every other reason something is wrong with the row.
-INTENDED_DROPS = frozenset({"duplicate", "near_duplicate", "near_eval", "fix_drop", "no_example", "resampled", "mixture", "limit"})
+INTENDED_DROPS = frozenset({"duplicate", "near_duplicate", "near_eval", "fix_drop", "no_example", "resampled", "mixture"})
 # Twice the size of zstd, for half of the time; writing this file is the largest part of a build.
 _COMPRESSION: Final = "snappy"
 _LINE_SCHEMA = pl.Schema({"line": pl.String()})

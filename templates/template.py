@@ -283,8 +283,6 @@ def load_template(path: Path, language: str | None = None) -> Template:
         UserError: the file is missing, its front matter is wrong, its body does not parse, or it uses undeclared inputs; or it has no
             words in that language.
     """
-    if path.exists() and not path.is_file():  # a pipe or a device has no end
-        raise UserError("the template is no file", str(path), "Name a file that ends in .jinja.")
     template = parse_template(read_text(path, "template"), str(path))
     return template if language is None else template.in_language(language)
 

@@ -9,7 +9,7 @@ import typer
 from loopwright.console import console, notice, print_json, print_result
 from loopwright.errors import ExitCode
 
-Target = Annotated[str, typer.Option(help="Whose format, such as openai, trl or hf; a name that is none of them lists them all.")]
+Target = Annotated[str, typer.Option(help="Whose format, openai, azure, together, fireworks, trl, llamafactory, axolotl or hf.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
 
 

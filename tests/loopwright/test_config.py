@@ -121,7 +121,7 @@ def test_a_document_without_keys_is_refused(write: Write, text: str, found: str)
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    for path, why in ((tmp_path / "none.yaml", "does not exist"), (tmp_path, "cannot read the config")):
+    for path, why in ((tmp_path / "none.yaml", "does not exist"), (tmp_path, "the config is a folder")):
         with pytest.raises(UserError, match=why):
             load_config(path, BuildConfig)
     (tmp_path / "latin.yaml").write_bytes("name: Café".encode("latin-1"))
@@ -152,3 +152,11 @@ def test_blank_lines_are_no_models(write: Write) -> None:
         TemplateConfig(name="a"),
         TemplateConfig(name="b"),
     ]
+
+
+def test_a_pipe_is_no_config(tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(UserError, match="is a pipe or a device"):
+        load_build_config(tmp_path / "pipe.yaml")

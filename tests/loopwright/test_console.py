@@ -140,3 +140,13 @@ def test_a_reader_of_a_view_may_leave_early_too() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "cause"), [(">/dev/full", "cannot print the result: No space left"), (">&-", "no standard output")]
+)
+def test_a_result_that_cannot_be_printed_is_an_error_without_a_traceback(redirection: str, cause: str) -> None:
+    command = ["bash", "-c", f'"{sys.executable}" -c "$0" result {redirection}', PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and cause in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr

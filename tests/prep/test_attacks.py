@@ -107,7 +107,7 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, name: st
     project = make_project(tmp_path)
     (tmp_path / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / name)
-    with pytest.raises(UserError, match=r"is no file|Is a pipe or a device"):
+    with pytest.raises(UserError, match="is a pipe or a device"):
         project.build()
 
 

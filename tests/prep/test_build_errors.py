@@ -83,7 +83,7 @@ def say(**changes: Any) -> dict[str, Any]:
         ),
         ({"fixes.jsonl": "{bad\n"}, {}, r"fixes\.jsonl:1: not valid JSON"),
         ({"fixes.jsonl": '{"op": "add", "after": {"#split": "test"}, "reason": "r"}\n'}, {}, r"fixes\.jsonl:1: 'after\.#split"),
-        ({"ledger/x": ""}, say(fixes="ledger"), r"ledger: cannot read the file: Is a directory"),
+        ({"ledger/x": ""}, say(fixes="ledger"), r"ledger: the file is a folder"),
         ({"out": "a file"}, {}, r"out: --out is a file\. Name a folder"),
         ({"out/thesis.txt": "x"}, {}, r"out: --out is a folder with other things in it"),
         ({"out/index.html": "x", "out/manifest.json": '{"name": "a web page"}'}, {}, r"out: --out is a folder with other things in it"),

@@ -150,7 +150,8 @@ def test_a_table_without_a_header_takes_its_columns_from_the_config(tmp_path: Pa
 
 
 def test_a_first_line_that_looks_like_a_row_is_one(tmp_path: Path) -> None:
-    for content in ("title\tone\ntitle\ttwo\ntitle\tthree\n", f"k\t{'long ' * 50}\nl\tshort\n"):
+    balanced = "".join(f"{'good' if number % 2 else 'bad'}\t{number}\n" for number in range(12))
+    for content in ("title\tone\ntitle\ttwo\ntitle\tthree\n", balanced, f"k\t{'long ' * 50}\nl\tshort\n"):
         write(tmp_path, a__tsv=content)
         rows, _, notices = read(tmp_path, path="a.tsv")
         assert len(rows) == content.count("\n")
