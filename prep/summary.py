@@ -20,7 +20,8 @@ def small_split_warning(splits: Mapping[str, int]) -> str | None:
     smallest = smallest_difference(num_rows)
     if not num_rows or smallest < _WORTH_SAYING:
         return None
-    return f"{name} has {num_rows:,} examples: two models that differ by less than about {smallest:.2f} in a score from 0 to 1 look alike on it"
+    unseen = f"differ by less than about {smallest:.2f} in a score from 0 to 1"
+    return f"{name} has {num_rows:,} examples: two models that {unseen} look alike on it"
 
 
 def print_build(result: BuildResult) -> None:
