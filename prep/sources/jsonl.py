@@ -10,7 +10,8 @@ from prep.raw_file import Block, RawFile, RejectedRow, block_lines
 from prep.source import LINE, RawRows, Record, RecordSource, gather
 
 # Below this many lines, reading them one by one costs less than trying once more to read them together.
-_FEW_LINES = 32
+_FEW_LINES = 2048
+_SPACES = " \t\r\n"
 _KEYS = r'"\s*:'
 _NULLS = r'"\s*:\s*null\b'
 # What Polars writes otherwise than Python when it makes text of it (nested values, floats, -0), or reads otherwise (half a character).
@@ -152,7 +153,10 @@ def _read_lines(block: Block, columns: dict[str, None], encoding: str) -> tuple[
     """Reads the lines of a block that need it one by one, and the others together; returns them and how many needed it."""
     numbered = pl.DataFrame(list(block_lines(block, encoding)), schema={LINE: pl.Int64, "text": pl.String}, orient="row")
     numbered = numbered.filter(pl.col("text").str.strip_chars() != "")
-    otherwise = pl.col("text").str.contains(_OTHERWISE)
+    # A line that was cut short is the commonest that no parser takes; one of them would send all lines around it the slow way.
+    text = pl.col("text").str.strip_chars(_SPACES)
+    is_whole = text.str.starts_with("{") & text.str.ends_with("}")
+    otherwise = ~is_whole | pl.col("text").str.contains(_OTHERWISE)
     one_by_one = [numbered.filter(otherwise)]
     together: list[pl.DataFrame] = []
     pieces = [numbered.filter(~otherwise)]
