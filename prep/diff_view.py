@@ -158,7 +158,7 @@ def _label_table(labels: list[LabelShare]) -> "RenderableType":
     caption = f"the {_MAX_LABELS} largest shifts of {len(labels):,}; all of them with --json" if len(labels) > _MAX_LABELS else None
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for column in ("template", "split", "label"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for column in ("before", "after", "share before", "share after", "points"):
         table.add_column(column, justify="right")
     for share in labels:

@@ -191,7 +191,8 @@ def _guess_template(columns: list[Column], draft: _Draft, data: Path) -> None:
             shown = ", ".join(rare[:6])
             say(f"labels: {shown} {'are' if len(rare) > 1 else 'is'} rare and left out; map them under 'labels', or their rows are dropped")
         say(
-            f"template: {draft.template['path']}, written beside the config, because the library has none with these labels; edit its words"
+            f"template: {draft.template['path']}, written beside the config, because the library has none about this with these labels; "
+            "edit its words"
         )
     elif fitting:
         _take(fitting[0], usable, draft)

@@ -164,6 +164,7 @@ def _config_rows(path: Path, template: Template) -> Iterator[_Stored]:
         raise UserError(
             "a template with demonstrations depends on the whole train split", before.location, "Build, then use: prep diff A B"
         )
+    shown = [name for name in before.input_fields if name in before.required_fields]
     ledger = path.parent / config.fixes
     files = [file for file in find_files(config.sources, path.parent, str(path)) if file.path != ledger]
     for batch in iter_rows(files):
@@ -171,6 +172,8 @@ def _config_rows(path: Path, template: Template) -> Iterator[_Stored]:
         _require_fields(template, columns, "the rows have", "Map it under sources.0.fields.")
         for row in batch.frame.iter_rows(named=True):
             fields = {column: row[column] for column in columns}
+            if not all((fields.get(name) or "").strip() for name in shown):  # a build drops it as missing_field
+                continue
             try:
                 rendered = render_row(before, _map_label(before, fields, config.labels), row[ROW_ID])
             except RenderError:  # a build would drop it
