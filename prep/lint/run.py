@@ -68,7 +68,7 @@ def _diagnostics(found: Mapping[Rule, list[Finding]]) -> tuple[Diagnostic, ...]:
     diagnostics = []
     for rule, findings in found.items():
         said = set().union(*(ids.get(code, set()) for code in rule.yields_to))
-        for finding in findings:
+        for finding in sorted(findings, key=_place):  # a streaming query yields its rows in no order that holds
             if finding.id in said:
                 continue
             if finding.row_id is not None:
@@ -78,6 +78,10 @@ def _diagnostics(found: Mapping[Rule, list[Finding]]) -> tuple[Diagnostic, ...]:
                     continue
             diagnostics.append(Diagnostic.of(rule, finding))
     return tuple(sorted(diagnostics, key=lambda one: (one.file or "", one.line or 0, one.code, one.span or (0, 0))))
+
+
+def _place(finding: Finding) -> tuple[str, int, str, str, tuple[int, int], str]:
+    return finding.source or "", finding.line or 0, finding.id or "", finding.field or "", finding.span or (0, 0), finding.message
 
 
 def _selected(options: LintOptions) -> list[Rule]:
