@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from loopwright.errors import UserError, raise_all
 from loopwright.registry import Registry
@@ -30,6 +31,7 @@ class SourceFile:
         format: what reads it.
         where: the source's place in the config, for messages.
         notices: what the user should know of how it was read; complete when it has been.
+        opened: the file each time that it was opened.
     """
 
     path: Path
@@ -38,6 +40,14 @@ class SourceFile:
     format: Source
     where: str
     notices: list[str] = field(default_factory=list)
+    opened: list[BinaryIO] = field(default_factory=list)
+
+    def num_bytes_read(self) -> int:
+        """Returns how many bytes of the file have been read, packed as it lies there."""
+        try:
+            return self.opened[-1].tell() if self.opened else 0
+        except ValueError:  # it is closed, and so at its end
+            return self.path.stat().st_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +169,7 @@ def read_file(file: SourceFile) -> Reading:
     Raises:
         UserError: the file as a whole cannot be read.
     """
-    raw = RawFile(file.path, file.source, file.notices)
+    raw = RawFile(file.path, file.source, file.notices, file.opened)
     batches = file.format.read(raw)
     if file.source.format != "auto":
         return Reading(batches, file.source.group or file.format.group)
@@ -182,6 +192,11 @@ def read_file(file: SourceFile) -> Reading:
         f"{container} for its columns alone."
     )
     return Reading(shape.convert(whole, raw), file.source.group or shape.group)
+
+
+def share_read(files: list[SourceFile]) -> float:
+    """Returns the share of the bytes of all files that has been read; 0 where they do not tell, as Parquet does not."""
+    return sum(file.num_bytes_read() for file in files) / max(sum(file.path.stat().st_size for file in files), 1)
 
 
 def _fitting_shapes(batch: RawRows) -> list[Shape]:

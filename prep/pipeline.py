@@ -12,7 +12,7 @@ from prep.config import BuildConfig
 from prep.dates import TIME, assign_by_time, cut_times, parse_time
 from prep.dedup import CLUSTER_SCHEMA, duplicate_detail, find_duplicates
 from prep.fixes import Fix, FixOutcome, replay_fixes
-from prep.formats import SourceFile
+from prep.formats import SourceFile, share_read
 from prep.parts import PartMaker
 from prep.progress import Progress
 from prep.render import Renderer
@@ -135,6 +135,8 @@ def read_sources(job: Job, files: list[SourceFile], fixes: list[Fix], limit: int
         store.append(frame)
         rejected += [(source, row.line, None, row.reason, row.detail) for source, row in batch.rejected]
         progress.advance(_num_rows(batch))
+        if limit is None and (share := share_read(files)):
+            progress.expect(round(progress.num_done / share))
     outcome = replay_fixes(store.lazy(), fixes, job.ledger_name)
     cuts = cut_times(store.lazy().filter(pl.col(SPLIT).is_null()).select(TIME).collect()[TIME], config.split) if times else None
     return ReadSources(store, list(seen), pl.DataFrame(rejected, schema=DROPPED_SCHEMA, orient="row"), outcome, cuts)

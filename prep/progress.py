@@ -22,7 +22,7 @@ class Progress:
         self._task: TaskID | None = None
         self._step = ""
         self._num_total: int | None = None
-        self._num_done = 0
+        self.num_done = 0  # rows of this step
 
     def start(self, step: str, num_total: int | None) -> None:
         """Begins a step of the work.
@@ -31,17 +31,23 @@ class Progress:
             step: what is done, such as `reading`.
             num_total: the rows that it will take; None where nobody knows yet.
         """
-        self._step, self._num_total, self._num_done = step, num_total, 0
+        self._step, self._num_total, self.num_done = step, num_total, 0
         if self._shown is not None and self._task is not None:
             self._shown.reset(self._task, description=step, total=num_total, completed=0)
 
     def advance(self, num_rows: int) -> None:
         """Notes that so many more rows are done."""
-        self._num_done += num_rows
+        self.num_done += num_rows
         if self._shown is None and time.perf_counter() - self._started > _PATIENCE_SECONDS and console().is_terminal:
             self._show()
         if self._shown is not None and self._task is not None:
-            self._shown.update(self._task, completed=self._num_done)
+            self._shown.update(self._task, completed=self.num_done)
+
+    def expect(self, num_total: int) -> None:
+        """Corrects how many rows the step is thought to take."""
+        self._num_total = num_total
+        if self._shown is not None and self._task is not None:
+            self._shown.update(self._task, total=num_total)
 
     def __enter__(self) -> Self:
         return self

@@ -58,11 +58,13 @@ class RawFile:
         path: where it is.
         options: the source that it belongs to.
         notices: what the user should know of how the file was read, added to while it is.
+        opened: the file each time that it was opened, as it lies on the disk: how far it is read shows there.
     """
 
     path: Path
     options: SourceConfig
     notices: list[str] = field(default_factory=list)
+    opened: list[BinaryIO] = field(default_factory=list)
 
     @property
     def suffix(self) -> str:
@@ -164,6 +166,7 @@ class RawFile:
         """
         try:
             with self.path.open("rb") as file:
+                self.opened.append(file)
                 yield Unpacked(file, self.path) if self.path.suffix.lower() in _COMPRESSED else file  # type: ignore[misc]
         except OSError as error:
             raise UserError(

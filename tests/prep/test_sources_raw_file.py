@@ -1,6 +1,7 @@
 """A raw file is read whole, in bounded pieces, or refused with a reason."""
 
 import gzip
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from loopwright.errors import UserError
 from prep import raw_file
+from prep.formats import find_files, share_read
 from prep.raw_file import RawFile, RejectedRow
+from prep.rows import iter_rows
 from prep.source_config import SourceConfig
 
 PACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor(write_checksum=True).compress}
@@ -141,3 +144,15 @@ def test_a_file_may_be_empty_in_many_ways(tmp_path: Path) -> None:
         for read in (lines, RawFile.text, lambda file: list(file.pieces())):
             with pytest.raises(UserError, match="the file is empty"):
                 read(file_of(tmp_path / name, content))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.jsonl.gz"])
+def test_how_far_a_file_is_read_shows_while_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("prep.raw_file.BLOCK_BYTES", 1 << 12)
+    lines = "".join(f'{{"text": "{random.random()}"}}\n' for _ in range(20_000)) if "jsonl" in name else "text\n" + "x\n" * 90_000
+    (tmp_path / name).write_bytes(gzip.compress(lines.encode()) if name.endswith("gz") else lines.encode())
+    files = find_files((SourceConfig(path=name),), tmp_path, "c")
+    assert share_read(files) == 0
+    shares = [share_read(files) for _ in iter_rows(files)]
+    assert len(shares) > 2
+    assert shares == sorted(shares) and 0 < shares[0] < 0.9 and share_read(files) == 1
