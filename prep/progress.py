@@ -14,15 +14,17 @@ _PATIENCE_SECONDS = 2.0
 
 
 class Progress:
-    """A line on stderr that appears once the work has taken two seconds; nothing where stderr is no terminal."""
+    """A line on stderr that appears once the work has taken two seconds; nothing where stderr is no terminal.
+
+    Attributes:
+        num_done: rows of the current step that are done.
+    """
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
         self._shown: RichProgress | None = None
         self._task: TaskID | None = None
-        self._step = ""
-        self._num_total: int | None = None
-        self.num_done = 0  # rows of this step
+        self.start("", None)
 
     def start(self, step: str, num_total: int | None) -> None:
         """Begins a step of the work.
@@ -32,8 +34,11 @@ class Progress:
             num_total: the rows that it will take; None where nobody knows yet.
         """
         self._step, self._num_total, self.num_done = step, num_total, 0
-        if self._shown is not None and self._task is not None:
-            self._shown.reset(self._task, description=step, total=num_total, completed=0)
+        self._step_started = time.perf_counter()
+
+    def expect(self, num_total: int) -> None:
+        """Corrects how many rows the step is thought to take."""
+        self._num_total = num_total
 
     def advance(self, num_rows: int) -> None:
         """Notes that so many more rows are done."""
@@ -41,13 +46,16 @@ class Progress:
         if self._shown is None and time.perf_counter() - self._started > _PATIENCE_SECONDS and console().is_terminal:
             self._show()
         if self._shown is not None and self._task is not None:
-            self._shown.update(self._task, completed=self.num_done)
+            self._shown.update(self._task, completed=self.num_done, total=self._num_total, said=self.said())
 
-    def expect(self, num_total: int) -> None:
-        """Corrects how many rows the step is thought to take."""
-        self._num_total = num_total
-        if self._shown is not None and self._task is not None:
-            self._shown.update(self._task, total=num_total)
+    def said(self) -> str:
+        """Returns the step's rows, rows a second and, where the total is known, the time that is left."""
+        rate = self.num_done / max(time.perf_counter() - self._step_started, 1e-9)
+        said = f"{self._step}: {self.num_done:,} rows, {rate:,.0f} rows/s"
+        if self._num_total is None or not rate:
+            return said
+        minutes, seconds = divmod(round(max(self._num_total - self.num_done, 0) / rate), 60)
+        return f"{said}, {minutes}:{seconds:02} left"
 
     def __enter__(self) -> Self:
         return self
@@ -58,16 +66,10 @@ class Progress:
             self._shown.stop()
 
     def _show(self) -> None:
-        from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
-        from rich.text import Text
 
-        class RowsPerSecond(ProgressColumn):
-            def render(self, task: object) -> Text:
-                return Text(f"{getattr(task, 'speed', None) or 0:,.0f} rows/s")
-
-        num_rows = TextColumn("{task.completed:,.0f} rows")
-        columns = (TextColumn("{task.description}"), BarColumn(), num_rows, RowsPerSecond(), TimeRemainingColumn())
-        self._shown = RichProgress(*columns, console=console(), transient=True)
-        self._task = self._shown.add_task(self._step, total=self._num_total)
+        # Not Rich's own columns of speed and time: they begin anew each time that the total is corrected.
+        self._shown = RichProgress(BarColumn(), TextColumn("{task.fields[said]}"), console=console(), transient=True)
+        self._task = self._shown.add_task("", total=self._num_total, said="")
         self._shown.start()

@@ -15,6 +15,7 @@ from loopwright.errors import UserError
 from prep.config import SplitConfig
 from prep.dates import cut_times, parse_time
 from prep.lock import build_lock
+from prep.progress import Progress
 from prep.split import smallest_difference
 from prep.store import RowStore
 from prep.summary import small_split_warning
@@ -348,3 +349,15 @@ def test_load_dataset_sees_that_a_dataset_was_built_anew(tmp_path: Path, monkeyp
         rows = load_dataset(str(project.out), "chat", cache_dir=str(tmp_path / "cache"))
         sizes.append(sum(len(part) for part in rows.values()))
     assert sizes == [20, 60]
+
+
+def test_progress_says_rows_speed_and_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("prep.progress.time.perf_counter", lambda: now[0])
+    progress = Progress()
+    progress.start("reading", None)
+    now[0] += 2
+    progress.advance(1000)
+    assert progress.said() == "reading: 1,000 rows, 500 rows/s"
+    progress.expect(46_000)
+    assert progress.said() == "reading: 1,000 rows, 500 rows/s, 1:30 left"
