@@ -1,5 +1,6 @@
 """Fixtures that several packages share. Models are made here, small and random: no test loads weights that it did not make."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,11 @@ _TOKENIZER_TEXT = [
     "MK401-27KX reported damaged by customer 5402; a replacement is on its way.",
 ]
 
-# A busy machine is no defect.
-settings.register_profile("loopwright", deadline=None)
-settings.load_profile("loopwright")
+# A busy machine is no defect, and the same code gives the same answer each time. To look for what no run has met yet:
+# HYPOTHESIS_PROFILE=search.
+settings.register_profile("loopwright", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "loopwright"))
 
 
 def make_tokenizer(chat_template: str = CHATML) -> "PreTrainedTokenizerFast":

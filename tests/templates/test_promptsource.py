@@ -172,7 +172,7 @@ def test_any_template_of_these_pieces_renders_as_promptsource_does(before: str, 
 
 
 def _squeezed(texts: list[str]) -> list[str]:
-    return [" ".join(text.split()) for text in texts]
+    return ["".join(text.split()) for text in texts]
 
 
 def test_what_is_drawn_by_chance_is_drawn_once() -> None:
