@@ -1,15 +1,17 @@
 """The build config: what a YAML file may say, each key documented where it is declared."""
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from loopwright.config import load_config, parse_yaml, read_text, validate
 from loopwright.errors import UserError
 from prep.source_config import FieldName, SourceConfig
 
 Output = Literal["chat", "verbalizer", "completion", "preference"]
+LengthOf = Literal["input", "answer", "tokens", "answer_tokens"]
+PriorOf = Literal["refusal", "opening"]
 Section = TypeVar("Section", bound=BaseModel)
 
 
@@ -110,11 +112,35 @@ class ChunkConfig(_Model):
         return self
 
 
+def _in_order(bounds: tuple[Any, Any]) -> tuple[Any, Any]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the lowest comes first, then the highest")
+    return bounds
+
+
+def _language_code(code: str) -> str:
+    if not (2 <= len(code) <= 3 and code.isascii() and code.islower() and code.isalpha()):
+        raise ValueError("give a language's ISO 639 code, such as 'en' or 'zh'")
+    return code
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
 class ExpectConfig(_Model):
     """What is declared of the data, checked by lint."""
 
-    label_share: dict[str, tuple[float, float]] = {}
-    """Label -> lowest and highest share of the rows."""
+    label_share: dict[str, Annotated[tuple[Share, Share], AfterValidator(_in_order)]] = {}
+    """Label -> lowest and highest share of the rows (BAL101)."""
+    slices: dict[FieldName, dict[str, Annotated[int, Field(ge=1)]]] = {}
+    """Field -> value -> fewest rows that are to have it, such as `{product: {pump: 50}}` (DIV702)."""
+    languages: tuple[Annotated[str, AfterValidator(_language_code)], ...] = ()
+    """ISO 639 codes of the languages that texts may be in, such as `en` and `zh` (DIV705)."""
+    lengths: dict[LengthOf, Annotated[tuple[Count, Count], AfterValidator(_in_order)]] = {}
+    """What -> least and most: `input`, `answer` in characters (LEN604); `tokens` of a row, `answer_tokens` trained in it (LEN605)."""
+    priors: dict[PriorOf, Share] = {}
+    """What -> its share of answers in production: `refusal`; `opening`, a canned one such as "Sure! Here is" (BAL102)."""
 
 
 class LintConfig(_Model):
