@@ -143,6 +143,17 @@ class ExpectConfig(_Model):
     """What -> its share of answers in production: `refusal`; `opening`, a canned one such as "Sure! Here is" (BAL102)."""
 
 
+class SuppressConfig(_Model):
+    """A finding that was looked at and stands. It is named by its row, so that re-ordering the data does not bring it back."""
+
+    id: str = Field(min_length=8)
+    """The row id, or the id of one example of the row, as a report gives it."""
+    code: str
+    """The rule's code."""
+    reason: str = Field(min_length=1)
+    """Why it stands, for the next reader."""
+
+
 class LintConfig(_Model):
     """What `prep lint` looks for in this dataset."""
 
@@ -150,8 +161,16 @@ class LintConfig(_Model):
     """Rule codes, or their beginnings, that are not reported."""
     select: tuple[str, ...] = ()
     """Rule codes, or their beginnings; empty means all."""
+    per_source_ignores: dict[str, tuple[str, ...]] = {}
+    """Pattern of a source file's name, such as `calls/*.csv` -> codes that are not reported for its rows."""
+    severities: dict[str, Literal["error", "warning", "info"]] = {}
+    """Rule code, or its beginning -> the severity of its findings, in place of the rule's own."""
     thresholds: dict[str, float] = {}
     """`CODE.name` -> value, over a rule's documented default."""
+    suppress: tuple[SuppressConfig, ...] = ()
+    """Findings that stand, each with its reason."""
+    profile: Literal["medical"] | None = None
+    """The kind of data, for rules that hold for one kind only: `medical` looks for the identifiers of HIPAA's Safe Harbor."""
     expect: ExpectConfig = ExpectConfig()
     """Declared facts about the data."""
 

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prep.config import ExpectConfig
+import polars as pl
+
+from prep.config import ExpectConfig, SuppressConfig
 from prep.facts import FactIndex
+from prep.lint.parquet_input import open_training_ledger
 
 if TYPE_CHECKING:
     from prep.dataset import Manifest
+    from prep.lint.examples import LintData
     from prep.lint.lines import Defect
     from prep.lint.rule import Rule
 
@@ -25,6 +30,14 @@ class LintOptions:
         model: the model whose tokenizer and limits the token rules use.
         thresholds: `CODE.name` -> value, over a rule's default.
         expect: what is declared of the data.
+        profile: the kind of data, for rules of one field only, such as `medical`.
+        severities: rule code or its beginning -> the severity of its findings.
+        per_source_ignores: pattern of a source's name -> codes or their beginnings that are not reported for its rows.
+        suppress: findings that a person has looked at and lets stand, each with the reason.
+        baseline: an earlier report as JSON; what it holds is not reported again.
+        model_scores: the parquet that `evals score` wrote.
+        training_ledger: a training run's folder, or its ledger.parquet.
+        scores: where the scores of ranked rules are written, as parquet.
     """
 
     select: tuple[str, ...] = ()
@@ -32,6 +45,14 @@ class LintOptions:
     model: str | None = None
     thresholds: dict[str, float] = field(default_factory=dict)
     expect: ExpectConfig = field(default_factory=ExpectConfig)
+    profile: str | None = None
+    severities: dict[str, str] = field(default_factory=dict)
+    per_source_ignores: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    suppress: tuple[SuppressConfig, ...] = ()
+    baseline: Path | None = None
+    model_scores: Path | None = None
+    training_ledger: Path | None = None
+    scores: Path | None = None
 
 
 @dataclass
@@ -44,6 +65,9 @@ class Context:
         splits: the splits that have rows.
         manifest: of a built dataset; None for foreign files.
         token_limit: the longest row that the model takes, in tokens, where a model is named.
+        near: proven pairs of near-duplicate bodies, where a rule needs them: positions `a` < `b`, and `similarity`, their exact Jaccard.
+        model_scores: what a model said of each row, where `evals score` was asked.
+        training_ledger: what a training run saw of each row, where one is given.
     """
 
     options: LintOptions
@@ -51,7 +75,26 @@ class Context:
     splits: frozenset[str]
     manifest: "Manifest | None" = None
     token_limit: int | None = None
+    near: pl.LazyFrame | None = None
+    model_scores: pl.LazyFrame | None = None
+    training_ledger: pl.LazyFrame | None = None
     _indexes: dict[str, FactIndex] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, options: LintOptions, data: "LintData") -> "Context":
+        """Returns the context of a run over some data.
+
+        Raises:
+            UserError: the model's scores or the training ledger cannot be read.
+        """
+        context = cls(options, data.defects, data.splits, data.manifest)
+        if options.model_scores is not None:
+            from prep.lint.model_scores import open_model_scores
+
+            context.model_scores = open_model_scores(options.model_scores)
+        if options.training_ledger is not None:
+            context.training_ledger = open_training_ledger(options.training_ledger)
+        return context
 
     @property
     def built(self) -> bool:

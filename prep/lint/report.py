@@ -27,6 +27,7 @@ class Diagnostic:
     field: str | None
     span: tuple[int, int] | None
     kind: str | None
+    score: float | None
     message: str
     remedy: str
     related: tuple[str, ...]
@@ -45,6 +46,7 @@ class Diagnostic:
             field=finding.field,
             span=finding.span,
             kind=finding.kind,
+            score=None if finding.score is None else min(max(finding.score, 0.0), 1.0),
             message=mask(finding.message),
             remedy=finding.remedy or rule.remedy,
             related=finding.related,
@@ -58,7 +60,7 @@ class Diagnostic:
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the diagnostic as the JSON contract has it: `span` and `kind` only where known."""
+        """Returns the diagnostic as the JSON contract has it: `span`, `kind` and `score` only where known."""
         known: dict[str, Any] = {
             "code": self.code,
             "name": self.name,
@@ -75,6 +77,8 @@ class Diagnostic:
             known["span"] = list(self.span)
         if self.kind is not None:
             known["kind"] = self.kind
+        if self.score is not None:
+            known["score"] = round(self.score, 6)
         return known
 
 
@@ -96,6 +100,7 @@ class LintReport:
         skipped: the rules that did not run.
         num_examples: how many examples were looked at.
         built: whether it is a built dataset.
+        num_held_back: diagnostics that a suppression or the baseline holds back.
     """
 
     path: Path
@@ -103,6 +108,7 @@ class LintReport:
     skipped: tuple[Skipped, ...]
     num_examples: int
     built: bool
+    num_held_back: int = 0
 
     @cached_property
     def summary(self) -> dict[str, int]:

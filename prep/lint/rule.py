@@ -28,9 +28,12 @@ class Severity(StrEnum):
 
 
 class Need(StrEnum):
-    """What a rule asks for beyond columns."""
+    """What a rule asks for beyond columns. It is made once for all rules that ask; where it cannot be had, they are skipped."""
 
-    TOKENS = "tokens"  # the columns num_tokens, num_trained_tokens, last_trained and encode_error; a model must be named
+    TOKENS = "tokens"  # the columns of `TOKEN_SCHEMA`; a model must be named
+    NEAR = "near"  # `context.near`
+    MODEL_SCORES = "model_scores"  # `context.model_scores`
+    TRAINING_LEDGER = "training_ledger"  # `context.training_ledger`
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Finding:
         field: where in the example: `input`, `answer`, `messages[1].content`, ...
         span: `[start, end)` in that field's text, in characters.
         kind: what kind of thing was found, where the rule has kinds.
+        score: how sure a ranked rule is, in [0, 1].
         severity: where it differs from the rule's.
         related: ids of the other examples concerned.
         remedy: where it differs from the rule's.
@@ -76,6 +80,7 @@ class Finding:
     field: str | None = None
     span: tuple[int, int] | None = None
     kind: str | None = None
+    score: float | None = None
     severity: Severity | None = None
     related: tuple[str, ...] = ()
     remedy: str | None = None
@@ -137,6 +142,8 @@ class Rule(ABC):
     columns: ClassVar[tuple[str, ...]]
     """What it reads of the lint frame, beside `Finding.where` and `position`; it is given no more."""
     needs: ClassVar[tuple[Need, ...]] = ()
+    version: ClassVar[int] = 1
+    """Raised when what it finds changes: cached results of another version do not count."""
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
     yields_to: ClassVar[tuple[str, ...]] = ()
     """Codes whose finding on the same example says it all: an empty answer is not also unfinished."""
@@ -161,6 +168,8 @@ class Rule(ABC):
                 row,
                 row["message"],
                 field=row.get("field"),
+                kind=row.get("kind"),
+                score=row.get("score"),
                 severity=Severity(row["severity"]) if row.get("severity") else None,
                 related=tuple(row.get("related") or ()),
             )
@@ -168,6 +177,17 @@ class Rule(ABC):
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:  # noqa: ARG002
         """Returns the fix to propose for a finding, or None."""
         return None
+
+
+class RankedRule(Rule):
+    """A rule that puts rows in an order, the likeliest defect first, and reports those above a threshold.
+
+    Its `check` is given the column `score` beside its own.
+    """
+
+    @abstractmethod
+    def rank(self, examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:
+        """Returns `id` and `score` in [0, 1] for every example that the rule looked at, each once."""
 
 
 RULES: Registry[Rule] = Registry("prep.lint.rules", Rule, key="code", kind="rule")

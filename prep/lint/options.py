@@ -1,0 +1,67 @@
+"""What a lint run was told: the command line's options, and the dataset's config beside them."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from loopwright.config import validate
+from loopwright.errors import UserError, did_you_mean
+from prep.config import LintConfig
+from prep.dataset import Manifest
+from prep.lint.context import LintOptions
+from prep.lint.rule import RULES
+
+
+def with_config(options: LintOptions, manifest: Manifest | None) -> LintOptions:
+    """Adds what a built dataset's config says: a selection or a model of the command line counts more, ignored codes add up.
+
+    Raises:
+        UserError: the config names a rule or a threshold that does not exist.
+    """
+    if manifest is None:
+        return options
+    config = validate(manifest.config.get("lint") or {}, LintConfig, "manifest.json: config.lint")
+    merged = dataclasses.replace(
+        options,
+        select=options.select or config.select,
+        ignore=(*options.ignore, *config.ignore),
+        model=options.model or model_of(manifest),
+        thresholds={**config.thresholds, **options.thresholds},
+        expect=config.expect,
+        profile=config.profile,
+        severities={**config.severities, **options.severities},
+        per_source_ignores=config.per_source_ignores,
+        suppress=config.suppress,
+    )
+    check_options(merged)
+    return merged
+
+
+def model_of(manifest: Manifest | None) -> str | None:
+    """Returns the model that a built dataset's config names."""
+    model = manifest.config.get("model") if manifest else None
+    return model if isinstance(model, str) else None
+
+
+def check_options(options: LintOptions) -> None:
+    """Refuses what matches no rule: such an entry would do nothing, and nobody would see it.
+
+    Raises:
+        UserError: a code, the beginning of one, or a threshold is unknown.
+    """
+    by_source = [code for codes in options.per_source_ignores.values() for code in codes]
+    check_codes((*options.select, *options.ignore, *options.severities, *by_source, *(entry.code for entry in options.suppress)))
+    known = [f"{rule.code}.{threshold.name}" for rule in RULES.entries.values() for threshold in rule.thresholds]
+    for name in options.thresholds:
+        if name not in known:
+            raise UserError(f"there is no threshold '{name}'", "lint.thresholds", did_you_mean(name, known))
+
+
+def check_codes(codes: Iterable[str]) -> None:
+    """Refuses a rule code, or the beginning of one, that matches no rule.
+
+    Raises:
+        UserError: there is no such rule.
+    """
+    for code in codes:
+        if not code or not any(known.startswith(code) for known in RULES.entries):
+            raise UserError(f"no rule's code begins with '{code}'", remedy=did_you_mean(code, list(RULES.entries)))
