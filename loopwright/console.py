@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,8 +54,13 @@ def print_result(text: str) -> None:
         sys.stdout.flush()
 
 
-def print_view(view: "RenderableType") -> None:
-    """Prints a result that is laid out for people, such as a table, to stdout. What it shows of the data must be `printable`."""
+def print_view(view: "RenderableType", *, wrap: bool = True) -> None:
+    """Prints a result that is laid out for people, such as a table, to stdout. What it shows of the data must be `printable`.
+
+    Args:
+        view: what to print; its colours show on a terminal only.
+        wrap: whether lines are broken at the terminal's width.
+    """
     from rich.console import Console
 
     class Output(Console):
@@ -62,7 +68,12 @@ def print_view(view: "RenderableType") -> None:
             raise BrokenPipeError  # Rich's own way out is exit code 1
 
     with _reader_may_leave():
-        Output(highlight=False).print(view)
+        Output(highlight=False).print(view, soft_wrap=not wrap)
+
+
+def output_width(default: int) -> int:
+    """Returns the cells of a line of stdout: the terminal's where it is one, so that a file or pipe gets the same text everywhere."""
+    return shutil.get_terminal_size((default, 0)).columns if sys.stdout is not None and sys.stdout.isatty() else default
 
 
 @contextmanager

@@ -321,7 +321,8 @@ def test_text_output_is_capped_and_summed_up(tmp_path: Path) -> None:
     assert "1 error, 24 warnings in 26 examples." in text
     assert "Not run: LEN601, LEN602: needs a tokenizer" in text
     statistics = runner.invoke(app, ["lint", str(path), "--statistics"]).stdout
-    assert statistics.splitlines()[0].split() == ["24", "DUP301", "warning", "ExactDuplicate"]
+    assert statistics.splitlines()[1].split() == ["1", "1", "3.8%", "LEN603", "error", "TinyTarget"]
+    assert statistics.splitlines()[2].split() == ["24", "24", "92.3%", "DUP301", "warning", "ExactDuplicate"]
 
 
 def test_github_output_escapes(tmp_path: Path) -> None:
