@@ -1,24 +1,27 @@
-"""Near-duplicates: word-pair shingles, candidates from MinHash-LSH (Broder 1997; Lee et al. 2022), each proven by its exact Jaccard.
+"""Near-duplicates among the rows of a build, as `NearIndex` proves them (Lee et al. 2022).
 
 Rows are taken in the order of their worth (test, validation, train) and then of the sources. A row leaves where it is near one that was
 taken before it, so that what decides is a pair of rows and never a chain of them.
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from itertools import groupby, pairwise
+from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from prep.keys import normalise
+from prep.near_index import NearIndex
 from prep.rows import ROW_ID, SOURCE, SPLIT
 from prep.source import LINE
 from prep.split import SPLITS_BY_WORTH
+from prep.words import words
 
 # The similarity from which Lee et al. 2022 call two texts near-duplicates: for rows that people add.
 NEAR_THRESHOLD = 0.8
 _ADDED = "#added"
 _TEXT = "#text"
-_NUM_CACHED = 10_000
 _FOUND_SCHEMA = {
     "row_id": pl.String,
     "source": pl.String,
@@ -28,11 +31,6 @@ _FOUND_SCHEMA = {
     "similarity": pl.Float64,
     "reason": pl.String,
 }
-_WORDS_A_SHINGLE = 2
-_NUM_HASHES = 128
-_SEED = 17
-# A pair at the threshold is to be found with at least this chance.
-_MIN_RECALL = 0.99
 
 
 def near_duplicates(rows: pl.LazyFrame, input_fields: list[str], ledger_name: str, threshold: float | None) -> pl.DataFrame:
@@ -64,7 +62,7 @@ def near_duplicates(rows: pl.LazyFrame, input_fields: list[str], ledger_name: st
 
     lowest = min(threshold or 1, NEAR_THRESHOLD) if any(is_added) else threshold
     assert lowest is not None
-    found = list(_nearest_before(_Shingles(taken[_TEXT]), lowest, needed))
+    found = list(_nearest_before(taken[_TEXT], lowest, needed))
     near, other = (pl.Series([pair[index] for pair in found], dtype=pl.UInt32) for index in (0, 1))
     survivors = taken[other]
     across = pl.Series([is_train[place] and not is_train[twin] for place, twin, _ in found], dtype=pl.Boolean)
@@ -79,27 +77,10 @@ def near_duplicates(rows: pl.LazyFrame, input_fields: list[str], ledger_name: st
     )
 
 
-class _Shingles:
-    """The shingles of each text, made when they are asked for: those of all at once would take many times the room of the texts."""
-
-    def __init__(self, texts: pl.Series) -> None:
-        self._texts = texts
-        self._cached = lru_cache(maxsize=_NUM_CACHED)(self._make)
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def __getitem__(self, place: int) -> frozenset[str]:
-        return self._cached(place)
-
-    def _make(self, place: int) -> frozenset[str]:
-        return shingles(self._texts[place])
-
-
 def shingles(text: str) -> frozenset[str]:
-    """Returns the pairs of neighbouring words of a normalised text; a text of one word is its own shingle."""
-    words = normalise(text).split(" ")
-    return frozenset(" ".join(words[i : i + _WORDS_A_SHINGLE]) for i in range(max(len(words) - _WORDS_A_SHINGLE + 1, 1)))
+    """Returns the pairs of neighbouring words of a text (`prep.words`); a text of one word or none is its own shingle."""
+    found = words(text)
+    return frozenset(map(" ".join, pairwise(found))) if len(found) > 1 else frozenset((" ".join(found),))
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
@@ -108,39 +89,26 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / union if union else 1.0
 
 
-def _nearest_before(sets: _Shingles, lowest: float, needed: Callable[[int, int], float | None]) -> Iterator[tuple[int, int, float]]:
-    """Yields (place, place of the nearest set before it, similarity) for each set that leaves: it is near one before it that stays.
+def _nearest_before(texts: pl.Series, lowest: float, needed: Callable[[int, int], float | None]) -> Iterator[tuple[int, int, float]]:
+    """Yields (place, place of the nearest text before it, similarity) for each text that leaves: it is near one before it that stays.
 
     Args:
-        sets: the shingles of each row.
+        texts: the texts.
         lowest: the lowest similarity that is ever needed.
         needed: the similarity from which one place leaves because of another; None where it stays however like they are.
     """
-    from rensa import RMinHash, RMinHashLSH
-
-    hashes: list[RMinHash] = []
-    for first in range(0, len(sets), _NUM_CACHED):
-        tokens = [list(sets[place]) for place in range(first, min(first + _NUM_CACHED, len(sets)))]
-        hashes += RMinHash.from_token_sets(tokens, _NUM_HASHES, _SEED)
-    index = RMinHashLSH(lowest, _NUM_HASHES, _num_bands(lowest))
-    index.insert_many(hashes)
+    with TemporaryDirectory(prefix="loopwright-near-") as name:
+        index = NearIndex(Path(name), lowest)
+        index.add(texts)
+        pairs = index.pairs().sort("b", "a")
     gone: set[int] = set()
-    for place, hashed in enumerate(hashes):
+    for place, found in groupby(pairs.iter_rows(), itemgetter(1)):
         near: list[tuple[float, int]] = []
-        for other in index.query(hashed):
-            threshold = needed(place, other) if other < place and other not in gone else None
-            if threshold is not None and (similarity := jaccard(sets[place], sets[other])) >= threshold:
+        for other, _, similarity in found:
+            threshold = needed(place, other) if other not in gone else None
+            if threshold is not None and similarity >= threshold:
                 near.append((similarity, -other))
         if near:
             gone.add(place)
             similarity, twin = max(near)
             yield place, -twin, similarity
-
-
-def _num_bands(threshold: float) -> int:
-    """Returns the fewest bands, of equally many hashes, that find a pair at the threshold with `_MIN_RECALL`."""
-    for num_rows in (16, 8, 4, 2):
-        num_bands = _NUM_HASHES // num_rows
-        if 1 - (1 - threshold**num_rows) ** num_bands >= _MIN_RECALL:
-            return num_bands
-    return _NUM_HASHES

@@ -1,0 +1,51 @@
+"""The near-duplicate pairs of the lint frame, which all rules over near inputs share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from prep.near_index import PAIR_SCHEMA, NearIndex
+
+_BATCH_ROWS = 50_000
+
+
+def near_pairs(frame: pl.LazyFrame, folder: Path, *, threshold: float) -> pl.LazyFrame:
+    """Returns all proven near-duplicate pairs of the frame's bodies, compared within each template.
+
+    Two bodies are near where they share `threshold` of their word pairs (Jaccard), or where both have five words or more and are the same
+    but for one word of each: in a short text one word is a third of the word pairs.
+
+    Args:
+        frame: the lint frame; `position`, `template` and `body` are read.
+        folder: where the index and the pairs are put.
+        threshold: the Jaccard similarity, in (0, 1].
+
+    Returns:
+        `a` and `b`, positions with `a` < `b`, and `similarity`, the exact Jaccard of their word pairs, from 0.
+    """
+    path = folder / "near.parquet"
+    templates = frame.select(pl.col("template").unique()).collect()["template"].sort().to_list()
+    found = [_pairs_of(frame.filter(pl.col("template") == one), folder, threshold) for one in templates]
+    pl.concat([pl.DataFrame(schema=PAIR_SCHEMA), *found]).sort("a", "b").write_parquet(path)
+    return pl.scan_parquet(path)
+
+
+def _pairs_of(frame: pl.LazyFrame, folder: Path, threshold: float) -> pl.DataFrame:
+    index = NearIndex(folder, threshold, one_word=True)
+    positions = []
+    for batch in _batches(frame):
+        index.add(batch["body"])
+        positions.append(batch["position"].to_numpy())
+    places = np.concatenate(positions) if positions else np.empty(0, np.uint32)
+    pairs = index.pairs()
+    one, other = places[pairs["a"].to_numpy()], places[pairs["b"].to_numpy()]
+    columns = {"a": np.minimum(one, other), "b": np.maximum(one, other), "similarity": pairs["similarity"]}
+    return pl.DataFrame(columns, schema=PAIR_SCHEMA)
+
+
+def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Yields the texts in the order of reading, so that of equal texts the first stands for the others."""
+    ordered = frame.select("position", "body").sort("position")
+    yield from ordered.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)

@@ -1,0 +1,112 @@
+"""The words of texts as near-duplicates are compared by, in any script: of one text as strings, of many as 64-bit codes.
+
+A word is a run of letters, digits and their marks in the normalised text. Apostrophes are left out ("don't" is "dont"), other punctuation
+parts words and is none. Each symbol stands alone, and so does each character of a script that writes without spaces (Han, kana, Thai, Lao,
+Khmer, Burmese): its words cannot be told apart without a dictionary.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prep.keys import normalise, normalise_expr
+
+Codes = NDArray[np.uint64]
+Counts = NDArray[np.int64]
+
+_BREAK, _LETTER, _ALONE, _DROPPED = 0, 1, 2, 3
+_BASIC_PLANE = 0x10000
+_APOSTROPHES = frozenset("'\u2018\u2019\u02bc\u200b\u200c\u200d\u00ad\ufe0f")
+_NO_SPACES = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x3040, 0x30FF),  # Hiragana, Katakana
+    (0x3400, 0x9FFF),  # Han
+    (0xF900, 0xFAFF),
+)
+_LINE_BREAK = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WordCodes:
+    """The words of some texts, one text after another.
+
+    Attributes:
+        codes: each word's code [num_words]; equal words have equal codes.
+        counts: the words of each text [num_texts].
+    """
+
+    codes: Codes
+    counts: Counts
+
+
+def words(text: str) -> list[str]:
+    """Returns the words of a text."""
+    return normalise(text).translate(_SPACED).split()
+
+
+def word_codes(texts: pl.Series) -> WordCodes:
+    """Returns the words of texts; null has none. Needs about 100 bytes a character while it works."""
+    if not len(texts):
+        return WordCodes(np.empty(0, np.uint64), np.empty(0, np.int64))
+    normal = texts.fill_null("").alias("text").to_frame().select(normalise_expr(pl.col("text"))).to_series()
+    # Normal texts hold no line break.
+    points = np.frombuffer("\n".join(normal).encode("utf-32-le", "surrogatepass"), np.uint32)
+    kinds = _kind_table()[np.minimum(points, _BASIC_PLANE)]
+    kept = kinds != _DROPPED
+    points, kinds = points[kept], kinds[kept]
+    is_letter = kinds == _LETTER
+    starts = np.flatnonzero((kinds == _ALONE) | (is_letter & ~np.concatenate(([False], is_letter[:-1]))))
+    text_ends = np.append(np.flatnonzero(points == _LINE_BREAK), len(points))
+    counts = np.diff(np.searchsorted(starts, text_ends), prepend=0)
+    if not len(starts):
+        return WordCodes(np.empty(0, np.uint64), counts)
+    # A word's code is the sum of what its characters give at their places (Zobrist 1970); what parts words gives nothing.
+    places = np.arange(starts[0], len(points)) - np.repeat(starts, np.diff(np.append(starts, len(points))))
+    given = mix(points[starts[0] :].astype(np.uint64) + (places.astype(np.uint64) << np.uint64(21)))
+    given[kinds[starts[0] :] == _BREAK] = 0
+    return WordCodes(np.add.reduceat(given, starts - starts[0]), counts)
+
+
+def mix(values: Codes) -> Codes:
+    """Returns numbers whose every bit depends on every bit of the given ones (the finaliser of SplitMix64, Steele et al. 2014)."""
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def _kind(point: int) -> int:
+    if chr(point) in _APOSTROPHES:
+        return _DROPPED
+    if any(first <= point <= last for first, last in _NO_SPACES) or point >= _BASIC_PLANE:
+        return _ALONE
+    category = unicodedata.category(chr(point))
+    if category[0] in "LNM":
+        return _LETTER
+    return _ALONE if category[0] == "S" else _BREAK
+
+
+@cache
+def _kind_table() -> NDArray[np.uint8]:
+    return np.fromiter((_kind(point) for point in range(_BASIC_PLANE + 1)), np.uint8, _BASIC_PLANE + 1)
+
+
+class _Spaced(dict[int, str]):
+    """What each character becomes in a text whose words are parted by spaces; filled as characters come."""
+
+    def __missing__(self, point: int) -> str:
+        char = chr(point)
+        self[point] = {_BREAK: " ", _LETTER: char, _ALONE: f" {char} ", _DROPPED: ""}[_kind(point)]
+        return self[point]
+
+
+_SPACED = _Spaced()
