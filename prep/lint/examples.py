@@ -14,15 +14,13 @@ from loopwright.errors import UserError
 from loopwright.files import read_json_lines
 from loopwright.hashing import hash_text
 from prep.dataset import MESSAGES, Dataset, Manifest
-from prep.keys import normalise_expr
 from prep.lint.calls import with_spoken_calls
 from prep.lint.lines import Defect, read_records
+from prep.lint.prepare import prepare
 from prep.lint.records import Record, parse_record
 from prep.write import INTENDED_DROPS
 
 _BATCH_ROWS = 20_000
-# Below this many rows nothing is inferred from a task's other rows, and small tasks are looked at together.
-MIN_TASK_ROWS = 20
 
 LINT_SCHEMA = pl.Schema(
     {
@@ -49,15 +47,7 @@ LINT_SCHEMA = pl.Schema(
         "extras": pl.String(),  # of a built dataset's chat: what it has beside role and content, as `EXAMPLE_SCHEMA` keeps it
     }
 )
-"""What a reader gives. The engine adds `position` (order of reading), `input_key` and `answer_key` (hashes of the normalised texts),
-and what `_profile` says of the row's task."""
-
-TERMINAL = r"""[.!?\u{2026}\u{3002}\u{ff01}\u{ff1f}\u{0964}][\s"'\u{201d}\u{2019}\u{00bb})\]*_\u{300d}]*$"""
-"""Ends as a sentence does: a final stop, then at most closing quotes and brackets."""
-
-# A template, or an instruction before the input, says that rows are of one task. Without either a file may mix all kinds of questions,
-# so that "most answers are like this" says little about the next.
-ONE_TASK = (pl.col("task") != "") & ((pl.col("template") != "") | (pl.col("system") != ""))
+"""What a reader gives; `prepare` adds to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +77,7 @@ def load_dataset(path: Path, folder: Path) -> LintData:
     """
     dataset = Dataset.open(path)
     frame = with_spoken_calls(dataset.examples()).select(_dataset_columns())
-    return _prepare(frame, _dropped(path), folder, dataset.manifest)
+    return _lint_data(frame, _dropped(path), folder, dataset.manifest)
 
 
 def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
@@ -112,7 +102,7 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
             raise UserError("the file is empty", str(path), "Give a file with one training example a line.")
     if not num_batches:
         pl.DataFrame(schema=LINT_SCHEMA).write_parquet(folder / "read-00000.parquet")
-    return _prepare(pl.scan_parquet(folder / "read-*.parquet"), defects, folder, None)
+    return _lint_data(pl.scan_parquet(folder / "read-*.parquet"), defects, folder, None)
 
 
 def _read_file(path: Path, split: str, defects: list[Defect], copies: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -236,58 +226,7 @@ def _dropped(path: Path) -> list[Defect]:
     return defects
 
 
-def _prepare(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None) -> LintData:
-    """Adds keys and what the other rows of a task say, and keeps the result once, so that no rule computes them again."""
-    try:
-        tasks = frame.group_by("task").agg(pl.len().alias("rows")).filter(pl.col("rows") >= MIN_TASK_ROWS)
-        named = (
-            frame.with_row_index("position")
-            .join(tasks, on="task", how="left", maintain_order="left")
-            .with_columns(task=pl.when(pl.col("rows").is_null()).then(pl.lit("")).otherwise(pl.col("task")))
-            .drop("rows")
-        )
-        keyed = named.with_columns(
-            input_key=_key(pl.concat_str(["system", pl.lit("\n"), "input"])),
-            answer_key=_key(pl.concat_str(["answer", pl.lit("\0"), pl.col("rejected").fill_null("")])),
-        )
-        keyed.sink_parquet(folder / "keyed.parquet")
-        frame = pl.scan_parquet(folder / "keyed.parquet")
-        profile = _profile(frame).collect()
-        splits = frame.select(pl.col("split").unique()).collect()["split"].to_list()
-        num_examples = frame.select(pl.len()).collect().item()
-    except pl.exceptions.PolarsError as error:
-        raise UserError(f"the examples cannot be read: {str(error).splitlines()[0]}", "examples.parquet", "Build it again.") from error
-    return LintData(frame.join(profile.lazy(), on="task", how="left"), defects, num_examples, frozenset(splits), manifest)
-
-
-def _profile(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Returns what the rows of each task have in common.
-
-    `task_rows` is their number, `closed` whether their answers come from a fixed set of words, `terminal_share` the share of answers that
-    end in punctuation, `median_characters` the middle length of an answer. Answers count as a fixed set where choices are given, or where
-    at most 100 different ones of at most 40 characters make up the answers and come back five times on average.
-    """
-    answer = pl.col("answer")
-    characters = answer.str.len_chars()
-    num_answers = pl.col("answer_key").n_unique()
-    few = (num_answers <= 100) & (num_answers * 5 <= pl.len()) & (characters.quantile(0.95) <= 40)
-    return frame.group_by("task").agg(
-        pl.len().alias("task_rows"),
-        (pl.col("label").is_not_null().all() | few).fill_null(False).alias("closed"),
-        answer.filter(answer != "").str.contains(TERMINAL).mean().fill_null(0.0).alias("terminal_share"),
-        characters.median().fill_null(0.0).alias("median_characters"),
-    )
-
-
-def _key(text: pl.Expr) -> pl.Expr:
-    """Returns the 128-bit hash of a text's normal form; an empty text has no key, as nothing can be said to equal it."""
-    normal = normalise_expr(text)
-    return (
-        pl.when(normal.str.strip_chars("\0") != "")
-        .then(normal.map_batches(_hash_series, return_dtype=pl.String, is_elementwise=True))
-        .otherwise(None)
-    )
-
-
-def _hash_series(texts: pl.Series) -> pl.Series:
-    return pl.Series(texts.name, [None if text is None else hash_text(text) for text in texts], dtype=pl.String)
+def _lint_data(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None) -> LintData:
+    frame = prepare(frame, folder)
+    facts = frame.select(pl.col("split").unique().implode(), pl.len().alias("rows")).collect(engine="streaming").row(0, named=True)
+    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest)

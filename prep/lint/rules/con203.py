@@ -4,7 +4,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.examples import MIN_TASK_ROWS, ONE_TASK
+from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 
 _LIST = r"^\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s+\S[^\n]*\n\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s"

@@ -4,7 +4,8 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.examples import MIN_TASK_ROWS, ONE_TASK, TERMINAL
+from prep.lint.prepare import TERMINAL
+from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 
 # Words that no English sentence ends on, but for a question ("what are you waiting for?"), which ends in punctuation.

@@ -4,16 +4,20 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.examples import MIN_TASK_ROWS, ONE_TASK
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
+
+# Letters and digits say something, and so do symbols and emoji; dots and dashes hold a place.
+_PLACEHOLDER = r"(?i)^(?:[\s\p{P}]+|\W*(?:n\s?/\s?a|n\.a\.|tbd|todo|to be done|empty|blank|placeholder|fixme|xxx+)\W*)$"
 
 
 class TinyTarget(Rule):
     """An answer that is empty, or next to nothing where the others say something.
 
     ## What it does
-    Reports answers of white space alone as errors. In a task (a template, or an instruction that rows share) whose answers are normally
-    whole sentences it warns of answers of very few characters; tasks with a fixed set of answer words are left alone.
+    Reports answers of white space alone as errors. Where they are rare in their task it warns of answers that hold a place: dots, a dash,
+    `n/a`, `TODO`. In a task (a template, or an instruction that rows share) whose answers are normally whole sentences it warns of answers
+    of very few characters; tasks with a fixed set of answer words may have short ones.
 
     ## Why is this bad
     An empty answer trains the end token alone: the model learns to say nothing. One such row in fifty is heard.
@@ -27,31 +31,39 @@ class TinyTarget(Rule):
 
     code = "LEN603"
     severity = Severity.ERROR
-    columns = ("template", "task", "task_rows", "closed", "median_characters", "system", "answer", "answer_field")
+    columns = ("task", "task_rows", "closed", "median_characters", "answer", "answer_field")
     remedy = "Write the answer, or drop the row."
     thresholds = (
         Threshold("characters", 3, "'ok', 'no.' and 'n/a' are at most that long; the shortest sentence is longer"),
         Threshold("typical_characters", 40, "half a line: where the median answer is shorter, short answers may be the task"),
+        Threshold("rare", 0.02, "a share of placeholders that is no class of its own; where more rows say '-', it is a label"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        characters = pl.col("answer").str.strip_chars().str.len_chars()
+        answer = pl.col("answer").str.strip_chars()
+        characters = pl.col("characters")
         worded = ONE_TASK & ~pl.col("closed") & (pl.col("task_rows") >= MIN_TASK_ROWS)
         worded &= pl.col("median_characters") >= context.threshold(self, "typical_characters")
         tiny = worded & (characters <= context.threshold(self, "characters"))
+        rare = pl.len().over("task", "placeholder") <= context.threshold(self, "rare") * pl.col("task_rows")
         return (
-            examples.filter(pl.col("answer").is_not_null() & ((characters == 0) | tiny))
-            .with_columns(characters=characters)
+            examples.filter(pl.col("answer").is_not_null())
+            .select(*Finding.where, "answer_field", "task", "task_rows", "closed", "median_characters", answer=answer)
+            .with_columns(characters=pl.col("answer").str.len_chars(), placeholder=pl.col("answer").str.contains(_PLACEHOLDER))
+            .filter((characters == 0) | tiny | pl.col("placeholder"))
+            .filter((characters == 0) | tiny | (rare & (pl.col("task_rows") >= MIN_TASK_ROWS)))
             .select(
                 *Finding.where,
                 field="answer_field",
-                severity=pl.when(pl.col("characters") > 0).then(pl.lit("warning")),
-                message=pl.when(pl.col("characters") == 0)
+                severity=pl.when(characters > 0).then(pl.lit("warning")),
+                message=pl.when(characters == 0)
                 .then(pl.lit("the answer is empty"))
+                .when(pl.col("placeholder"))
+                .then(pl.format("the answer is only '{}', which holds a place and says nothing", "answer"))
                 .otherwise(
                     pl.format(
                         "the answer is only '{}', where the median answer has {} characters",
-                        pl.col("answer").str.strip_chars(),
+                        "answer",
                         pl.col("median_characters").cast(pl.Int64),
                     )
                 ),
