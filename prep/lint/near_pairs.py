@@ -6,19 +6,23 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from prep.lint.context import Context
 from prep.near_index import PAIR_SCHEMA, NearIndex
 
 _BATCH_ROWS = 50_000
 
+TEXT = pl.when(pl.col("kind") == "completion").then("answer").otherwise("body")
+"""What of an example is compared: its body; of plain text, which has no input, the text."""
+
 
 def near_pairs(frame: pl.LazyFrame, folder: Path, *, threshold: float) -> pl.LazyFrame:
-    """Returns all proven near-duplicate pairs of the frame's bodies, compared within each template.
+    """Returns all proven near-duplicate pairs of the frame's texts (`TEXT`), compared within each template.
 
-    Two bodies are near where they share `threshold` of their word pairs (Jaccard), or where both have five words or more and are the same
+    Two texts are near where they share `threshold` of their word pairs (Jaccard), or where both have five words or more and are the same
     but for one word of each: in a short text one word is a third of the word pairs.
 
     Args:
-        frame: the lint frame; `position`, `template` and `body` are read.
+        frame: the lint frame; `position`, `template`, `kind`, `body` and `answer` are read.
         folder: where the index and the pairs are put.
         threshold: the Jaccard similarity, in (0, 1].
 
@@ -36,7 +40,7 @@ def _pairs_of(frame: pl.LazyFrame, folder: Path, threshold: float) -> pl.DataFra
     index = NearIndex(folder, threshold, one_word=True)
     positions = []
     for batch in _batches(frame):
-        index.add(batch["body"])
+        index.add(batch["text"])
         positions.append(batch["position"].to_numpy())
     places = np.concatenate(positions) if positions else np.empty(0, np.uint32)
     pairs = index.pairs()
@@ -47,5 +51,20 @@ def _pairs_of(frame: pl.LazyFrame, folder: Path, threshold: float) -> pl.DataFra
 
 def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """Yields the texts in the order of reading, so that of equal texts the first stands for the others."""
-    ordered = frame.select("position", "body").sort("position")
+    ordered = frame.select("position", TEXT.alias("text")).sort("position")
     yield from ordered.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
+
+
+def near_rows(examples: pl.LazyFrame, context: Context, *columns: str) -> pl.LazyFrame:
+    """Returns one row a pair: `position` and columns of the later row, those of the earlier with `_other`, and `similarity`.
+
+    Pairs that are equal but for case and white space, which rules on exact copies report, are left out.
+    """
+    assert context.near is not None
+    rows = examples.select("position", "input_key", "kind", *columns)
+    return (
+        context.near.join(rows, left_on="b", right_on="position")
+        .join(rows, left_on="a", right_on="position", suffix="_other")
+        .filter((pl.col("kind") == "completion") | pl.col("input_key").ne_missing(pl.col("input_key_other")))
+        .rename({"a": "position_other", "b": "position"})
+    )

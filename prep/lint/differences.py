@@ -1,0 +1,59 @@
+"""In which words two near texts differ, and whether those could decide about their answers."""
+
+from collections import Counter
+from difflib import SequenceMatcher
+
+from prep.lint.texts import shorten
+from prep.words import words
+
+_NUM_SHOWN = 3
+# What is said or left out without a change of meaning. "Not", "no", "never", "too" and their like are no such words.
+_FILLERS = frozenset(
+    word
+    for line in (
+        "a an the please pls kindly thanks thank you hi hello hey dear oh ok okay so just really actually basically also and then that",
+        "have has had is are was were be been am im ive i it its my me to of for in on at",
+    )
+    for word in line.split()
+)
+_MIN_SLIP = 4
+_SLIP_RATIO = 0.75
+
+
+def difference(one: str, other: str) -> tuple[list[str], list[str]]:
+    """Returns the words that only the first text has, and those that only the second has."""
+    first, second = Counter(words(one)), Counter(words(other))
+    return list((first - second).elements()), list((second - first).elements())
+
+
+def described(here: list[str], there: list[str]) -> str:
+    """Returns a difference in words, for a message; "" where the texts differ in neither words nor their number."""
+    if here and there:
+        return f"'{_listed(here)}' here, '{_listed(there)}' there"
+    if here:
+        return f"only '{_listed(here)}' is added here"
+    return f"only '{_listed(there)}' is left out here" if there else "the words are the same"
+
+
+def _listed(found: list[str]) -> str:
+    return shorten(" ".join(found[:_NUM_SHOWN]) + (" ..." if len(found) > _NUM_SHOWN else ""))
+
+
+def is_harmless(here: list[str], there: list[str]) -> bool:
+    """Whether a difference cannot well change what the text means: fillers, and slips of the pen in a word.
+
+    A number, a negation or any other word may: "the service was not good".
+    """
+    first = [word for word in here if word not in _FILLERS]
+    second = [word for word in there if word not in _FILLERS]
+    if len(first) != len(second):
+        return False
+    return all(_is_slip(one, other) for one, other in zip(sorted(first), sorted(second), strict=True))
+
+
+def _is_slip(one: str, other: str) -> bool:
+    if min(len(one), len(other)) < _MIN_SLIP or one[0] != other[0] or not (one + other).isalpha():
+        return False
+    if one.endswith("nt") != other.endswith("nt"):  # "could", "couldn't"
+        return False
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= _SLIP_RATIO

@@ -1,0 +1,89 @@
+"""DUP302 NearDuplicate."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.context import Context
+from prep.lint.differences import described, difference
+from prep.lint.near_pairs import TEXT, near_rows
+from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
+from prep.near import jaccard, shingles
+
+_KEYS = ("template", "split", "task")
+# A row near many is compared with the nearest few.
+_NUM_NEAREST = 3
+
+
+class NearDuplicate(Rule):
+    """Nearly the same example once more.
+
+    ## What it does
+    Finds examples of one task and split whose inputs are nearly the same and whose answers say the same: of their pairs of neighbouring
+    words they share 0.7 (Jaccard), or they have five words or more and are the same but for one word of each. Candidates come from an
+    index, each pair is then proven on its words. The later row is reported. Exact copies are DUP301's to report, other answers to such
+    inputs CON202's. Where many inputs of a task are one word apart, as questions made from a pattern are, those are only listed.
+
+    ## Why is this bad
+    A language model trained on near-duplicates learns them by heart (Lee et al. 2022): they weigh double, and hide how little variety
+    there is.
+
+    ## Example
+    `The crust is not good.` on line 3, and `The crust is really not good!` on line 90.
+
+    ## Fix safety
+    Unsafe: the one word may be what the row was written for. `prep fix propose` drafts dropping the later row.
+    """
+
+    code = "DUP302"
+    severity = Severity.WARNING
+    needs = (Need.NEAR,)
+    columns = ("template", "split", "task", "task_rows", "kind", "body", "input_key", "answer", "answer_key", "closed")
+    thresholds = (
+        Threshold(
+            "similarity",
+            0.7,
+            "share of word pairs; one word of thirteen leaves 0.7. At 0.8 (Lee et al. 2022), half as many changed reviews are found",
+        ),
+        Threshold("answers", 0.5, "share of word pairs that free answers have in common where they are two wordings of one answer"),
+        Threshold("by_design", 0.05, "of 700 distinct bank questions 1%, of the 10,000 they come from 10% are one word from another"),
+    )
+    yields_to = ("DUP301",)
+    remedy = "Drop the row: `dedup: {near: 0.8}` in the config, or accept the fix that `prep fix propose` drafts."
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        pairs = near_rows(examples, context, *_KEYS, "answer_key", "closed")
+        same = pl.all_horizontal(pl.col(key) == pl.col(f"{key}_other") for key in _KEYS)
+        agree = pl.col("answer_key").eq_missing(pl.col("answer_key_other")) | ~pl.col("closed").fill_null(False)
+        nearest = pl.col("similarity").rank("ordinal", descending=True).over("position") <= _NUM_NEAREST
+        chosen = pairs.filter(same & agree).filter(nearest).select("position", "position_other", "similarity")
+        rows = examples.select(*Finding.where, "position", "task", "task_rows", "kind", "answer", "answer_key", text=TEXT)
+        return chosen.join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        chosen = {}
+        for row in found.sort("position", "similarity", "position_other", descending=[False, True, False]).iter_rows(named=True):
+            if row["position"] not in chosen and self._agree(row, context):
+                chosen[row["position"]] = row
+        lowest = context.threshold(self, "similarity")
+        one_word = Counter(row["task"] for row in chosen.values() if row["similarity"] < lowest)
+        most = context.threshold(self, "by_design")
+        for row in chosen.values():
+            by_design = row["similarity"] < lowest and one_word[row["task"]] > max(most * row["task_rows"], 10)
+            yield Finding.at(
+                row,
+                f"nearly the same as {row['source_other']}:{row['line_other']}: {described(*difference(row['text'], row['text_other']))}",
+                field="answer" if row["kind"] == "completion" else "input",
+                severity=Severity.INFO if by_design else None,
+                related=(row["id_other"],),
+            )
+
+    def _agree(self, row: dict[str, object], context: Context) -> bool:
+        if row["answer_key"] == row["answer_key_other"] or row["kind"] == "completion":
+            return True
+        one, other = shingles(str(row["answer"] or "")), shingles(str(row["answer_other"] or ""))
+        return jaccard(one, other) >= context.threshold(self, "answers")
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return Draft("drop", "nearly a copy of another row")
