@@ -89,21 +89,21 @@ def find_instructions(task: str, inputs: Sequence[str], *, split: bool) -> list[
     whole = _around(task, inputs)
     if whole or not split:
         return whole
-    for side in ("prefix", "suffix"):
-        # Where nearly every row begins (or ends) as a good part of the others do, those beginnings are instructions.
-        groups: dict[str, list[str]] = {}
-        for text in inputs:
-            words = text.split()
-            groups.setdefault(" ".join(words[:_HEAD_WORDS] if side == "prefix" else words[-_HEAD_WORDS:]), []).append(text)
-        needed = max(MIN_TASK_ROWS, int(_MIN_HEAD_SHARE * len(inputs)))
-        large = [texts for texts in groups.values() if len(texts) >= needed]
-        if len(large) < 2 or sum(map(len, large)) < _CONSTANT_SHARE * len(inputs):
-            continue
-        found = [one for index, texts in enumerate(large) for one in _around(hash_text(task, side, str(index), texts[0][:40]), texts)]
-        if len(found) == len(large):
-            keys = [Instruction(hash_text(task, one.prefix, one.suffix), one.prefix, one.suffix) for one in found]
-            return sorted(keys, key=lambda one: -len(one.prefix) - len(one.suffix))
-    return []
+    # Where nearly every row begins or ends as a good part of the others do, those beginnings and ends are instructions.
+    ends = [[" ".join(words[:_HEAD_WORDS]), "\0" + " ".join(words[-_HEAD_WORDS:])] for words in map(str.split, inputs)]
+    counts = Counter(end for pair in ends for end in pair)
+    groups: dict[str, list[str]] = {}
+    for text, pair in zip(inputs, ends, strict=True):
+        groups.setdefault(max(pair, key=counts.__getitem__), []).append(text)
+    needed = max(MIN_TASK_ROWS, int(_MIN_HEAD_SHARE * len(inputs)))
+    large = [texts for texts in groups.values() if len(texts) >= needed]
+    if len(large) < 2 or sum(map(len, large)) < _CONSTANT_SHARE * len(inputs):
+        return []
+    found = [one for texts in large for one in _around(task, texts)]
+    if len(found) < len(large):
+        return []
+    keyed = [Instruction(hash_text(task, one.prefix, one.suffix), one.prefix, one.suffix) for one in found]
+    return sorted(keyed, key=lambda one: -len(one.prefix) - len(one.suffix))
 
 
 def _around(task: str, inputs: Sequence[str]) -> list[Instruction]:
