@@ -1,0 +1,57 @@
+"""Personal identifiers and secrets in text: found by pattern and, where there is one, by checksum.
+
+Whole columns are first sifted by `may_hold_pii` and `may_hold_secret`, expressions for Polars' linear-time regex engine; spans are then
+found exactly, by bounded patterns, in the few rows that remain.
+"""
+
+import polars as pl
+
+from prep.pii import addresses, numbers, phones
+from prep.pii.secrets import SecretSpan, find_secrets, may_hold_secret
+from prep.pii.spans import Finder, PiiKind, PiiSpan, settle
+
+__all__ = ["PiiKind", "PiiSpan", "SecretSpan", "find_pii", "find_secrets", "mask", "may_hold_pii", "may_hold_secret"]
+
+# In order: what an earlier finder takes, a later one cannot.
+_FINDERS: tuple[Finder, ...] = (
+    addresses.find_credentials,
+    addresses.find_emails,
+    addresses.find_urls,
+    numbers.find_ibans,
+    numbers.find_cards,
+    numbers.find_ssns,
+    addresses.find_ips,
+    numbers.find_records,
+    phones.find_phones,
+)
+_SIEVE = "|".join((*addresses.SIEVES, *numbers.SIEVES))
+
+
+def find_pii(text: str) -> list[PiiSpan]:
+    """Returns the identifiers in a text, in order of appearance; no two overlap."""
+    return settle(text, _FINDERS)
+
+
+def mask(text: str) -> str:
+    """Returns the text with each identifier and secret replaced by its kind in brackets.
+
+    Plain web addresses stay: they say where a text is from.
+    """
+    found = [(span.start, span.end, "SECRET") for span in find_secrets(text)]
+    taken = bytearray(len(text))
+    for start, end, _ in found:
+        taken[start:end] = b"\1" * (end - start)
+    found += [
+        (span.start, span.end, span.kind) for span in find_pii(text) if span.kind != "URL" and taken.find(1, span.start, span.end) < 0
+    ]
+    parts = []
+    position = 0
+    for start, end, kind in sorted(found):
+        parts += [text[position:start], f"[{kind}]"]
+        position = end
+    return "".join(parts) + text[position:]
+
+
+def may_hold_pii(expr: pl.Expr) -> pl.Expr:
+    """Returns a boolean expression that is true wherever `find_pii` could find something; null gives null."""
+    return expr.str.contains(_SIEVE)
