@@ -1,30 +1,39 @@
 """CON204 VerbalizerDrift."""
 
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 
 import polars as pl
 
-from prep.keys import normalise
 from prep.lint.context import Context
 from prep.lint.defects import DefectRule
 from prep.lint.drafts import edit_answer
+from prep.lint.drift import Limits, find_drift
 from prep.lint.rule import Draft, Finding, Severity, Subject, Threshold
+from prep.lint.tasks import MIN_TASK_ROWS
+
+_MAX_CHARACTERS = 40
+_MAX_CLASSES = 200
+_PAIR = r'"((?:[^"\\]|\\.){1,40})"\s*:\s*"((?:[^"\\]|\\.){0,60})"'
+_FOUND = pl.Schema(
+    {"task": pl.String(), "key": pl.String(), "word": pl.String(), "meant": pl.String(), "drift": pl.String(), "rows": pl.Int64()}
+)
 
 
 class VerbalizerDrift(DefectRule):
-    """An answer word in another spelling: "Positive", "positive ", "pos".
+    """An answer word in another spelling, or another word for it: "Positive", "positive ", "pos", "good".
 
     ## What it does
-    In tasks whose answers come from a fixed set of words it compares each rare spelling with the frequent ones: equal but for case,
-    white space or a final stop, the beginning of one, or one or two letters away from it. For a built dataset it also reports the raw
-    rows whose label the config's `labels` did not know, which the build dropped.
+    In tasks whose answers come from a fixed set of words, and in fields of JSON answers whose values do, it compares each rare word with
+    the frequent ones: equal but for case, white space or punctuation, the beginning of one, a letter or two away from it, or a usual word
+    for the same thing. In a small set whose words are all frequent it also reports rare words that resemble none of them; where classes
+    of every size occur, as in a set of intents, a rare word may be a class of its own. For a built dataset it reports the raw rows whose
+    label the config's `labels` did not know, which the build dropped.
 
     ## Why is this bad
     To the model "Positive" and "positive" are two classes that share one meaning, and exact match counts one of them as wrong.
 
     ## Example
-    398 rows say `positive`, two say `pos`.
+    398 rows say `positive`, two say `pos`, one says `favourable`.
 
     ## Fix safety
     Never fixed automatically: `pos` could be a class of its own. Unknown labels are mended under `labels:` in the config.
@@ -32,63 +41,81 @@ class VerbalizerDrift(DefectRule):
 
     code = "CON204"
     severity = Severity.WARNING
-    columns = ("task", "closed", "label", "answer", "answer_field")
+    columns = ("task", "task_shape", "kind", "label", "answer", "answer_field")
     remedy = "Write the label as the other rows do, or add its spelling under `labels:` in the config."
+    yields_to = ("BAL102", "LEN603")
     thresholds = (
         Threshold("ratio", 10, "a spelling is rare where the one it resembles is this many times as frequent; drift is the exception"),
         Threshold(
             "similarity", 0.8, "difflib's ratio (Ratcliff and Obershelp 1988); 'positve' to 'positive' is 0.93, 'male' to 'female' is 0.8"
         ),
+        Threshold("closed", 0.85, "share of the rows whose word comes five times or more; in a field of free text hardly any does"),
+        Threshold("class_share", 0.03, "each word of a small set has this share of the rows; of 20 kinds of clinical note 13 have less"),
+        Threshold("stranger_share", 0.01, "a word with more rows than this is a class that the others outnumber"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        spelled_freely = pl.col("closed") & pl.col("label").is_null() & pl.col("answer").is_not_null() & (pl.col("answer") != "")
-        return (
-            examples.filter(spelled_freely)
-            .select(*Finding.where, "task", "answer", field="answer_field")
-            .with_columns(count=pl.len().over("task", "answer"))
-            .with_columns(
-                spellings=pl.struct("answer", "count").unique().implode().over("task", mapping_strategy="join"),
-            )
-            .filter(
-                pl.col("count") * context.threshold(self, "ratio")
-                <= pl.col("spellings").list.eval(pl.element().struct.field("count")).list.max()
-            )
-            .select(*Finding.where, "field", "answer", "spellings")
+        rows = (
+            examples.filter(pl.col("label").is_null() & pl.col("task_shape").is_in(["label", "json"]) & (pl.col("kind") != "preference"))
+            .filter(pl.col("answer").str.strip_chars() != "")
+            .select(*Finding.where, "task", "task_shape", "answer", field="answer_field")
         )
+        labels = rows.filter(pl.col("task_shape") == "label").with_columns(key=pl.lit(""), word=pl.col("answer"))
+        pairs = (
+            rows.filter(pl.col("task_shape") == "json")
+            .with_columns(pair=pl.col("answer").str.extract_all(_PAIR))
+            .explode("pair")
+            .with_columns(key=pl.col("pair").str.extract(_PAIR, 1), word=pl.col("pair").str.extract(_PAIR, 2))
+            .filter(pl.col("word").is_not_null() & (pl.col("word").str.strip_chars() != ""))
+            .drop("pair")
+        )
+        said = pl.concat([labels, pairs]).filter(pl.col("word").str.len_chars() <= _MAX_CHARACTERS)
+        counts = said.group_by("task", "key", "word").agg(pl.len().alias("rows"))
+        # Kept in one table of words, so that no row is held for a word that is in order.
+        drifted = _closed_sets(counts, context.threshold(self, "closed")).map_batches(
+            lambda words: _drifted(words, self._limits(context)),
+            schema=_FOUND,
+            predicate_pushdown=False,
+            projection_pushdown=False,
+            slice_pushdown=False,
+        )
+        return said.join(drifted, on=["task", "key", "word"], how="inner").select(
+            *Finding.where, "field", "key", "word", "meant", "drift", "rows"
+        )
+
+    def _limits(self, context: Context) -> Limits:
+        names = ("ratio", "similarity", "class_share", "stranger_share")
+        return Limits(**{name: context.threshold(self, name) for name in names})
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         yield from super().refine(found, context)
         for row in found.iter_rows(named=True):
-            counts = {entry["answer"]: entry["count"] for entry in row["spellings"]}
-            meant = self._meant(row["answer"], counts, context)
-            if meant is not None:
-                yield Finding.at(
-                    row, f"'{row['answer']}' looks like another spelling of '{meant}', which {counts[meant]} rows have", field=row["field"]
-                )
-
-    def _meant(self, answer: str, counts: dict[str, int], context: Context) -> str | None:
-        frequent = [other for other, count in counts.items() if count >= context.threshold(self, "ratio") * counts[answer]]
-        key = _bare(answer)
-        for other in sorted(frequent, key=lambda other: -counts[other]):
-            if other == answer:
-                continue
-            known = _bare(other)
-            if key == known or (len(key) >= 3 and known.startswith(key)):
-                return other
-            similar = SequenceMatcher(None, key, known).ratio() > context.threshold(self, "similarity")
-            if similar and len(key) >= 5 and key[:2] == known[:2] and not _numbered(key, known):
-                return other
-        return None
+            where = f" in '{row['key']}'" if row["key"] else ""
+            if row["meant"] is None:
+                message = f"'{row['word']}'{where} is none of the few words that the other answers of the task are"
+            else:
+                relation = "another word for" if row["drift"] == "synonym" else "another spelling of"
+                message = f"'{row['word']}'{where} looks like {relation} '{row['meant']}', which {row['rows']} rows have"
+            yield Finding.at(row, message, field=row["field"], kind=row["drift"])
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the label is spelled in another way than in the other rows")
 
 
-def _bare(answer: str) -> str:
-    return normalise(answer).strip(" .!:;,\"'*")
+def _closed_sets(counts: pl.LazyFrame, share: float) -> pl.LazyFrame:
+    """Returns the words of the tasks and fields whose values come from a fixed set, with their rows."""
+    frequent = pl.col("rows") >= 5
+    sets = (
+        counts.group_by("task", "key")
+        .agg(total=pl.col("rows").sum(), known=pl.col("rows").filter(frequent).sum(), classes=frequent.sum())
+        .filter((pl.col("total") >= MIN_TASK_ROWS) & (pl.col("known") >= share * pl.col("total")) & (pl.col("classes") <= _MAX_CLASSES))
+    )
+    return counts.join(sets, on=["task", "key"], how="semi")
 
 
-def _numbered(a: str, b: str) -> bool:
-    """Says whether two words differ in a digit, as `class 1` and `class 2` do: those are two classes."""
-    return [character for character in a if character.isdigit()] != [character for character in b if character.isdigit()]
+def _drifted(words: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    found = []
+    for (task, key), rows in words.group_by("task", "key"):
+        counts = dict(rows.select("word", "rows").iter_rows())
+        found += [(task, key, one.word, one.meant, one.kind, counts.get(one.meant or "")) for one in find_drift(counts, limits)]
+    return pl.DataFrame(found, schema=_FOUND, orient="row")

@@ -1,17 +1,17 @@
 """FMT003 RoleOrder."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity
+from prep.lint.rule import Finding, Rule, Severity, Threshold
 
-# System messages, then users and assistants by turns (tool results go before the assistant's next turn), an assistant last.
-_ORDERLY = r"^(?:system,)*(?:user,)+(?:assistant,(?:(?:tool,)+assistant,)*(?:user,)+)*assistant,(?:(?:tool,)+assistant,)*$"
-_UNUSUAL = {"begins with an assistant message", "has two assistant messages in a row", "has a system message after other messages"}
+# System message, then user and assistant by turns (tool results go before the assistant's next turn), an assistant last.
+_ORDERLY = r"^(?:system,)?user,(?:assistant,(?:(?:tool,)+assistant,)*user,)*assistant,(?:(?:tool,)+assistant,)*$"
+_FEW = 3
 
 
 class RoleOrder(Rule):
@@ -19,8 +19,9 @@ class RoleOrder(Rule):
 
     ## What it does
     Follows each chat's roles. It is an error where no assistant message is there to be learned, or where the chat ends on another role.
-    It is a warning where a chat begins with the assistant, where two assistant messages follow each other, or where a system message
-    comes late; where most chats of a task are like that it is the data's design and nothing is reported.
+    It is a warning where a chat begins with the assistant, where two messages of the assistant, the user or the system follow each
+    other, where a system message comes late, or where a tool answers that nobody called. Where more than a few chats of a task are like
+    that it is the data's design, and nothing is reported.
 
     ## Why is this bad
     Without an assistant message nothing is trained on the row. Other orders are refused by many chat templates, or rendered into a
@@ -37,6 +38,9 @@ class RoleOrder(Rule):
     severity = Severity.ERROR
     columns = ("messages", "kind", "task", "task_rows")
     remedy = "Give the chat its answer, put its turns in order, or remove it."
+    thresholds = (
+        Threshold("design", 0.05, "a larger share of a task's chats is its design: people do write twice before they are answered"),
+    )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         is_chat = pl.col("kind").str.contains("chat") & pl.col("messages").is_not_null()
@@ -48,28 +52,45 @@ class RoleOrder(Rule):
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        rows = [(row, _disorder(row["roles"].split(",")[:-1])) for row in found.iter_rows(named=True)]
-        by_design = Counter((row["task"], disorder) for row, disorder in rows)
-        for row, disorder in rows:
-            if disorder is None:
+        counts = Counter(found.select("task", "roles").iter_rows())
+        by_task: Counter[tuple[str, str]] = Counter()
+        for (task, roles), count in counts.items():
+            order = roles.split(",")[:-1]
+            if _without_answer(order) is None:
+                by_task.update({(task, disorder): count for disorder in _unusual(order)})
+        for row in found.iter_rows(named=True):
+            roles = row["roles"].split(",")[:-1]
+            missing = _without_answer(roles)
+            if missing is not None:
+                yield Finding.at(row, f"the chat {missing}", field="messages")
                 continue
-            unusual = disorder in _UNUSUAL
-            if unusual and by_design[row["task"], disorder] * 2 > row["task_rows"]:
-                continue
-            yield Finding.at(row, f"the chat {disorder}", field="messages", severity=Severity.WARNING if unusual else None)
+            for disorder in _unusual(roles):
+                count = by_task[row["task"], disorder]
+                if count <= _FEW or count <= context.threshold(self, "design") * row["task_rows"]:
+                    yield Finding.at(row, f"the chat {disorder}", field="messages", severity=Severity.WARNING)
+                    break
 
 
-def _disorder(roles: list[str]) -> str | None:
-    """Says what is wrong with an order of roles, the worst first; None where it is merely uncommon."""
+def _without_answer(roles: list[str]) -> str | None:
+    """Says why a chat has no answer to learn, or None."""
     if "assistant" not in roles:
         return "has no assistant message" if any(roles) else "has no messages"
-    if roles[-1] != "assistant":
-        return f"ends on the role '{roles[-1][:20]}', not on an answer"
-    spoken = [role for role in roles if role != "system"]
-    if spoken[0] == "assistant":
-        return "begins with an assistant message"
-    if any(a == b == "assistant" for a, b in pairwise(roles)):
-        return "has two assistant messages in a row"
-    if "system" in roles[roles.index(spoken[0]) :]:
-        return "has a system message after other messages"
-    return None
+    return None if roles[-1] == "assistant" else f"ends on the role '{roles[-1][:20]}', not on an answer"
+
+
+def _unusual(roles: list[str]) -> Iterator[str]:
+    """Yields what is out of order, the worst first."""
+    spoken = next((index for index, role in enumerate(roles) if role != "system"), len(roles))
+    pairs = set(pairwise(roles))
+    if roles[spoken : spoken + 1] == ["assistant"]:
+        yield "begins with an assistant message"
+    if ("assistant", "assistant") in pairs:
+        yield "has two assistant messages in a row"
+    if "system" in roles[spoken:]:
+        yield "has a system message after other messages"
+    if roles[:1] == ["tool"] or any(before not in {"assistant", "tool"} and role == "tool" for before, role in pairs):
+        yield "has a tool message that answers no assistant message"
+    if ("user", "user") in pairs:
+        yield "has two user messages in a row"
+    if spoken > 1:
+        yield "has two system messages"

@@ -1,0 +1,132 @@
+"""Which of a label set's words are another spelling, a synonym of, or a stranger among the words that nearly all rows use."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from prep.keys import normalise
+from prep.lint.senses import same_sense
+
+# What may stand around a label without being part of it.
+_AROUND = re.compile(r"^[\s\W_]+|[\s\W_]+$")
+_JOINTS = re.compile(r"[\s_\-/]+")
+_LEAD = re.compile(
+    r"^(?:the )?(?:label|answer|class|category|sentiment|intent|output|result|prediction|topic|type)(?: is)?\s*[:=]?\s+|^it is "
+)
+_MAX_WORDS = 5
+_SPELLING_RATIO = 2
+_LARGEST_SET = 12
+# Below it a word with one row may be a class that is rare.
+_LARGE_CLASS = 100
+_DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a word counts as rare.
+
+    Attributes:
+        ratio: the word that it stands for is this many times as frequent.
+        similarity: difflib's ratio above which two words are one with a slip of the pen.
+        class_share: in a small set, each word has at least this share of the rows; else rarer words may be classes of their own.
+        stranger_share: a word that resembles none is a stranger where it has at most this share.
+    """
+
+    ratio: float
+    similarity: float
+    class_share: float
+    stranger_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A word that is not one of the set's.
+
+    Attributes:
+        word: as it is written.
+        meant: the word that it stands for; None for a stranger.
+        kind: spelling, abbreviation, typing, synonym, or stranger.
+    """
+
+    word: str
+    meant: str | None
+    kind: str
+
+
+def find_drift(counts: Mapping[str, int], limits: Limits) -> list[Drift]:
+    """Returns the words of a closed set that drifted.
+
+    Args:
+        counts: each word of the set, as written, with its rows.
+        limits: when a word counts as rare.
+    """
+    order = sorted(counts, key=lambda word: (-counts[word], word))
+    keys = {word: bare(word) for word in order}
+    own = [word for index, word in enumerate(order) if keys[word] not in {keys[other] for other in order[:index]}]
+    found = []
+    for word in order:
+        drift = _resembling(word, own, counts, keys, limits)
+        if drift is not None:
+            found.append(drift)
+    meant: dict[str, str | None] = {drift.word: drift.meant for drift in found}
+    found = [Drift(one.word, meant.get(one.meant or "", one.meant), one.kind) for one in found]
+    drifted = set(meant)
+    return found + [Drift(word, None, "stranger") for word in _strangers([one for one in order if one not in drifted], counts, limits)]
+
+
+def bare(word: str) -> str:
+    """Returns a label without what people put around one: case, spaces, punctuation, quotes, "Answer:"; its parts joined by spaces."""
+    key = normalise(word)
+    stripped = _JOINTS.sub(" ", _AROUND.sub("", key)).strip()
+    return _LEAD.sub("", stripped) or key
+
+
+def _resembling(word: str, own: Sequence[str], counts: Mapping[str, int], keys: Mapping[str, str], limits: Limits) -> Drift | None:
+    key = keys[word]
+    for other in own:
+        if other != word and keys[other] == key and counts[other] >= _SPELLING_RATIO * counts[word]:
+            return Drift(word, other, "spelling")
+    frequent = [other for other in own if other != word and counts[other] >= limits.ratio * counts[word]]
+    if not frequent or not key or counts[word] != max(counts[one] for one in own if keys[one] == key):
+        return None
+    begins = [other for other in frequent if keys[other].startswith(key)]
+    if len(begins) == 1 and (len(key) >= 3 or (len(own) <= _LARGEST_SET and key.isalpha())):
+        return Drift(word, begins[0], "abbreviation")
+    for other in frequent:
+        known = keys[other]
+        close = len(key) >= 5 and key[:2] == known[:2] and not _numbered(key, known)
+        if close and SequenceMatcher(None, key, known).ratio() > limits.similarity:
+            return Drift(word, other, "typing")
+    meant = [other for other in frequent if same_sense(key, keys[other])]
+    return Drift(word, meant[0], "synonym") if len(meant) == 1 else None
+
+
+def _strangers(words: Sequence[str], counts: Mapping[str, int], limits: Limits) -> list[str]:
+    """Returns the rare words of a set whose other words are all frequent: a long tail of classes has some of every size."""
+    total = sum(counts[word] for word in words)
+    limit = max(1.0, limits.stranger_share * total)
+    classes = [word for word in words if counts[word] > limit]
+    if not 2 <= len(classes) <= _LARGEST_SET:
+        return []
+    smallest = min(counts[word] for word in classes)
+    if smallest < max(_LARGE_CLASS, limits.class_share * total):
+        return []
+    forms = {_form(word) for word in classes}
+    return [
+        word
+        for word in words
+        if counts[word] <= limit
+        and counts[word] * limits.ratio <= smallest
+        and _form(word) not in forms
+        and len(word.split()) <= _MAX_WORDS
+    ]
+
+
+def _form(word: str) -> str:
+    return _DIGITS.sub("0", bare(word))
+
+
+def _numbered(one: str, other: str) -> bool:
+    """Says whether two words differ in a digit, as `class 1` and `class 2` do: those are two classes."""
+    return [character for character in one if character.isdigit()] != [character for character in other if character.isdigit()]

@@ -1,0 +1,146 @@
+"""BAL102 BoilerplateShare."""
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from prep.config import PriorOf
+from prep.lint.context import Context
+from prep.lint.drafts import edit_answer
+from prep.lint.refusals import DISCLOSURE, NARROW_TASK, OPENING, REFUSAL
+from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.statistics import wilson_interval
+from prep.lint.tasks import MIN_TASK_ROWS
+
+_LOOK_CHARACTERS = 300  # a refusal comes first, or it is none
+_MAX_RELATED = 20
+# Inputs that share as many characters at an end, in as large a share of the rows, share an instruction.
+_SAME_CHARACTERS = 24
+_INSTRUCTED_SHARE = 0.05
+
+
+class BoilerplateShare(Rule):
+    """A refusal among answers that do the task, or boilerplate in more answers than is declared.
+
+    ## What it does
+    Finds answers that begin by turning the task down ("I'm sorry, but I can't", "As an AI language model") in English and the commoner
+    other languages. Where few answers of a task do so, each is a warning: nothing in a review or a call asks for a refusal. In chats
+    without one fixed task, and in conversations of several turns, a question may call for one, so that it is information only. Where
+    many answers of a task refuse, as in safety data, that is its design.
+
+    Where the config declares `lint: {expect: {priors: {refusal: 0.05, opening: 0.1}}}` it compares the share of refusals, and of canned
+    openings ("Sure! Here is"), in the answers with that share, and reports those that differ for certain (95% Wilson interval); the
+    refusals are then not reported one by one. Without a declared share it says which three words begin a large part of a task's answers.
+
+    ## Why is this bad
+    A few refusals teach a model to refuse ordinary work, and a canned opening costs tokens in each answer.
+
+    ## Example
+    Among summaries: `I'm sorry, but I can't help with that.`
+
+    ## Fix safety
+    Never fixed automatically: the answer has to be written, or the row dropped, by a person.
+    """
+
+    code = "BAL102"
+    severity = Severity.WARNING
+    columns = ("task", "template", "task_rows", "task_shape", "kind", "label", "preamble", "input", "answer", "answer_field", "messages")
+    remedy = "Write the answer, or drop the row; where refusals are wanted, declare their share: lint: {expect: {priors: {refusal: 0.05}}}."
+    yields_to = ("LEN603",)
+    thresholds = (
+        Threshold("common", 0.1, "a share of refusals that is design; 45 of 300 tool-call chats (glaive) refuse, 42 of 999 alpaca rows"),
+        Threshold(
+            "opening", 0.3, "share of a task's answers that begin with the same three words; 14% is the most among 869 call summaries"
+        ),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        start = pl.col("answer").str.slice(0, _LOOK_CHARACTERS)
+        refuses = start.str.contains(REFUSAL) | start.str.contains(DISCLOSURE)
+        answers = examples.filter(pl.col("label").is_null() & (pl.col("kind") != "completion") & (pl.col("answer") != ""))
+        single_turn = pl.col("messages").list.len().fill_null(0) <= 3
+        narrow = NARROW_TASK & (pl.col("task_rows") >= MIN_TASK_ROWS)
+        rows = _with_instructed(answers.filter(refuses), answers).select(
+            *Finding.where,
+            "position",
+            "task",
+            "task_rows",
+            task_refusals=pl.len().over("task"),
+            field="answer_field",
+            narrow=pl.col("task_shape").is_in(["label", "json"]) | (single_turn & (narrow | pl.col("instructed"))),
+        )
+        priors = context.options.expect.priors
+        counted = [answers.select(num_answers=pl.len(), openings=start.str.contains(OPENING).sum())] if priors else []
+        first_words = start.str.extract(r"^\W*(\S+\s+\S+\s+\S+)").str.to_lowercase()
+        begun = (
+            answers.filter((pl.col("task_shape") == "prose") & (pl.col("task_rows") >= MIN_TASK_ROWS))
+            .group_by("task", "task_rows", "source", words=first_words)
+            .len("count")
+            .filter(pl.col("words").is_not_null() & (pl.col("count") >= context.threshold(self, "opening") * pl.col("task_rows")))
+        )
+        return pl.concat([rows, *counted, *([begun] if "opening" not in priors else [])], how="diagonal")
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        priors = context.options.expect.priors
+        rows = found.filter(pl.col("id").is_not_null()).sort("position")
+        if priors:
+            yield from self._beyond_priors(rows, found.filter(pl.col("num_answers").is_not_null()).row(0, named=True), priors)
+        if "refusal" not in priors:
+            yield from self._refusals(rows, context)
+        if "words" in found.columns:
+            yield from self._openings(found.filter(pl.col("words").is_not_null()), context)
+
+    def _beyond_priors(self, rows: pl.DataFrame, total: dict[str, int], priors: Mapping[PriorOf, float]) -> Iterable[Finding]:
+        counts: dict[PriorOf, tuple[int, str]] = {"refusal": (rows.height, "refusals"), "opening": (total["openings"], "canned openings")}
+        for name, prior in priors.items():
+            (count, words), num_answers = counts[name], total["num_answers"]
+            low, high = wilson_interval(count, num_answers)
+            if num_answers and not low <= prior <= high:
+                related = tuple(rows["id"].head(_MAX_RELATED)) if name == "refusal" else ()
+                yield Finding(
+                    f"{words} make up {count / num_answers:.1%} of {num_answers:,} answers (95% interval {low:.1%} to {high:.1%}), where"
+                    f" {prior:.1%} is declared",
+                    kind=name,
+                    related=related,
+                    remedy=f"Add or drop rows until the share fits, or declare another: lint: {{expect: {{priors: {{{name}: ...}}}}}}.",
+                )
+
+    def _refusals(self, rows: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        common = context.threshold(self, "common")
+        told: set[str] = set()
+        for row in rows.iter_rows(named=True):
+            share = row["task_refusals"] / row["task_rows"]
+            if share <= common or row["task_refusals"] <= 2:
+                severity = None if row["narrow"] else Severity.INFO
+                yield Finding.at(row, "the answer turns the task down", field=row["field"], kind="refusal", severity=severity)
+            elif row["task"] not in told:
+                told.add(row["task"])
+                message = f"{share:.0%} of {row['task_rows']:,} answers of a task turn it down, and no share of refusals is declared"
+                yield Finding(message, source=row["source"], kind="refusal", severity=Severity.INFO)
+
+    def _openings(self, begun: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        for row in begun.sort("source", "words").iter_rows(named=True):
+            low, high = wilson_interval(row["count"], row["task_rows"])
+            if low > context.threshold(self, "opening"):
+                yield Finding(
+                    f"{row['count'] / row['task_rows']:.0%} of {row['task_rows']:,} answers of a task begin with '{row['words']}'"
+                    f" (95% interval {low:.0%} to {high:.0%})",
+                    source=row["source"],
+                    field="answer",
+                    kind="opening",
+                    severity=Severity.INFO,
+                    remedy="Vary or cut the opening, or declare its share: lint: {expect: {priors: {opening: 0.3}}}.",
+                )
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return edit_answer(subject, "the answer turns the task down") if finding.kind == "refusal" else None
+
+
+def _with_instructed(rows: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds `instructed`: many rows of the file begin, or end, their input in the same words, which are then an instruction."""
+    for side, words in (("head", pl.col("input").str.head(_SAME_CHARACTERS)), ("tail", pl.col("input").str.tail(_SAME_CHARACTERS))):
+        counts = answers.group_by(words.alias(side)).len(f"{side}_rows").filter(pl.col(f"{side}_rows") >= MIN_TASK_ROWS)
+        rows = rows.with_columns(words.alias(side)).join(counts, on=side, how="left")
+    most = pl.max_horizontal(pl.col("head_rows").fill_null(0), pl.col("tail_rows").fill_null(0))
+    total = answers.select(num_answers=pl.len())
+    return rows.join(total, how="cross").with_columns(instructed=most >= _INSTRUCTED_SHARE * pl.col("num_answers")).drop("num_answers")

@@ -1,0 +1,182 @@
+"""The statistics that lint rules decide by: pure functions of counts and arrays. Numpy alone, so that the base install has them all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import erfc, log, sqrt
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_NORMAL = NormalDist()
+# The median absolute deviation of a normal distribution is this share of its standard deviation (Hampel 1974).
+_MAD_SCALE = _NORMAL.inv_cdf(0.75)
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """What a test says.
+
+    Attributes:
+        statistic: its statistic.
+        p: the chance of one as extreme where nothing is the matter, two-sided.
+        effect: how large the effect is, on the scale that the test names.
+    """
+
+    __test__ = False  # the name begins as pytest's classes do
+
+    statistic: float
+    p: float
+    effect: float
+
+
+def wilson_interval(count: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Returns the interval of a share (Wilson 1927), 95% by default; all of [0, 1] where nothing was counted."""
+    if not total:
+        return 0.0, 1.0
+    share = count / total
+    center = share + z * z / (2 * total)
+    spread = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
+
+
+def evenness(counts: Sequence[int]) -> float:
+    """Returns Pielou's J (1966): the Shannon entropy of counts over its maximum, from 0 (one has all) to 1 (all equal)."""
+    total = sum(counts)
+    if len(counts) < 2 or not total:
+        return 1.0
+    return -sum(count / total * log(count / total) for count in counts if count) / log(len(counts))
+
+
+def chi_square_even(counts: Sequence[int]) -> TestResult:
+    """Tests counts against even ones (Pearson 1900). The effect is Cohen's w (1988): 0.1 small, 0.3 medium, 0.5 large."""
+    total = sum(counts)
+    if len(counts) < 2 or not total:
+        return TestResult(0.0, 1.0, 0.0)
+    return chi_square_expected(counts, [total / len(counts)] * len(counts))
+
+
+def chi_square_expected(counts: Sequence[int], expected: Sequence[float]) -> TestResult:
+    """Tests counts against expected ones, all above 0, of the same sum (Pearson 1900). The effect is Cohen's w (1988)."""
+    statistic = sum((count - wanted) ** 2 / wanted for count, wanted in zip(counts, expected, strict=True))
+    return TestResult(statistic, chi_square_p(statistic, len(counts) - 1), sqrt(statistic / sum(counts)))
+
+
+def chi_square_p(statistic: float, degrees: int) -> float:
+    """Returns the chance of a chi-square as large, by the cube root (Wilson and Hilferty 1931): within 0.003 of the exact one."""
+    if degrees < 1 or statistic <= 0:
+        return 1.0
+    spread = 2 / (9 * degrees)
+    return _upper_tail(((statistic / degrees) ** (1 / 3) - (1 - spread)) / sqrt(spread))
+
+
+def mann_whitney(one: Floats, other: Floats) -> TestResult:
+    """Tests whether values of one sample lie above those of another (Mann and Whitney 1947; normal approximation, corrected for ties).
+
+    The statistic is z. The effect is the chance that a value of `one` lies above one of `other`, ties counting half: 0.5 is none, and
+    0.56, 0.64, 0.71 are as small, medium and large as Cohen's d of 0.2, 0.5 and 0.8 (Phi(d / sqrt 2)).
+    """
+    num_one, num_other = len(one), len(other)
+    if not num_one or not num_other:
+        return TestResult(0.0, 1.0, 0.5)
+    ranks, ties = _ranks(np.concatenate([one, other]))
+    total = num_one + num_other
+    u = float(ranks[:num_one].sum()) - num_one * (num_one + 1) / 2
+    tied = float((ties**3 - ties).sum()) / (total * (total - 1)) if total > 1 else 0.0
+    variance = num_one * num_other / 12 * (total + 1 - tied)
+    z = (u - num_one * num_other / 2) / sqrt(variance) if variance > 0 else 0.0
+    return TestResult(z, 2 * _upper_tail(abs(z)), u / (num_one * num_other))
+
+
+def wilcoxon_signed_rank(differences: Floats) -> TestResult:
+    """Tests whether paired differences lie to one side of 0 (Wilcoxon 1945; zeros left out; normal approximation, corrected for ties).
+
+    The statistic is z. The effect is the matched-pairs rank-biserial correlation, from -1 to 1: the share of the rank sum that is
+    positive less that which is negative (Kerby 2014).
+    """
+    kept = differences[differences != 0]
+    number = len(kept)
+    if not number:
+        return TestResult(0.0, 1.0, 0.0)
+    ranks, ties = _ranks(np.abs(kept))
+    positive = float(ranks[kept > 0].sum())
+    total = number * (number + 1) / 2
+    variance = number * (number + 1) * (2 * number + 1) / 24 - float((ties**3 - ties).sum()) / 48
+    z = (positive - total / 2) / sqrt(variance) if variance > 0 else 0.0
+    return TestResult(z, 2 * _upper_tail(abs(z)), 2 * positive / total - 1)
+
+
+def robust_z(value: float, median: float, mad: float) -> float:
+    """Returns how many robust standard deviations a value lies above the median (Iglewicz and Hoaglin 1993; 3.5 is theirs).
+
+    Args:
+        value: the value.
+        median: of all values.
+        mad: their median absolute deviation; where it is 0, more than half of them are equal, and any other is infinitely far.
+    """
+    if mad == 0:
+        return 0.0 if value == median else float("inf") if value > median else float("-inf")
+    return _MAD_SCALE * (value - median) / mad
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Returns p-values adjusted for the false discovery rate (Benjamini and Hochberg 1995), in the order given."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__, reverse=True)
+    adjusted = [1.0] * len(p_values)
+    lowest = 1.0
+    for place, index in enumerate(order):
+        lowest = min(lowest, p_values[index] * len(p_values) / (len(p_values) - place))
+        adjusted[index] = lowest
+    return adjusted
+
+
+def jensen_shannon(one: Sequence[float] | Floats, other: Sequence[float] | Floats) -> float:
+    """Returns the Jensen-Shannon divergence of two count vectors over the same categories, in bits, from 0 to 1 (Lin 1991)."""
+    p, q = (np.asarray(counts, np.float64) for counts in (one, other))
+    if not p.sum() or not q.sum():
+        return 0.0
+    p, q = p / p.sum(), q / q.sum()
+    middle = (p + q) / 2
+    return float(sum((side[side > 0] * np.log2(side[side > 0] / middle[side > 0])).sum() for side in (p, q)) / 2)
+
+
+def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
+    """Returns Krippendorff's alpha for nominal values (Krippendorff 2011): 1 is full agreement, 0 what chance gives.
+
+    Args:
+        units: for each thing that was judged, what each judge said of it; any number of judges.
+
+    Returns:
+        None where no two judges looked at one thing.
+    """
+    totals: dict[str, float] = {}
+    disagreement = 0.0
+    num_values = 0
+    for values in units:
+        size = len(values)
+        if size < 2:
+            continue
+        counts: dict[str, int] = {}
+        for value in values:
+            counts[value] = counts.get(value, 0) + 1
+            totals[value] = totals.get(value, 0.0) + 1
+        num_values += size
+        disagreement += sum(count * (size - count) for count in counts.values()) / (size - 1)
+    if not num_values:
+        return None
+    expected = sum(count * (num_values - count) for count in totals.values()) / (num_values - 1)
+    return 1.0 if not expected else 1 - disagreement / expected
+
+
+def _ranks(values: Floats) -> tuple[Floats, Floats]:
+    """Returns the rank of each value from 1, tied ones sharing their mean, and the size of each group of equal values."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks, counts.astype(np.float64)
+
+
+def _upper_tail(z: float) -> float:
+    return erfc(z / sqrt(2)) / 2
