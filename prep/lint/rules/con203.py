@@ -4,8 +4,8 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
 
 _LIST = r"^\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s+\S[^\n]*\n\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s"
 # An input that asks for a shape gets it.

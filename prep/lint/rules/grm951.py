@@ -1,0 +1,165 @@
+"""GRM951 SpellingNoise."""
+
+import re
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
+
+import polars as pl
+
+from prep.lint.context import Context
+from prep.lint.languages import FUNCTION_WORDS, likely_languages
+from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.spelling import known_words, suggest
+from prep.lint.texts import locate
+
+_MAX_CHARACTERS = 20_000
+_DOUBLED = re.compile(r"(?<![\w'\u2019/@#.-])([^\W\d_]+)[ \t]+(\1)(?![\w'\u2019/@.-]*\w)", re.IGNORECASE)
+# Words that sound text doubles: emphasis, interjections, sounds, what grammar allows ("that that is so", "had had", "told you you").
+_SOUND = frozenset(
+    """that had you her very so really many much more long far too big old good bye night no yes yeah yep nope ok okay oh ah ha haha heh hee
+    he ho hey hi hello hmm um uh la na da do doo blah yadda knock tick tock tut chop hush yum yummy woof meow moo quack choo beep buzz boom
+    bang tap nod wink giggle bounce go now then there well come wait please pls plz sorry thanks surprise lol row cha pom tom bora duran
+    sing chow yo jar dum mini pretty super quite etc x o k p v c d e g m y s i win hubba hip fun wow ooh right left hot fat one two step
+    twinkle merry again over up on goody night""".split()  # noqa: SIM905
+)
+# Never right twice in a row, whoever writes: what counts in the text of users too.
+_MECHANICAL = frozenset("the a an of is to and for with was at from are by my your this they we it or as be have".split())  # noqa: SIM905
+_MECHANICAL_ELSEWHERE = {
+    "de": "und der ein eine einen zu mit von in auf f\u00fcr ist nicht",
+    "fr": "le les de des un une et dans pour avec est sur",
+    "es": "de el los las un una y con por para en es",
+    "it": "di il un una e con per che \u00e8 della",
+    "pt": "de o os um uma e com por para em \u00e9",
+    "nl": "de het een en van met voor op is te",
+    "sv": "och att en ett av f\u00f6r med till \u00e4r",
+    "da": "og at en et af for med til er",
+    "no": "og en et av for med til er",
+    "pl": "i w z na do nie si\u0119 jest",
+}
+_SHORT_INPUT = 400
+_WORD = r"^[a-z]{5,20}$"
+
+
+class SpellingNoise(Rule):
+    """A word written twice in a row, or a misspelling, in an answer.
+
+    ## What it does
+    Finds doubled words ("the the"), except those that sound text doubles ("that that", "very very", "bye bye"), names, and pairs that the
+    input has too. In short inputs articles, prepositions and the like count as well; in longer ones, which users wrote, they are mentioned
+    as information. With the extra `loopwright[text]` it also mentions likely misspellings in English answers: words in lower case that no
+    dictionary has, that stand in no other row and not in their own input, and are one letter away from a common word.
+
+    ## Why is this bad
+    A model copies slips of the pen faithfully; a doubled word is often the seam of a bad edit.
+
+    ## Example
+    `Customer asks about the the order.`
+
+    ## Fix safety
+    Never fixed automatically: whether one of the words should have been another is for a person to say.
+    """
+
+    code = "GRM951"
+    severity = Severity.WARNING
+    columns = ("kind", "input", "system", "answer", "input_field", "system_field", "answer_field", "messages")
+    remedy = "Correct the text."
+    yields_to = ("DUP305", "LEN603")
+    thresholds = (
+        Threshold("max_rows", 2, "a word that more rows have is the corpus's own: a product, a person, a term of the trade"),
+        Threshold(
+            "min_frequency", 1_000_000, "how often the right word stands in symspellpy's list (Google Books n-grams), about rank 15,000"
+        ),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        columns = [*Finding.where, "position", *self.columns]
+        parts = [examples.filter(pl.col(part) != "").select(*columns, part=pl.lit(part), text=pl.col(part)) for part in ("answer", "input")]
+        texts = pl.concat(parts).filter(pl.col("kind") != "completion")
+        doubled = texts.filter(pl.col("text").map_batches(_has_doubled, return_dtype=pl.Boolean, is_elementwise=True))
+        doubled = doubled.with_columns(word=pl.lit(None, pl.String))
+        return pl.concat([doubled, self._unknown(examples, context).select(doubled.collect_schema().names())]) if _can_spell() else doubled
+
+    def _unknown(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        """Returns the words of answers that are in no dictionary and hardly in any row, each with its first row."""
+        words = pl.col("answer").str.slice(0, _MAX_CHARACTERS).str.extract_all(r"[A-Za-z0-9_@#./'\x{2019}-]+").list.unique()
+        exploded = (
+            examples.filter(pl.col("answer") != "").select("position", word=words).explode("word", empty_as_null=False, keep_nulls=False)
+        )
+        rare = (
+            exploded.filter(pl.col("word").str.contains(_WORD))
+            .join(known_words().lazy(), on="word", how="anti")
+            .group_by("word")
+            .agg(pl.len().alias("num_rows"), pl.col("position").min())
+            .filter(pl.col("num_rows") <= context.threshold(self, "max_rows"))
+        )
+        return examples.join(rare, on="position").with_columns(part=pl.lit("answer"), text=pl.col("answer"))
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        languages = likely_languages(found["text"]) if found.height else pl.Series([], dtype=pl.String)
+        for row, language in zip(found.iter_rows(named=True), languages, strict=True):
+            finding = _doubled(row, language) if row["word"] is None else self._misspelt(row, language, context)
+            if finding is not None:
+                yield finding
+
+    def _misspelt(self, row: dict[str, Any], language: str | None, context: Context) -> Finding | None:
+        word = row["word"]
+        place = re.search(rf"(?<![\w'\u2019.@#/-]){word}(?![\w'\u2019@/-])", row["answer"])
+        if (
+            language != "en"
+            or place is None
+            or "```" in row["answer"]
+            or word in row["input"].casefold()
+            or word in row["system"].casefold()
+        ):
+            return None
+        right = suggest(word, int(context.threshold(self, "min_frequency")))
+        if right is None:
+            return None
+        field = row["answer_field"]
+        message = f"'{word}' may be a misspelling of '{right}'"
+        return Finding.at(row, message, field=field, span=place.span(), kind="misspelling", severity=Severity.INFO)
+
+
+def _can_spell() -> bool:
+    return find_spec("symspellpy") is not None
+
+
+def _has_doubled(texts: pl.Series) -> pl.Series:
+    """Says of each text whether two neighbouring words are equal: a sieve."""
+    words = texts.alias("word").to_frame().with_row_index("row")
+    tokens = words.select("row", pl.col("word").str.slice(0, _MAX_CHARACTERS).str.to_lowercase().str.extract_all(r"\p{L}+|[^\p{L}\s]"))
+    same = pl.col("word").eq(pl.col("word").shift(1)) & pl.col("row").eq(pl.col("row").shift(1)) & pl.col("word").str.contains(r"^\p{L}")
+    hit = tokens.explode("word", empty_as_null=False, keep_nulls=False).filter(same)["row"].unique()
+    return words.select(pl.col("row").is_in(hit.implode())).to_series().alias(texts.name)
+
+
+def _doubled(row: dict[str, Any], language: str | None) -> Finding | None:
+    text = row["text"][:_MAX_CHARACTERS]
+    for match in _DOUBLED.finditer(text):
+        word = match[1].casefold()
+        mechanical = word in _MECHANICAL if language in {"en", None} else word in _MECHANICAL_ELSEWHERE.get(language, "").split()
+        if row["part"] == "input":
+            if not mechanical or _is_name(text, match):
+                continue
+            severity = None if len(text) <= _SHORT_INPUT else Severity.INFO
+        else:
+            free = language in {"en", None} and word not in _SOUND and len(word) > 1
+            said = re.search(rf"\b{word}\s+{word}\b", row["input"], re.IGNORECASE) if mechanical or free else True
+            if said or _is_name(text, match):
+                continue
+            severity = None
+        where = {**row, "field": row[f"{row['part']}_field"]}
+        field, span = locate(where, *match.span())
+        return Finding.at(row, f"a word stands twice: '{match[0]}'", field=field, span=span, kind="doubled word", severity=severity)
+    return None
+
+
+def _is_name(text: str, match: re.Match[str]) -> bool:
+    """Says whether the words are a name ("Duran Duran") or a name and a thing ("Scanner scanner"): capitals within a sentence."""
+    first, second = match[1], match[2]
+    if first.casefold() in FUNCTION_WORDS["en"]:
+        return False
+    if first != second:
+        return True
+    return first.istitle() and re.search(r"(?:^|[.!?:\n])\s*$", text[: match.start()]) is None
