@@ -15,9 +15,10 @@ from loopwright.files import read_json_lines
 from loopwright.hashing import hash_text
 from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.lint.calls import with_spoken_calls
-from prep.lint.lines import Defect, read_records
+from prep.lint.foreign import read_examples
+from prep.lint.lines import Defect
 from prep.lint.prepare import prepare
-from prep.lint.records import Record, parse_record
+from prep.lint.records import Record
 from prep.write import INTENDED_DROPS
 
 _BATCH_ROWS = 20_000
@@ -107,21 +108,13 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
 
 def _read_file(path: Path, split: str, defects: list[Defect], copies: Counter[str]) -> Iterator[dict[str, Any]]:
     source = str(path)
-    for item in read_records(path, source):
+    for item in read_examples(path, source):
         if isinstance(item, Defect):
             defects.append(item)
             continue
-        line, value = item
-        try:
-            record = parse_record(value)
-            canonical = json.dumps(value, sort_keys=True, ensure_ascii=False)
-        except RecursionError:
-            defects.append(Defect("FMT001", source, line, "nested too deeply"))
-            continue
-        if isinstance(record, str):
-            defects.append(Defect("FMT002", source, line, record))
-            continue
-        row_id = hash_text(source, canonical)
+        line, canonical, record = item
+        # Of the row's content and its file's part, not of its path or place: a report's ids hold when the file is moved or put in order.
+        row_id = hash_text(split, canonical)
         copies[row_id] += 1
         if copies[row_id] > 1:
             row_id = f"{row_id}-{copies[row_id]}"

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from loopwright.errors import UserError
+from prep.raw_file import Block, RawFile, RejectedRow, block_lines, data_suffix
+from prep.source_config import SourceConfig
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_NOT_JSON_LINES = {".csv", ".tsv", ".parquet", ".txt", ".yaml", ".yml", ".xlsx", ".gz", ".zst", ".zip"}
 _WHITE_SPACE = " \t\r\n"
 
 
@@ -44,55 +45,52 @@ def read_records(path: Path, source: str) -> Iterator[tuple[int, Any] | Defect]:
     Raises:
         UserError: the file is missing, unreadable, empty, or of another format altogether.
     """
-    if path.suffix.lower() in _NOT_JSON_LINES:
-        raise UserError(
-            f"'{path.suffix}' is not a training file that lint reads",
-            str(path),
-            "Give JSON Lines or a JSON array, or build a dataset from the file: prep init, then prep build.",
-        )
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except FileNotFoundError as error:
-        raise UserError("the file does not exist", str(path), "Check the path.") from error
-    except OSError as error:
-        raise UserError(f"cannot read the file: {error.strerror}", str(path)) from error
+    if not path.exists():
+        raise UserError("the file does not exist", str(path), "Check the path.")
+    file = RawFile(path, SourceConfig(path=str(path)))
+    with file.open() as opened:
+        head = opened.read(4096)
     if head.startswith(_UTF16_BOMS):
         raise UserError("the file is UTF-16", str(path), "Save it as UTF-8.")
     if head.startswith(_BOM):
         yield Defect("FMT001", source, 1, "the file begins with a byte order mark, which was skipped", severity="info")
     if _is_document(path, head):
-        yield from _read_document(path, source)
+        yield from _read_document(file, source)
     else:
-        yield from _read_lines(path, source)
+        yield from _read_lines(file, source)
 
 
 def _is_document(path: Path, head: bytes) -> bool:
     """Says whether the file is one JSON document rather than lines: an array, or an object spread over lines."""
     first_line, newline, _ = head.removeprefix(_BOM).lstrip().partition(b"\n")
+    is_json = data_suffix(path) == ".json"
     if first_line.startswith(b"["):
-        return path.suffix.lower() == ".json" or first_line.strip() == b"[" or not first_line.rstrip().endswith(b"]")
-    return path.suffix.lower() == ".json" and first_line.strip() == b"{" and bool(newline)
+        return is_json or first_line.strip() == b"[" or not first_line.rstrip().endswith(b"]")
+    return is_json and first_line.strip() == b"{" and bool(newline)
 
 
-def _read_lines(path: Path, source: str) -> Iterator[tuple[int, Any] | Defect]:
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            line = raw.removeprefix(_BOM) if number == 1 else raw
-            if not line.strip():
-                continue
-            try:
-                yield number, parse_json(line.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                byte = line[error.start]
-                yield Defect("FMT001", source, number, f"not UTF-8: the byte 0x{byte:02x} at position {error.start + 1} of the line")
-            except ValueError as error:
-                yield Defect("FMT001", source, number, "the line holds NUL bytes" if b"\0" in line else f"not valid JSON: {error}")
+def _read_lines(file: RawFile, source: str) -> Iterator[tuple[int, Any] | Defect]:
+    for block in file.blocks():
+        for number, line in block_lines(block, "UTF-8"):
+            if isinstance(line, RejectedRow):
+                yield Defect("FMT001", source, number, line.detail if block.is_overlong else f"not UTF-8: {_bad_byte(block, number)}")
+            elif line.strip():
+                try:
+                    yield number, parse_json(line)
+                except ValueError as error:
+                    yield Defect("FMT001", source, number, "the line holds NUL bytes" if "\0" in line else f"not valid JSON: {error}")
 
 
-def _read_document(path: Path, source: str) -> Iterator[tuple[int, Any] | Defect]:
+def _bad_byte(block: Block, number: int) -> str:
+    line = block.text.split("\n")[number - block.first_line]
+    position = next(index for index, character in enumerate(line) if "\udc80" <= character <= "\udcff")  # as `surrogateescape` keeps bytes
+    return f"the byte 0x{ord(line[position]) - 0xDC00:02x} at character {position + 1} of the line"
+
+
+def _read_document(file: RawFile, source: str) -> Iterator[tuple[int, Any] | Defect]:
     try:
-        text = path.read_bytes().removeprefix(_BOM).decode("utf-8")
+        with file.open() as opened:
+            text = opened.read().removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         yield Defect("FMT001", source, line, f"not UTF-8: the byte 0x{error.object[error.start]:02x}; nothing of the file was read")
@@ -146,6 +144,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+
+
+def canonical_json(value: Any) -> str:
+    """Returns a value as compact JSON with its keys in order: the same for all ways to write it."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def parse_json(text: str) -> Any:

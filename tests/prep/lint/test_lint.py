@@ -206,8 +206,11 @@ def test_an_empty_file_is_an_error(tmp_path: Path, content: bytes) -> None:
 def test_missing_files_and_other_formats_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the file does not exist"):
         lint(tmp_path / "none.jsonl")
-    with pytest.raises(UserError, match="is not a training file"):
-        lint(write_lines(tmp_path / "a.csv", CHAT))
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04\x14\x00\x06\x00")
+    assert {one.code for one in lint(tmp_path / "a.xlsx").diagnostics} == {"FMT001"}
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(UserError, match="parquet"):
+        lint(tmp_path / "a.parquet")
     with pytest.raises(UserError, match="there is no manifest"):
         lint(tmp_path)
     (tmp_path / "wide.jsonl").write_bytes(b"\xff\xfe{\x00}\x00")

@@ -1,0 +1,147 @@
+"""Files that were made elsewhere, in any format that `prep` reads: every record with its line, every unreadable one with its reason."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loopwright.errors import UserError
+from prep.formats import SOURCE_FORMATS, SourceFile, container_of, read_file
+from prep.guess_columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
+from prep.lint.lines import Defect, canonical_json, read_records
+from prep.lint.records import Record, parse_record
+from prep.raw_file import data_suffix
+from prep.source import LINE
+from prep.source_config import SourceConfig
+
+_JSON = {".jsonl", ".ndjson", ".json"}
+_LOOK = 2_000
+_NUMBERED = re.compile(r"column_\d+")
+_TREE_KEYS = ("message_id", "parent_id", "role", "text")
+_REMEDY = "Give JSON Lines, a JSON array, or another file that prep reads; or build a dataset from it: prep init, then prep build."
+
+Item = tuple[int, Any] | Defect
+
+
+def read_examples(path: Path, source: str) -> Iterator[tuple[int, str, Record] | Defect]:
+    """Yields (line, canonical JSON, record) for each training example of a file, and a defect for what is none.
+
+    Where no record has a known shape, two of its columns are taken for input and answer by their names and by what they hold.
+
+    Raises:
+        UserError: the file is missing, unreadable, or of a format that `prep` does not read.
+    """
+    items = _values(path, source)
+    first = list(islice(items, _LOOK))
+    records = [item[1] for item in first if isinstance(item, tuple) and isinstance(item[1], dict)]
+    columns = _guess(records) if records and all(isinstance(parse_record(record), str) for record in records) else None
+    for item in chain(first, items):
+        if isinstance(item, Defect):
+            yield item
+            continue
+        line, value = item
+        try:
+            record = _of_columns(value, *columns) if columns and isinstance(value, dict) else parse_record(value)
+            canonical = canonical_json(value)
+        except RecursionError:
+            yield Defect("FMT001", source, line, "nested too deeply")
+            continue
+        yield Defect("FMT002", source, line, record) if isinstance(record, str) else (line, canonical, record)
+
+
+def _values(path: Path, source: str) -> Iterator[Item]:
+    if not path.is_file():
+        yield from read_records(path, source)  # says what is wrong with it
+        return
+    if data_suffix(path) in _JSON or _is_json(path):
+        items = read_records(path, source)
+        first = list(islice(items, 2))
+        if first and isinstance(first[0], tuple) and _is_read_as_a_whole(first[0][1], alone=len(first) == 1):
+            yield from _rows(path, source)
+        else:
+            yield from chain(first, items)
+        return
+    yield from _rows(path, source)
+
+
+def _is_read_as_a_whole(value: Any, *, alone: bool) -> bool:
+    """Whether a record says little by itself: a message of a tree, or a document that holds the rows."""
+    if not isinstance(value, dict):
+        return False
+    return all(key in value for key in _TREE_KEYS) or (alone and isinstance(parse_record(value), str))
+
+
+def _is_json(path: Path) -> bool:
+    """Whether a file whose ending says nothing holds JSON, by its first character."""
+    if any(data_suffix(path) in one.suffixes for one in SOURCE_FORMATS.entries.values()):
+        return False
+    try:
+        return container_of(path, SourceConfig(path=str(path))).name in {"jsonl", "json"}
+    except UserError:
+        return True  # the strict reader says line by line why it is none
+
+
+def _rows(path: Path, source: str) -> Iterator[Item]:
+    """Reads a file as a build would, under `format: auto`; a shape that is told from several records stands in its turns."""
+    config = SourceConfig(path=str(path))
+    try:
+        reading = read_file(SourceFile(path, source, config, container_of(path, config), source))
+        for rows in reading.batches:
+            yield from (Defect("FMT001", source, row.line, f"{row.reason.replace('_', ' ')}: {row.detail}") for row in rows.rejected)
+            frame = rows.frame.drop(rows.added.columns, strict=False).hstack(rows.added)
+            names = [name for name in frame.columns if name != LINE]
+            for line, *values in frame.select(LINE, *names).iter_rows():
+                record = _present(dict(zip(names, values, strict=True)))
+                yield line, {"messages": record["turns"]} if isinstance(record.get("turns"), list) else record
+    except UserError as error:
+        raise UserError(error.cause, error.location or source, error.remedy or _REMEDY) from error
+
+
+def _present(record: dict[str, str | None]) -> dict[str, Any]:
+    return {name: _decoded(value) for name, value in record.items() if value is not None}
+
+
+def _decoded(text: str | None) -> Any:
+    """Returns what a column's text stands for: lists and objects are held as their JSON."""
+    if text and text[0] in "[{":
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def _guess(records: list[dict[str, Any]]) -> tuple[list[str], str] | None:
+    """Returns the columns of the input and the column of the answer, by names and content; None where they do not tell."""
+    texts = [{str(name): None if isinstance(value, dict | list) else str(value) for name, value in one.items()} for one in records]
+    frame = pl.DataFrame(texts, infer_schema_length=None)
+    looked_at = look_at(frame, frame.columns)
+    if all(_NUMBERED.fullmatch(column.name) for column in looked_at):  # a table without a header
+        names = dict(zip(invent_names(looked_at), frame.columns, strict=True))
+    else:
+        names = {name: name for name in frame.columns}
+    columns = [column for column in look_at(frame.rename({old: new for new, old in names.items()}), list(names)) if not column.unusable()]
+    answers = [*named(columns, [*LABEL_NAMES, *ANSWER_NAMES]), *(column for column in columns if column.is_label)]
+    answer = next((column for column in answers if column.is_label or column.is_text), None)
+    if answer is None:
+        return None
+    inputs = [column for column in columns if column is not answer and _is_input(column)]
+    return ([names[column.name] for column in inputs], names[answer.name]) if inputs else None
+
+
+def _is_input(column: Column) -> bool:
+    return column.is_text and not column.is_label and not column.is_id and column.mean_words > 1
+
+
+def _of_columns(value: dict[str, Any], inputs: list[str], answer: str) -> Record:
+    record = Record("verbalizer", input_field=" + ".join(inputs), answer_field=answer)
+    record.input = "\n".join(str(value[name]) for name in inputs if value.get(name) is not None)
+    found = value.get(answer)
+    record.answer = None if found is None else str(found)
+    if found is None:
+        record.problem(answer, f"'{answer}', which the other rows answer with, is missing")
+    return record
