@@ -1,4 +1,4 @@
-"""The statistics that lint rules decide by: pure functions of counts and arrays. Numpy alone, so that the base install has them all."""
+"""The statistics that lint rules decide by: pure functions of counts and arrays. They need nothing beyond the base install."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 Floats = npt.NDArray[np.float64]
 
 _NORMAL = NormalDist()
-# The median absolute deviation of a normal distribution is this share of its standard deviation (Hampel 1974).
+# The median absolute deviation of a normal distribution is this share of its standard deviation.
 _MAD_SCALE = _NORMAL.inv_cdf(0.75)
 
 
@@ -59,7 +60,7 @@ def chi_square_even(counts: Sequence[int]) -> TestResult:
     return chi_square_expected(counts, [total / len(counts)] * len(counts))
 
 
-def chi_square_expected(counts: Sequence[int], expected: Sequence[float]) -> TestResult:
+def chi_square_expected(counts: Sequence[float], expected: Sequence[float]) -> TestResult:
     """Tests counts against expected ones, all above 0, of the same sum (Pearson 1900). The effect is Cohen's w (1988)."""
     statistic = sum((count - wanted) ** 2 / wanted for count, wanted in zip(counts, expected, strict=True))
     return TestResult(statistic, chi_square_p(statistic, len(counts) - 1), sqrt(statistic / sum(counts)))
@@ -78,14 +79,18 @@ def mann_whitney(one: Floats, other: Floats) -> TestResult:
 
     The statistic is z. The effect is the chance that a value of `one` lies above one of `other`, ties counting half: 0.5 is none, and
     0.56, 0.64, 0.71 are as small, medium and large as Cohen's d of 0.2, 0.5 and 0.8 (Phi(d / sqrt 2)).
+
+    Args:
+        one: `[V]`, how many values of the one sample are equal to each of the V distinct values, in ascending order.
+        other: `[V]`, likewise of the other.
     """
-    num_one, num_other = len(one), len(other)
+    num_one, num_other = float(one.sum()), float(other.sum())
     if not num_one or not num_other:
         return TestResult(0.0, 1.0, 0.5)
-    ranks, ties = _ranks(np.concatenate([one, other]))
-    total = num_one + num_other
-    u = float(ranks[:num_one].sum()) - num_one * (num_one + 1) / 2
-    tied = float((ties**3 - ties).sum()) / (total * (total - 1)) if total > 1 else 0.0
+    below = np.cumsum(other) - other
+    u = float((one * (below + other / 2)).sum())
+    total, ties = num_one + num_other, one + other
+    tied = float((ties**3 - ties).sum()) / (total * (total - 1))
     variance = num_one * num_other / 12 * (total + 1 - tied)
     z = (u - num_one * num_other / 2) / sqrt(variance) if variance > 0 else 0.0
     return TestResult(z, 2 * _upper_tail(abs(z)), u / (num_one * num_other))
@@ -109,17 +114,12 @@ def wilcoxon_signed_rank(differences: Floats) -> TestResult:
     return TestResult(z, 2 * _upper_tail(abs(z)), 2 * positive / total - 1)
 
 
-def robust_z(value: float, median: float, mad: float) -> float:
-    """Returns how many robust standard deviations a value lies above the median (Iglewicz and Hoaglin 1993; 3.5 is theirs).
+def robust_deviation(values: pl.Expr) -> pl.Expr:
+    """Returns the standard deviation that a normal distribution of this median absolute deviation has (Hampel 1974).
 
-    Args:
-        value: the value.
-        median: of all values.
-        mad: their median absolute deviation; where it is 0, more than half of them are equal, and any other is infinitely far.
+    A distance from the median over it is the robust z of Iglewicz and Hoaglin (1993), who call a value an outlier from 3.5 on.
     """
-    if mad == 0:
-        return 0.0 if value == median else float("inf") if value > median else float("-inf")
-    return _MAD_SCALE * (value - median) / mad
+    return (values - values.median()).abs().median() / _MAD_SCALE
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from math import log, sqrt
 
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.drift import find_drift
 from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rules.con204 import VerbalizerDrift
+from prep.lint.statistics import chi_square_even, evenness, wilson_interval
 
 _MAX_CLASSES = 100
 
@@ -16,9 +18,10 @@ class ClassImbalance(Rule):
     """Label shares far from even, or outside of what the config expects.
 
     ## What it does
-    Counts the labels of each task with a fixed set of answers. Where the config declares `lint: {expect: {label_share: {negative: [0.4,
-    0.6]}}}` it reports each label whose share lies outside for certain (95% Wilson interval). Elsewhere it reports tasks whose Shannon
-    evenness is low while a chi-square test rules out chance.
+    Counts the labels of each task with a fixed set of answers; other spellings of a label count as the label, and stray words are left out
+    (CON204 reports both). Where the config declares `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` it reports each label whose
+    share lies outside for certain (95% Wilson interval). Elsewhere it reports tasks whose Shannon evenness is low while a chi-square test
+    rules out chance.
 
     ## Why is this bad
     A model that always says the frequent label already scores its share, and training finds that way first; rare labels are not
@@ -35,10 +38,11 @@ class ClassImbalance(Rule):
     severity = Severity.WARNING
     columns = ("task", "template", "source", "closed", "label", "answer", "kind")
     remedy = "Add rows of the rare labels, or declare what is expected: lint: {expect: {label_share: {LABEL: [low, high]}}}."
+    version = 2
     thresholds = (
         Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where saying the frequent one always scores 0.76"),
         Threshold("min_rows", 30, "the usual rule for a chi-square test: at least five rows expected a label, for up to six labels"),
-        Threshold("z", 2.326, "one-sided 1% of the normal distribution, by which chance is ruled out"),
+        Threshold("p", 0.01, "the level at which chance is ruled out"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -46,17 +50,19 @@ class ClassImbalance(Rule):
         return (
             examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & pl.col("answer").is_not_null() & (word != ""))
             .group_by("task", "template", word=word)
-            .agg(pl.len().alias("count"), pl.col("source").unique().alias("sources"))
+            .agg(pl.len().alias("count"), pl.col("label").is_not_null().all().alias("given"), pl.col("source").unique().alias("sources"))
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        tasks: dict[tuple[str, str], list[tuple[str, int, list[str]]]] = defaultdict(list)
+        tasks: dict[tuple[str, str], list[tuple[str, int, bool, list[str]]]] = defaultdict(list)
         for row in found.sort("count", "word", descending=[True, False]).iter_rows(named=True):
-            tasks[row["task"], row["template"]].append((row["word"], row["count"], row["sources"]))
+            tasks[row["task"], row["template"]].append((row["word"], row["count"], row["given"], row["sources"]))
         for (_, template), labels in sorted(tasks.items()):
             expected = _expected_words(template, context)
-            counts = {word: count for word, count, _ in labels}
-            sources = {source for _, _, names in labels for source in names}
+            counts = {word: count for word, count, _, _ in labels}
+            if not all(given for _, _, given, _ in labels):
+                counts = _without_drift(counts, context)
+            sources = {source for _, _, _, names in labels for source in names}
             source = sources.pop() if len(sources) == 1 else None
             name = f"template '{template}': " if template else ""
             messages = self._unexpected(counts, expected) if expected.keys() & counts.keys() else self._uneven(counts, context)
@@ -72,17 +78,26 @@ class ClassImbalance(Rule):
                 yield f"'{label}' makes up {share:.1%} of {num_rows} rows, outside of the expected {lowest:.0%} to {highest:.0%}"
 
     def _uneven(self, counts: dict[str, int], context: Context) -> Iterable[str]:
-        num_rows, num_labels = sum(counts.values()), len(counts)
-        if num_rows < context.threshold(self, "min_rows") or not 2 <= num_labels <= _MAX_CLASSES:
+        num_rows = sum(counts.values())
+        if num_rows < context.threshold(self, "min_rows") or not 2 <= len(counts) <= _MAX_CLASSES:
             return
-        shares = [count / num_rows for count in counts.values()]
-        evenness = -sum(share * log(share) for share in shares) / log(num_labels)
-        if evenness < context.threshold(self, "evenness") and _chi_square_z(list(counts.values())) > context.threshold(self, "z"):
+        even = evenness(list(counts.values()))
+        if even < context.threshold(self, "evenness") and chi_square_even(list(counts.values())).p < context.threshold(self, "p"):
             (top, top_count), (rare, rare_count) = max(counts.items(), key=_count), min(counts.items(), key=_count)
             yield (
                 f"labels are uneven: '{top}' has {top_count / num_rows:.0%} of {num_rows} rows, '{rare}' has {rare_count / num_rows:.0%}"
-                f" (Shannon evenness {evenness:.2f} of 1)"
+                f" (Shannon evenness {even:.2f} of 1)"
             )
+
+
+def _without_drift(counts: dict[str, int], context: Context) -> dict[str, int]:
+    """Returns the counts of a set's own words: other spellings are counted with the word, strangers not at all."""
+    kept = dict(counts)
+    for drift in find_drift(counts, VerbalizerDrift().limits(context)):
+        count = kept.pop(drift.word)
+        if drift.meant in kept:
+            kept[drift.meant] += count
+    return kept
 
 
 def _expected_words(template: str, context: Context) -> dict[str, tuple[float, float]]:
@@ -96,21 +111,3 @@ def _expected_words(template: str, context: Context) -> dict[str, tuple[float, f
 
 def _count(item: tuple[str, int]) -> int:
     return item[1]
-
-
-def wilson_interval(count: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Returns the interval of a share (Wilson 1927), 95% by default."""
-    share = count / total
-    center = share + z * z / (2 * total)
-    spread = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return (center - spread) / scale, (center + spread) / scale
-
-
-def _chi_square_z(counts: list[int]) -> float:
-    """The normal score of a chi-square test against even counts, by the cube root (Wilson and Hilferty 1931)."""
-    expected = sum(counts) / len(counts)
-    statistic = sum((count - expected) ** 2 / expected for count in counts)
-    degrees = len(counts) - 1
-    spread = 2 / (9 * degrees)
-    return float(((statistic / degrees) ** (1 / 3) - (1 - spread)) / sqrt(spread))

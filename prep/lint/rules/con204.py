@@ -73,7 +73,7 @@ class VerbalizerDrift(DefectRule):
         counts = said.group_by("task", "key", "word").agg(pl.len().alias("rows"))
         # Kept in one table of words, so that no row is held for a word that is in order.
         drifted = _closed_sets(counts, context.threshold(self, "closed")).map_batches(
-            lambda words: _drifted(words, self._limits(context)),
+            lambda words: _drifted(words, self.limits(context)),
             schema=_FOUND,
             predicate_pushdown=False,
             projection_pushdown=False,
@@ -83,7 +83,8 @@ class VerbalizerDrift(DefectRule):
             *Finding.where, "field", "key", "word", "meant", "drift", "rows"
         )
 
-    def _limits(self, context: Context) -> Limits:
+    def limits(self, context: Context) -> Limits:
+        """Returns when a word counts as rare."""
         names = ("ratio", "similarity", "class_share", "stranger_share")
         return Limits(**{name: context.threshold(self, name) for name in names})
 

@@ -10,11 +10,11 @@ import polars as pl
 from prep.config import LengthOf
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.statistics import robust_deviation
 from prep.lint.tasks import MIN_TASK_ROWS
 
 _PARTS: dict[LengthOf, str] = {"input": "body", "answer": "answer"}
 _NORMAL_95 = 1.645
-_NORMAL_75 = 0.6745
 _SMALLEST_SPREAD = 0.1
 _FEW = 0.05
 
@@ -77,7 +77,7 @@ class LengthOutlier(Rule):
         far = log_of(context.threshold(self, "ratio"))
         usual = known.group_by("task").agg(
             log.median().alias("median"),
-            ((log - log.median()).abs().median() / _NORMAL_75).alias("spread"),
+            robust_deviation(log).alias("spread"),
             log.quantile(0.05).alias("low"),
             log.quantile(0.95).alias("high"),
             log.filter(log < log.median() + far).max().alias("below"),
