@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prep.words import Codes, Counts, mix, word_codes
+from prep.words import Codes, Counts, in_parts, mix, word_codes
 
 PAIR_SCHEMA = pl.Schema({"a": pl.UInt32(), "b": pl.UInt32(), "similarity": pl.Float64()})
 """Two places, `a` before `b`, and the share of their word pairs that they have in common (Jaccard)."""
@@ -40,7 +40,6 @@ _EDIT_PARTS = 8
 _NEIGHBOURS = 16
 _MAX_PARTNERS = 32
 _MAX_INHERITED = 16
-_CHARACTERS_AT_ONCE = 4_000_000
 _CANDIDATES_AT_ONCE = 2_000_000
 _SHINGLES_AT_ONCE = 4_000_000
 
@@ -80,7 +79,7 @@ class NearIndex:
 
     def add(self, texts: pl.Series) -> None:
         """Adds texts; the first that is added has the place 0. Null and texts without words are near nothing."""
-        for part in _parts(texts):
+        for part in in_parts(texts):
             words = word_codes(part)
             shingles, sizes = _word_pairs(words.codes, words.counts)
             with self._codes_path.open("ab") as file:
@@ -139,6 +138,31 @@ class NearIndex:
                 yield from _meetings(edits[:, 0], firsts[edits[:, 1].astype(np.int64)])
 
 
+def similarities(one: pl.Series, other: pl.Series) -> Shares:
+    """Returns the exact Jaccard similarity of the word pairs of each text and the one beside it; 0 where one of them has no word."""
+    shares = [np.empty(0)]
+    start = 0
+    for part in in_parts(one):
+        beside = other[start : start + len(part)]
+        start += len(part)
+        packed, sizes = [], []
+        for texts in (part, beside):
+            words = word_codes(texts)
+            codes, counts = _word_pairs(words.codes, words.counts)
+            packed.append((np.repeat(np.arange(len(counts)), counts).astype(np.uint64) << _CODE_BITS) | codes)
+            sizes.append(counts)
+        num_shared = _num_shared(np.concatenate(packed), len(part))
+        shares.append(num_shared / np.maximum(sizes[0] + sizes[1] - num_shared, 1))
+    return np.concatenate(shares)
+
+
+def _num_shared(packed: Codes, num_pairs: int) -> Counts:
+    """Returns how many codes stand twice below each number."""
+    packed.sort()
+    shared = packed[:-1][packed[1:] == packed[:-1]] >> _CODE_BITS
+    return np.bincount(shared.astype(np.int64), minlength=num_pairs)
+
+
 def band_shape(threshold: float) -> tuple[int, int]:
     """Returns the number of bands and the hashes of each, for pairs of a threshold.
 
@@ -150,17 +174,6 @@ def band_shape(threshold: float) -> tuple[int, int]:
         if num_bands * length <= _MAX_HASHES or length == 1:
             return num_bands, length
     raise AssertionError("the last length always returns")
-
-
-def _parts(texts: pl.Series) -> Iterator[pl.Series]:
-    """Yields the texts in parts of at most so many bytes, a longer text alone."""
-    ends = texts.str.len_bytes().fill_null(0).cum_sum().to_numpy()
-    start = 0
-    while start < len(texts):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + _CHARACTERS_AT_ONCE, "right")))
-        yield texts[start:stop]
-        start = stop
 
 
 def _word_pairs(codes: Codes, counts: Counts) -> tuple[Codes, Counts]:
@@ -316,9 +329,7 @@ class _Proof:
             stop = max(start + 1, int(np.searchsorted(ends, before + _SHINGLES_AT_ONCE, "right")))
             chosen = possible[start:stop]
             packed = np.concatenate((self._packed(one[chosen]), self._packed(other[chosen])))
-            packed.sort()
-            shared = packed[:-1][packed[1:] == packed[:-1]] >> _CODE_BITS
-            num_shared = np.bincount(shared.astype(np.int64), minlength=len(chosen))
+            num_shared = _num_shared(packed, len(chosen))
             shares[chosen] = num_shared / np.maximum(sizes[chosen] + other_sizes[chosen] - num_shared, 1)
             start = stop
         return shares

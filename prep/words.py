@@ -6,6 +6,7 @@ Khmer, Burmese): its words cannot be told apart without a dictionary.
 """
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,6 +31,7 @@ _NO_SPACES = (
     (0xF900, 0xFAFF),
 )
 _LINE_BREAK = 10
+_BYTES_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,17 @@ def word_codes(texts: pl.Series) -> WordCodes:
     given = mix(points[starts[0] :].astype(np.uint64) + (places.astype(np.uint64) << np.uint64(21)))
     given[kinds[starts[0] :] == _BREAK] = 0
     return WordCodes(np.add.reduceat(given, starts - starts[0]), counts)
+
+
+def in_parts(texts: pl.Series) -> Iterator[pl.Series]:
+    """Yields the texts in parts of at most so many bytes, a longer text alone."""
+    ends = texts.str.len_bytes().fill_null(0).cum_sum().to_numpy()
+    start = 0
+    while start < len(texts):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + _BYTES_AT_ONCE, "right")))
+        yield texts[start:stop]
+        start = stop
 
 
 def mix(values: Codes) -> Codes:

@@ -131,11 +131,13 @@ def test_the_frame_s_pairs_are_positions_within_a_template(tmp_path: Path) -> No
     frame = pl.LazyFrame(
         {
             "position": [7, 3, 9, 4],
+            "kind": ["chat", "chat", "chat", "completion"],
             "template": ["one", "one", "two", "one"],
-            "body": [text, text.replace("cold", "hot"), text, "something else that nobody said before about anything at all"],
+            "body": [text, text.replace("cold", "hot"), text, ""],
+            "answer": ["", "", "", text.replace("slow", "late")],
         },
         schema_overrides={"position": pl.UInt32},
     )
     pairs = near_pairs(frame, tmp_path, threshold=0.7).collect()
-    assert pairs.select("a", "b").rows() == [(3, 7)]
-    assert pairs["similarity"].to_list() == [pytest.approx(jaccard(shingles(text), shingles(text.replace("cold", "hot"))))]
+    assert pairs.select("a", "b").rows() == [(3, 7), (4, 7)]  # two words apart, the third pair is not near
+    assert pairs["similarity"][0] == pytest.approx(jaccard(shingles(text), shingles(text.replace("cold", "hot"))))
