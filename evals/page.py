@@ -15,12 +15,13 @@ from evals.prediction import Prediction
 from evals.report import Confusion, PairReport, Report
 from evals.table import short_names
 from evals.verdict import format_p
+from loopwright.page import make_page
 from prep.pii import mask
 
 if TYPE_CHECKING:
     from evals.evaluation import Evaluation
 
-_TEMPLATE = "report.html.jinja"
+_TEMPLATE = Path(__file__).parent / "report.html.jinja"
 _MAX_INPUT_CHARACTERS = 1500
 _MAX_ANSWER_CHARACTERS = 700
 
@@ -59,15 +60,11 @@ class ConfusionView:
 
 def render_page(evaluation: "Evaluation", config: EvalsConfig) -> str:
     """Returns the page's HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     report = evaluation.report
     names = short_names(list(report.systems))
     shown = sorted(evaluation.failures, key=_severity)[: config.report_failures]
-    return environment.get_template(_TEMPLATE).render(
+    return make_page(
+        _TEMPLATE,
         report=report,
         names=names,
         metric_names=list(dict.fromkeys(name for system in report.systems.values() for name in system.metrics)),

@@ -1,16 +1,14 @@
 """Geometry of the report's plots, in SVG user units. The page's template draws them, so that every text is escaped there."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WIDTH = 600.0
+from loopwright.plots import WIDTH, shorten_label, ticks
+
 _LABEL_WIDTH = 182.0
 _VALUE_WIDTH = 165.0
 _ROW_HEIGHT = 30.0
 _AXIS_HEIGHT = 26.0
-_MAX_LABEL = 22
-_NUM_TICKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def interval_plot(title: str, estimates: Sequence[Estimate], *, differences: boo
         low, high = -reach, reach
     else:
         low, high = min(0.0, low), max(1.0, high)
-    left, right = _LABEL_WIDTH, _WIDTH - _VALUE_WIDTH
+    left, right = _LABEL_WIDTH, WIDTH - _VALUE_WIDTH
 
     def place(value: float) -> float:
         return round(left + (value - low) / (high - low) * (right - left), 2)
@@ -88,7 +86,7 @@ def interval_plot(title: str, estimates: Sequence[Estimate], *, differences: boo
     marks = [
         Mark(
             estimate,
-            _shorten(estimate.label),
+            shorten_label(estimate.label),
             y=_ROW_HEIGHT * (index + 0.5),
             x=place(estimate.value),
             low_x=place(estimate.low),
@@ -96,21 +94,6 @@ def interval_plot(title: str, estimates: Sequence[Estimate], *, differences: boo
         )
         for index, estimate in enumerate(estimates)
     ]
-    ticks = [(place(value), f"{value:+g}" if differences and value else f"{value:g}") for value in _ticks(low, high)]
+    places = [(place(value), f"{value:+g}" if differences and value else f"{value:g}") for value in ticks(low, high)]
     height = _ROW_HEIGHT * len(marks) + _AXIS_HEIGHT
-    return Plot(title, _WIDTH, height, left, right, marks, ticks, place(0.0) if differences else None)
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Returns round numbers within the range, 1, 2 or 5 times a power of ten apart."""
-    rough = (high - low) / _NUM_TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough - 1e-12)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [round(index * step, 10) for index in range(first, last + 1)]
-
-
-def _shorten(label: str) -> str:
-    # The end of a path tells runs apart, its beginning does not.
-    return label if len(label) <= _MAX_LABEL else "…" + label[-_MAX_LABEL + 1 :]
+    return Plot(title, WIDTH, height, left, right, marks, places, place(0.0) if differences else None)

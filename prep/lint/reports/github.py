@@ -3,10 +3,8 @@
 Of each step GitHub shows ten errors, ten warnings and ten notices, the first that are printed; the others stand in the log alone.
 """
 
-from collections import defaultdict
-from itertools import chain, zip_longest
-
 from prep.lint.report import Diagnostic, LintReport
+from prep.lint.reports.order import worst_in_turn
 from prep.lint.reports.text import plural, summary_line
 from prep.lint.rule import Severity
 
@@ -16,10 +14,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 
 def as_github(report: LintReport) -> str:
     """Returns one workflow command a finding, the worst first, then what GitHub will not show, and the summary."""
-    lines = []
-    for severity, level in _LEVELS.items():
-        found = _in_turn([one for one in report.diagnostics if one.severity is severity])
-        lines += [_command(level, one) for one in found]
+    lines = [_command(one) for one in worst_in_turn(report.diagnostics)]
     hidden = [
         plural(report.count(severity) - SHOWN_BY_GITHUB, severity.value)
         for severity in Severity
@@ -30,19 +25,10 @@ def as_github(report: LintReport) -> str:
     return "\n".join([*lines, summary_line(report)])
 
 
-def _in_turn(found: list[Diagnostic]) -> list[Diagnostic]:
-    """Orders findings so that each rule has its turn: ten annotations of one rule would hide all others."""
-    by_code: dict[str, list[Diagnostic]] = defaultdict(list)
-    for one in found:
-        by_code[one.code].append(one)
-    rounds = zip_longest(*(by_code[code] for code in sorted(by_code)))
-    return [one for one in chain.from_iterable(rounds) if one is not None]
-
-
-def _command(level: str, one: Diagnostic) -> str:
+def _command(one: Diagnostic) -> str:
     place = "" if one.file is None else f"file={_property(one.file)}," + (f"line={one.line}," if one.line is not None else "")
     title = _property(f"{one.code} {one.name}")
-    return f"::{level} {place}title={title}::{_data(f'{one.message}. {one.remedy}')}"
+    return f"::{_LEVELS[one.severity]} {place}title={title}::{_data(f'{one.message}. {one.remedy}')}"
 
 
 def _data(text: str) -> str:

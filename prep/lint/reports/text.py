@@ -1,12 +1,12 @@
 """The report as text: by rule, the worst first, each finding with the place it points at."""
 
 from collections.abc import Iterable
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from loopwright.console import printable
 from prep.lint.excerpts import Excerpts, place_of
 from prep.lint.report import Diagnostic, LintReport
+from prep.lint.reports.order import by_rule
 from prep.lint.reports.underline import underline
 from prep.lint.rule import Severity
 
@@ -22,16 +22,6 @@ _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity
 def as_text(report: LintReport, excerpts: Excerpts | None = None) -> str:
     """Returns the findings grouped by rule, the worst first, at most 20 a rule, then the summary."""
     return text_view(report, excerpts).plain
-
-
-def by_rule(diagnostics: Iterable[Diagnostic]) -> list[list[Diagnostic]]:
-    """Returns the findings in groups of one rule, the rule with the worst first; within a rule the worst first, else as they were."""
-    found = list(diagnostics)
-    worst: dict[str, int] = {}
-    for one in found:
-        worst[one.code] = max(worst.get(one.code, 0), one.severity.rank)
-    ranked = sorted(found, key=lambda one: (-worst[one.code], one.code, -one.severity.rank))
-    return [list(group) for _, group in groupby(ranked, key=lambda one: one.code)]
 
 
 def shown_in_text(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -1,0 +1,316 @@
+"""What the page tells of the data beside the findings: how many rows of each kind there are, and which rows to show.
+
+All of it is counted in one streaming pass over the lint frame; nothing of the size of the data is held.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from prep.lint.groups import SPLIT_ORDER
+from prep.lint.report import Diagnostic
+from prep.lint.reports.rows import RowView, view_rows
+from prep.lint.rule import Severity
+from prep.pii import mask
+
+BINS_PER_OCTAVE = 2
+MAX_WORST_ROWS = 200
+_MAX_TASKS = 6
+_MAX_LABELS = 12
+_MAX_SLICE_VALUES = 40
+_MAX_CLUSTERS = 20
+_MAX_MEMBERS = 5
+_MAX_LEAKS = 10
+_NAME_CHARACTERS = 80
+_MEASURED = ("input", "answer")
+_SLICES = ("split", "source", "template", "task", "label", "group")
+_DUPLICATE = "DUP30"
+_LEAKS = ("LEK401", "LEK402", "LEK403", "LEK404")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLabels:
+    """The labels of one task.
+
+    Attributes:
+        task: the template, or the beginning of the system message.
+        counts: label -> split -> rows, the most frequent label first.
+        num_others: rows with a label beyond those.
+    """
+
+    task: str
+    counts: dict[str, dict[str, int]]
+    num_others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long one part of the rows of one split is, in characters."""
+
+    part: str
+    split: str
+    bins: dict[int, int]
+    median: float
+    high: float
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The rows that share a value: how many in each split, and how many have an error or a warning."""
+
+    by: str
+    value: str
+    rows: dict[str, int]
+    num_flagged: int
+
+    @property
+    def num_rows(self) -> int:
+        """Its rows in all splits."""
+        return sum(self.rows.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Rows that are duplicates of one another: how many, and some of them."""
+
+    num_rows: int
+    codes: tuple[str, ...]
+    members: tuple[RowView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A row of an evaluation split and the row of another split that gives it away."""
+
+    code: str
+    message: str
+    row: RowView
+    other: RowView
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What the page tells of the data.
+
+    Attributes:
+        splits: split -> rows, in the order train, validation, test.
+        labels: of each task that has labels, the largest task first.
+        lengths: of input and answer, by split.
+        slices: by split, source, template (task, where there is none), label and group, where there are several values.
+        num_slices_left_out: how many slices of fewer rows are not among them.
+        clusters: the largest sets of duplicates.
+        num_clusters: how many there are.
+        num_in_clusters: their rows.
+        leaked: (code, split) -> rows that leaked.
+        leaks: some of them, with the row that they leaked from.
+        worst: the rows with the worst findings.
+    """
+
+    splits: dict[str, int]
+    labels: list[TaskLabels]
+    lengths: list[Lengths]
+    slices: list[Slice]
+    num_slices_left_out: int
+    clusters: list[Cluster]
+    num_clusters: int
+    num_in_clusters: int
+    leaked: dict[tuple[str, str], int]
+    leaks: list[Leak]
+    worst: list[RowView]
+
+
+def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic]) -> PageFacts:
+    """Counts what the page shows.
+
+    Args:
+        frame: the lint frame.
+        diagnostics: the report's.
+    """
+    names = set(frame.collect_schema().names())
+    splits = _ordered(dict(frame.group_by("split").len().collect(engine="streaming").rows()))
+    rows = frame.with_columns(label=_label(names), task_name=_task_name()).join(_flagged(diagnostics), on="id", how="left")
+    leaking = pl.LazyFrame(
+        [(one.id, one.code) for one in diagnostics if one.code in _LEAKS and one.id], {"id": pl.String(), "code": pl.String()}, orient="row"
+    ).unique()
+    queries = [
+        _labels(rows, splits),
+        *(_lengths(frame, part) for part in _MEASURED),
+        *(_bins(frame, part) for part in _MEASURED),
+        leaking.join(frame.select("id", "split"), on="id").group_by("code", "split").len(),
+        *(_slices(rows, by, splits) for by in _SLICES),
+    ]
+    labels, *others = pl.collect_all(queries, engine="streaming")
+    lengths, bins, leaked = others[:2], others[2:4], others[4]
+    clusters = _clusters(diagnostics)
+    shown = clusters[:_MAX_CLUSTERS]
+    leaks = [one for one in diagnostics if one.code in _LEAKS and one.id and one.related][:_MAX_LEAKS]
+    worst = worst_ids(diagnostics)
+    wanted = [*worst, *(id for ids, _ in shown for id in ids[:_MAX_MEMBERS]), *(id for one in leaks for id in (one.id, one.related[0]))]
+    views = view_rows(frame, [id for id in wanted if id], diagnostics)
+    slices, left_out = _best_slices(others[5:], splits)
+    return PageFacts(
+        splits=splits,
+        labels=_task_labels(labels, splits),
+        lengths=_all_lengths(lengths, bins, splits),
+        slices=slices,
+        num_slices_left_out=left_out,
+        clusters=[Cluster(len(ids), codes, tuple(views[id] for id in ids[:_MAX_MEMBERS] if id in views)) for ids, codes in shown],
+        num_clusters=len(clusters),
+        num_in_clusters=sum(len(ids) for ids, _ in clusters),
+        leaked={(code, split): count for code, split, count in sorted(leaked.rows())},
+        leaks=[
+            Leak(one.code, one.message, views[one.id], views[one.related[0]])
+            for one in leaks
+            if one.id in views and one.related[0] in views
+        ],
+        worst=[views[id] for id in worst if id in views],
+    )
+
+
+def worst_ids(diagnostics: Iterable[Diagnostic]) -> list[str]:
+    """Returns the ids of the rows to show: most errors first, then most warnings, then as in the files; rows with mere information are
+    shown only where there are no others.
+    """
+    counts: dict[str, Counter[Severity]] = defaultdict(Counter)
+    for one in diagnostics:
+        if one.id is not None:
+            counts[one.id][one.severity] += 1
+    serious = {id: count for id, count in counts.items() if count[Severity.ERROR] or count[Severity.WARNING]} or counts
+    ranked = sorted(serious, key=lambda id: (-serious[id][Severity.ERROR], -serious[id][Severity.WARNING]))
+    return ranked[:MAX_WORST_ROWS]
+
+
+def _flagged(diagnostics: Iterable[Diagnostic]) -> pl.LazyFrame:
+    ids = {one.id for one in diagnostics if one.id is not None and one.severity is not Severity.INFO}
+    return pl.LazyFrame({"id": sorted(ids), "flagged": [True] * len(ids)}, {"id": pl.String(), "flagged": pl.Boolean()})
+
+
+def _label(names: set[str]) -> pl.Expr:
+    """The answer's class: as the data gives it, or the answer itself where a task's answers are a closed set of words."""
+    if "task_shape" in names:
+        closed = pl.col("task_shape") == "label"
+    elif "closed" in names:
+        closed = pl.col("closed")
+    else:
+        closed = pl.lit(value=False)
+    label = pl.coalesce("label", pl.when(closed).then(pl.col("answer")))
+    return label.str.strip_chars().str.slice(0, _NAME_CHARACTERS)
+
+
+def _task_name() -> pl.Expr:
+    return pl.when(pl.col("template") != "").then("template").otherwise("system").str.slice(0, _NAME_CHARACTERS)
+
+
+def _by_split(splits: Iterable[str]) -> list[pl.Expr]:
+    return [(pl.col("split") == split).sum().alias(f"in {split}") for split in splits]
+
+
+def _labels(rows: pl.LazyFrame, splits: Iterable[str]) -> pl.LazyFrame:
+    """The most frequent labels of each task; one of many labels is as good as none."""
+    counted = rows.filter(pl.col("label").is_not_null()).group_by("task", "label")
+    return (
+        counted.agg(pl.len().alias("rows"), pl.col("task_name").min(), *_by_split(splits))
+        .with_columns(
+            of_task=pl.col("rows").sum().over("task"), place=pl.struct(-pl.col("rows").cast(pl.Int64), "label").rank("ordinal").over("task")
+        )
+        .filter(pl.col("place") <= _MAX_LABELS)
+        .sort("of_task", "task", "place", descending=[True, False, False])
+    )
+
+
+def _lengths(frame: pl.LazyFrame, part: str) -> pl.LazyFrame:
+    length = pl.col(part).str.len_chars()
+    return (
+        frame.filter(pl.col(part) != "")
+        .group_by("split")
+        .agg(length.median().alias("median"), length.quantile(0.95).alias("high"), length.max().alias("longest"))
+    )
+
+
+def _bins(frame: pl.LazyFrame, part: str) -> pl.LazyFrame:
+    bins = (pl.col(part).str.len_chars().log(2) * BINS_PER_OCTAVE + 1e-9).floor().cast(pl.Int64)
+    return frame.filter(pl.col(part) != "").group_by("split", bins.alias("bin")).len()
+
+
+def _slices(rows: pl.LazyFrame, by: str, splits: Iterable[str]) -> pl.LazyFrame:
+    value = pl.col(by)
+    if by == "task":
+        value = pl.when(pl.col("template") == "").then("task_name")
+    counted = rows.with_columns(value=value.str.slice(0, _NAME_CHARACTERS)).filter(pl.col("value") != "").group_by("value")
+    return (
+        counted.agg(pl.len().alias("rows"), pl.col("flagged").sum(), *_by_split(splits))
+        .with_columns(num_values=pl.len(), by=pl.lit(by))
+        .sort("rows", "value", descending=[True, False])
+        .head(_MAX_SLICE_VALUES)
+    )
+
+
+def _ordered(splits: Mapping[str, int]) -> dict[str, int]:
+    return {split: splits[split] for split in sorted(splits, key=lambda split: (SPLIT_ORDER.get(split, math.inf), split))}
+
+
+def _task_labels(labels: pl.DataFrame, splits: Iterable[str]) -> list[TaskLabels]:
+    tasks: dict[str, TaskLabels] = {}
+    for row in labels.iter_rows(named=True):
+        task = tasks.get(row["task"])
+        if task is None:
+            if len(tasks) == _MAX_TASKS:
+                break
+            task = tasks[row["task"]] = TaskLabels(mask(row["task_name"]), {}, row["of_task"])
+        task.counts[mask(row["label"]) or "(empty)"] = {split: row[f"in {split}"] for split in splits}
+        tasks[row["task"]] = replace(task, num_others=task.num_others - row["rows"])
+    return list(tasks.values())
+
+
+def _all_lengths(numbers: Sequence[pl.DataFrame], bins: Sequence[pl.DataFrame], splits: Iterable[str]) -> list[Lengths]:
+    lengths = []
+    for part, frame, counts in zip(_MEASURED, numbers, bins, strict=True):
+        by_split = {split: rest for split, *rest in frame.rows()}
+        for split in splits:
+            if split in by_split:
+                of_split = {place: count for one, place, count in counts.rows() if one == split}
+                median, high, longest = by_split[split]
+                lengths.append(Lengths(part, split, of_split, median, high, longest))
+    return lengths
+
+
+def _best_slices(counted: Iterable[pl.DataFrame], splits: Iterable[str]) -> tuple[list[Slice], int]:
+    """Returns the slices with the most rows of each kind, and how many are left out; one value alone is no slice."""
+    slices, left_out = [], 0
+    for frame in counted:
+        if frame.height < 2:
+            continue
+        left_out += frame["num_values"][0] - frame.height
+        for row in frame.iter_rows(named=True):
+            in_splits = {split: row[f"in {split}"] for split in splits}
+            slices.append(Slice(row["by"], mask(row["value"]), in_splits, row["flagged"]))
+    return slices, left_out
+
+
+def _clusters(diagnostics: Iterable[Diagnostic]) -> list[tuple[list[str], tuple[str, ...]]]:
+    """Returns the sets of rows that duplicate findings tie together, each with the rules that did, the largest first."""
+    parent: dict[str, str] = {}
+
+    def root(id: str) -> str:
+        while parent.setdefault(id, id) != id:
+            parent[id] = id = parent[parent[id]]
+        return id
+
+    ties: list[tuple[str, str]] = []
+    for one in diagnostics:
+        if one.code.startswith(_DUPLICATE) and one.code <= "DUP303" and one.id is not None:
+            ties.append((one.id, one.code))
+            for other in one.related:
+                parent[root(one.id)] = root(other)
+    members: dict[str, list[str]] = defaultdict(list)
+    for id in parent:
+        members[root(id)].append(id)
+    codes: dict[str, set[str]] = defaultdict(set)
+    for id, code in ties:
+        codes[root(id)].add(code)
+    largest_first = sorted(members.items(), key=lambda item: (-len(item[1]), item[1][0]))
+    return [(sorted(ids), tuple(sorted(codes[one]))) for one, ids in largest_first if len(ids) > 1]
