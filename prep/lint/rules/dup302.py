@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import polars as pl
 
@@ -10,6 +11,7 @@ from prep.lint.differences import described, difference
 from prep.lint.near_pairs import TEXT, near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
 from prep.near import jaccard, shingles
+from prep.words import words
 
 _KEYS = ("template", "split", "task")
 # A row near many is compared with the nearest few.
@@ -79,11 +81,17 @@ class NearDuplicate(Rule):
                 related=(row["id_other"],),
             )
 
-    def _agree(self, row: dict[str, object], context: Context) -> bool:
+    def _agree(self, row: dict[str, Any], context: Context) -> bool:
         if row["answer_key"] == row["answer_key_other"] or row["kind"] == "completion":
             return True
-        one, other = shingles(str(row["answer"] or "")), shingles(str(row["answer_other"] or ""))
-        return jaccard(one, other) >= context.threshold(self, "answers")
+        if row["similarity"] < context.threshold(self, "similarity"):
+            return False
+        answer, answer_other = row["answer"] or "", row["answer_other"] or ""
+        # "The capital of Canada" and "of Spain" are answered in the same words but for those that make them two questions.
+        here, there = difference(row["text"], row["text_other"])
+        if not set(here).isdisjoint(words(answer)) or not set(there).isdisjoint(words(answer_other)):
+            return False
+        return jaccard(shingles(answer), shingles(answer_other)) >= context.threshold(self, "answers")
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return Draft("drop", "nearly a copy of another row")

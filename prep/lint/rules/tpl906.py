@@ -26,8 +26,8 @@ class FewShotLeak(Rule):
 
     ## What it does
     Looks for the example's own input among the demonstrations before it: earlier turns with the same answer, the lines and paragraphs of
-    an instruction, and paragraphs of one text that ends in an open cue ("Sentiment:"). A demonstration is the example where it shares 0.8
-    of the word pairs; inputs of fewer than five words are not looked for.
+    an instruction in which the answer stands, and paragraphs of one text that ends in an open cue ("Sentiment:"). A demonstration is the
+    example where it shares 0.8 of the word pairs; inputs of fewer than five words are not looked for.
 
     ## Why is this bad
     The answer stands in the prompt: training teaches to copy it, and an evaluation counts a copy as a solution.
@@ -92,8 +92,10 @@ def _similar(row: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
                 if len(shown) > len(words(blocks[-1])) - _MAX_CUE_WORDS:
                     yield _alike(blocks[-1], shown), block
         return
+    answer = " ".join(words(row["answer"] or ""))
     for shown, text in _demonstrations(row["preamble"] or ""):
-        yield _alike(body, shown), text
+        if answer and f" {answer} " in f" {' '.join(words(row['preamble']))} ":
+            yield _alike(body, shown), text
 
 
 def _before(turns: list[Mapping[str, Any]], place: int) -> str:
