@@ -18,7 +18,8 @@ def make_drafts(report: "LintReport") -> list[dict[str, Any]]:
     dataset = Dataset.open(report.path)
     wanted = {diagnostic.id for diagnostic in report.diagnostics if diagnostic.id}
     wanted |= {related for diagnostic in report.diagnostics for related in diagnostic.related}
-    rows = {row["id"]: row for row in dataset.examples().filter(pl.col("id").is_in(list(wanted))).collect().iter_rows(named=True)}
+    found = dataset.examples().filter(pl.col("id").is_in(list(wanted))).collect()
+    rows = {row["id"]: {**row, "seed": dataset.manifest.seed} for row in found.iter_rows(named=True)}
     drafts: dict[tuple[Any, ...], dict[str, Any]] = {}
     for diagnostic in report.diagnostics:
         row = rows.get(diagnostic.id or "")

@@ -7,6 +7,7 @@ found exactly, by bounded patterns, in the few rows that remain.
 import polars as pl
 
 from prep.pii import addresses, numbers, phones
+from prep.pii.reserved import without_surrogates
 from prep.pii.secrets import SecretSpan, find_secrets, may_hold_secret
 from prep.pii.spans import Finder, PiiKind, PiiSpan, settle
 
@@ -27,9 +28,13 @@ _FINDERS: tuple[Finder, ...] = (
 _SIEVE = "|".join((*addresses.SIEVES, *numbers.SIEVES))
 
 
-def find_pii(text: str) -> list[PiiSpan]:
-    """Returns the identifiers in a text, in order of appearance; no two overlap."""
-    return settle(text, _FINDERS)
+def find_pii(text: str, *, surrogates: bool = False) -> list[PiiSpan]:
+    """Returns the identifiers in a text, in order of appearance; no two overlap.
+
+    Surrogates of `prep.surrogates` are left out unless asked for.
+    """
+    spans = settle(text, _FINDERS)
+    return spans if surrogates else without_surrogates(text, spans)
 
 
 def mask(text: str) -> str:

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from prep.pii.spans import DIGIT, PiiKind, PiiSpan, before
+from prep.pii.spans import DIGIT, PiiKind, PiiSpan, before, words
 
 SIEVES = (
     r"[\pL\pN_%+-][@\x{FF20}][\pL\pN]",
@@ -17,16 +17,30 @@ SIEVES = (
     r"(?i:[a-z0-9]\.(?:com|org|net|edu|gov|info|co|ac|io|dev|app|eu|de|fr|uk|nl|ch|es|se|pl|cz|jp|cn|br|ca|au|nz|za)\b)",
 )
 
+# Letters of the alphabets of Europe; a Chinese or Japanese word before an address is no part of it.
+_LETTER = r"A-Za-z0-9\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff"
 _EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w][\w.%+'-]{0,63}@[^\W_](?:[\w-]{0,62})(?:\.[\w-]{1,63}){0,4}\.(?P<tld>[^\W\d_]{2,24}|xn--[a-z0-9-]{2,40})(?![\w@])"
+    rf"(?<![{_LETTER}_.%+-])[{_LETTER}_][{_LETTER}_.%+'-]{{0,63}}@[{_LETTER}][{_LETTER}-]{{0,62}}(?:\.[{_LETTER}-]{{1,63}}){{0,4}}"
+    rf"\.(?P<tld>[A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]{{2,24}}|xn--[a-z0-9-]{{2,40}})(?![{_LETTER}_@])"
+)
+_IN_CREDENTIALS = re.compile(r"://[^\s/@]{0,60}$")
+_NO_ONES = re.compile(
+    r"(?i)(?:your?|my)[._-]?(?:name|e?mail|user(?:name)?|id)?\d?@.*|[^@]*@(?:your|my)[._-]?(?:domain|company|email|site|mail)\..*"
+    r"|(?:user(?:name)?|e?mail|someone|recipient|sender|receiver|name|example|test|foo|bar|to|from)\d?@(?:example|domain|e?mail|company|test|foo|bar)\..*"
 )
 _SPELT_EMAIL = re.compile(
     r"(?i)(?<![\w.%+-])[a-z0-9][a-z0-9._%+-]{0,63} ?[\[(] ?at ?[\])] ?[a-z0-9-]{1,63}"
     r"(?:(?: ?[\[(] ?dot ?[\])] ?|\.| dot )[a-z0-9-]{2,63}){1,4}(?!\w)"
 )
 # `icon@2x.png`, `theme@main.css`: what follows the @ is a file.
-_FILE_ENDINGS = frozenset("png jpg jpeg gif svg webp css scss js ts html md json yaml yml pdf py txt xml csv".split())
-_URL = re.compile(r"(?i)(?<![a-z0-9])(?:(?:https?|ftp)://|www\.)[^\s<>\"'`\u201c\u201d\u2018\u2019|\\^{}\u3000-\u3002\uff08-\uff0c]{1,2000}")
+_FILE_ENDINGS = words(
+    """
+    png jpg jpeg gif svg webp css scss js ts html md json yaml yml pdf py txt xml csv
+    """
+)
+_URL = re.compile(
+    r"(?i)(?<![a-z0-9])(?:(?:https?|ftp)://|www\.)[^\s<>\"'`\u201c\u201d\u2018\u2019|\\^{}\u3000-\u3002\uff08-\uff0c]{1,2000}"
+)
 _URL_CREDENTIALS = re.compile(
     r"(?i)(?<![a-z0-9])[a-z][a-z0-9+]{1,15}://[^/@\s:\"'<>]{0,200}:(?P<password>[^/@\s\"'<>]{1,200})@[^\s<>\"'`|\\^{}]{1,2000}"
 )
@@ -61,8 +75,11 @@ def find_emails(text: str) -> Iterator[PiiSpan]:
     """Finds e-mail addresses, those spelt `anna [at] example [dot] com` among them."""
     if "@" in text:
         for match in _EMAIL.finditer(text):
-            domain = match[0].rpartition("@")[2]
-            if not match[0].startswith("git@") and match["tld"].lower() not in _FILE_ENDINGS and ".." not in match[0] and "_" not in domain:
+            ending = match["tld"]
+            if match[0].startswith("git@") or ending.lower() in _FILE_ENDINGS or ".." in match[0] or _NO_ONES.fullmatch(match[0]):
+                continue
+            # "ticket@kiosk.Valid" lacks a space; in `ftp://name:password@host` it is the password that stands before the @.
+            if ending in {ending.lower(), ending.upper()} and not _IN_CREDENTIALS.search(before(text, match.start(), 66)):
                 yield PiiSpan("EMAIL_ADDRESS", *match.span())
     for match in _SPELT_EMAIL.finditer(text):
         yield PiiSpan("EMAIL_ADDRESS", *match.span())

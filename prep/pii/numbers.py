@@ -34,8 +34,8 @@ _CARD_NUMBERS = re.compile(
     r"|(?:60|65|81|82|508)[0-9]{13,14}"  # RuPay
 )
 _CARD_WORD = re.compile(
-    r"(?i)(?:\b(?:cards?|cc|visa|mastercard|amex|american express|maestro|discover|diners|unionpay|debit|credit|payment|charged?|paid|billing)\b"
-    r"|karte|carte|tarjeta|carta|\u5361)"
+    r"(?i)(?:\b(?:cards?|cc|visa|mastercard|amex|american express|maestro|discover|diners|unionpay|debit|credit|payment|charged?|paid"
+    r"|billing)\b|karte|carte|tarjeta|carta|\u5361)"
 )
 _CARD_CUE = re.compile(r"(?i)\b(?:card|cc)(?: ?(?:number|num|no\.?|#))?[?:]?(?: is| was)?[ :]{0,2}$")
 # Looked at without moving on: two accounts may stand side by side, and only the country says where the first ends.
@@ -52,10 +52,12 @@ IBAN_LENGTHS = {
     for country in countries.split()
 }  # fmt: skip
 _SSN = re.compile(
-    r"(?<![A-Za-z0-9_.-])(?!000|666)[0-9]{3}(?P<separator>[-. ]?)(?!00)[0-9]{2}(?P=separator)(?!0000)[0-9]{4}(?![A-Za-z0-9_]|-[A-Za-z0-9]|\.[0-9])"
+    r"(?<![A-Za-z0-9_.-])(?!000|666)[0-9]{3}(?P<separator>[-. ]?)(?!00)[0-9]{2}(?P=separator)"
+    r"(?!0000)[0-9]{4}(?![A-Za-z0-9_]|-[A-Za-z0-9]|\.[0-9])"
 )
 _SSN_CUE = re.compile(
-    r"(?i)\b(?:ssn|ss ?#|socials?|social security|soc\.? sec\.?|itin|taxpayer id)\b(?: (?:number|no\.?|num|#))?[^0-9\n]{0,25}\n?[^0-9\nA-Za-z]{0,5}$"
+    r"(?i)\b(?:ssn|ss ?#|socials?|social security|soc\.? sec\.?|itin|taxpayer id)\b(?: (?:number|no\.?|num|#))?"
+    r"[^0-9\n]{0,25}\n?[^0-9\nA-Za-z]{0,5}$"
 )
 _RECORD = re.compile(
     r"(?i)\b(?:mrn|medical record(?: (?:number|no\.?|#))?|hospital (?:number|no\.?)|chart (?:number|no\.?|#))"
@@ -100,7 +102,9 @@ def find_cards(text: str) -> Iterator[PiiSpan]:
             yield PiiSpan("CREDIT_CARD", start, end)
 
 
-_NAMED_CODE = re.compile(r"(?i)\b(?:order|tracking|serial|imei|isbn|part|sku|licen[cs]e)(?: (?:number|no|code|key)\b\.?)?[ ]?(?:is|[:#=])?[ #]{0,2}$")
+_NAMED_CODE = re.compile(
+    r"(?i)\b(?:order|tracking|serial|imei|isbn|part|sku|licen[cs]e)(?: (?:number|no|code|key)\b\.?)?[ ]?(?:is|[:#=])?[ #]{0,2}$"
+)
 
 
 def find_ibans(text: str) -> Iterator[PiiSpan]:

@@ -14,8 +14,11 @@ _RUN = re.compile(r"[+(]{0,2}[0-9]+(?:(?: ?[().\-/]{1,2} ?| )[0-9]+)*")
 _EXTENSION = re.compile(r"[ ]?(?:x|ext\.?|extension)[ ]?[0-9]{1,5}(?![A-Za-z0-9_])", re.IGNORECASE)
 _TOKEN = re.compile(r"[^ ]+")
 _MAX_TOKENS = 7
+_MAX_RUN = 28  # a longer run is a table of numbers: only what stands in it without spaces is looked at
 _BEFORE = re.compile(r"(?:[A-Za-z0-9_@#$\u20ac\u00a3\u00a5*+-]|[0-9][.,:/=]|[A-Za-z0-9]/|[0-9] [-+*/=\u00d7] )\Z")
-_AFTER = re.compile(r"[A-Za-z0-9_@%]|[.,:/=-][0-9]| ?[-+*=\u00d7] ?[0-9]|[-/](?!(?i:office|fax|mobile|cell|home|work|landline|tel|phone))[A-Za-z]")
+_AFTER = re.compile(
+    r"[A-Za-z0-9_@%]|[.,:/=-][0-9]| ?[-+*=\u00d7] ?[0-9]|[-/](?!(?i:office|fax|mobile|cell|home|work|landline|tel|phone))[A-Za-z]"
+)
 _CUE = re.compile(
     r"(?i)(?:\b(?:tele?(?:phone|fon)?s?|t[\u00e9e]l[\u00e9e](?:phone|fono)|phones?|mobile|mobil|m[\u00f3o]vil|portable|cell(?:phone|ular|ulare)?"
     r"|handy|fax|desk|landline|hotline|helpline|whatsapp|sms|text(?:ed|ing)?|call(?:ed|ing|s)?|ring|dial(?:led|ing)?|celular|telefone"
@@ -39,6 +42,16 @@ _CHINESE_MOBILE = re.compile(r"1[3-9][0-9]{9}|1[3-9][0-9][- ][0-9]{4}[- ][0-9]{4
 _AREA_IN_PARENTHESES = re.compile(r"\([0-9]{2,5}\)[ -]{0,2}[0-9]{2,5}(?:[ -]?[0-9]{2,5}){1,3}")
 _INTERNATIONAL = re.compile(r"\(?\+ ?\(?[1-9][0-9() ./-]*")
 _INTERNATIONAL_00 = re.compile(r"00[1-9][0-9]{0,2}[- .(/][0-9() ./-]*")
+_TERM_BEFORE = re.compile(r"(?:^|[^+0-9(). -])[0-9]+\s{1,3}$")  # "472 \n +960": a term of a sum, unless the one before had its + too
+_SERVICE_RANGE = re.compile(
+    r"1?8(?:00|22|33|44|55|66|77|88)[0-9]{7}$|(?:0044|44|0)(?:80[08][0-9]{6,7}|(?:30[036]|33[03]|34[345]|37[012]|84[345]|87[0123])[0-9]{7})$|1800[0-9]{6,8}$"
+)
+_SERVICE_CUE = re.compile(
+    r"(?i)\b(?:our|your|their|the)\b[^.!?\n]{0,40}\b(?:team|cent(?:re|er)|care|support|services?|reservations?|desk|hotline|helpline|hotel|store"
+    r"|department|office|specialists?|bank|branch|agents?)\b[^.!?\n]{0,12}$"
+    r"|\bcustomer (?:care|services?|support|relations)\b[^.!?\n]{0,30}$"
+    r"|\b(?:toll[- ]free|helpline|hotline)\b[^.!?\n]{0,20}$|\b(?:call|contact|reach|phone|ring|dial) us\b[^.!?\n]{0,12}$"
+)
 # Most digits after the country code; where a run is longer, its last groups are something else. ITU-T E.164, national numbering plans.
 _LONGEST = {
     "1": 10, "7": 10, "20": 10, "27": 9, "30": 10, "31": 9, "32": 9, "33": 9, "34": 9, "36": 9, "39": 11, "40": 9, "41": 9, "44": 10,
@@ -48,16 +61,16 @@ _LONGEST = {
 }  # fmt: skip
 
 
-
 def find_phones(text: str) -> Iterator[PiiSpan]:
     """Finds telephone numbers; dates, amounts, sums, order numbers and part codes are none."""
     for run in _RUN.finditer(text):
         if run.end() - run.start() < 7:
             continue
         tokens = [(run.start() + token.start(), run.start() + token.end()) for token in _TOKEN.finditer(run[0])]
+        width = _MAX_TOKENS if len(tokens) <= _MAX_RUN else 1
         first = 0
         while first < len(tokens):
-            found, num_tokens = _from_token(text, tokens[first : first + _MAX_TOKENS], inside=first > 0)
+            found, num_tokens = _from_token(text, tokens[first : first + width], inside=first > 0)
             if found is not None:
                 yield found
             first += num_tokens
@@ -109,7 +122,12 @@ def _is_evident(number: str) -> bool:
     num_digits = sum(character.isdigit() for character in number)
     if _INTERNATIONAL.fullmatch(number) or _INTERNATIONAL_00.fullmatch(number):
         return _fits_country(number)
-    if _NORTH_AMERICAN.fullmatch(number) or _LOCAL.fullmatch(number) or _NATIONAL_BARE.fullmatch(number) or _CHINESE_MOBILE.fullmatch(number):
+    if (
+        _NORTH_AMERICAN.fullmatch(number)
+        or _LOCAL.fullmatch(number)
+        or _NATIONAL_BARE.fullmatch(number)
+        or _CHINESE_MOBILE.fullmatch(number)
+    ):
         return True
     if _AREA_IN_PARENTHESES.fullmatch(number):
         return 8 <= num_digits <= 12
@@ -137,4 +155,14 @@ def _is_announced(text: str, start: int, end: int) -> bool:
 
 def _is_named_otherwise(text: str, start: int) -> bool:
     left = before(text, start, 40)
+    if text.startswith("+", start) and _TERM_BEFORE.search(left):
+        return True
     return bool(NAMED_OTHERWISE.search(left) or IN_ARITHMETIC.search(left))
+
+
+def is_service_number(text: str, start: int, end: int) -> bool:
+    """Whether a telephone number is a firm's and names no person: toll-free and service ranges, or "call our reservations team at".
+
+    Ranges: North American toll-free codes, the service ranges of the UK (03, 08), India's 1800.
+    """
+    return bool(_SERVICE_RANGE.match(digits_of(text[start:end])) or _SERVICE_CUE.search(before(text, start, 70)))

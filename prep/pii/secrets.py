@@ -4,6 +4,7 @@ The shapes are those that the providers publish, for scanners among others. What
 as `api_key` announces it and its letters are as evenly spread as chance would have them (Shannon 1948).
 """
 
+import bisect
 import math
 import re
 from collections import Counter
@@ -33,66 +34,70 @@ class SecretSpan:
 _KEY = "[A-Za-z0-9_-]"
 _WORD = "[A-Za-z0-9]"
 _HEX = "[0-9a-f]"
-# What the shape is a provider's alone. No unbounded repetition: a hostile text is read in linear time.
-_SHAPES: tuple[tuple[str, str], ...] = (
-    ("AWS access key", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
-    ("Google API key", rf"AIza{_KEY}{{35}}"),
-    ("Google OAuth token", rf"ya29\.{_KEY}{{20,400}}"),
-    ("Google OAuth secret", rf"GOCSPX-{_KEY}{{28}}"),
-    ("Azure client secret", rf"{_WORD}{{3}}[78]Q~[A-Za-z0-9_~.-]{{31,34}}"),
-    ("GitHub token", rf"gh[pousr]_{_WORD}{{36,255}}"),
-    ("GitHub token", rf"github_pat_{_WORD}{{22}}_{_WORD}{{59}}"),
-    ("GitLab token", rf"gl(?:pat|ptt|dt|rt|cbt|ft|soat|imt|agent)-{_KEY}{{20,100}}"),
-    ("Anthropic key", rf"sk-ant-[a-z0-9]{{3,12}}-{_KEY}{{20,150}}"),
-    ("OpenRouter key", rf"sk-or-v1-{_HEX}{{64}}"),
-    ("OpenAI key", rf"sk-(?:proj|svcacct|admin|None)-{_KEY}{{20,200}}"),
-    ("OpenAI key", rf"sk-{_WORD}{{20}}T3BlbkFJ{_WORD}{{20}}"),
-    ("Hugging Face token", rf"(?:hf_[A-Za-z0-9]{{30,50}}|api_org_[A-Za-z0-9]{{34}})"),
-    ("Slack token", r"xox[abeoprs]-[A-Za-z0-9-]{10,250}"),
-    ("Slack token", r"xapp-[0-9]-[A-Z0-9]{5,20}-[0-9]{8,20}-[0-9a-f]{32,80}"),
-    ("Slack webhook", r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{20,120}"),
-    ("Discord webhook", rf"https://(?:ptb\.|canary\.)?discord(?:app)?\.com/api/webhooks/[0-9]{{15,25}}/{_KEY}{{50,100}}"),
-    ("Stripe key", rf"[sr]k_(?:live|test)_{_WORD}{{16,247}}"),
-    ("Stripe webhook secret", rf"whsec_{_WORD}{{24,64}}"),
-    ("Twilio key", rf"SK{_HEX}{{32}}"),
-    ("SendGrid key", rf"SG\.{_KEY}{{16,32}}\.{_KEY}{{32,64}}"),
-    ("Mailgun key", rf"key-{_HEX}{{32}}"),
-    ("Mailchimp key", rf"{_HEX}{{32}}-us[0-9]{{1,2}}"),
-    ("npm token", rf"npm_{_WORD}{{36}}"),
-    ("PyPI token", rf"pypi-AgE{_KEY}{{40,250}}"),
-    ("RubyGems key", rf"rubygems_{_HEX}{{48}}"),
-    ("Docker token", rf"dckr_(?:pat|oat)_{_KEY}{{24,40}}"),
-    ("DigitalOcean token", rf"do[opr]_v1_{_HEX}{{64}}"),
-    ("Telegram bot token", rf"[0-9]{{8,10}}:AA{_KEY}{{32,34}}"),
-    ("Discord token", rf"[MNO]{_KEY}{{23,27}}\.{_KEY}{{6}}\.{_KEY}{{27,40}}"),
-    ("Databricks token", rf"dapi{_HEX}{{32}}(?:-[0-9])?"),
-    ("Shopify token", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
-    ("Square token", rf"(?:sq0(?:atp|csp|idp)-{_KEY}{{22,43}}|EAAA{_KEY}{{60}})"),
-    ("Groq key", rf"gsk_{_WORD}{{40,60}}"),
-    ("Replicate token", rf"r8_{_WORD}{{37}}"),
-    ("Perplexity key", rf"pplx-{_WORD}{{40,60}}"),
-    ("xAI key", rf"xai-{_WORD}{{70,90}}"),
-    ("Linear key", rf"lin_api_{_WORD}{{32,48}}"),
-    ("Notion token", rf"(?:secret_{_WORD}{{43}}|ntn_{_WORD}{{40,50}})"),
-    ("Vault token", rf"hv[sbr]\.{_KEY}{{24,150}}"),
-    ("Doppler token", rf"dp\.(?:pt|st|ct|sa)\.{_WORD}{{40,48}}"),
-    ("Postman key", rf"PMAK-{_HEX}{{24}}-{_HEX}{{34}}"),
-    ("New Relic key", r"NRAK-[A-Z0-9]{27}"),
-    ("Airtable token", rf"pat{_WORD}{{14}}\.{_HEX}{{64}}"),
-    ("Supabase token", rf"sbp_{_HEX}{{40}}"),
-    ("Figma token", rf"figd_{_KEY}{{36,50}}"),
-    ("Grafana token", rf"glsa_{_WORD}{{32}}_[0-9a-fA-F]{{8}}"),
-    ("age key", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
-    ("JSON web token", rf"eyJ{_KEY}{{10,2000}}\.eyJ{_KEY}{{10,4000}}\.{_KEY}{{10,2000}}"),
-    ("Azure storage key", r"AccountKey=[A-Za-z0-9+/]{86}=="),
+# What the shape is a provider's alone, behind the literals without one of which it is not looked
+# for. No unbounded repetition: a hostile text is read in linear time.
+_SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("AWS access key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
+    ("Google API key", ("AIza",), rf"AIza{_KEY}{{35}}"),
+    ("Google OAuth token", ("ya29.",), rf"ya29\.{_KEY}{{20,400}}"),
+    ("Google OAuth secret", ("GOCSPX-",), rf"GOCSPX-{_KEY}{{28}}"),
+    ("Azure client secret", ("7Q~", "8Q~"), rf"{_WORD}{{3}}[78]Q~[A-Za-z0-9_~.-]{{31,34}}"),
+    ("GitHub token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), rf"gh[pousr]_{_WORD}{{36,255}}"),
+    ("GitHub token", ("github_pat_",), rf"github_pat_{_WORD}{{22}}_{_WORD}{{59}}"),
+    ("GitLab token", ("gl",), rf"gl(?:pat|ptt|dt|rt|cbt|ft|soat|imt|agent)-{_KEY}{{20,100}}"),
+    ("Anthropic key", ("sk-ant-",), rf"sk-ant-[a-z0-9]{{3,12}}-{_KEY}{{20,150}}"),
+    ("OpenRouter key", ("sk-or-",), rf"sk-or-v1-{_HEX}{{64}}"),
+    ("OpenAI key", ("sk-",), rf"sk-(?:proj|svcacct|admin|None)-{_KEY}{{20,200}}"),
+    ("OpenAI key", ("T3BlbkFJ",), rf"sk-{_WORD}{{20}}T3BlbkFJ{_WORD}{{20}}"),
+    ("Hugging Face token", ("hf_", "api_org_"), r"(?:hf_[A-Za-z0-9]{30,50}|api_org_[A-Za-z0-9]{34})"),
+    ("Slack token", ("xox",), r"xox[abeoprs]-[A-Za-z0-9-]{10,250}"),
+    ("Slack token", ("xapp-",), r"xapp-[0-9]-[A-Z0-9]{5,20}-[0-9]{8,20}-[0-9a-f]{32,80}"),
+    ("Slack webhook", ("hooks.slack.com",), r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{20,120}"),
+    (
+        "Discord webhook",
+        ("api/webhooks/",),
+        rf"https://(?:ptb\.|canary\.)?discord(?:app)?\.com/api/webhooks/[0-9]{{15,25}}/{_KEY}{{50,100}}",
+    ),
+    ("Stripe key", ("k_live_", "k_test_"), rf"[sr]k_(?:live|test)_{_WORD}{{16,247}}"),
+    ("Stripe webhook secret", ("whsec_",), rf"whsec_{_WORD}{{24,64}}"),
+    ("Twilio key", ("SK",), rf"SK{_HEX}{{32}}"),
+    ("SendGrid key", ("SG.",), rf"SG\.{_KEY}{{16,32}}\.{_KEY}{{32,64}}"),
+    ("Mailgun key", ("key-",), rf"key-{_HEX}{{32}}"),
+    ("Mailchimp key", ("-us",), rf"{_HEX}{{32}}-us[0-9]{{1,2}}"),
+    ("npm token", ("npm_",), rf"npm_{_WORD}{{36}}"),
+    ("PyPI token", ("pypi-AgE",), rf"pypi-AgE{_KEY}{{40,250}}"),
+    ("RubyGems key", ("rubygems_",), rf"rubygems_{_HEX}{{48}}"),
+    ("Docker token", ("dckr_",), rf"dckr_(?:pat|oat)_{_KEY}{{24,40}}"),
+    ("DigitalOcean token", ("_v1_",), rf"do[opr]_v1_{_HEX}{{64}}"),
+    ("Telegram bot token", (":AA",), rf"[0-9]{{8,10}}:AA{_KEY}{{32,34}}"),
+    ("Databricks token", ("dapi",), rf"dapi{_HEX}{{32}}(?:-[0-9])?"),
+    ("Shopify token", ("shp",), r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    ("Square token", ("sq0", "EAAA"), rf"(?:sq0(?:atp|csp|idp)-{_KEY}{{22,43}}|EAAA{_KEY}{{60}})"),
+    ("Groq key", ("gsk_",), rf"gsk_{_WORD}{{40,60}}"),
+    ("Replicate token", ("r8_",), rf"r8_{_WORD}{{37}}"),
+    ("Perplexity key", ("pplx-",), rf"pplx-{_WORD}{{40,60}}"),
+    ("xAI key", ("xai-",), rf"xai-{_WORD}{{70,90}}"),
+    ("Linear key", ("lin_api_",), rf"lin_api_{_WORD}{{32,48}}"),
+    ("Notion token", ("secret_", "ntn_"), rf"(?:secret_{_WORD}{{43}}|ntn_{_WORD}{{40,50}})"),
+    ("Vault token", ("hvs.", "hvb.", "hvr."), rf"hv[sbr]\.{_KEY}{{24,150}}"),
+    ("Doppler token", ("dp.",), rf"dp\.(?:pt|st|ct|sa)\.{_WORD}{{40,48}}"),
+    ("Postman key", ("PMAK-",), rf"PMAK-{_HEX}{{24}}-{_HEX}{{34}}"),
+    ("New Relic key", ("NRAK-",), r"NRAK-[A-Z0-9]{27}"),
+    ("Airtable token", ("pat",), rf"pat{_WORD}{{14}}\.{_HEX}{{64}}"),
+    ("Supabase token", ("sbp_",), rf"sbp_{_HEX}{{40}}"),
+    ("Figma token", ("figd_",), rf"figd_{_KEY}{{36,50}}"),
+    ("Grafana token", ("glsa_",), rf"glsa_{_WORD}{{32}}_[0-9a-fA-F]{{8}}"),
+    ("age key", ("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
+    ("JSON web token", ("eyJ",), rf"eyJ{_KEY}{{10,2000}}\.eyJ{_KEY}{{10,4000}}\.{_KEY}{{10,2000}}"),
+    ("Azure storage key", ("AccountKey=",), r"AccountKey=[A-Za-z0-9+/]{86}=="),
 )
-_SHAPED = re.compile(
-    r"(?<![A-Za-z0-9_])(?:" + "|".join(f"(?P<s{index}>{shape})" for index, (_, shape) in enumerate(_SHAPES)) + r")(?![A-Za-z0-9])"
-)
-_LESS_CERTAIN = frozenset({"JSON web token", "Discord token", "Azure client secret", "Mailchimp key"})
+_SHAPED = tuple((provider, literals, re.compile(rf"(?<![A-Za-z0-9_])(?:{shape})(?![A-Za-z0-9])")) for provider, literals, shape in _SHAPES)
+_LESS_CERTAIN = frozenset({"JSON web token", "Azure client secret", "Mailchimp key"})
 _PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_KEY_END = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_GENERIC_KEY = re.compile(r"(?<![A-Za-z0-9_-])(?:sk|pk|api|key|tok|token|secret|live|prod)[-_](?P<value>[A-Za-z0-9_-]{16,200})(?![A-Za-z0-9])")
+_GENERIC_KEY = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:sk|pk|api|key|tok|token|secret|live|prod)[-_](?P<value>[A-Za-z0-9_-]{16,200})(?![A-Za-z0-9])"
+)
 _CONNECTION = re.compile(r"(?i)(?<![a-z0-9])[a-z][a-z0-9+]{1,15}://[^/@\s:\"'<>]{0,200}:(?P<value>[^/@\s\"'<>]{1,200})@[a-z0-9\[]")
 _HEADER = re.compile(r"(?i)\b(?:bearer|basic|token)\s{1,3}(?P<value>[A-Za-z0-9_.~+/-]{20,500}={0,2})(?![A-Za-z0-9])")
 _NAME = (
@@ -104,6 +109,10 @@ _ASSIGNED = re.compile(
     r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`,;<>(){}\[\]]{6,300})"
 )
 _WEAK_PASSWORD = re.compile(r"(?:[A-Za-z]+[0-9._-]*|[0-9]{1,4}|[0-9./:-]+)[.!?]?")
+# `{"password": "..."}` as a tool's whole answer, "your new password": made up for the text, on request.
+_GENERATED = re.compile(
+    r"(?i)(?:\b(?:new|generated?|random|strong|secure|suggested|[0-9]+-character)\W{0,3}(?:[a-z]{1,12} )?|^\s?\{\s{0,9}[\"'])$"
+)
 _PLACEHOLDER = re.compile(
     r"(?i)example|your|placeholder|x{4}|changeme|change[_-]me|dummy|sample|\*{3}|\.{3}|\u2026|redacted|insert|replace|masked|hidden|<|\$\{|%\("
     r"|0{8}|\{\{|process\.env|environ|getenv"
@@ -133,7 +142,7 @@ _SIEVE = "|".join(
         r"(?i:pass(?:word|wd|phrase|code)|\bpwd|secret|token|key|credential|bearer|basic\s)",
         r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}|AIza|ya29\.|GOCSPX-|[78]Q~|gh[pousr]_|github_pat_|gl[a-z]{2,5}-[A-Za-z0-9_-]{20}|sk-|hf_|api_org_",
         r"xox[abeoprs]-|xapp-|hooks\.slack\.com|api/webhooks/|[srp]k_|whsec_|SK[0-9a-f]{32}|SG\.|[0-9a-f]{32}-us|npm_|pypi-AgE|rubygems_",
-        r"dckr_|do[opr]_v1_|[0-9]{8}:AA|[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.|dapi[0-9a-f]{32}|shp(?:at|ca|pa|ss)_|sq0|EAAA|gsk_|r8_",
+        r"dckr_|do[opr]_v1_|[0-9]{8}:AA|dapi[0-9a-f]{32}|shp(?:at|ca|pa|ss)_|sq0|EAAA|gsk_|r8_",
         r"pplx-|xai-|lin_api_|ntn_|hv[sbr]\.|dp\.(?:pt|st|ct|sa)\.|PMAK-|NRAK-|pat[A-Za-z0-9]{14}\.|sbp_|figd_|glsa_|AGE-SECRET|eyJ|AccountKey",
         r"-----BEGIN|(?:^|[^A-Za-z0-9_-])(?:api|tok|live|prod|pk)[-_][A-Za-z0-9_-]{16}|://[^/@\s:]{0,200}:[^/@\s]{1,200}@",
     )
@@ -160,20 +169,27 @@ def is_random(value: str) -> bool:
 
 
 def _private_keys(text: str) -> Iterator[SecretSpan]:
+    if "-----BEGIN " not in text:
+        return
+    ends = [match.end() for match in _PRIVATE_KEY_END.finditer(text)]
     position = 0
     while begin := _PRIVATE_KEY.search(text, position):
-        close = _PRIVATE_KEY_END.search(text, begin.end(), begin.end() + 20_000)
-        position = close.end() if close else begin.end()
-        body = text[begin.end() : close.start() if close else begin.end() + 200]
-        if len(body.strip()) >= 20 and not is_placeholder(body[:400]):
-            yield SecretSpan("private key", begin.start(), position)
+        later = bisect.bisect(ends, begin.end())
+        stop = ends[later] if later < len(ends) and ends[later] - begin.end() < 20_000 else min(begin.end() + 400, len(text))
+        body = text[begin.end() : begin.end() + 400]
+        position = begin.end()
+        if len(body.strip()) >= 20 and not is_placeholder(body) and is_random("".join(body.split())[:100]):
+            position = stop
+            yield SecretSpan("private key", begin.start(), stop)
 
 
 def _shaped(text: str) -> Iterator[SecretSpan]:
-    for match in _SHAPED.finditer(text):
-        provider = _SHAPES[int(str(match.lastgroup)[1:])][0]
-        if not is_placeholder(match[0]) and any(character.isdigit() for character in match[0]):
-            yield SecretSpan(provider, *match.span(), provider not in _LESS_CERTAIN)
+    for provider, literals, pattern in _SHAPED:
+        if not any(literal in text for literal in literals):
+            continue
+        for match in pattern.finditer(text):
+            if not is_placeholder(match[0]) and any(character.isdigit() for character in match[0]):
+                yield SecretSpan(provider, *match.span(), provider not in _LESS_CERTAIN)
 
 
 def _connections(text: str) -> Iterator[SecretSpan]:
@@ -200,10 +216,12 @@ def _assigned(text: str) -> Iterator[SecretSpan]:
         name = match["name"].lower()
         if is_placeholder(value):
             continue
-        secret = "password" if name.startswith(("pass", "pwd")) else "key or token"
+        if _GENERATED.search(text[max(match.start() - 40, 0) : match.start()]):
+            continue
+        what = "password" if name.startswith(("pass", "pwd")) else "key or token"
         signed = bool(re.search("[=:]", match["join"]))
-        if is_random(value) or (secret == "password" and _is_password(value, signed=signed, spoken=bool(match["join"].split()))):
-            yield SecretSpan(secret, match.start("value"), match.start("value") + len(value), certain=False)
+        if is_random(value) or (what == "password" and _is_password(value, signed=signed, spoken=bool(match["join"].split()))):
+            yield SecretSpan(what, match.start("value"), match.start("value") + len(value), certain=False)
 
 
 def _is_password(value: str, *, signed: bool, spoken: bool) -> bool:

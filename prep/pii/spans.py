@@ -96,6 +96,11 @@ def before(text: str, start: int, length: int) -> str:
     return text[max(start - length, 0) : start]
 
 
+def words(text: str) -> frozenset[str]:
+    """Returns the words of a list."""
+    return frozenset(text.split())
+
+
 def digits_of(text: str) -> str:
     """Returns the ASCII digits of a text."""
     return "".join(character for character in text if "0" <= character <= "9")
@@ -105,7 +110,7 @@ NAMED_OTHERWISE = re.compile(
     r"(?i)\b(?:order|invoice|ref|reference|ticket|case|tracking|parcel|shipment|waybill|serial|part|model|item|product|catalog(?:ue)?|sku|isbn"
     r"|issn|doi|customer|client|account|acct|iban|policy|claim|booking|reservation|confirmation|contract|patent|licen[cs]e|vat|tax|upc|ean"
     r"|gtin|imei|batch|lot|version|build|id|mrn|record|zip|postcode|transaction|txn|member(?:ship)?|document|file|job|po|rma|pin|passport"
-    r"|commit|build|hash|bug|issue|pr|article|section|clause|pages?|pp|chapter|verse|score|coordinates?|timestamp|epoch)(?:'s)?"
+    r"|commit|build|hash|bug|issue|pr|article|section|clause|pages?|pp|chapter|verse|score|coordinates?|timestamp|epoch|ver|v)(?:'s)?\.?"
     r"(?: (?:number|num|no|nr|id|code|license)\b\.?)?[ ]?(?:is|was|of|[:#=])?[ #]{0,2}$"
 )
 """Ends where a word says that the number that follows is an order's, an invoice's, a part's."""

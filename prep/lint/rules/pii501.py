@@ -1,14 +1,17 @@
 """PII501 PersonalIdentifier."""
 
-from collections.abc import Iterable
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.drafts import edit_texts
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
 from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
-from prep.pii import find_pii, mask, may_hold_pii
+from prep.pii import PiiSpan, find_pii, may_hold_pii
+from prep.pii.phones import is_service_number
+from prep.surrogates import replace_fields
 
 _WORDS = {
     "EMAIL_ADDRESS": "an e-mail address",
@@ -21,15 +24,22 @@ _WORDS = {
     "URL_CREDENTIALS": "a web address with a user name and password",
     "URL": "a web address",
 }
+_MAX_A_TEXT = 100
+_HARMLESS = {
+    "URL": ("a web address", "Nothing needs to be done where web addresses belong in the data."),
+    "PHONE_NUMBER": ("a firm's phone number", "Nothing needs to be done where the number is a firm's."),
+    "IP_ADDRESS": ("an IP address of a private network", "Nothing needs to be done: private addresses are the same in every network."),
+}
 
 
 class PersonalIdentifier(Rule):
     """A personal identifier in the text: e-mail, phone, card, bank account, social security, record number, IP address.
 
     ## What it does
-    Finds identifiers by pattern and, for cards (Luhn), bank accounts (ISO 13616, mod 97) and network addresses, by checksum or parsing.
-    Order numbers, dates, amounts and part codes are not taken for them. A plain web address is information, one with a password a
-    warning. The report masks what it found.
+    Finds identifiers by pattern and, for cards (Luhn and issuers' ranges), bank accounts (ISO 13616, mod 97, length a country) and network
+    addresses, by checksum or parsing. Order numbers, dates, amounts, versions and part codes are not taken for them. A plain web address,
+    a toll-free or service number and an address of a private network name nobody and are information. The report masks what it found; of
+    one text it lists the first 100.
 
     ## Why is this bad
     A model can repeat what it was trained on, to anybody (Carlini et al. 2021); and the file itself may not be passed on.
@@ -38,7 +48,8 @@ class PersonalIdentifier(Rule):
     `My mobile is +1 312-555-0148.`
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts the row with each identifier replaced by its kind in brackets, for a person to accept.
+    Unsafe: `prep fix propose` drafts the row with an invented value of the same form in place of each identifier and secret: the same value
+    gets the same one throughout the dataset, it lies in a range reserved for examples, and it is not reported again.
     """
 
     code = "PII501"
@@ -51,18 +62,40 @@ class PersonalIdentifier(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.iter_rows(named=True):
-            for span in find_pii(row["text"]):
-                part = "system message" if row["part"] == "system" else row["part"]
-                yield span_finding(
-                    row,
-                    span.start,
-                    span.end,
-                    f"the {part} holds {_WORDS[span.kind]}",
-                    kind="URL" if span.kind == "URL_CREDENTIALS" else span.kind,
-                    severity=Severity.INFO if span.kind == "URL" else None,
-                    remedy="Nothing needs to be done where web addresses belong in the data." if span.kind == "URL" else None,
-                )
+            for span in find_pii(row["text"])[:_MAX_A_TEXT]:
+                yield _finding(row, span)
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        fields = edit_texts(subject.fields, mask)
-        return Draft("edit", "identifiers replaced by their kind", fields) if fields else None
+        fields = replace_fields(subject.fields, seed=subject.row["seed"])
+        return Draft("edit", "identifiers replaced by invented ones", fields) if fields else None
+
+
+def _finding(row: Mapping[str, Any], span: PiiSpan) -> Finding:
+    what, remedy = _HARMLESS[span.kind] if _is_harmless(row["text"], span) else (_WORDS[span.kind], None)
+    part = "system message" if row["part"] == "system" else row["part"]
+    return span_finding(
+        row,
+        span.start,
+        span.end,
+        f"the {part} holds {what}",
+        kind="URL" if span.kind == "URL_CREDENTIALS" else span.kind,
+        severity=Severity.INFO if remedy else None,
+        remedy=remedy,
+    )
+
+
+def _is_harmless(text: str, span: PiiSpan) -> bool:
+    """Whether an identifier names no person."""
+    match span.kind:
+        case "URL":
+            return True
+        case "PHONE_NUMBER":
+            return is_service_number(text, span.start, span.end)
+        case "IP_ADDRESS":
+            address = ipaddress.ip_address(text[span.start : span.end])
+            return address.is_link_local or any(address in network for network in _PRIVATE if network.version == address.version)
+    return False
+
+
+# RFC 1918 and RFC 4193.
+_PRIVATE = tuple(ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))

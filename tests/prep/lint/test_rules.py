@@ -25,11 +25,11 @@ def fill(value: Any, index: int) -> Any:
     return {key: fill(item, index) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def rows_of(case: dict[str, Any]) -> list[Any]:
-    repeat = case.get("repeat", [])
+def rows_of(case: dict[str, Any], prefix: str = "") -> list[Any]:
+    repeat = case.get(f"{prefix}repeat", [])
     blocks = [repeat] if repeat and not isinstance(repeat[0], list) else repeat
     repeated = [fill(row, index) for row, count in blocks for index in range(count)]
-    return [*repeated, *case.get("rows", [])]
+    return [*repeated, *case.get(prefix.removesuffix("_") or "rows", [])]
 
 
 def write_lines(path: Path, rows: list[Any]) -> Path:
@@ -39,7 +39,8 @@ def write_lines(path: Path, rows: list[Any]) -> Path:
 
 def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> LintReport:
     select = (code,) if "select" not in case else ()
-    options = LintOptions(select=select, model=str(model) if case.get("model") else None, thresholds=case.get("thresholds", {}))
+    model_name = str(model) if case.get("model") else None
+    options = LintOptions(select=select, model=model_name, thresholds=case.get("thresholds", {}), profile=case.get("profile"))
     if "dataset" in case:
         template = TemplateInfo(**{**DEFAULT_TEMPLATE.model_dump(), "keep": case.get("keep", [])})
         rows = [summary(row.pop("dialogue"), row.pop("answer"), **row) if "dialogue" in row else review(**row) for row in case["dataset"]]
@@ -51,7 +52,7 @@ def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> Lint
         path.write_text(case["text"], encoding="utf-8")
     else:
         write_lines(path, rows_of(case))
-    test = write_lines(folder / "test.jsonl", case["test"]) if "test" in case else None
+    test = write_lines(folder / "test.jsonl", rows_of(case, "test_")) if {"test", "test_repeat"} & case.keys() else None
     return lint(path, test=test, options=options)
 
 
