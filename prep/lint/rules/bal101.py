@@ -8,7 +8,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.drift import find_drift
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.rules.con204 import VerbalizerDrift
+from prep.lint.rules.con204 import MAX_CHARACTERS, VerbalizerDrift
 from prep.lint.statistics import chi_square_even, evenness, wilson_interval
 
 _MAX_CLASSES = 100
@@ -38,7 +38,6 @@ class ClassImbalance(Rule):
     severity = Severity.WARNING
     columns = ("task", "template", "source", "closed", "label", "answer", "kind")
     remedy = "Add rows of the rare labels, or declare what is expected: lint: {expect: {label_share: {LABEL: [low, high]}}}."
-    version = 2
     thresholds = (
         Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where saying the frequent one always scores 0.76"),
         Threshold("min_rows", 30, "the usual rule for a chi-square test: at least five rows expected a label, for up to six labels"),
@@ -47,8 +46,9 @@ class ClassImbalance(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = pl.coalesce(pl.col("label"), pl.col("answer").str.strip_chars())
+        is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_CHARACTERS)
         return (
-            examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & pl.col("answer").is_not_null() & (word != ""))
+            examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & is_label & (word != ""))
             .group_by("task", "template", word=word)
             .agg(pl.len().alias("count"), pl.col("label").is_not_null().all().alias("given"), pl.col("source").unique().alias("sources"))
         )

@@ -11,7 +11,7 @@ from prep.lint.drift import Limits, find_drift
 from prep.lint.rule import Draft, Finding, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS
 
-_MAX_CHARACTERS = 40
+MAX_CHARACTERS = 40  # of a label; what is longer is an answer of another kind
 _MAX_CLASSES = 200
 _PAIR = r'"((?:[^"\\]|\\.){1,40})"\s*:\s*"((?:[^"\\]|\\.){0,60})"'
 _FOUND = pl.Schema(
@@ -69,7 +69,7 @@ class VerbalizerDrift(DefectRule):
             .filter(pl.col("word").is_not_null() & (pl.col("word").str.strip_chars() != ""))
             .drop("pair")
         )
-        said = pl.concat([labels, pairs]).filter(pl.col("word").str.len_chars() <= _MAX_CHARACTERS)
+        said = pl.concat([labels, pairs]).filter(pl.col("word").str.len_chars() <= MAX_CHARACTERS)
         counts = said.group_by("task", "key", "word").agg(pl.len().alias("rows"))
         # Kept in one table of words, so that no row is held for a word that is in order.
         drifted = _closed_sets(counts, context.threshold(self, "closed")).map_batches(
