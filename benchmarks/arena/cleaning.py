@@ -29,11 +29,17 @@ _ODD: dict[str, re.Pattern[str]] = {
 _REFUSAL = re.compile(r"\b(can(no|')t (help|assist|answer)|unable to|as an ai|sorry)\b", re.IGNORECASE)
 
 
-def clean(items: list[Item]) -> list[Item]:
-    """Returns the items without oddities, without those answered twice differently, and one of each group of look-alikes."""
-    items = [item for item in items if item.body and item.label and not _odd(item)]
-    items = _without_conflicts(items)
-    items = _without_lookalikes(items)
+def clean(items: list[Item], *, raw: bool = False) -> list[Item]:
+    """Returns the items without oddities, without those answered twice differently, and one of each group of look-alikes.
+
+    Args:
+        items: those of one task.
+        raw: leave the oddities in, and the very long texts: what a corpus is like when only its duplicates were removed.
+    """
+    items = [item for item in items if item.body and item.label and (raw or not _odd(item))]
+    items = _without_lookalikes(_without_conflicts(items))
+    if raw:
+        return items
     median = statistics.median(len(item.body) for item in items)
     return [item for item in items if len(item.body) <= _LONGEST * median]
 

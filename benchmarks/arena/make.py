@@ -1,7 +1,7 @@
 """Makes the arena: clean chat rows of three tasks with planted defects, and the key to them.
 
     python benchmarks/arena/make.py DATA_DIR OUT [--seed 1] [--layout system|user] [--classes reviews|spam] [--yes-no]
-        [--summaries tweetsumm|mts] [--json flat|scored|nested] [--references]
+        [--summaries tweetsumm|mts] [--json flat|scored|nested] [--references] [--raw]
 
 Writes train.jsonl, test.jsonl and key.jsonl. The corpora are restaurant reviews (Kotzias et al. 2015) or SMS spam (Almeida et al. 2011),
 TweetSumm (Feigenblat et al. 2021) or MTS-Dialog (Ben Abacha et al. 2023), and banking77 (Casanueva et al. 2020), laid out in DATA_DIR as
@@ -41,11 +41,11 @@ class Arena:
         return [row for row in self.rows if row.split == split]
 
 
-def make(folder: Path, sources: Sources, wording: Wording, seed: int) -> Arena:
+def make(folder: Path, sources: Sources, wording: Wording, seed: int, *, raw: bool = False) -> Arena:
     """Plants the defects in clean rows; equal arguments give equal rows."""
     chooser = random.Random(seed)
     loaded = load(folder, sources, chooser)
-    pools = {task: clean(loaded[task]) for task in TASKS}
+    pools = {task: clean(loaded[task], raw=raw) for task in TASKS}
     for pool in pools.values():
         chooser.shuffle(pool)
     spares = {task: [pool.pop() for _ in range(NUM_SPARES)] for task, pool in pools.items()}
@@ -121,10 +121,11 @@ def main() -> None:
     parser.add_argument("--summaries", choices=["tweetsumm", "mts"], default="tweetsumm")
     parser.add_argument("--json", choices=["flat", "scored", "nested"], default="flat")
     parser.add_argument("--references", action="store_true", help="an order number in each conversation and its summary")
+    parser.add_argument("--raw", action="store_true", help="leave the corpora's own oddities among the clean rows")
     given = parser.parse_args()
     sources = Sources(given.classes, given.summaries, given.references)
     wording = Wording(given.layout, given.classes, given.yes_no, given.summaries, given.json)
-    arena = make(given.data, sources, wording, given.seed)
+    arena = make(given.data, sources, wording, given.seed, raw=given.raw)
     write(arena, given.out)
     counted = Counter(row.kind for row in arena.rows)
     print(f"{len(arena.of('train'))} training and {len(arena.of('test'))} test rows; planted:")

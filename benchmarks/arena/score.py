@@ -3,8 +3,8 @@
     python benchmarks/arena/score.py ARENA [--missed] [--examples 3] [--findings FINDINGS.json]
 
 Runs `prep lint ARENA/train.jsonl --test ARENA/test.jsonl --format json`, or reads such a report. A planted row is found when a warning or
-an error is on its line, or, for duplicates, conflicts and leaks, on that of either row of the pair; found by its rule when such a finding is
-of a code that answers for the kind. A clean row with a warning or an error is a false alarm; the rows that planted ones were copied from
+an error is on its line, or, for duplicates, conflicts and leaks, on that of either row of the pair; found by its rule when such a finding
+is of a code that answers for the kind. A clean row with a warning or an error is a false alarm; the rows that planted ones were copied from
 are neither planted nor clean.
 """
 
