@@ -14,7 +14,6 @@ _JOINTS = re.compile(r"[\s_\-/]+")
 _LEAD = re.compile(
     r"^(?:the )?(?:label|answer|class|category|sentiment|intent|output|result|prediction|topic|type)(?: is)?\s*[:=]?\s+|^it is "
 )
-_MAX_WORDS = 5
 _SPELLING_RATIO = 2
 _LARGEST_SET = 12
 # Below it a word with one row may be a class that is rare.
@@ -113,14 +112,7 @@ def _strangers(words: Sequence[str], counts: Mapping[str, int], limits: Limits) 
     if smallest < max(_LARGE_CLASS, limits.class_share * total):
         return []
     forms = {_form(word) for word in classes}
-    return [
-        word
-        for word in words
-        if counts[word] <= limit
-        and counts[word] * limits.ratio <= smallest
-        and _form(word) not in forms
-        and len(word.split()) <= _MAX_WORDS
-    ]
+    return [word for word in words if counts[word] <= limit and counts[word] * limits.ratio <= smallest and _form(word) not in forms]
 
 
 def _form(word: str) -> str:

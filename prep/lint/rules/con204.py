@@ -7,12 +7,13 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.defects import DefectRule
 from prep.lint.drafts import edit_answer
-from prep.lint.drift import Limits, find_drift
+from prep.lint.drift import Drift, Limits, find_drift
 from prep.lint.rule import Draft, Finding, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS
 
 MAX_CHARACTERS = 40  # of a label; what is longer is an answer of another kind
 _MAX_CLASSES = 200
+_MAX_WORDS = 5
 _PAIR = r'"((?:[^"\\]|\\.){1,40})"\s*:\s*"((?:[^"\\]|\\.){0,60})"'
 _FOUND = pl.Schema(
     {"task": pl.String(), "key": pl.String(), "word": pl.String(), "meant": pl.String(), "drift": pl.String(), "rows": pl.Int64()}
@@ -118,5 +119,12 @@ def _drifted(words: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     found = []
     for (task, key), rows in words.group_by("task", "key"):
         counts = dict(rows.select("word", "rows").iter_rows())
-        found += [(task, key, one.word, one.meant, one.kind, counts.get(one.meant or "")) for one in find_drift(counts, limits)]
+        found += [
+            (task, key, one.word, one.meant, one.kind, counts.get(one.meant or "")) for one in find_drift(counts, limits) if _is_word(one)
+        ]
     return pl.DataFrame(found, schema=_FOUND, orient="row")
+
+
+def _is_word(drift: Drift) -> bool:
+    """A stranger that is a sentence is an answer of another kind: a refusal, or text that was not asked for."""
+    return drift.meant is not None or len(drift.word.split()) <= _MAX_WORDS
