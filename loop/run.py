@@ -19,7 +19,7 @@ from loopwright.hashing import hash_text
 from prep.build import BuildResult, build
 from prep.config import load_section
 from prep.drafts import save_drafts
-from prep.lint.render import as_statistics
+from prep.lint.reports import as_statistics
 from prep.lint.run import LintOptions, lint
 from prep.propose import propose
 from prep.summary import print_build

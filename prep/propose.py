@@ -17,7 +17,7 @@ from prep.dataset import Dataset
 from prep.drafts import Draft
 from prep.fixes import Fields, row_hash
 from prep.lint.drafts import answer_field
-from prep.lint.run import LintOptions, lint
+from prep.lint.run import LintOptions, LintReport, lint
 
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
 _NEAR = 0.35
@@ -63,11 +63,24 @@ def propose(dataset_path: Path, *, failures_path: Path | None = None, model: str
     """
     dataset = Dataset.open(dataset_path)
     rows = _rows(dataset)
-    drafts = [_from_lint(draft, rows) for draft in lint(dataset_path, options=LintOptions(model=model)).drafts() if draft["row_id"] in rows]
+    drafts = _from_report(lint(dataset_path, options=LintOptions(model=model)), rows)
     if failures_path is not None:
         failures = load_lines(failures_path, _Failure, "Give the failures.jsonl of an evaluation.")
         drafts += _from_failures(failures, rows, dataset)
     return _without_repeats(drafts)
+
+
+def drafts_from_lint(report: LintReport) -> list[Draft]:
+    """Drafts the fixes that rules propose for a built dataset's report, the first of each row, operation and set of fields.
+
+    Raises:
+        UserError: the dataset cannot be read.
+    """
+    return _without_repeats(_from_report(report, _rows(Dataset.open(report.path))))
+
+
+def _from_report(report: LintReport, rows: dict[str, dict[str, Any]]) -> list[Draft]:
+    return [_from_lint(draft, rows) for draft in report.drafts() if draft["row_id"] in rows]
 
 
 def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:

@@ -29,6 +29,12 @@ settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "loopwright"))
 
 
+@pytest.fixture(autouse=True)
+def _own_lint_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports that a test makes are kept for nobody: not in the user's cache, and not for the next test."""
+    monkeypatch.setattr("prep.lint.cache.cache_dir", lambda: tmp_path_factory.mktemp("lint-cache"))
+
+
 def make_tokenizer(chat_template: str = CHATML) -> "PreTrainedTokenizerFast":
     """Returns a byte-level BPE tokenizer of about 500 tokens in which the padding token is the end-of-turn token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

@@ -1,13 +1,18 @@
 """The commands `prep lint` and `prep rule`."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loopwright.console import console, notice, print_json, print_result
+from loopwright.console import console, notice, output_width, print_result, print_view
 from loopwright.errors import ExitCode
+
+if TYPE_CHECKING:
+    from prep.lint.report import LintReport
+    from prep.lint.run import LintOptions
 
 
 class Format(StrEnum):
@@ -16,6 +21,8 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     GITHUB = "github"
+    SARIF = "sarif"
+    HTML = "html"
 
 
 class FailOn(StrEnum):
@@ -34,30 +41,97 @@ def register(app: typer.Typer) -> None:
 
 
 def lint_command(
-    path: Annotated[Path, typer.Argument(help="A built dataset's folder, or any training JSONL (or JSON array).")],
+    path: Annotated[Path, typer.Argument(help="A built dataset's folder, or a training file in any format that prep reads.")],
     test: Annotated[Path | None, typer.Option("--test", help="An evaluation file, to look for leaks into it.")] = None,
     select: Annotated[str, typer.Option(metavar="CODES", help="Only these rules: codes or their beginnings, with commas.")] = "",
     ignore: Annotated[str, typer.Option(metavar="CODES", help="Not these rules.")] = "",
     model: Annotated[str | None, typer.Option(help="The model whose tokenizer the token rules use; default: the config's.")] = None,
+    model_scores: Annotated[Path | None, typer.Option("--model-scores", help="The parquet that `evals score` wrote.")] = None,
+    training_ledger: Annotated[Path | None, typer.Option("--training-ledger", help="A training run, for what it saw of each row.")] = None,
+    baseline: Annotated[Path | None, typer.Option("--baseline", help="An earlier JSON report: only what is new is reported.")] = None,
+    scores: Annotated[Path | None, typer.Option("--scores", help="Write id, code and score of every ranked row, as parquet.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How findings are printed.")] = Format.TEXT,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report to this file instead of printing it.")] = None,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Counts by rule instead of findings.")] = False,
     fail_on: Annotated[FailOn, typer.Option(help="The least severe finding that makes the exit code 1.")] = FailOn.WARNING,
-    statistics: Annotated[bool, typer.Option("--statistics", help="Print counts by rule instead of findings.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Add the safe fixes to the fix ledger, build again, and lint what comes out.")] = False,
+    unsafe_fixes: Annotated[bool, typer.Option("--unsafe-fixes", help="The unsafe fixes too, such as dropping near-duplicates.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="The build config, for fixes; default: the one beside the data.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Look again, though nothing has changed since the last time.")] = False,
 ) -> None:
     """Find what is wrong with a dataset, or with a training file that was made elsewhere."""
-    from prep.lint.render import as_github, as_statistics, as_text
+    from prep.lint.cache import cached_lint
+    from prep.lint.fixing import find_config
     from prep.lint.rule import Severity
-    from prep.lint.run import LintOptions, lint
+    from prep.lint.run import LintOptions
 
-    with console().status("Linting"):
-        report = lint(path, test=test, options=LintOptions(select=_codes(select), ignore=_codes(ignore), model=model))
-    if output is Format.JSON:
-        print_json(report.as_json())
-    elif output is Format.GITHUB:
-        print_result(as_github(report))
+    options = LintOptions(
+        select=_codes(select),
+        ignore=_codes(ignore),
+        model=model,
+        model_scores=model_scores,
+        training_ledger=training_ledger,
+        baseline=baseline,
+        scores=scores,
+        excerpts=output in {Format.TEXT, Format.SARIF} and not statistics,
+        page=output is Format.HTML,
+    )
+    if fix or unsafe_fixes or diff:
+        report = _fix(path, find_config(path, config), options, unsafe=unsafe_fixes, only_show=diff)
+        if report is None:
+            return
     else:
-        print_result(as_statistics(report) if statistics else as_text(report))
+        with console().status("Linting"):
+            report = cached_lint(path, test=test, options=options, fresh=no_cache)
+    _print_report(report, output, out, statistics=statistics)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool, only_show: bool) -> "LintReport | None":
+    """Makes the fixes, or shows them; returns the report of what is left where they were made."""
+    from prep.lint.fixing import fix, plan_fixes
+    from prep.lint.reports.fixes import as_diff
+    from prep.lint.run import lint
+
+    if only_show:
+        with console().status("Linting"):
+            planned = plan_fixes(lint(path, options=options), unsafe=unsafe)
+        print_result(as_diff(planned))
+        return None
+    with console().status("Fixing"):
+        result = fix(path, config, options, unsafe=unsafe)
+    notice(as_diff(result.fixes))
+    notice(f"{len(result.fixes)} fixes added to the ledger of {config}, in {result.num_rounds} rounds; the dataset was built again.")
+    if result.unfinished:
+        notice(f"Of what is left: {result.unfinished}.")
+    return result.report
+
+
+def _print_report(report: "LintReport", output: Format, out: Path | None, *, statistics: bool) -> None:
+    from loopwright.files import write_atomic
+    from prep.lint import reports
+
+    if out is None and output is Format.TEXT and not statistics:
+        print_view(reports.text_view(report, report.excerpts, width=output_width(110)), wrap=False)
+        return
+    if output is Format.JSON:
+        text = json.dumps(reports.statistics_as_json(report) if statistics else report.as_json(), ensure_ascii=False, indent=2)
+    elif output is Format.GITHUB:
+        text = reports.as_github(report)
+    elif output is Format.SARIF:
+        text = json.dumps(reports.as_sarif(report, report.excerpts), ensure_ascii=False, indent=2)
+    elif output is Format.HTML:
+        assert report.facts is not None
+        text = reports.as_html(report, report.facts)
+    else:
+        text = reports.as_statistics(report) if statistics else reports.as_text(report, report.excerpts)
+    if out is None:
+        print_result(text)
+    else:
+        write_atomic(out, text + "\n", private=True)
+        notice(f"{reports.summary_line(report)}\nThe report is in {out}.")
 
 
 def rule_command(

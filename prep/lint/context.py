@@ -38,6 +38,8 @@ class LintOptions:
         model_scores: the parquet that `evals score` wrote.
         training_ledger: a training run's folder, or its ledger.parquet.
         scores: where the scores of ranked rules are written, as parquet.
+        excerpts: fetch the text that findings point at.
+        page: count what the page shows of the data.
     """
 
     select: tuple[str, ...] = ()
@@ -53,6 +55,8 @@ class LintOptions:
     model_scores: Path | None = None
     training_ledger: Path | None = None
     scores: Path | None = None
+    excerpts: bool = False
+    page: bool = False
 
 
 @dataclass

@@ -1,13 +1,17 @@
 """What lint found: diagnostics, their summary, and the fixes that rules propose for them."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prep.lint.rule import Finding, Rule, Severity
 from prep.pii import mask
+
+if TYPE_CHECKING:
+    from prep.lint.excerpts import Excerpts
+    from prep.lint.reports.facts import PageFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,9 @@ class LintReport:
         num_examples: how many examples were looked at.
         built: whether it is a built dataset.
         num_held_back: diagnostics that a suppression or the baseline holds back.
+        ran: the codes of the rules that looked at the data.
+        excerpts: the text that findings point at, where it was asked for.
+        facts: what a page shows of the data, where it was asked for.
     """
 
     path: Path
@@ -109,6 +116,9 @@ class LintReport:
     num_examples: int
     built: bool
     num_held_back: int = 0
+    ran: tuple[str, ...] = ()
+    excerpts: "Excerpts" = field(default_factory=dict)
+    facts: "PageFacts | None" = None
 
     @cached_property
     def summary(self) -> dict[str, int]:

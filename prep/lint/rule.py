@@ -142,8 +142,6 @@ class Rule(ABC):
     columns: ClassVar[tuple[str, ...]]
     """What it reads of the lint frame, beside `Finding.where` and `position`; it is given no more."""
     needs: ClassVar[tuple[Need, ...]] = ()
-    version: ClassVar[int] = 1
-    """Raised when what it finds changes: cached results of another version do not count."""
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
     yields_to: ClassVar[tuple[str, ...]] = ()
     """Codes whose finding on the same example says it all: an empty answer is not also unfinished."""

@@ -14,7 +14,7 @@ from loopwright.errors import UserError
 from prep.config import ExpectConfig
 from prep.dataset import TemplateInfo
 from prep.lint.cli import register
-from prep.lint.render import as_github, as_statistics, as_text
+from prep.lint.reports import as_github, as_statistics, as_text
 from prep.lint.rule import Severity
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset

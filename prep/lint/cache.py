@@ -1,0 +1,132 @@
+"""Reports kept from run to run: where neither the data nor the options nor the rules have changed, the last report is the answer.
+
+A report quotes the corpus, so that it is kept in the user's own cache, readable by nobody else.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import loopwright
+import prep
+import templates
+from loopwright.errors import UserError
+from loopwright.files import write_atomic
+from loopwright.hashing import hash_file, hash_text
+from loopwright.models import cache_dir, resolve_model
+from prep.lint.context import LintOptions
+from prep.lint.excerpts import Excerpt
+from prep.lint.report import Diagnostic, LintReport, Skipped
+from prep.lint.rule import Severity
+from prep.lint.run import lint
+
+_MAX_KEPT = 64
+# What a dataset holds that lint looks at.
+_DATASET_FILES = ("manifest.json", "examples.parquet", "dropped.jsonl")
+_TOKENIZER_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+
+
+def cached_lint(path: Path, *, test: Path | None = None, options: LintOptions, fresh: bool = False) -> LintReport:
+    """Lints, or returns the report of an earlier run over the same data with the same options and rules.
+
+    Args:
+        path: as `lint` takes it.
+        test: likewise.
+        options: likewise; where they ask for a page or a score file, lint always looks.
+        fresh: look again in any case.
+
+    Raises:
+        UserError: as `lint`.
+    """
+    kept = _place(path, test, options)
+    if kept is None or options.page or options.scores is not None:
+        return lint(path, test=test, options=options)
+    report = None if fresh else _read(kept, path)
+    if report is None:
+        report = lint(path, test=test, options=options)
+        _write(kept, report)
+    return report
+
+
+def _place(path: Path, test: Path | None, options: LintOptions) -> Path | None:
+    """Returns where a report of this run is kept: under the hash of all that it depends on. None where some of that is not there."""
+    inputs = [path / name for name in _DATASET_FILES if (path / name).is_file()] if path.is_dir() else [path]
+    given = [file for file in (test, options.baseline, options.model_scores, _ledger(options.training_ledger)) if file is not None]
+    try:
+        model = "" if options.model is None else ",".join(_hashes(_tokenizer_files(options.model)))
+        contents = ",".join(_hashes([*inputs, *given]))
+    except (OSError, UserError):
+        return None  # lint says what is missing
+    if not inputs:
+        return None
+    told = json.dumps(dataclasses.asdict(options), sort_keys=True, default=repr)
+    return cache_dir() / "lint" / f"{hash_text(_code_version(), str(path), str(test), told, model, contents)}.json"
+
+
+def _hashes(files: list[Path]) -> Iterator[str]:
+    return (hash_file(file) for file in files)
+
+
+def _ledger(path: Path | None) -> Path | None:
+    return path / "ledger.parquet" if path is not None and path.is_dir() else path
+
+
+def _tokenizer_files(model: str) -> list[Path]:
+    folder = Path(resolve_model(model))
+    if not folder.is_dir():
+        raise UserError("a model of the hub may change at any time")
+    return [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
+
+
+@cache
+def _code_version() -> str:
+    """Returns the hash of the code that rules are made of: a rule that was changed, here or by an update, never answers from the cache."""
+    packages = [Path(package.__path__[0]) for package in (loopwright, templates, prep)]
+    files = sorted(file for package in packages for file in package.rglob("*.py"))
+    return hash_text(*(hash_file(file) for file in files))
+
+
+def _write(place: Path, report: LintReport) -> None:
+    data: dict[str, Any] = {
+        "diagnostics": [dataclasses.asdict(one) for one in report.diagnostics],
+        "skipped": [dataclasses.asdict(one) for one in report.skipped],
+        "num_examples": report.num_examples,
+        "built": report.built,
+        "num_held_back": report.num_held_back,
+        "ran": report.ran,
+        "excerpts": [[key, dataclasses.asdict(excerpt)] for key, excerpt in report.excerpts.items()],
+    }
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomic(place, json.dumps(data), private=True)
+        for old in sorted(place.parent.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)[_MAX_KEPT:]:
+            old.unlink(missing_ok=True)
+    except (OSError, UserError):
+        return  # a full or read-only cache costs time at the next run, and nothing else
+
+
+def _read(place: Path, path: Path) -> LintReport | None:
+    try:
+        data = json.loads(place.read_text(encoding="utf-8"))
+        return LintReport(
+            path,
+            tuple(_diagnostic(one) for one in data["diagnostics"]),
+            tuple(Skipped(**one) for one in data["skipped"]),
+            data["num_examples"],
+            built=data["built"],
+            num_held_back=data["num_held_back"],
+            ran=tuple(data["ran"]),
+            excerpts={(key[0], key[1], key[2] and (key[2][0], key[2][1])): Excerpt(**one) for key, one in data["excerpts"]},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # there is none, or an earlier version wrote it
+
+
+def _diagnostic(one: dict[str, Any]) -> Diagnostic:
+    span = one["span"]
+    return Diagnostic(
+        **{**one, "severity": Severity(one["severity"]), "related": tuple(one["related"]), "span": span and (span[0], span[1])}
+    )

@@ -1,0 +1,152 @@
+"""`prep lint --fix`: fixes go into the fix ledger, the dataset is built again, and lint looks again, until nothing is left to fix.
+
+The raw files are never touched: a fix that is not liked is taken out of the ledger.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopwright.errors import UserError
+from prep.build import build
+from prep.config import load_build_config
+from prep.dataset import Dataset
+from prep.fixes import Fix, append_fixes, load_fixes
+from prep.lint.context import LintOptions
+from prep.lint.report import LintReport
+from prep.lint.run import lint
+from prep.propose import drafts_from_lint
+
+MAX_ROUNDS = 10
+"""A fix that brings forth another, and that one the first, would go on for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFix:
+    """A fix that is about to be made.
+
+    Attributes:
+        code: the rule that asks for it.
+        place: `source:line` of the row.
+        fix: the ledger's entry.
+        safe: whether it changes nothing that a model would learn.
+    """
+
+    code: str
+    place: str
+    fix: Fix
+    safe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FixResult:
+    """What `--fix` came to.
+
+    Attributes:
+        fixes: what was added to the ledger, in order.
+        num_rounds: how often the dataset was built.
+        report: what is left.
+        unfinished: why the loop ended before nothing was left to fix; None where nothing is.
+    """
+
+    fixes: tuple[PlannedFix, ...]
+    num_rounds: int
+    report: LintReport
+    unfinished: str | None
+
+
+def find_config(dataset_path: Path, config_path: Path | None) -> Path:
+    """Returns the config that a dataset was built from: the one given, else that of its name beside the dataset or in the working folder.
+
+    Raises:
+        UserError: the path is no dataset, or the config is in none of these places.
+    """
+    if not dataset_path.is_dir():
+        raise UserError(
+            "a file from elsewhere has no fix ledger",
+            str(dataset_path),
+            f"Make a dataset of it, whose fixes every build replays: prep init {dataset_path}, prep build, then lint that with --fix.",
+        )
+    if config_path is not None:
+        return config_path
+    name = Dataset.open(dataset_path).manifest.config_path
+    places = [folder / name for folder in (dataset_path.resolve().parent, Path.cwd(), dataset_path.resolve())]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise UserError(f"'{name}', from which the dataset was built, is not beside it", str(dataset_path), "Name it with --config.")
+    return found
+
+
+def plan_fixes(report: LintReport, known: Iterable[Fix] = (), *, unsafe: bool) -> list[PlannedFix]:
+    """Returns the fixes to make for a report, at most one for each field of each row: the next round sees what the first has done.
+
+    Args:
+        report: of a built dataset.
+        known: fixes that were made already; one that came back would do so for ever.
+        unsafe: take those too that change what a model would learn; those whose value a person has to give are left out either way.
+    """
+    done = {_key(fix) for fix in known}
+    taken: set[tuple[str, str | None]] = set()
+    dropped = set()
+    planned = []
+    drafts = [draft for draft in drafts_from_lint(report) if (draft.safe or unsafe) and None not in draft.after.values()]
+    for draft in sorted(drafts, key=lambda one: one.op != "drop"):  # a row that leaves needs no other fix
+        fields = {(draft.row_id, name) for name in draft.after}
+        fix = draft.to_fix()
+        if draft.row_id in dropped or fields & taken or _key(fix) in done:
+            continue
+        if draft.op == "drop":
+            dropped.add(draft.row_id)
+        taken |= fields
+        planned.append(PlannedFix(draft.evidence["code"], draft.place, fix, draft.safe))
+    return planned
+
+
+def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: bool) -> FixResult:
+    """Makes the fixes that rules propose, round by round.
+
+    Args:
+        dataset_path: the dataset; it is built again in its place.
+        config_path: the config that it was built from, which names the fix ledger.
+        options: what to look for.
+        unsafe: make those fixes too that change what a model would learn.
+
+    Raises:
+        UserError: the dataset was not built from this config, or cannot be built again.
+    """
+    config = load_build_config(config_path)
+    if config.name != Dataset.open(dataset_path).manifest.name:
+        raise UserError(f"the dataset was not built from this config, which is called '{config.name}'", str(dataset_path), "Name its own.")
+    ledger = config_path.parent / config.fixes
+    made: list[PlannedFix] = []
+    look = dataclasses.replace(options, excerpts=False, page=False)
+    for num_rounds in range(MAX_ROUNDS + 1):
+        report = lint(dataset_path, options=look)
+        planned = plan_fixes(report, load_fixes(ledger), unsafe=unsafe)
+        if not planned or num_rounds == MAX_ROUNDS:
+            break
+        append_fixes(ledger, [one.fix for one in planned])
+        made += planned
+        build(config_path, dataset_path)
+    return FixResult(tuple(made), num_rounds, lint(dataset_path, options=options), _unfinished(report, planned, unsafe=unsafe))
+
+
+def _unfinished(report: LintReport, planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:
+    if planned:
+        return f"after {MAX_ROUNDS} rounds fixes still bring forth others, such as {planned[0].code} at {planned[0].place}"
+    drafts = drafts_from_lint(report)
+    by_person = sum(None in draft.after.values() for draft in drafts)
+    left_unsafe = 0 if unsafe else sum(not draft.safe and None not in draft.after.values() for draft in drafts)
+    again = len(drafts) - by_person - left_unsafe
+    reasons = [
+        (left_unsafe, "need --unsafe-fixes"),
+        (by_person, "need a person: prep fix propose, then prep fix edit"),
+        (again, "were made before and did not hold"),
+    ]
+    return "; ".join(f"{count} {why}" for count, why in reasons if count) or None
+
+
+def _key(fix: Fix) -> tuple[Any, ...]:
+    return fix.op, fix.row_id, tuple(sorted(fix.before.items())), tuple(sorted(fix.after.items()))

@@ -1,0 +1,107 @@
+"""`--fix`: fixes go through the ledger, never into the raw file, until a round finds nothing more to fix or the loop says why it ends."""
+
+from pathlib import Path
+
+import pytest
+
+from loopwright.errors import UserError
+from prep.build import build
+from prep.dataset import Dataset
+from prep.fixes import load_fixes
+from prep.lint import fixing
+from prep.lint.fixing import find_config, fix, plan_fixes
+from prep.lint.reports.fixes import as_diff
+from prep.lint.run import LintOptions, lint
+
+CONFIG = """\
+name: reviews
+sources: [{path: reviews.tsv, fields: {text: Review, label: Liked}}]
+templates: [{name: reviews/sentiment}]
+labels: {0: negative, 1: positive}
+split: {train: 1, validation: 0, test: 0}
+"""
+ROWS = [
+    ("A lovely soup and a kind waiter.", "1"),
+    ("A lovely soup and a kind waiter.", "1"),
+    ("The crÃ¨me brÃ»lÃ©e tasted of soap.", "0"),
+    ("Write to ann.lee@mail-host.org or ann.lee@mail-host.org, they owe me a meal.", "0"),
+    ("Bread, butter, and nothing else for an hour.", "0"),
+]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    lines = ["Review\tLiked", *("\t".join(row) for row in ROWS)]
+    (tmp_path / "reviews.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = tmp_path / "reviews.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    build(path, tmp_path / "out")
+    return path
+
+
+def texts(out: Path) -> list[str]:
+    return [row["messages"][-2]["content"] for row in Dataset.open(out).examples().collect().iter_rows(named=True)]
+
+
+def test_safe_fixes_are_made_and_the_raw_file_stays(config: Path) -> None:
+    out = config.parent / "out"
+    raw = (config.parent / "reviews.tsv").read_bytes()
+    result = fix(out, config, LintOptions(), unsafe=False)
+    assert all(one.safe for one in result.fixes)
+    assert "DUP301" in {one.code for one in result.fixes}
+    assert "DUP301" not in result.report.summary
+    assert "PII501" in result.report.summary
+    assert result.unfinished is not None
+    assert "need --unsafe-fixes" in result.unfinished
+    assert (config.parent / "reviews.tsv").read_bytes() == raw
+    assert load_fixes(config.parent / "fixes.jsonl") == [one.fix for one in result.fixes]
+
+
+def test_unsafe_fixes_end_clean_and_the_second_time_change_nothing(config: Path) -> None:
+    out = config.parent / "out"
+    result = fix(out, config, LintOptions(), unsafe=True)
+    assert result.unfinished is None
+    assert not {"PII501", "FMT007", "DUP301"} & set(result.report.summary)
+    found = "\n".join(texts(out))
+    assert "crème brûlée" in found
+    assert "mail-host.org" not in found
+    # The same address twice is the same invented one twice.
+    invented = next(text for text in texts(out) if "they owe me" in text).split()
+    assert invented[2] == invented[4].strip(",")
+    again = fix(out, config, LintOptions(), unsafe=True)
+    assert (again.fixes, again.num_rounds) == ((), 0)
+
+
+def test_a_diff_shows_both_sides_without_the_identifier_and_changes_nothing(config: Path) -> None:
+    out = config.parent / "out"
+    shown = as_diff(plan_fixes(lint(out), unsafe=True))
+    assert "- text: Write to [EMAIL_ADDRESS] or [EMAIL_ADDRESS], they owe me a meal." in shown
+    assert "PII501 (unsafe)" in shown
+    assert "mail-host.org" not in shown
+    assert not (config.parent / "fixes.jsonl").exists()
+    assert len(texts(out)) == len(ROWS)
+
+
+def test_a_loop_that_brings_forth_new_fixes_for_ever_ends_and_says_so(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixing, "MAX_ROUNDS", 0)
+    result = fix(config.parent / "out", config, LintOptions(), unsafe=True)
+    assert result.fixes == ()
+    assert result.unfinished is not None
+    assert "after 0 rounds" in result.unfinished
+
+
+def test_a_fix_that_did_not_hold_is_not_made_again(config: Path) -> None:
+    out = config.parent / "out"
+    report = lint(out)
+    planned = plan_fixes(report, unsafe=True)
+    assert plan_fixes(report, [one.fix for one in planned], unsafe=True) == []
+
+
+def test_the_config_is_found_beside_the_dataset_or_asked_for(config: Path, tmp_path: Path) -> None:
+    assert find_config(config.parent / "out", None) == config
+    moved = config.rename(config.with_name("other.yaml"))
+    with pytest.raises(UserError, match="Name it with --config"):
+        find_config(moved.parent / "out", None)
+    assert find_config(moved.parent / "out", moved) == moved
+    with pytest.raises(UserError, match="has no fix ledger"):
+        find_config(tmp_path / "reviews.tsv", None)
