@@ -170,8 +170,8 @@ def histogram(title: str, counts: Mapping[str, Mapping[int, int]], *, bins_per_o
         points.append((across(high), base))
         outlines.append(Outline(index, name, " ".join(f"{x:g},{y:g}" for x, y in points)))
     powers = [10**power for power in range(12) if low <= math.log2(10**power) * bins_per_octave <= high]
-    if len(powers) < 2:
-        powers = sorted({max(round(2 ** (one / bins_per_octave)), 1) for one in (low, high)})
     x_ticks = [(across(math.log2(value) * bins_per_octave), f"{value:,}") for value in powers]
+    if len(x_ticks) < 2:
+        x_ticks = [(across(edge), f"{2 ** (edge / bins_per_octave):,.0f}") for edge in (low, high)]
     y_ticks = [(up(value), f"{value * 100:g} %") for value in ticks(0.0, highest)]
     return Histogram(title, outlines, x_ticks, y_ticks, left, right, base)

@@ -27,8 +27,8 @@ _MAX_LEAKS = 10
 _NAME_CHARACTERS = 80
 _MEASURED = ("input", "answer")
 _SLICES = ("split", "source", "template", "task", "label", "group")
-_DUPLICATE = "DUP30"
-_LEAKS = ("LEK401", "LEK402", "LEK403", "LEK404")
+DUPLICATE_CODES = ("DUP301", "DUP302", "DUP303")
+LEAK_CODES = ("LEK401", "LEK402", "LEK403", "LEK404")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,9 @@ def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic]) -> PageFa
     splits = _ordered(dict(frame.group_by("split").len().collect(engine="streaming").rows()))
     rows = frame.with_columns(label=_label(names), task_name=_task_name()).join(_flagged(diagnostics), on="id", how="left")
     leaking = pl.LazyFrame(
-        [(one.id, one.code) for one in diagnostics if one.code in _LEAKS and one.id], {"id": pl.String(), "code": pl.String()}, orient="row"
+        [(one.id, one.code) for one in diagnostics if one.code in LEAK_CODES and one.id],
+        {"id": pl.String(), "code": pl.String()},
+        orient="row",
     ).unique()
     queries = [
         _labels(rows, splits),
@@ -147,7 +149,7 @@ def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic]) -> PageFa
     lengths, bins, leaked = others[:2], others[2:4], others[4]
     clusters = _clusters(diagnostics)
     shown = clusters[:_MAX_CLUSTERS]
-    leaks = [one for one in diagnostics if one.code in _LEAKS and one.id and one.related][:_MAX_LEAKS]
+    leaks = [one for one in diagnostics if one.code in LEAK_CODES and one.id and one.related][:_MAX_LEAKS]
     worst = worst_ids(diagnostics)
     wanted = [*worst, *(id for ids, _ in shown for id in ids[:_MAX_MEMBERS]), *(id for one in leaks for id in (one.id, one.related[0]))]
     views = view_rows(frame, [id for id in wanted if id], diagnostics)
@@ -302,7 +304,7 @@ def _clusters(diagnostics: Iterable[Diagnostic]) -> list[tuple[list[str], tuple[
 
     ties: list[tuple[str, str]] = []
     for one in diagnostics:
-        if one.code.startswith(_DUPLICATE) and one.code <= "DUP303" and one.id is not None:
+        if one.code in DUPLICATE_CODES and one.id is not None:
             ties.append((one.id, one.code))
             for other in one.related:
                 parent[root(one.id)] = root(other)

@@ -11,7 +11,7 @@ from loopwright.page import make_page
 from loopwright.plots import BarPlot, Histogram, bar_plot, histogram
 from prep.lint.documentation import rule_summary
 from prep.lint.report import Diagnostic, LintReport
-from prep.lint.reports.facts import BINS_PER_OCTAVE, PageFacts
+from prep.lint.reports.facts import BINS_PER_OCTAVE, DUPLICATE_CODES, LEAK_CODES, PageFacts
 from prep.lint.reports.groups import GROUPS, Group, group_of
 from prep.lint.reports.order import worst_in_turn
 from prep.lint.reports.statistics import RuleCount, count_rules, format_share
@@ -88,6 +88,8 @@ def as_html(report: LintReport, facts: PageFacts, *, ran: Collection[str] | None
         label_plots=[_label_plot(facts, index) for index in range(len(facts.labels))],
         length_plots=_length_plots(facts),
         leaks=_leak_table(facts),
+        looked_for_leaks=any(code in ran for code in LEAK_CODES),
+        looked_for_duplicates=any(code in ran for code in DUPLICATE_CODES),
         slice_kinds=list(dict.fromkeys(one.by for one in facts.slices)),
         version=loopwright.__version__,
         group_of=group_of,

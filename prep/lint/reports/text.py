@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MAX_SHOWN = 20
 _WIDTH = 110
-_MARGIN = "      │ "
+_MARGIN = "      | "
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
 

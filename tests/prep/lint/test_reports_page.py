@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -137,6 +138,17 @@ def test_every_link_within_the_page_leads_somewhere(page: str) -> None:
         if name in attributes
     }
     assert targets <= set(ids)
+
+
+def test_what_no_rule_looked_for_is_not_said_to_be_absent(linted: tuple[LintReport, PageFacts]) -> None:
+    _, facts = linted
+    nothing = replace(facts, clusters=[], num_clusters=0, leaked={}, leaks=[])
+    skipped = tuple(Skipped(code, "not here") for code in RULES.entries if code[:3] in {"DUP", "LEK"})
+    ran = tuple(code for code in RULES.entries if code[:3] not in {"DUP", "LEK"})
+    quiet = Elements(as_html(report(skipped=skipped), nothing, ran=ran)).text
+    assert "No rule that looks for them ran." in quiet and "No rule that looks for it ran." in quiet
+    quiet = Elements(as_html(report(), nothing)).text
+    assert "None are reported." in quiet and "None is reported." in quiet
 
 
 def test_equal_reports_make_equal_pages(linted: tuple[LintReport, PageFacts], page: str) -> None:
