@@ -41,6 +41,8 @@ def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> Lint
     select = (code,) if "select" not in case else ()
     model_name = str(model) if case.get("model") else None
     options = LintOptions(select=select, model=model_name, thresholds=case.get("thresholds", {}), profile=case.get("profile"))
+    if "chats" in case:
+        return lint(write_dataset(folder / "dataset", case["chats"]), options=options)
     if "dataset" in case:
         template = TemplateInfo(**{**DEFAULT_TEMPLATE.model_dump(), "keep": case.get("keep", [])})
         rows = [summary(row.pop("dialogue"), row.pop("answer"), **row) if "dialogue" in row else review(**row) for row in case["dataset"]]
