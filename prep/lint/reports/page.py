@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,16 +57,14 @@ class Score:
         return "unsure" if self.findings.get(Severity.WARNING) else "good"
 
 
-def as_html(report: LintReport, facts: PageFacts, *, ran: Collection[str] | None = None) -> str:
+def as_html(report: LintReport, facts: PageFacts) -> str:
     """Returns the page.
 
     Args:
         report: what was found.
         facts: what `page_facts` counted of the same data.
-        ran: the codes of the rules that ran; default: all that the report does not list as skipped.
     """
-    ran = ran if ran is not None else set(RULES.entries) - {one.code for one in report.skipped}
-    scores = score_groups(report, ran)
+    scores = score_groups(report)
     findings = worst_in_turn(report.diagnostics)[:_MAX_FINDINGS]
     row_numbers = {row.id: number for number, row in enumerate(facts.worst, start=1)}
     counts = count_rules(report)
@@ -78,7 +76,7 @@ def as_html(report: LintReport, facts: PageFacts, *, ran: Collection[str] | None
         overall=_hundred(_clean_share(report, report.diagnostics)),
         scores=scores,
         counts=counts,
-        quiet=[RULES.get(code) for code in sorted(ran) if code not in report.summary],
+        quiet=[RULES.get(code) for code in sorted(report.ran) if code not in report.summary],
         summaries={code: rule_summary(RULES.get(code)) for code in RULES.entries},
         findings=findings,
         codes=sorted({one.code for one in findings}),
@@ -88,8 +86,8 @@ def as_html(report: LintReport, facts: PageFacts, *, ran: Collection[str] | None
         label_plots=[_label_plot(facts, index) for index in range(len(facts.labels))],
         length_plots=_length_plots(facts),
         leaks=_leak_table(facts),
-        looked_for_leaks=any(code in ran for code in LEAK_CODES),
-        looked_for_duplicates=any(code in ran for code in DUPLICATE_CODES),
+        looked_for_leaks=any(code in report.ran for code in LEAK_CODES),
+        looked_for_duplicates=any(code in report.ran for code in DUPLICATE_CODES),
         slice_kinds=list(dict.fromkeys(one.by for one in facts.slices)),
         version=loopwright.__version__,
         group_of=group_of,
@@ -100,17 +98,18 @@ def as_html(report: LintReport, facts: PageFacts, *, ran: Collection[str] | None
     )
 
 
-def score_groups(report: LintReport, ran: Collection[str]) -> list[Score]:
+def score_groups(report: LintReport) -> list[Score]:
     """Returns each group's score: the share of rows without an error or a warning of its rules. An unreadable line counts as a row."""
     found: dict[str, list[Diagnostic]] = defaultdict(list)
     for one in report.diagnostics:
         found[group_of(one.code)].append(one)
+    skipped = {one.code for one in report.skipped}
     scores = []
     for code, group in GROUPS.items():
         own = found[code]
         known = [rule for rule in RULES.entries if group_of(rule) == code]
         serious = [one for one in own if one.severity is not Severity.INFO]
-        did_run = any(rule in ran for rule in known) or bool(own)
+        did_run = any(rule in report.ran for rule in known) or bool(own)
         severities = {severity: sum(one.severity is severity for one in own) for severity in Severity}
         scores.append(
             Score(
@@ -119,7 +118,7 @@ def score_groups(report: LintReport, ran: Collection[str]) -> list[Score]:
                 share=_clean_share(report, own) if did_run else None,
                 findings={severity: count for severity, count in severities.items() if count},
                 num_general=sum(one.id is None and one.line is None for one in serious),
-                skipped=tuple(rule for rule in sorted(known) if rule not in ran),
+                skipped=tuple(rule for rule in sorted(known) if rule in skipped),
             )
         )
     return scores

@@ -17,7 +17,7 @@ from prep.lint.reports.github import SHOWN_BY_GITHUB, as_github
 from prep.lint.reports.statistics import as_statistics, count_rules, format_share, statistics_as_json
 from prep.lint.reports.text import as_text, shown_in_text, text_view
 from prep.lint.reports.underline import underline
-from prep.lint.rule import Severity
+from prep.lint.rule import RULES, Severity
 from prep.pii import mask
 
 FRAME = pl.LazyFrame(
@@ -76,7 +76,8 @@ def found(**changes: Any) -> Diagnostic:
 
 
 def report(*diagnostics: Diagnostic, num_examples: int = 10, skipped: tuple[Skipped, ...] = ()) -> LintReport:
-    return LintReport(Path("train.jsonl"), diagnostics, skipped, num_examples, built=False)
+    ran = tuple(sorted(set(RULES.entries) - {one.code for one in skipped}))
+    return LintReport(Path("train.jsonl"), diagnostics, skipped, num_examples, built=False, ran=ran)
 
 
 def one_excerpt(**changes: Any) -> Excerpt | None:
