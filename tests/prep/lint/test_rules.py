@@ -46,7 +46,13 @@ def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> Lint
     if "dataset" in case:
         template = TemplateInfo(**{**DEFAULT_TEMPLATE.model_dump(), "keep": case.get("keep", [])})
         rows = [summary(row.pop("dialogue"), row.pop("answer"), **row) if "dialogue" in row else review(**row) for row in case["dataset"]]
-        return lint(write_dataset(folder / "dataset", rows, templates=[template]), options=options)
+        dataset = write_dataset(folder / "dataset", rows, templates=[template])
+        if "template_text" in case:
+            (folder / "mine.jinja").write_text(case["template_text"], encoding="utf-8")
+            manifest = json.loads((dataset / "manifest.json").read_text(encoding="utf-8"))
+            manifest["config"] = {"templates": [{"path": str(folder / "mine.jinja")}]}
+            (dataset / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        return lint(dataset, options=options)
     path = folder / case.get("file", "train.jsonl")
     if "bytes" in case:
         path.write_bytes(bytes.fromhex(case["bytes"]))
