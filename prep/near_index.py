@@ -25,9 +25,10 @@ PAIR_SCHEMA = pl.Schema({"a": pl.UInt32(), "b": pl.UInt32(), "similarity": pl.Fl
 # A pair at the threshold is to be found with at least this chance, in bands as long as that many hashes allow: other pairs
 # seldom meet in a long band.
 _MIN_RECALL = 0.995
-_MAX_HASHES = 288
+_MAX_HASHES = 160
 _BAND_LENGTHS = (24, 16, 12, 8, 6, 5, 4, 3, 2, 1)
 _SEED = 17
+_FACTOR = 0x9E3779B97F4A7C15
 
 # Of 40 bits: two of a thousand different word pairs are taken for one once in two million texts.
 _CODE_BITS = np.uint64(40)
@@ -118,7 +119,7 @@ class NearIndex:
 
     def _add_edits(self, codes: Codes, counts: Counts, characters: Counts) -> None:
         # In longer texts one word leaves enough word pairs for the threshold.
-        longest = ceil((3 + self.threshold) / (1 - self.threshold)) + 2 if self.threshold < 1 else 0
+        longest = ceil((3 + self.threshold) / (1 - self.threshold)) + 8 if self.threshold < 1 else 0
         short = (counts >= _MIN_EDIT_WORDS) & (counts <= longest) & (characters >= _MIN_EDIT_CHARACTERS)
         edits, texts = _without_one_word(codes[np.repeat(short, counts)], counts[short])
         rows = np.empty((len(edits), 2), np.uint64)
@@ -135,7 +136,8 @@ class NearIndex:
             ]
             if kept:
                 edits = np.concatenate(kept)
-                yield from _meetings(edits[:, 0], firsts[edits[:, 1].astype(np.int64)])
+                _, keys = np.unique(edits[:, 0], return_inverse=True)
+                yield from _meetings(keys.astype(np.uint32), firsts[edits[:, 1].astype(np.int64)])
 
 
 def similarities(one: pl.Series, other: pl.Series) -> Shares:
@@ -214,8 +216,8 @@ def _band_keys(shingles: Codes, sizes: Counts, num_bands: int, length: int) -> N
         for factor, summand in numbers[band]:
             np.multiply(hashed, factor | np.uint32(1), out=permuted)
             np.add(permuted, summand, out=permuted)
-            key = mix(key + np.minimum.reduceat(permuted, starts))
-        keys[band, filled] = (key >> np.uint64(32)).astype(np.uint32)
+            key = key * np.uint64(_FACTOR) + np.minimum.reduceat(permuted, starts)
+        keys[band, filled] = (mix(key) >> np.uint64(32)).astype(np.uint32)
     return keys
 
 
@@ -241,18 +243,17 @@ def _collapse(keys: Codes, sizes: Counts) -> tuple[Places, Places]:
     return firsts, np.flatnonzero(firsts != np.arange(len(keys)))
 
 
-def _meetings(keys: NDArray[np.generic], places: Places) -> Iterator[tuple[Places, Places]]:
+def _meetings(keys: NDArray[np.uint32], places: Places) -> Iterator[tuple[Places, Places]]:
     """Yields pairs of places with equal keys: near neighbours in the order of the places, and each with the first."""
-    if not len(keys):
+    # Key and place in one number sort twice as fast as places by key.
+    packed = (keys.astype(np.uint64) << np.uint64(32)) | places.astype(np.uint64)
+    packed.sort()
+    same = packed[1:] >> np.uint64(32) == packed[:-1] >> np.uint64(32)
+    if not same.any():
         return
-    order = np.lexsort((places, keys))
-    keys, places = keys[order], places[order]
-    same = keys[1:] == keys[:-1]
-    shared = np.concatenate((same, [False])) | np.concatenate(([False], same))
-    keys, places = keys[shared], places[shared]
-    if not len(keys):
-        return
-    begins = np.concatenate(([True], keys[1:] != keys[:-1]))
+    packed = packed[np.append(same, False) | np.append(False, same)]
+    keys, places = (packed >> np.uint64(32)).astype(np.uint32), (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    begins = np.append(True, keys[1:] != keys[:-1])
     first = np.flatnonzero(begins)[np.cumsum(begins) - 1]
     for step in range(1, _NEIGHBOURS + 1):
         meet = np.flatnonzero(first[step:] == first[:-step])
