@@ -48,7 +48,7 @@ def cut_answer(shop: Workshop, item: Item, number: int) -> Row | None:
 
 
 @kind("degenerate repetition", ["DUP305"], classes=4, summary=13, intent=3)
-def degenerate_repetition(shop: Workshop, item: Item, number: int) -> Row:
+def degenerate_repetition(shop: Workshop, item: Item, number: int) -> Row | None:
     """Lets the answer fall into a loop."""
     answer = shop.wording.answer(item)
     times = shop.chooser.randint(5, 25)
@@ -58,6 +58,8 @@ def degenerate_repetition(shop: Workshop, item: Item, number: int) -> Row:
         return shop.row(item, answer="\n".join([answer] * times))
     sentence = re.split(r"(?<=[.!?]) ", answer)[-1]
     words = answer.split()
+    if len(words) < 6:
+        return None
     start = min(len(words) - 3, shop.chooser.randint(3, 8))
     loops = (
         f"{answer} {' '.join([sentence] * times)}",

@@ -10,6 +10,7 @@ _SWAPS = {
     "and": "but", "i": "we", "we": "i", "can": "could", "it": "that", "this": "the", "to": "for", "of": "from", "have": "had", "why": "how",
     "what": "which", "not": "never", "food": "meal", "place": "spot", "u": "you", "card": "bank card", "please": "kindly",
 }  # fmt: skip
+_SHORTEST = 30  # characters; of less, a word more or less is no longer nearly the same
 _SUFFIXES = {
     "classes": (" Really.", " !!", " Just saying.", " - anyway", " Ok."),
     "summary": ("\nThank you.", "\nBye.", "\nOk, thanks.", "\nGood day."),
@@ -27,7 +28,7 @@ def exact_duplicate(shop: Workshop, item: Item, number: int) -> Row:  # noqa: AR
 def near_duplicate(shop: Workshop, item: Item, number: int) -> Row | None:
     """Repeats a row with a small change to its text."""
     body, note = changed(shop.chooser, item, number)
-    return shop.row(item, body=body, note=note) if body != item.body else None
+    return shop.row(item, body=body, note=note) if body != item.body and len(item.body) >= _SHORTEST else None
 
 
 @kind("exact leak", ["LEK401"], how="leak", anywhere=False, classes=8, summary=4, intent=8)
@@ -40,7 +41,7 @@ def exact_leak(shop: Workshop, item: Item, number: int) -> Row:  # noqa: ARG001
 def near_leak(shop: Workshop, item: Item, number: int) -> Row | None:
     """Puts a test row among the training rows with a small change to its text."""
     body, note = changed(shop.chooser, item, number)
-    return shop.row(item, body=body, note=note) if body != item.body else None
+    return shop.row(item, body=body, note=note) if body != item.body and len(item.body) >= _SHORTEST else None
 
 
 @kind("same input, another answer", ["CON201", "CON202"], how="pair", anywhere=False, classes=10, summary=3, intent=7)
