@@ -174,6 +174,8 @@ EFFECTS: dict[str, Case] = {
     "lint.select": (nothing, {}, {"lint": {"select": ["FMT"]}}, findings),
     "lint.thresholds": (with_uneven_labels, {}, {"lint": {"thresholds": {"BAL101.evenness": 0.1}}}, findings),
     "lint.expect.label_share": (nothing, {}, {"lint": {"expect": {"label_share": {"good": [0.9, 1.0]}}}}, findings),
+    "lint.expect.lengths": (nothing, {}, {"lint": {"expect": {"lengths": {"input": [1, 10]}}}}, findings),
+    "lint.expect.priors": (nothing, {}, {"lint": {"expect": {"priors": {"refusal": 0.5}}}}, findings),
 }
 # Read by other commands, whose own tests say what each key does; here only that the section reaches them.
 SECTIONS = ("train", "evals", "loop")

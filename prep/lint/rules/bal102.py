@@ -57,7 +57,8 @@ class BoilerplateShare(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         start = pl.col("answer").str.slice(0, _LOOK_CHARACTERS)
         refuses = start.str.contains(REFUSAL) | start.str.contains(DISCLOSURE)
-        answers = examples.filter(pl.col("label").is_null() & (pl.col("kind") != "completion") & (pl.col("answer") != ""))
+        answered = examples.filter((pl.col("kind") != "completion") & (pl.col("answer") != ""))
+        answers = answered.filter(pl.col("label").is_null())  # a choice that is given is no refusal
         single_turn = pl.col("messages").list.len().fill_null(0) <= 3
         narrow = NARROW_TASK & (pl.col("task_rows") >= MIN_TASK_ROWS)
         rows = _with_instructed(answers.filter(refuses), answers).select(
@@ -70,7 +71,7 @@ class BoilerplateShare(Rule):
             narrow=pl.col("task_shape").is_in(["label", "json"]) | (single_turn & (narrow | pl.col("instructed"))),
         )
         priors = context.options.expect.priors
-        counted = [answers.select(num_answers=pl.len(), openings=start.str.contains(OPENING).sum())] if priors else []
+        counted = [answered.select(num_answers=pl.len(), openings=start.str.contains(OPENING).sum())] if priors else []
         first_words = start.str.extract(r"^\W*(\S+\s+\S+\s+\S+)").str.to_lowercase()
         begun = (
             answers.filter((pl.col("task_shape") == "prose") & (pl.col("task_rows") >= MIN_TASK_ROWS))

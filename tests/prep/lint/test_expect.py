@@ -1,0 +1,89 @@
+"""What a config declares of the data: each expectation is held against it, and wrong ones are refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loopwright.config import validate
+from loopwright.errors import UserError
+from prep.config import ExpectConfig
+from prep.lint.report import Diagnostic
+from prep.lint.run import LintOptions, lint
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def look(path: Path, code: str, model: Path | None = None, **expect: Any) -> list[Diagnostic]:
+    options = LintOptions(select=(code,), expect=ExpectConfig(**expect), model=None if model is None else str(model))
+    return list(lint(path, options=options).diagnostics)
+
+
+def chat(text: str, answer: str) -> dict[str, Any]:
+    return {
+        "messages": [{"role": "system", "content": "Reply."}, {"role": "user", "content": text}, {"role": "assistant", "content": answer}]
+    }
+
+
+@pytest.fixture
+def support(tmp_path: Path) -> Path:
+    """100 chats: 10 refusals, 30 canned openings."""
+    rows = [chat(f"{index} parts are late", "I'm sorry, but I can't help with that.") for index in range(10)]
+    rows += [chat(f"{index} pumps leak", f"Sure! Here is what to do with pump {index}.") for index in range(30)]
+    rows += [chat(f"{index} hoses are short", f"{index} longer hoses are on their way.") for index in range(60)]
+    return write(tmp_path / "train.jsonl", rows)
+
+
+def test_refusals_are_held_against_their_prior_and_then_not_reported_one_by_one(support: Path) -> None:
+    assert len(look(support, "BAL102")) == 10
+    assert look(support, "BAL102", priors={"refusal": 0.1}) == []
+    (found,) = look(support, "BAL102", priors={"refusal": 0.02})
+    assert found.line is None
+    assert "10.0% of 100 answers" in found.message
+    assert "2.0% is declared" in found.message
+    assert len(found.related) == 10
+    assert "where 40.0%" in look(support, "BAL102", priors={"refusal": 0.4})[0].message
+
+
+def test_canned_openings_are_held_against_theirs(support: Path) -> None:
+    found = [one for one in look(support, "BAL102", priors={"opening": 0.05}) if one.kind == "opening"]
+    assert [one.line for one in found] == [None]
+    assert "30.0% of 100 answers" in found[0].message
+    assert [one for one in look(support, "BAL102", priors={"opening": 0.3}) if one.kind == "opening"] == []
+
+
+def test_lengths_in_characters(support: Path) -> None:
+    assert look(support, "LEN604", lengths={"answer": (20, 60)}) == []
+    found = look(support, "LEN604", lengths={"answer": (20, 36), "input": (13, 40)})
+    assert {one.line for one in found if "answer" in one.message} == {*range(1, 41)}
+    assert {one.line for one in found if "input" in one.message} == {*range(11, 21)}
+    assert {one.severity.value for one in found} == {"warning"}
+
+
+def test_lengths_in_tokens(tmp_path: Path, tiny_model_dir: Path) -> None:
+    path = write(tmp_path / "train.jsonl", [chat("The soup was great", "positive"), chat("The soup " * 40, "positive " * 20)])
+    assert {one.severity.value for one in look(path, "LEN605", tiny_model_dir)} == {"info"}
+    found = [one for one in look(path, "LEN605", tiny_model_dir, lengths={"tokens": (1, 60), "answer_tokens": (1, 10)}) if one.line]
+    assert sorted((one.line, one.kind) for one in found) == [(2, "answer_tokens"), (2, "tokens")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ({"label_share": {"good": [0.6, 0.4]}}, "label_share.good"),
+        ({"label_share": {"good": [0.6, 1.4]}}, "label_share.good.1"),
+        ({"slices": {"product": {"pump": 0}}}, "slices.product.pump"),
+        ({"languages": ["English"]}, "languages.0"),
+        ({"lengths": {"anser": [1, 2]}}, "lengths.anser"),
+        ({"lengths": {"answer": [5, 2]}}, "lengths.answer"),
+        ({"priors": {"refusals": 0.1}}, "priors.refusals"),
+        ({"priors": {"refusal": 5}}, "priors.refusal"),
+    ],
+)
+def test_wrong_expectations_are_refused_by_name(wrong: dict[str, Any], where: str) -> None:
+    with pytest.raises(UserError, match=where.replace(".", r"\.")):
+        validate(wrong, ExpectConfig, "mine.yaml")
