@@ -15,8 +15,9 @@ from loopwright.files import read_json_lines
 from loopwright.hashing import hash_text
 from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.lint.calls import with_spoken_calls
-from prep.lint.foreign import read_examples
-from prep.lint.lines import Defect
+from prep.lint.fast_lines import PlainShape, plain_blocks, read_plain
+from prep.lint.foreign import parse_item, read_examples
+from prep.lint.lines import Defect, block_values
 from prep.lint.prepare import prepare
 from prep.lint.records import Record
 from prep.write import INTENDED_DROPS
@@ -45,6 +46,7 @@ LINT_SCHEMA = pl.Schema(
         "rejected_field": pl.String(),
         "messages": MESSAGES,
         "weights": pl.List(pl.String()),  # each message's weight as JSON, where any has one
+        "fields": pl.String(),  # what the record has beside these, as a JSON object: a built dataset's mapped fields; null where nothing
         "extras": pl.String(),  # of a built dataset's chat: what it has beside role and content, as `EXAMPLE_SCHEMA` keeps it
     }
 )
@@ -96,7 +98,7 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
     num_batches = 0
     for path, split in files:
         before = num_batches, len(defects)
-        for batch in _batches(_read_file(path, split, defects, copies)):
+        for batch in _FileReader(path, split, defects, copies).frames():
             batch.write_parquet(folder / f"read-{num_batches:05d}.parquet")
             num_batches += 1
         if before == (num_batches, len(defects)):
@@ -106,20 +108,78 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
     return _lint_data(pl.scan_parquet(folder / "read-*.parquet"), defects, folder, None)
 
 
-def _read_file(path: Path, split: str, defects: list[Defect], copies: Counter[str]) -> Iterator[dict[str, Any]]:
-    source = str(path)
-    for item in read_examples(path, source):
-        if isinstance(item, Defect):
-            defects.append(item)
-            continue
-        line, canonical, record = item
-        # Of the row's content and its file's part, not of its path or place: a report's ids hold when the file is moved or put in order.
-        row_id = hash_text(split, canonical)
-        copies[row_id] += 1
-        if copies[row_id] > 1:
-            row_id = f"{row_id}-{copies[row_id]}"
-        defects.extend(record.defects(source, line, row_id))
-        yield _row(record, row_id, source, line, split)
+@dataclass(frozen=True, slots=True)
+class _FileReader:
+    """Reads one foreign file.
+
+    Attributes:
+        path: the file.
+        split: the split that it stands for.
+        defects: what is wrong with it is added to these.
+        copies: how often each row id came so far, in this file and those before it.
+    """
+
+    path: Path
+    split: str
+    defects: list[Defect]
+    copies: Counter[str]
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yields the file's examples, in its order."""
+        source = str(self.path)
+        plain = plain_blocks(self.path)
+        if plain is None:
+            items = read_examples(self.path, source)
+            while batch := list(islice(items, _BATCH_ROWS)):
+                yield from self._numbered(batch, pl.DataFrame(schema=LINT_SCHEMA))
+            return
+        shape, blocks = plain
+        for block in blocks:
+            rows, others = read_plain(block, shape, self.split)
+            careful = [parse_item(item, source) for item in block_values(block, source, frozenset(others))] if others else []
+            yield from self._numbered(careful, _plain_rows(rows, shape, self.split, source))
+
+    def _numbered(self, items: list[tuple[int, str, Record] | Defect], plain: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yields the rows that were read one by one and those that were read by columns as one frame, with their ids."""
+        self.defects.extend(item for item in items if isinstance(item, Defect))
+        records = {item[0]: item for item in items if not isinstance(item, Defect)}
+        # Of the row's content and its file's part, not of its path or place: ids hold when the file is moved or put in order.
+        rows = [
+            _row(record, hash_text(self.split, canonical), str(self.path), line, self.split) for line, canonical, record in records.values()
+        ]
+        frame = pl.concat([plain, pl.DataFrame(rows, schema=LINT_SCHEMA)]).sort("line")
+        ids = []
+        for line, row_id in frame.select("line", "row_id").iter_rows():
+            self.copies[row_id] += 1
+            ids.append(row_id if self.copies[row_id] == 1 else f"{row_id}-{self.copies[row_id]}")
+            if line in records:
+                self.defects.extend(records[line][2].defects(str(self.path), line, ids[-1]))
+        if ids:
+            yield frame.with_columns(pl.Series("id", ids, pl.String), pl.Series("row_id", ids, pl.String))
+
+
+def _plain_rows(rows: pl.DataFrame, shape: PlainShape, split: str, source: str) -> pl.DataFrame:
+    """Completes rows that were read by columns to `LINT_SCHEMA`, as `_row` does for a record."""
+    if shape.is_chat:
+        is_answered = pl.col("answer").is_not_null()
+        fields = {"system_field": pl.lit("messages"), "input_field": pl.lit("messages"), "rejected_field": pl.lit("rejected")}
+        last = pl.format("messages[{}].content", pl.col("messages").list.len().cast(pl.Int64) - 1)
+        fields["answer_field"] = pl.when(is_answered).then(last).otherwise(pl.lit("answer"))
+    else:
+        prompt, completion = shape.pair
+        fields = {"system_field": pl.lit("system"), "input_field": pl.lit(prompt), "rejected_field": pl.lit("rejected")}
+        fields["answer_field"] = pl.lit(completion)
+    known = rows.with_columns(
+        source=pl.lit(source),
+        split=pl.lit(split),
+        template=pl.lit(""),
+        kind=pl.lit("chat" if shape.is_chat else "verbalizer"),
+        id=pl.col("row_id"),
+        **fields,
+    )
+    return known.select(
+        pl.col(name).cast(dtype) if name in known.columns else pl.lit(None, dtype).alias(name) for name, dtype in LINT_SCHEMA.items()
+    )
 
 
 def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dict[str, Any]:
@@ -144,13 +204,9 @@ def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dic
         "rejected_field": record.rejected_field,
         "messages": record.messages,
         "weights": record.weights,
+        "fields": record.others,
         "extras": None,
     }
-
-
-def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[pl.DataFrame]:
-    while batch := list(islice(rows, _BATCH_ROWS)):
-        yield pl.DataFrame(batch, schema=LINT_SCHEMA)
 
 
 def _dataset_columns() -> list[pl.Expr | str]:
@@ -185,6 +241,7 @@ def _dataset_columns() -> list[pl.Expr | str]:
         pl.lit("rejected").alias("rejected_field"),
         pl.coalesce("messages", "chosen").alias("messages"),
         pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True).alias("weights"),
+        "fields",
         "extras",
     ]
 

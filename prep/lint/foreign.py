@@ -40,17 +40,28 @@ def read_examples(path: Path, source: str) -> Iterator[tuple[int, str, Record] |
     records = [item[1] for item in first if isinstance(item, tuple) and isinstance(item[1], dict)]
     columns = _guess(records) if records and all(isinstance(parse_record(record), str) for record in records) else None
     for item in chain(first, items):
-        if isinstance(item, Defect):
-            yield item
-            continue
-        line, value = item
-        try:
-            record = _of_columns(value, *columns) if columns and isinstance(value, dict) else parse_record(value)
-            canonical = canonical_json(value)
-        except RecursionError:
-            yield Defect("FMT001", source, line, "nested too deeply")
-            continue
-        yield Defect("FMT002", source, line, record) if isinstance(record, str) else (line, canonical, record)
+        yield parse_item(item, source, columns)
+
+
+def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = None) -> tuple[int, str, Record] | Defect:
+    """Returns (line, canonical JSON, record) for a value that was read, or why it is no training example.
+
+    Args:
+        item: (line, value), or a defect, which stays as it is.
+        source: the file's name.
+        columns: those of the input and of the answer, where the records have no known shape.
+    """
+    if isinstance(item, Defect):
+        return item
+    line, value = item
+    try:
+        record = _of_columns(value, *columns) if columns and isinstance(value, dict) else parse_record(value)
+        canonical = canonical_json(value)
+        if isinstance(record, Record):
+            record.note_others(value)
+    except RecursionError:
+        return Defect("FMT001", source, line, "nested too deeply")
+    return Defect("FMT002", source, line, record) if isinstance(record, str) else (line, canonical, record)
 
 
 def _values(path: Path, source: str) -> Iterator[Item]:

@@ -1,7 +1,7 @@
 """Training files from elsewhere, line by line: every record with its line, every unreadable line with its reason."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from json.decoder import JSONDecoder
 from pathlib import Path
@@ -71,14 +71,27 @@ def _is_document(path: Path, head: bytes) -> bool:
 
 def _read_lines(file: RawFile, source: str) -> Iterator[tuple[int, Any] | Defect]:
     for block in file.blocks():
-        for number, line in block_lines(block, "UTF-8"):
-            if isinstance(line, RejectedRow):
-                yield Defect("FMT001", source, number, line.detail if block.is_overlong else f"not UTF-8: {_bad_byte(block, number)}")
-            elif line.strip():
-                try:
-                    yield number, parse_json(line)
-                except ValueError as error:
-                    yield Defect("FMT001", source, number, "the line holds NUL bytes" if "\0" in line else f"not valid JSON: {error}")
+        yield from block_values(block, source)
+
+
+def block_values(block: Block, source: str, only: Container[int] | None = None) -> Iterator[tuple[int, Any] | Defect]:
+    """Yields (line, value) for the JSON value of each line of a block, and a defect for a line that is none.
+
+    Args:
+        block: whole lines of a file.
+        source: the file's name.
+        only: the numbers of the lines to read; default: all.
+    """
+    for number, line in block_lines(block, "UTF-8"):
+        if only is not None and number not in only:
+            continue
+        if isinstance(line, RejectedRow):
+            yield Defect("FMT001", source, number, line.detail if block.is_overlong else f"not UTF-8: {_bad_byte(block, number)}")
+        elif line.strip():
+            try:
+                yield number, parse_json(line)
+            except ValueError as error:
+                yield Defect("FMT001", source, number, "the line holds NUL bytes" if "\0" in line else f"not valid JSON: {error}")
 
 
 def _bad_byte(block: Block, number: int) -> str:

@@ -5,11 +5,12 @@ preference pairs. What does not fit its shape comes back as a defect, never as a
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prep.lint.lines import Defect, DuplicateKeys
+from prep.lint.lines import Defect, DuplicateKeys, canonical_json
 
 _ROLES = {
     "human": "user", "user": "user", "prompter": "user", "customer": "user", "gpt": "assistant", "assistant": "assistant",
@@ -17,8 +18,9 @@ _ROLES = {
     "system": "system", "developer": "system",
     "tool": "tool", "function": "tool", "observation": "tool", "function_response": "tool", "function_call": "assistant",
 }  # fmt: skip
+_OF_THE_SHAPE = frozenset({"messages", "conversations", "chosen_messages", "rejected_messages", "choices", "label", "target", "tools"})
 # Prompt and completion under the names that data sets give them, the longest known first.
-_PAIRS = (
+PAIRS = (
     ("prompt", "completion"),
     ("prompt", "response"),
     ("instruction", "response"),
@@ -48,6 +50,7 @@ class Record:
         answer_field: where the answer stands.
         rejected_field: where the rejected answer stands.
         task: what tells this record's task from others of the file: its system message, or a fixed instruction.
+        others: what it holds beside its texts, as a JSON object; None where nothing.
         problems: what is wrong with its shape, as (code, field, message, severity).
     """
 
@@ -64,11 +67,18 @@ class Record:
     answer_field: str = "answer"
     rejected_field: str = "rejected"
     task: str = ""
+    others: str | None = None
     problems: list[tuple[str, str | None, str, str | None]] = field(default_factory=list)
 
     def problem(self, field_name: str | None, message: str, *, code: str = "FMT002", severity: str | None = None) -> None:
         """Notes what is wrong with the record."""
         self.problems.append((code, field_name, message, severity))
+
+    def note_others(self, value: dict[str, Any]) -> None:
+        """Keeps what a record says beside its texts: who wrote it, where it is from, which labels others gave it."""
+        texts = {re.split(r"[.\[]", name)[0] for name in (self.system_field, self.input_field, self.answer_field, self.rejected_field)}
+        others = {name: one for name, one in value.items() if name not in texts | _OF_THE_SHAPE}
+        self.others = canonical_json(others) if others else None
 
     def defects(self, source: str, line: int, example_id: str) -> list[Defect]:
         """Returns what is wrong, for the rules that report it."""
@@ -306,6 +316,6 @@ _SHAPES: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Record]], ...] 
     (("conversations",), _chat),
     (("prompt", "choices"), _choices),
     (("instruction", "output"), _alpaca),
-    *(((prompt, completion), _pair(prompt, completion)) for prompt, completion in _PAIRS),
+    *(((prompt, completion), _pair(prompt, completion)) for prompt, completion in PAIRS),
     (("text",), _plain),
 )
