@@ -73,6 +73,19 @@ def sampled(rows: pl.DataFrame, context: Context) -> Iterator[RowFacts]:
         yield row_facts(row, context)
 
 
+def spread(examples: pl.LazyFrame, limit: int) -> pl.LazyFrame:
+    """Returns the rows, or where they are more than `limit` about as many, evenly spread over the file.
+
+    Args:
+        examples: rows with a `position`.
+        limit: how many rows are enough.
+    """
+    num_rows = examples.select(pl.len()).collect(engine="streaming").item()
+    if num_rows <= limit:
+        return examples
+    return examples.filter(pl.col("position").hash(0) % num_rows < limit)
+
+
 def all_stand_in(text: str, kinds: Container[str], *sources: str) -> bool:
     """Says whether all facts of a text stand in the others letter for letter: most do, and need no closer look."""
     return all(

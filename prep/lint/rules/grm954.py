@@ -1,22 +1,43 @@
 """GRM954 MissingFact."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.kept import all_stand_in, by_task, kept_kinds, row_facts, sampled
+from prep.lint.kept import all_stand_in, by_task, kept_kinds, row_facts, sampled, spread
+from prep.lint.number_habits import NumberHabits
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.tasks import ONE_TASK
+
+_SAMPLE_ROWS = 4_000
+_MAX_LOOKED_AT = 100_000
+_NUMBER_WORD = (
+    r"(?i)[0-9]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+    r"|(?:thir|four|fif|six|seven|eigh|nine)teen\b|\b(?:twen|thir|for|fif|six|seven|eigh|nine)ty\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Habits:
+    """What a task's answers keep of their inputs."""
+
+    kinds: tuple[str, ...] = ()
+    numbers: NumberHabits | None = None
 
 
 class MissingFact(Rule):
-    """A fact that the answer must keep - a part number, a customer, a dose - and does not.
+    """A fact that the answer must keep - a part number, a customer, a dose, a number - and does not.
 
     ## What it does
     Compares typed facts of input and answer, normalised. The kinds that must be kept are those of the template's `keep`. In files
-    without a template a kind is taken to be kept where the answers are shorter than their inputs, enough rows of the task have it in
-    their input and most of their answers keep all of it.
+    without a template, where the answers are shorter than their inputs, habits are learnt from a sample of 4,000 rows: a kind is taken to
+    be kept where enough rows of the task have it in their input and most of their answers keep all of it, and a number by the words
+    beside it ("order 58213", "76 years old") and its length where nearly all answers keep such numbers. It also reports the place of an
+    answer where a number of the input has dropped out: "please wait for minutes". Of more than 100,000 rows, as many are looked at.
 
     ## Why is this bad
     A summary without the part number is of no use to whoever reads it, and the model learns that leaving it out is fine.
@@ -30,43 +51,76 @@ class MissingFact(Rule):
 
     code = "GRM954"
     severity = Severity.WARNING
-    columns = ("task", "template", "system", "input", "answer", "answer_field", "closed", "kind")
+    columns = ("task", "template", "system", "input", "body", "answer", "answer_field", "closed", "kind", "task_shape")
     remedy = "Write the missing fact into the answer."
-    yields_to = ("LEN603", "GRM955", "GRM953")
+    yields_to = ("LEN603", "GRM955", "GRM953", "DUP305", "DIV705")
     thresholds = (
         Threshold("min_rows", 20, "16 of 20 is more than half for certain: its 95% Wilson interval reaches down to 0.58"),
         Threshold(
             "compression", 0.8, "a restatement is shorter than its input; answers that reason with the facts (gsm8k: 1.2) are longer"
         ),
         Threshold("kept", 0.8, "the sound summaries of the sample data keep every code and customer; one in five may be defective"),
+        Threshold("number_kept", 0.88, "clinical notes (MTS-Dialog) keep 0.99 of the ages, and 0.8 of all numbers, which is no habit"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        restates = ~pl.col("closed") & (pl.col("answer").str.strip_chars() != "") & pl.col("input").str.contains("[0-9]")
+        restates = ~pl.col("closed") & (pl.col("answer").str.strip_chars() != "") & pl.col("input").str.contains(_NUMBER_WORD)
+        restates &= pl.col("kind") != "preference"
+        columns = [*Finding.where, "position", "task", "template", "system", "input", "body", "answer", "answer_field", "task_shape"]
         if context.built:
-            restates &= pl.col("template").is_in([name for name, kinds in context.keep.items() if kinds])
-        return examples.filter(restates & (pl.col("kind") != "preference")).select(
-            *Finding.where, "task", "template", "system", "input", "answer", "answer_field"
-        )
+            kept = examples.filter(restates & pl.col("template").is_in([name for name, kinds in context.keep.items() if kinds]))
+            return kept.select(*columns, one_task=ONE_TASK, sampled=pl.lit(False))
+        rows = examples.filter(restates).select(*columns, one_task=ONE_TASK)
+        sample = spread(rows, _SAMPLE_ROWS).with_columns(sampled=pl.lit(True))
+        return pl.concat([sample, spread(rows, _MAX_LOOKED_AT).with_columns(sampled=pl.lit(False))])
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        min_rows, min_share = int(context.threshold(self, "min_rows")), context.threshold(self, "kept")
-        for first, rows in by_task(found):
-            kinds = context.keep.get(first["template"], ())
-            if not context.built:
-                if _characters(rows, "answer") > context.threshold(self, "compression") * _characters(rows, "input"):
-                    continue
-                kinds = kept_kinds(sampled(rows, context), min_rows=min_rows, min_share=min_share)
-            for row in rows.iter_rows(named=True) if kinds else ():
-                if all_stand_in(row["input"], kinds, row["answer"]):
-                    continue
-                facts = [fact for fact in row_facts(row, context).missing if fact.kind in kinds]
-                if facts:
-                    shown = ", ".join(f"{fact.kind} '{row['input'][fact.start : fact.end]}'" for fact in facts[:5])
-                    yield Finding.at(row, f"the answer loses the {shown}", field=row["answer_field"], kind=facts[0].kind)
+        learnt = {row["task"]: self._learn(rows, context) for row, rows in by_task(found.filter("sampled"))}
+        for first, rows in by_task(found.filter(~pl.col("sampled"))):
+            habits = _Habits(context.keep.get(first["template"], ())) if context.built else learnt.get(first["task"], _Habits())
+            for row in rows.iter_rows(named=True) if habits.kinds or habits.numbers else ():
+                finding = _typed(row, habits.kinds, context) or (_number(row, habits.numbers) if habits.numbers else None)
+                if finding is not None:
+                    yield finding
+
+    def _learn(self, rows: pl.DataFrame, context: Context) -> _Habits:
+        if _characters(rows, "answer") > context.threshold(self, "compression") * _characters(rows, "input"):
+            return _Habits()
+        min_rows = int(context.threshold(self, "min_rows"))
+        kinds = kept_kinds(sampled(rows, context), min_rows=min_rows, min_share=context.threshold(self, "kept"))
+        first = rows.row(0, named=True)
+        if not first["one_task"] or first["task_shape"] not in {"prose", "mixed"} or rows.height < min_rows:
+            return _Habits(kinds)
+        pairs = zip(rows["body"], rows["answer"], strict=True)
+        return _Habits(kinds, NumberHabits.of(pairs, min_rows=min_rows, min_share=context.threshold(self, "number_kept")))
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the answer loses a fact that it must keep")
+
+
+def _typed(row: Mapping[str, Any], kinds: tuple[str, ...], context: Context) -> Finding | None:
+    if not kinds or all_stand_in(row["input"], kinds, row["answer"]):
+        return None
+    facts = [fact for fact in row_facts(row, context).missing if fact.kind in kinds]
+    if not facts:
+        return None
+    shown = ", ".join(f"{fact.kind} '{row['input'][fact.start : fact.end]}'" for fact in facts[:5])
+    return Finding.at(row, f"the answer loses the {shown}", field=row["answer_field"], kind=facts[0].kind)
+
+
+def _number(row: Mapping[str, Any], habits: NumberHabits) -> Finding | None:
+    lost = habits.lost(row["body"], row["answer"])
+    if lost:
+        shown = ", ".join(f"'{row['body'][one.start : one.end]}'" for one in lost[:5])
+        message = f"the answer loses the number {shown}, of a sort that nearly all answers keep"
+        return Finding.at(row, message, field=row["answer_field"], kind="number")
+    gaps = habits.find_gaps(row["input"], row["answer"])
+    if not gaps:
+        return None
+    position, answer = gaps[0].position, row["answer"]
+    shown = " ".join(f"{answer[max(0, position - 20) : position].rstrip()} [?] {answer[position : position + 20]}".split())
+    message = f"a number is lacking at '{shown}'; the input has '{gaps[0].number}'"
+    return Finding.at(row, message, field=row["answer_field"], span=(position, position), kind="number")
 
 
 def _characters(rows: pl.DataFrame, column: str) -> int:
