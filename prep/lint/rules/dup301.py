@@ -16,8 +16,8 @@ class ExactDuplicate(Rule):
 
     ## What it does
     Compares the examples of a template and split by the 128-bit hash of their normalised input and answer (NFKC, case folded, white
-    space collapsed) and reports every copy after the first. A copy in another split is LEK401's to report, another answer to the same
-    input CON201's.
+    space collapsed) and reports every copy after the first. The instruction that a task's rows share does not count, so that a copy under
+    a variant of it is found. A copy in another split is LEK401's to report, another answer to the same input CON201's.
 
     ## Why is this bad
     Copies weigh double in training and are learned by heart (Lee et al. 2022); in an evaluation split they count one case twice.
