@@ -17,7 +17,7 @@ from prep.pii.invent import MAKERS, SHAPERS, Dice, as_is, key_of, moved_date
 from prep.pii.names import find_names
 from prep.pii.reserved import NUMBER_KINDS, is_surrogate
 
-_MAX_TRIES = 2000
+_MAX_TRIES = 400
 
 
 def replace_fields(fields: Mapping[str, Any], *, seed: int, names: bool = False, medical: bool = False) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _choose(seed: int, kind: str, key: str, value: str, given: set[tuple[str, st
     """Returns the first choice for a value that no other value of the row has."""
     for attempt in range(_MAX_TRIES):
         # The later tries lengthen a number: a short one has few surrogates.
-        longer = value + "0" * (attempt // 200) if kind in NUMBER_KINDS else value
+        longer = value + "0" * (attempt // 50) if kind in NUMBER_KINDS else value
         surrogate = MAKERS[kind](Dice(seed, kind, key, attempt), longer)
         # Ages over 89 are one category by law, and dates keep their distances.
         if (kind, key_of(kind, surrogate)) not in given or kind in {"AGE_OVER_89", "DATE", "DATE_OF_BIRTH"}:

@@ -178,7 +178,8 @@ def _private_keys(text: str) -> Iterator[SecretSpan]:
         stop = ends[later] if later < len(ends) and ends[later] - begin.end() < 20_000 else min(begin.end() + 400, len(text))
         body = text[begin.end() : begin.end() + 400]
         position = begin.end()
-        if len(body.strip()) >= 20 and not is_placeholder(body) and is_random("".join(body.split())[:100]):
+        # Headers without a key, one after another, are passed over at once.
+        if "-----" not in body[:20] and len(body.strip()) >= 20 and not is_placeholder(body) and is_random("".join(body.split())[:100]):
             position = stop
             yield SecretSpan("private key", begin.start(), stop)
 
