@@ -4,10 +4,10 @@
     /tmp/peers/bin/pip install presidio-analyzer==2.2.366
     /tmp/peers/bin/python benchmarks/pii.py PATH/synth_dataset_v2.json [--spacy-model en_core_web_sm]
 
-The file is presidio-research's: sentences with `full_text` and `spans` (`entity_type`, `start_position`, `end_position`). A span counts only
-where kind, start and end are all right. Presidio needs a spaCy pipeline for its tokens; without `--spacy-model` it gets a blank English one,
-which its patterns and phone recogniser do without but whose lemmas its context words would use. Prints precision, recall and F1 a kind, and
-the seconds that each took; exits with 1 where the targets are missed (F1 0.95 over all kinds but phones; 10 points over Presidio there).
+The file is presidio-research's: sentences with `full_text` and `spans` (`entity_type`, `start_position`, `end_position`). A span counts
+only where kind, start and end are all right. Presidio needs a spaCy pipeline for its tokens; without `--spacy-model` it gets a blank
+English one, without the lemmas that its context words are compared by. Prints precision, recall and F1 a kind, and the seconds that each
+took; exits with 1 where the targets are missed (F1 0.95 over all kinds but phones; 10 points over Presidio there).
 """
 
 import argparse
@@ -81,7 +81,7 @@ def presidio(model: str | None) -> Callable[[str], set[Span]]:
 
     folder = model
     if folder is None:
-        folder = "/tmp/loopwright-blank-en"  # noqa: S108 - Presidio loads a pipeline by name or folder
+        folder = "/tmp/loopwright-blank-en"  # Presidio loads a pipeline by name or folder
         spacy.blank("en").to_disk(folder)
     settings = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": folder}]}
     engine = AnalyzerEngine(nlp_engine=NlpEngineProvider(nlp_configuration=settings).create_engine(), supported_languages=["en"])
