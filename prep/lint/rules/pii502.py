@@ -39,7 +39,7 @@ class PersonName(Rule):
     code = "PII502"
     severity = Severity.INFO
     columns = TEXT_COLUMNS
-    thresholds = (Threshold("rows", 2000, "the model reads about 100 texts a second on one core; the patterns read every row"),)
+    thresholds = (Threshold("rows", 2000, "the model reads some 30 texts a second on one core; the patterns read every row"),)
     remedy = "Replace the name by an invented one where the text is about somebody; nothing needs to be done for public figures."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
