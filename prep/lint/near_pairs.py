@@ -9,7 +9,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.near_index import PAIR_SCHEMA, NearIndex
 
-_BATCH_ROWS = 50_000
+_BATCH_ROWS = 20_000
 
 TEXT = pl.when(pl.col("kind") == "completion").then("answer").otherwise("body")
 """What of an example is compared: its body; of plain text, which has no input, the text."""

@@ -1,14 +1,20 @@
 """Every rule against its cases: lines that it must report, and near misses on which it must stay silent."""
 
 import json
+import random
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
+from evals.score import score_schema
 from prep.dataset import TemplateInfo
 from prep.lint.documentation import HEADINGS, rule_page, rule_sections, rule_summary
+from prep.lint.examples import load_files
 from prep.lint.rule import RULES
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
@@ -37,6 +43,20 @@ def write_lines(path: Path, rows: list[Any]) -> Path:
     return path
 
 
+def write_scores(path: Path, data: Path, alike: list[list[int]]) -> Path:
+    """Writes what a model might say of a file's rows: a random vector each, but for pairs of lines that are alike."""
+    chooser = random.Random(17)
+    with TemporaryDirectory() as folder:
+        rows = load_files([(data, "train")], Path(folder)).frame.sort("position").select("id", "line").collect()
+    vectors = {line: [chooser.gauss(0, 1) for _ in range(16)] for line in rows["line"]}
+    for one, other in alike:
+        vectors[other] = [value + chooser.gauss(0, 0.01) for value in vectors[one]]
+    none = dict.fromkeys(("choices", "label", "probabilities", "loss", "num_tokens"))
+    records = [{"id": one, **none, "hidden": vectors[line]} for one, line in rows.iter_rows()]
+    pl.DataFrame(records, schema=score_schema(16)).write_parquet(path)
+    return path
+
+
 def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> LintReport:
     select = (code,) if "select" not in case else ()
     model_name = str(model) if case.get("model") else None
@@ -60,6 +80,8 @@ def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> Lint
         path.write_text(case["text"], encoding="utf-8")
     else:
         write_lines(path, rows_of(case))
+    if "alike" in case:
+        options = replace(options, model_scores=write_scores(folder / "scores.parquet", path, case["alike"]))
     test = write_lines(folder / "test.jsonl", rows_of(case, "test_")) if {"test", "test_repeat"} & case.keys() else None
     return lint(path, test=test, options=options)
 
