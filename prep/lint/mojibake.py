@@ -9,12 +9,15 @@ _BYTES |= {chr(code): code for code in range(0x80, 0xA0)}
 _TRAIL = "".join(re.escape(character) for character, code in _BYTES.items() if 0x80 <= code < 0xC0)
 # Marks that also stand after a letter in sound text: quotes, dashes, dots, bullets, spaces.
 _PUNCTUATION = set("\u2018\u2019\u201c\u201d\u201a\u201e\u2039\u203a\u2013\u2014\u2026\u2022\u2122\u00a0\u00ab\u00bb\u00b7\u00ad")
-_SEQUENCE = re.compile(f"[\u00c3\u00c2\u00c4\u00c5][{_TRAIL}]|[\u00e2][{_TRAIL}]{{2}}|[\u00e0-\u00ef][{_TRAIL}]{{2}}|\u00f0[{_TRAIL}]{{3}}")
+_SEQUENCE = re.compile(
+    f"[\u00c3\u00c2\u00c4\u00c5][{_TRAIL}]|[\u00e2][{_TRAIL}]{{2}}|[\u00e0-\u00ef][{_TRAIL}]{{2}}|\u00f0[{_TRAIL}]{{3}}"
+    f"|(?:[\u00d0\u00d1][{_TRAIL}]){{2,}}"
+)
 
 _C1 = re.compile("[\x80-\x9f]")
 
 SIEVE = (
-    r"[\x{c2}-\x{c5}\x{e0}-\x{f0}][\x{80}-\x{bf}\x{152}-\x{17e}\x{192}\x{2c6}\x{2dc}\x{2013}-\x{203a}\x{20ac}\x{2122}]"
+    r"[\x{c2}-\x{c5}\x{d0}\x{d1}\x{e0}-\x{f0}][\x{80}-\x{bf}\x{152}-\x{17e}\x{192}\x{2c6}\x{2dc}\x{2013}-\x{203a}\x{20ac}\x{2122}]"
     r"|[\x{80}-\x{9f}\x{fffd}]|[\x00-\x08\x0b\x0e-\x1f\x7f]"
 )
 """A pattern for Polars that is true wherever this module could find something."""
