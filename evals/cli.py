@@ -5,14 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from loopwright.console import console, make_app, notice, print_result, run_app
+from loopwright.console import console, make_app, notice, print_json, print_result, run_app
 
 app = make_app("Evaluate a model, its adapter and two plain baselines on the same examples.")
-
-
-@app.callback()
-def _evals() -> None:
-    """Keeps `run` a subcommand while it is the only one."""
 
 
 @app.command()
@@ -65,6 +60,34 @@ def run(
     notice(f"report: {out / 'report.html'}")
     if as_json:
         print_result((out / "report.json").read_text(encoding="utf-8"))
+
+
+@app.command()
+def score(
+    dataset: Annotated[Path, typer.Argument(help="A folder that `prep build` wrote, or any training file that `prep lint` takes.")],
+    model: Annotated[str | None, typer.Option(help="The base model; default: the one that the adapter was trained on.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="A run folder of `train run`.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The parquet to write; default: DATASET.scores.parquet beside the dataset.")] = None,
+    form: Annotated[Literal["chat", "verbalizer"] | None, typer.Option(help="Default: the adapter's; else verbalizer if any.")] = None,
+    dtype: Annotated[Literal["auto", "bfloat16", "float32"], typer.Option(help="Precision.")] = "auto",
+    max_batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a batch, padding included.")] = 4096,
+    max_choices: Annotated[int | None, typer.Option(min=1, help="No label probabilities for rows with more choices; saves time.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Write what a model says of every row, for `prep lint --model-scores`: label probabilities, loss of the answer, a hidden state."""
+    from evals.progress import ProgressBar
+    from evals.score import ScoreOptions, score_dataset
+
+    options = ScoreOptions(model, adapter, form, dtype, max_batch_tokens, max_choices)
+    out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.scores.parquet")
+    with ProgressBar() as progress:
+        report = score_dataset(dataset, out, options, progress.start)
+    notice(f"{report.num_rows} rows, {report.num_with_probabilities} with label probabilities: {report.out}")
+    if report.num_unscored:
+        notice(f"{report.num_unscored} rows were not scored: no answer in words, longer than the model's context, or not encodable")
+    if as_json:
+        counts = {"rows": report.num_rows, "with_probabilities": report.num_with_probabilities, "unscored": report.num_unscored}
+        print_json({"out": str(report.out), **counts})
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ the positions that are needed.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,14 @@ class Scored:
 
 
 def score_choices(
-    model: Any, requests: Sequence[ChoiceRequest], *, max_length: int, max_batch_tokens: int, share: bool = True, advance: Advance
+    model: Any,
+    requests: Sequence[ChoiceRequest],
+    *,
+    max_length: int,
+    max_batch_tokens: int,
+    share: bool = True,
+    advance: Advance,
+    after_batch: Callable[[Sequence[tuple[int, int]]], None] | None = None,
 ) -> list[Scored]:
     """Scores the choices of each request by the conventions of lm-evaluation-harness 0.4: sums of log-probabilities, in float32.
 
@@ -81,6 +88,8 @@ def score_choices(
         share: compute a context once for all its choices. Proven on the longest request first, and given up where a model's
             attention does not follow the mask.
         advance: told how many requests are done.
+        after_batch: called after the forward pass of a batch with (request, tokens of its context) of each row of that batch, for who
+            listens to the model's layers. A request whose choices could not share its context comes more than once.
 
     Returns:
         One result a request, in their order.
@@ -90,10 +99,21 @@ def score_choices(
     trees = [tree for index, request in enumerate(requests) for tree in _grow(index, request, max_length, share=share)]
     trees.sort(key=lambda tree: tree.length, reverse=True)
     if share and not _sharing_is_proven(model, trees):
-        return score_choices(model, requests, max_length=max_length, max_batch_tokens=max_batch_tokens, share=False, advance=advance)
+        return score_choices(
+            model,
+            requests,
+            max_length=max_length,
+            max_batch_tokens=max_batch_tokens,
+            share=False,
+            advance=advance,
+            after_batch=after_batch,
+        )
     missing = [len(request.continuations) for request in requests]
     for batch in _batches(trees, max_batch_tokens):
-        for tree, values in zip(batch, _score_batch(model, batch), strict=True):
+        scores = _score_batch(model, batch)
+        if after_batch is not None:
+            after_batch([(tree.request, len(tree.context_ids)) for tree in batch])
+        for tree, values in zip(batch, scores, strict=True):
             for choice, value in zip(tree.choices, values, strict=True):
                 sums[tree.request][choice] = value
             missing[tree.request] -= len(tree.choices)

@@ -105,10 +105,15 @@ def load_rows(dataset: Dataset, split: SplitName) -> tuple[list[EvalRow], int]:
         frame = dataset.examples(split).sort("position", "id").collect()
     except pl.exceptions.PolarsError as error:
         raise UserError(f"cannot read examples.parquet: {error}", str(dataset.path), "Build the dataset again.") from error
-    said = {template.name: {words[0]: tuple(words) for words in template.verbalizer.values()} for template in dataset.manifest.templates}
-    rows = [_to_row(record, said.get(record["template"], {})) for record in frame.iter_rows(named=True)]
+    rows = to_rows(dataset, frame)
     usable = [row for row in rows if _answered(row.messages) or (row.prompt is not None and row.choices is not None)]
     return usable, len(rows) - len(usable)
+
+
+def to_rows(dataset: Dataset, frame: pl.DataFrame) -> list[EvalRow]:
+    """Returns the rows of some examples of a dataset, in their order."""
+    said = {template.name: {words[0]: tuple(words) for words in template.verbalizer.values()} for template in dataset.manifest.templates}
+    return [_to_row(record, said.get(record["template"], {})) for record in frame.iter_rows(named=True)]
 
 
 def limit_rows(rows: list[EvalRow], limit: int | None) -> list[EvalRow]:

@@ -1,0 +1,115 @@
+"""Hidden states of a middle layer, heard while the model computes something else."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+# Which layer, as a share of the depth. On the embedded model (30 layers, logistic regression on labels with 10% flipped, average precision
+# of the flips) the mean over the question's tokens ranks best a little past the middle: layer 8: 0.61, 12: 0.71, 16: 0.84, 20: 0.81,
+# 24: 0.78, 30: 0.75; the last token's state alone reaches 0.80 to 0.81 from layer 16 on.
+_DEPTH = 16 / 30
+
+
+class Listener:
+    """Keeps the mean hidden state of each request's question.
+
+    Args:
+        spans: of each request, the tokens of its context that count, [start, end); the rest is the task's and the same for all.
+
+    Attributes:
+        vectors: request -> [H]; of a request whose context came several times, the first.
+    """
+
+    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
+        self.vectors: dict[int, NDArray[np.float32]] = {}
+        self._spans = spans
+        self._heard: torch.Tensor | None = None
+
+    def hear(self, _module: Any, _arguments: Any, output: Any) -> None:
+        """Takes note of a layer's output, [B, T, H]; a forward hook."""
+        self._heard = output[0] if isinstance(output, tuple) else output
+
+    def after_batch(self, rows: Sequence[tuple[int, int]]) -> None:
+        """Averages what was heard; `rows` has the request and the length of its context for each row of the batch."""
+        assert self._heard is not None, "the layer was not run"
+        for row, (request, num_context) in enumerate(rows):
+            if request in self.vectors:
+                continue
+            start, end = self._spans[request]
+            # A context that was cut lost its beginning: what is left is averaged as it stands.
+            start, end = (start, end) if 0 <= start < end <= num_context else (0, num_context)
+            self.vectors[request] = self._heard[row, start:end].float().mean(dim=0).cpu().numpy()
+        self._heard = None
+
+
+@contextmanager
+def listening(model: Any, listener: Listener) -> Iterator[None]:
+    """Lets a listener hear the middle layer of a model within the block."""
+    handle = _middle_layer(model).register_forward_hook(listener.hear)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def middle_layer_number(model: Any) -> int:
+    """Returns the number of the layer that is heard, from 1."""
+    return max(1, round(_DEPTH * len(_layers(model))))
+
+
+def question_spans(
+    contexts: Sequence[list[int]], tasks: Sequence[str], known: dict[str, tuple[list[int], list[int]]]
+) -> list[tuple[int, int]]:
+    """Returns the tokens of each context that are its own, [start, end): between those with which all contexts of its task begin and end.
+
+    Args:
+        contexts: token ids.
+        tasks: each one's task.
+        known: task -> its constant beginning and end; completed here from the contexts of a task that is met for the first time.
+    """
+    for task in dict.fromkeys(tasks):
+        if task not in known:
+            own = [context for context, its in zip(contexts, tasks, strict=True) if its == task]
+            start = _common(own)
+            known[task] = start, _common([context[len(start) :][::-1] for context in own])[::-1]
+    spans = []
+    for context, task in zip(contexts, tasks, strict=True):
+        start_ids, end_ids = known[task]
+        first = _num_equal(context, start_ids)
+        last = len(context) - _num_equal(context[::-1], end_ids[::-1])
+        spans.append((first, last) if first < last else (0, len(context)))
+    return spans
+
+
+def _common(sequences: Sequence[list[int]]) -> list[int]:
+    if len(sequences) < 2:
+        return []
+    least, greatest = min(sequences), max(sequences)  # what the two furthest apart in order share, all share
+    return least[: _num_equal(least, greatest)]
+
+
+def _num_equal(one: Sequence[int], other: Sequence[int]) -> int:
+    number = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        number += 1
+    return number
+
+
+def _layers(model: Any) -> Any:
+    """Returns the decoder's layers: its longest list of modules, whatever the architecture calls it."""
+    import torch
+
+    decoder = (model.get_base_model() if hasattr(model, "get_base_model") else model).get_decoder()
+    return max((module for module in decoder.modules() if isinstance(module, torch.nn.ModuleList)), key=len)
+
+
+def _middle_layer(model: Any) -> Any:
+    return _layers(model)[middle_layer_number(model) - 1]
