@@ -1,6 +1,7 @@
 """The one door: contract, options, foreign files of every kind, hostile files, fixes, the commands."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def test_the_json_contract(tmp_path: Path) -> None:
     result = lint(path).as_json()
     assert set(result) == {"diagnostics", "summary", "skipped"}
     assert result["summary"] == {"DUP301": 1, "PII501": 1}
-    assert {"LEK401", "LEK404", "LEN601", "LEN602"} == {one["code"] for one in result["skipped"]}
+    assert {"LEK401", "LEK404", "LEN601", "LEN602"} <= {one["code"] for one in result["skipped"]}
+    assert not {one["code"] for one in result["skipped"]} & set(result["summary"])
     duplicate, pii = result["diagnostics"]
     contract = ["code", "name", "severity", "id", "file", "line", "field", "message", "remedy", "related"]
     assert list(duplicate) == contract
@@ -73,7 +75,7 @@ def test_ids_are_made_of_content(tmp_path: Path) -> None:
 def test_an_empty_answer_is_reported_once(tmp_path: Path) -> None:
     rows = [chat(f"Question {index}", f"A whole answer to question {index}.") for index in range(30)]
     report = lint(write_lines(tmp_path / "train.jsonl", *rows, chat("Another", " ")))
-    assert codes(report) == [("LEN603", 31)]
+    assert [one for one in codes(report) if one[1] is not None] == [("LEN603", 31)]
 
 
 def test_a_shared_system_message_is_reported_once(tmp_path: Path) -> None:
@@ -165,12 +167,15 @@ def test_drafts_name_the_row_and_the_field(tmp_path: Path) -> None:
         review("good rice", 1, split="test", fields='{"text": "good rice", "label": "positive"}'),
     ]
     drafts = lint(write_dataset(tmp_path / "dataset", rows)).drafts()
+    surrogate = next(one for one in drafts if one["code"] == "PII501")["fields"]["text"]
+    assert re.fullmatch(r"Mail [\w.]+@example\.(?:com|net|org)", surrogate)
+    assert surrogate != "Mail a.b@example.com"
     found = {(one["code"], one["row_id"]): (one["op"], one["fields"], one["safe"]) for one in drafts}
     assert found == {
         ("DUP301", "row1"): ("drop", None, True),
         ("CON201", "row2"): ("edit", {"label": None}, False),
         ("CON201", "row3"): ("edit", {"label": None}, False),
-        ("PII501", "row4"): ("edit", {"text": "Mail [EMAIL_ADDRESS]"}, False),
+        ("PII501", "row4"): ("edit", {"text": surrogate}, False),
         ("FMT008", "row5"): ("edit", {"text": "Fish & chips x"}, False),
         ("FMT007", "row6"): ("edit", {"text": "crème"}, False),
         ("LEK401", "row7"): ("drop", None, False),
@@ -182,10 +187,11 @@ def test_drafts_name_the_row_and_the_field(tmp_path: Path) -> None:
 def test_a_draft_finds_the_answer_among_nested_fields(tmp_path: Path) -> None:
     fields = json.dumps({"turns": [{"speaker": "customer", "text": "Mail a.b@example.com"}], "summary": ""})
     drafts = lint(write_dataset(tmp_path / "dataset", [summary("customer: Mail a.b@example.com", "", fields=fields)])).drafts()
-    assert {one["code"]: one["fields"] for one in drafts} == {
-        "LEN603": {"summary": None},
-        "PII501": {"turns": [{"speaker": "customer", "text": "Mail [EMAIL_ADDRESS]"}]},
-    }
+    found = {one["code"]: one["fields"] for one in drafts}
+    assert found["LEN603"] == {"summary": None}
+    [turn] = found["PII501"]["turns"]
+    assert turn["speaker"] == "customer"
+    assert turn["text"].startswith("Mail ") and "a.b@" not in turn["text"]
 
 
 def test_foreign_files_get_no_drafts(tmp_path: Path) -> None:
@@ -322,7 +328,7 @@ def test_text_output_is_capped_and_summed_up(tmp_path: Path) -> None:
     assert f"{path}:26: error: the answer is empty" in text
     assert "and 4 more (--format json shows all)" in text
     assert "1 error, 24 warnings in 26 examples." in text
-    assert "Not run: LEN601, LEN602: needs a tokenizer" in text
+    assert re.search("Not run: .*LEN601.*: needs a tokenizer", text)
     statistics = runner.invoke(app, ["lint", str(path), "--statistics"]).stdout
     assert statistics.splitlines()[1].split() == ["1", "1", "3.8%", "LEN603", "error", "TinyTarget"]
     assert statistics.splitlines()[2].split() == ["24", "24", "92.3%", "DUP301", "warning", "ExactDuplicate"]
