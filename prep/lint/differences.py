@@ -1,6 +1,7 @@
 """In which words two near texts differ, and whether those could decide about their answers."""
 
 from collections import Counter
+from collections.abc import Mapping
 from difflib import SequenceMatcher
 
 from prep.lint.texts import shorten
@@ -17,6 +18,7 @@ _FILLERS = frozenset(
     for word in line.split()
 )
 _MIN_SLIP = 4
+_FEW = 10
 _SLIP_RATIO = 0.8  # "horible" is 0.93 of "horrible"; "reverted" 0.75 of "rejected"
 
 
@@ -49,6 +51,21 @@ def is_harmless(here: list[str], there: list[str]) -> bool:
     if len(first) != len(second):
         return False
     return all(_is_slip(one, other) for one, other in zip(sorted(first), sorted(second), strict=True))
+
+
+def is_exchange(here: list[str], there: list[str]) -> bool:
+    """Whether a word stands for another, as in questions that are made from a pattern."""
+    return bool(here and there) and not is_harmless(here, there)
+
+
+def patterned(exchanged: Mapping[tuple[str, int], int], share: float) -> frozenset[str]:
+    """Returns the tasks of which more than a share, and more than ten rows, are others but for a word that stands for another.
+
+    Args:
+        exchanged: task and number of its rows -> those rows.
+        share: the share that is taken for an accident, in [0, 1].
+    """
+    return frozenset(task for (task, num_rows), count in exchanged.items() if count > max(share * num_rows, _FEW))
 
 
 def _is_slip(one: str, other: str) -> bool:

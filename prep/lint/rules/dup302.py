@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.differences import described, difference
+from prep.lint.differences import described, difference, is_exchange, patterned
 from prep.lint.near_pairs import TEXT, near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
 from prep.near import jaccard, shingles
@@ -25,7 +25,8 @@ class NearDuplicate(Rule):
     Finds examples of one task and split whose inputs are nearly the same and whose answers say the same: of their pairs of neighbouring
     words they share 0.7 (Jaccard), or they have five words or more and are the same but for one word of each. Candidates come from an
     index, each pair is then proven on its words. The later row is reported. Exact copies are DUP301's to report, other answers to such
-    inputs CON202's. Where many inputs of a task are one word apart, as questions made from a pattern are, those are only listed.
+    inputs CON202's. Where in many rows of a task one word stands for another, as in questions made from a
+    pattern, those are only listed.
 
     ## Why is this bad
     A language model trained on near-duplicates learns them by heart (Lee et al. 2022): they weigh double, and hide how little variety
@@ -49,7 +50,7 @@ class NearDuplicate(Rule):
             "share of word pairs; one word of thirteen leaves 0.7. At 0.8 (Lee et al. 2022), half as many changed reviews are found",
         ),
         Threshold("answers", 0.5, "share of word pairs that free answers have in common where they are two wordings of one answer"),
-        Threshold("by_design", 0.05, "of 700 distinct bank questions 1%, of the 10,000 they come from 10% are one word from another"),
+        Threshold("by_design", 0.05, "of 700 distinct bank questions 1%, of the 10,000 they come from 8% are one word from another"),
     )
     yields_to = ("DUP301",)
     remedy = "Drop the row: `dedup: {near: 0.8}` in the config, or accept the fix that `prep fix propose` drafts."
@@ -68,16 +69,16 @@ class NearDuplicate(Rule):
         for row in found.sort("position", "similarity", "position_other", descending=[False, True, False]).iter_rows(named=True):
             if row["position"] not in chosen and self._agree(row, context):
                 chosen[row["position"]] = row
-        lowest = context.threshold(self, "similarity")
-        one_word = Counter(row["task"] for row in chosen.values() if row["similarity"] < lowest)
-        most = context.threshold(self, "by_design")
-        for row in chosen.values():
-            by_design = row["similarity"] < lowest and one_word[row["task"]] > max(most * row["task_rows"], 10)
+        differences = {position: difference(row["text"], row["text_other"]) for position, row in chosen.items()}
+        exchanged = Counter((row["task"], row["task_rows"]) for place, row in chosen.items() if is_exchange(*differences[place]))
+        by_design = patterned(exchanged, context.threshold(self, "by_design"))
+        for position, row in chosen.items():
+            words_apart = differences[position]
             yield Finding.at(
                 row,
-                f"nearly the same as {row['source_other']}:{row['line_other']}: {described(*difference(row['text'], row['text_other']))}",
+                f"nearly the same as {row['source_other']}:{row['line_other']}: {described(*words_apart)}",
                 field="answer" if row["kind"] == "completion" else "input",
-                severity=Severity.INFO if by_design else None,
+                severity=Severity.INFO if row["task"] in by_design and is_exchange(*words_apart) else None,
                 related=(row["id_other"],),
             )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.differences import described, difference
+from prep.lint.differences import described, difference, is_exchange, patterned
 from prep.lint.groups import SPLIT_ORDER
 from prep.lint.near_pairs import TEXT, near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
@@ -20,7 +20,7 @@ class SplitLeakNear(Rule):
     ## What it does
     Looks for near inputs (as DUP302 has it: 0.7 of the word pairs, or all but one word) across train, validation and test, or across a
     training file and the file given with --test, and reports each evaluation row with the nearest row of an earlier split, whatever the
-    answers. Where many inputs of a task are one word apart, as questions made from a pattern are, those are only listed.
+    answers. Where in many rows of a task one word stands for another, as in questions made from a pattern, those are only listed.
 
     ## Why is this bad
     The row measures memory, not skill: a model that has seen a question needs not understand it when one word is another.
@@ -64,16 +64,17 @@ class SplitLeakNear(Rule):
         return chosen.join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        lowest, most = context.threshold(self, "similarity"), context.threshold(self, "by_design")
-        one_word = Counter(found.filter(pl.col("similarity") < lowest)["task"])
-        for row in found.iter_rows(named=True):
-            by_design = row["similarity"] < lowest and one_word[row["task"]] > max(most * row["task_rows"], 10)
+        rows = list(found.iter_rows(named=True))
+        differences = [difference(row["text"], row["text_other"]) for row in rows]
+        exchanged = Counter((row["task"], row["task_rows"]) for row, apart in zip(rows, differences, strict=True) if is_exchange(*apart))
+        by_design = patterned(exchanged, context.threshold(self, "by_design"))
+        for row, apart in zip(rows, differences, strict=True):
             yield Finding.at(
                 row,
                 f"this row of {row['split']} stands in {row['split_other']} as well, nearly, at {row['source_other']}:{row['line_other']}: "
-                f"{described(*difference(row['text'], row['text_other']))}",
+                f"{described(*apart)}",
                 field="answer" if row["kind"] == "completion" else "input",
-                severity=Severity.INFO if by_design else None,
+                severity=Severity.INFO if row["task"] in by_design and is_exchange(*apart) else None,
                 related=(row["id_other"],),
             )
 
