@@ -14,6 +14,7 @@ from prep.lint.tasks import MIN_TASK_ROWS
 
 _LOOK_CHARACTERS = 300  # a refusal comes first, or it is none
 _MAX_RELATED = 20
+_SAMPLE_ROWS = 20_000
 # Inputs that share as many characters at an end, in as large a share of the rows, share an instruction.
 _SAME_CHARACTERS = 24
 _INSTRUCTED_SHARE = 0.05
@@ -73,11 +74,13 @@ class BoilerplateShare(Rule):
         priors = context.options.expect.priors
         counted = [answered.select(num_answers=pl.len(), openings=start.str.contains(OPENING).sum())] if priors else []
         first_words = start.str.extract(r"^\W*(\S+\s+\S+\s+\S+)").str.to_lowercase()
+        every = (pl.col("task_rows") // _SAMPLE_ROWS).clip(1)
         begun = (
-            answers.filter((pl.col("task_shape") == "prose") & (pl.col("task_rows") >= MIN_TASK_ROWS))
-            .group_by("task", "task_rows", "source", words=first_words)
+            answers.filter((pl.col("task_shape") == "prose") & (pl.col("task_rows") >= MIN_TASK_ROWS) & (pl.col("position") % every == 0))
+            .select("task", "source", num_looked_at=pl.col("task_rows") // every, words=first_words)
+            .group_by("task", "source", "words", "num_looked_at")
             .len("count")
-            .filter(pl.col("words").is_not_null() & (pl.col("count") >= context.threshold(self, "opening") * pl.col("task_rows")))
+            .filter(pl.col("words").is_not_null() & (pl.col("count") >= context.threshold(self, "opening") * pl.col("num_looked_at")))
         )
         return pl.concat([rows, *counted, *([begun] if "opening" not in priors else [])], how="diagonal")
 
@@ -121,10 +124,10 @@ class BoilerplateShare(Rule):
 
     def _openings(self, begun: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in begun.sort("source", "words").iter_rows(named=True):
-            low, high = wilson_interval(row["count"], row["task_rows"])
+            low, high = wilson_interval(min(row["count"], row["num_looked_at"]), row["num_looked_at"])
             if low > context.threshold(self, "opening"):
                 yield Finding(
-                    f"{row['count'] / row['task_rows']:.0%} of {row['task_rows']:,} answers of a task begin with '{row['words']}'"
+                    f"{row['count'] / row['num_looked_at']:.0%} of {row['num_looked_at']:,} answers of a task begin with '{row['words']}'"
                     f" (95% interval {low:.0%} to {high:.0%})",
                     source=row["source"],
                     field="answer",
@@ -140,8 +143,10 @@ class BoilerplateShare(Rule):
 def _with_instructed(rows: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:
     """Adds `instructed`: many rows of the file begin, or end, their input in the same words, which are then an instruction."""
     for side, words in (("head", pl.col("input").str.head(_SAME_CHARACTERS)), ("tail", pl.col("input").str.tail(_SAME_CHARACTERS))):
-        counts = answers.group_by(words.alias(side)).len(f"{side}_rows").filter(pl.col(f"{side}_rows") >= MIN_TASK_ROWS)
-        rows = rows.with_columns(words.alias(side)).join(counts, on=side, how="left")
+        rows = rows.with_columns(words.alias(side))
+        # Counted for the few refusals alone: the beginnings of all inputs would be as many as the inputs.
+        alike = answers.select(words.alias(side)).join(rows.select(pl.col(side).unique()), on=side, how="semi")
+        rows = rows.join(alike.group_by(side).len(f"{side}_rows"), on=side, how="left")
     most = pl.max_horizontal(pl.col("head_rows").fill_null(0), pl.col("tail_rows").fill_null(0))
     total = answers.select(num_answers=pl.len())
     return rows.join(total, how="cross").with_columns(instructed=most >= _INSTRUCTED_SHARE * pl.col("num_answers")).drop("num_answers")

@@ -42,10 +42,13 @@ class AnnotatorDisagreement(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = pl.coalesce(pl.col("label"), pl.col("answer").str.strip_chars())
         judged = pl.col("closed") & (pl.col("kind") != "preference") & (word != "") & pl.col("input_key").is_not_null()
+        labels = examples.filter(judged).select("task", "template", "source", "input_key", word=word, key=pl.col("input_key").hash())
+        # Keys that come once are counted as numbers and not held as lists: nearly all do.
+        repeated = labels.group_by("key").len("times").filter(pl.col("times") >= 2)
         return (
-            examples.filter(judged)
+            labels.join(repeated, on="key", how="semi")
             .group_by("task", "template", "source", "input_key")
-            .agg(word.alias("words"))
+            .agg(pl.col("word").alias("words"))
             .filter(pl.col("words").list.len() >= 2)
             .select("task", "template", "source", "words")
             .head(_MAX_UNITS)

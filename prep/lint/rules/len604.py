@@ -17,6 +17,7 @@ _PARTS: dict[LengthOf, str] = {"input": "body", "answer": "answer"}
 _NORMAL_95 = 1.645
 _SMALLEST_SPREAD = 0.1
 _FEW = 0.05
+_USUAL = pl.Schema({"task": pl.String(), **dict.fromkeys(("median", "spread", "low", "high", "below"), pl.Float64())})
 
 
 class LengthOutlier(Rule):
@@ -63,25 +64,24 @@ class LengthOutlier(Rule):
         found = []
         for part, column in _PARTS.items():
             texts = examples.filter(pl.col(column).is_not_null() & (pl.lit(part == "answer") | (pl.col("kind") != "completion"))).select(
-                *Finding.where, "task", "task_rows", part=pl.lit(part), field=f"{part}_field", characters=pl.col(column).str.len_chars()
+                "position", "task", "task_rows", characters=pl.col(column).str.len_chars()
             )
             bounds = declared.get(part)
-            found.append(self._far(texts, context) if bounds is None else texts.filter(~pl.col("characters").is_between(*bounds)))
+            odd = self._far(texts, context) if bounds is None else texts.filter(~pl.col("characters").is_between(*bounds))
+            places = examples.select(*Finding.where, "position", part=pl.lit(part), field=f"{part}_field")
+            found.append(places.join(odd, on="position", how="inner"))
         return pl.concat(found, how="diagonal_relaxed")
 
     def _far(self, texts: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         """Returns the texts that are many times longer or shorter than the median, with what is known of their task."""
         known = texts.filter((pl.col("task") != "") & (pl.col("task_rows") >= MIN_TASK_ROWS) & (pl.col("characters") > 0))
-        known = known.with_columns(log=pl.col("characters").log())
-        log, median = pl.col("log"), pl.col("median")
         far = log_of(context.threshold(self, "ratio"))
-        usual = known.group_by("task").agg(
-            log.median().alias("median"),
-            robust_deviation(log).alias("spread"),
-            log.quantile(0.05).alias("low"),
-            log.quantile(0.95).alias("high"),
-            log.filter(log < log.median() + far).max().alias("below"),
+        # What is usual is told from how often each length occurs: the texts' lengths themselves are not held.
+        lengths = known.group_by("task", "characters").len("rows")
+        usual = lengths.map_batches(
+            lambda counts: _usual(counts, far), schema=_USUAL, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
         )
+        log, median = pl.col("log"), pl.col("median")
         up, down = (
             pl.max_horizontal("spread", side / _NORMAL_95, pl.lit(_SMALLEST_SPREAD))
             for side in (pl.col("high") - median, median - pl.col("low"))
@@ -89,6 +89,7 @@ class LengthOutlier(Rule):
         z = pl.when(log > median).then((log - median) / up).otherwise((log - median) / down)
         return (
             known.join(usual, on="task", how="inner")
+            .with_columns(log=pl.col("characters").log())
             .with_columns(z=z)
             .filter((log - median >= far) | ((median - log >= far) & (-z >= context.threshold(self, "z"))))
         )
@@ -125,3 +126,25 @@ class LengthOutlier(Rule):
         few = _FEW * rows["task_rows"][0]
         starts = (high for index, (low, high) in enumerate(pairwise(logs), 1) if high - low >= gap and len(logs) - index <= few)
         return next(starts, float("inf"))
+
+
+def _usual(counts: pl.DataFrame, far: float) -> pl.DataFrame:
+    """Returns what is usual in each task (`_USUAL`), all of the logarithms of its lengths.
+
+    Args:
+        counts: `task`, `characters`, and the `rows` of that length.
+        far: how far above the median a text is looked at more closely.
+    """
+    found = []
+    for (task,), rows in counts.group_by("task"):
+        logs = rows.select(log=pl.col("characters").log().repeat_by("rows")).explode("log")["log"]
+        usual = pl.DataFrame({"log": logs}).select(
+            pl.lit(task).alias("task"),
+            pl.col("log").median().alias("median"),
+            robust_deviation(pl.col("log")).alias("spread"),
+            pl.col("log").quantile(0.05).alias("low"),
+            pl.col("log").quantile(0.95).alias("high"),
+            pl.col("log").filter(pl.col("log") < pl.col("log").median() + far).max().alias("below"),
+        )
+        found.append(usual)
+    return pl.concat(found) if found else pl.DataFrame(schema=_USUAL)
