@@ -19,14 +19,29 @@ _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _LATER = (
     r"(?:tomorrow|later|tonight|in the morning|this (?:afternoon|evening|week)|after (?:lunch|work|the (?:weekend|meeting|break)|my \w+)"
     rf"|next (?:week|month|{_DAY})|(?:on|by|before) (?:{_DAY}|noon|tonight|next week|the end|then)|by (?:the )?end of"
-    r"|first thing|soon|shortly|in a (?:bit|while|moment|minute)|in an hour|(?:when|once) i (?:get|have|am|can|find)|as soon as"
+    r"|first thing|soon|shortly|until \w+day|in a (?:bit|while|moment|minute)|in an hour|as soon as"
+    r"|(?:when|once) i(?:['\x{2019}]m| (?:get|have|am|can|find))"
     r"|over the weekend|over then)"
 )
 _WITHIN = r"[^.!?\n]{0,80}?"
 _DEFERRED = (
     rf"(?i)(?:{_PROMISE})(?: \w+){{0,2}} {_WORK}\b{_WITHIN}\b{_TASK}\b{_WITHIN}\b{_LATER}\b"
     r"|(?:i|we)(?:['\x{2019}]ll| will| shall) (?:get|come|circle) back to you|\blet me (?:get|come|circle) back to you"
+    r"|\blet me look into (?:it|this|that) and (?:come|get) back"
 )
+# An answer that is nothing but an acknowledgement and a time: said in the first person, or to a colleague, from its first word on.
+_YES = r"(?:sure|ok|okay|yes|yep|thanks|thank you|got it|noted|alright|all right|hi|hello|sorry|of course|no problem)\b[,.! \x{2013}-]*"
+_FIRST_PERSON = rf"(?:i|we)(?:{_WILL}| can| could| need|(?:['\x{{2019}}]m| am) (?:busy|working))\b"
+_BUSY = (
+    r"on it\b|will do\b|working on (?:it|this|that)\b|busy (?:right )?now\b|remind me\b|give me (?:a|some|until)\b"
+    r"|can (?:this|it|that) wait\b|expect it\b|later\b"
+)
+_THEN = r"\bcircle back\b|\bdo it\b|\b(?:write|do|send|finish) it then\b"
+_ACKNOWLEDGED = (
+    rf"(?i)^\s*(?:{_YES})*(?:{_FIRST_PERSON}|{_BUSY}){_WITHIN}(?:\b{_LATER}\b|{_THEN})"
+    r"[^.!?\n]{0,40}[.!?]*(?:\s[^.!?\n]{0,60}[.!?]*)?\s*$"
+)
+_BRIEF = 120
 
 
 class DeferredAnswer(Rule):
@@ -34,7 +49,8 @@ class DeferredAnswer(Rule):
 
     ## What it does
     Finds short answers whose point is a promise: "I'll write that up tomorrow", "let me get back to you on this". The promise has to be
-    about the task itself ("it", "that", "the summary") and about later. Where such answers are common in a task, as in support chats
+    about the task itself ("it", "that", "the summary") and about later, or the answer be nothing but an acknowledgement with a time ("On
+    it, will send it over tonight"). Where such answers are common in a task, as in support chats
     where an agent may well call back, nothing is reported.
 
     ## Why is this bad
@@ -59,7 +75,9 @@ class DeferredAnswer(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         short = pl.col("answer").str.len_chars() <= context.threshold(self, "max_characters")
-        deferred = examples.filter(~pl.col("closed") & short & (pl.col("kind") != "completion") & pl.col("answer").str.contains(_DEFERRED))
+        deferral = pl.col("answer").str.contains(_DEFERRED)
+        deferral |= (pl.col("answer").str.len_chars() <= _BRIEF) & pl.col("answer").str.contains(_ACKNOWLEDGED)
+        deferred = examples.filter(~pl.col("closed") & short & (pl.col("kind") != "completion") & deferral)
         return (
             deferred.with_columns(share=pl.len().over("task") / pl.col("task_rows"), count=pl.len().over("task"))
             .filter((pl.col("share") <= context.threshold(self, "common")) | (pl.col("count") <= 2))
