@@ -10,7 +10,22 @@ from prep.propose import propose
 from tests.prep.helpers import Project, make_project
 
 SECRET = "Eine streng geheime Kritik ueber Knoedel"
-TRAIN = [{"text": f"A plain remark about dish {index} and its sauce.", "label": ("negative", "positive")[index % 2]} for index in range(12)]
+# Remarks of which no two share much: lint has nothing to say of them.
+REMARKS = """\
+The soup came cold.
+A window seat, at last!
+Nobody asked whether we had booked.
+Best bread in years.
+Why is the music so loud?
+My aunt still talks of that trifle.
+Peas like gravel
+Quick, kind, cheap.
+They lost our coats.
+Sunday lunch as it should be.
+I would sooner eat the menu.
+Lovely garden behind the kitchen""".splitlines()
+TRAIN = [{"text": remark, "label": ("negative", "positive")[index % 2]} for index, remark in enumerate(REMARKS)]
+HELD_OUT = ["Eine streng geheime Kritik ueber Knoedel", "Nichts als Lob: Knoedel wie bei Oma", "Drei Knoedel, drei Enttaeuschungen"]
 SOURCES = [{"path": "train.jsonl", "split": "train"}, {"path": "validation.jsonl", "split": "validation"}]
 
 
@@ -18,7 +33,7 @@ SOURCES = [{"path": "train.jsonl", "split": "train"}, {"path": "validation.jsonl
 def project(tmp_path: Path) -> Project:
     project = make_project(tmp_path, sources=SOURCES)
     project.write_rows(TRAIN, "train.jsonl")
-    project.write_rows([{"text": f"{SECRET} {index}", "label": "positive"} for index in range(3)], "validation.jsonl")
+    project.write_rows([{"text": text, "label": "positive"} for text in HELD_OUT], "validation.jsonl")
     project.build()
     return project
 
