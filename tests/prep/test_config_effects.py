@@ -175,6 +175,7 @@ EFFECTS: dict[str, Case] = {
     "lint.thresholds": (with_uneven_labels, {}, {"lint": {"thresholds": {"BAL101.evenness": 0.1}}}, findings),
     "lint.expect.label_share": (nothing, {}, {"lint": {"expect": {"label_share": {"good": [0.9, 1.0]}}}}, findings),
     "lint.expect.lengths": (nothing, {}, {"lint": {"expect": {"lengths": {"input": [1, 10]}}}}, findings),
+    "lint.expect.slices": (nothing, {}, {"lint": {"expect": {"slices": {"label": {"good": 1000}}}}}, findings),
     "lint.expect.priors": (nothing, {}, {"lint": {"expect": {"priors": {"refusal": 0.5}}}}, findings),
 }
 # Read by other commands, whose own tests say what each key does; here only that the section reaches them.

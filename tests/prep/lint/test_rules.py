@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from evals.score import score_schema
+from prep.config import ExpectConfig
 from prep.dataset import TemplateInfo
 from prep.lint.documentation import HEADINGS, rule_page, rule_sections, rule_summary
 from prep.lint.examples import load_files
@@ -57,10 +58,26 @@ def write_scores(path: Path, data: Path, alike: list[list[int]]) -> Path:
     return path
 
 
+def write_ledger(path: Path, data: Path, losses: dict[Any, list[float]]) -> Path:
+    """Writes what a training run might have seen: the loss of each line in each epoch; `other` stands for the lines without one."""
+    with TemporaryDirectory() as folder:
+        rows = load_files([(data, "train")], Path(folder)).frame.sort("position").select("id", "line").collect()
+    records = [
+        {"id": one, "epoch": epoch, "loss": loss, "margin": 0.7 - loss, "correct": loss < 0.7}
+        for one, line in rows.iter_rows()
+        for epoch, loss in enumerate(losses.get(line, losses["other"]), start=1)
+    ]
+    pl.DataFrame(records).write_parquet(path)
+    return path
+
+
 def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> LintReport:
     select = (code,) if "select" not in case else ()
     model_name = str(model) if case.get("model") else None
-    options = LintOptions(select=select, model=model_name, thresholds=case.get("thresholds", {}), profile=case.get("profile"))
+    expect = ExpectConfig(**case.get("expect", {}))
+    options = LintOptions(
+        select=select, model=model_name, thresholds=case.get("thresholds", {}), profile=case.get("profile"), expect=expect
+    )
     if "chats" in case:
         return lint(write_dataset(folder / "dataset", case["chats"]), options=options)
     if "dataset" in case:
@@ -80,6 +97,8 @@ def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> Lint
         path.write_text(case["text"], encoding="utf-8")
     else:
         write_lines(path, rows_of(case))
+    if "ledger" in case:
+        options = replace(options, training_ledger=write_ledger(folder / "ledger.parquet", path, case["ledger"]))
     if "alike" in case:
         options = replace(options, model_scores=write_scores(folder / "scores.parquet", path, case["alike"]))
     test = write_lines(folder / "test.jsonl", rows_of(case, "test_")) if {"test", "test_repeat"} & case.keys() else None
