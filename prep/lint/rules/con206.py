@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -71,7 +71,7 @@ class AnnotatorDisagreement(Rule):
         return pl.concat([in_rows, noted], how="diagonal")
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        judged: list[tuple[str, str, str, str, Sequence[Sequence[str]]]] = []
+        judged: list[tuple[str, str, str, str, list[list[str]]]] = []
         repeated = found.filter(pl.col("words").is_not_null())
         for (_, template, source), rows in repeated.group_by("task", "template", "source"):
             judged.append((str(source), str(template), "label", "inputs stand more than once", rows["words"].to_list()))
