@@ -95,7 +95,7 @@ def _frame(task: LabelledTask, pool: Pool, pooled: Floats) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "id": task.ids,
-            "score": pool.wrong(pooled, task.given, pool.noise),
+            "score": pool.wrong(pooled, task.given),
             "given": names.gather(task.given),
             "guess": names.gather(best),
             "chance": pooled[np.arange(len(task)), best],
