@@ -47,6 +47,7 @@ class LengthOutlier(Rule):
     severity = Severity.WARNING
     columns = ("task", "task_rows", "kind", "body", "answer", "input_field", "answer_field")
     remedy = "Split or cut the row, or declare what is expected: lint: {expect: {lengths: {answer: [LEAST, MOST]}}}."
+    yields_to = ("LEN603",)
     thresholds = (
         Threshold("z", 3.5, "Iglewicz and Hoaglin (1993)"),
         Threshold(
