@@ -41,7 +41,7 @@ _SCALES = {"hundred": 100, "hundreds": 100, "thousand": 1_000, "million": 1_000_
 _SPOKEN = re.compile(r"[a-z]+")
 _MAX_SPOKEN = 8
 # One of a thing is seldom called one, and lists begin with it.
-_ARTICLES = re.compile(r"\b(?:an?|another|every|each|per)\b", re.IGNORECASE)
+_ARTICLES = re.compile(r"\b(?:an?|another|every|each|per|past|last)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

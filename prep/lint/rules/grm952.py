@@ -146,8 +146,14 @@ def _suffix(text: str, position: int) -> str:
 def _unsupported(row: Mapping[str, Any]) -> list[Numeral]:
     """Returns the numbers of an answer that neither its input nor its instruction has."""
     index = NumeralIndex(f"{row['input']}\n{row['system'] or ''}\n{row['preamble'] or ''}")
-    found = [numeral for numeral in numerals(row["answer"]) if not index.holds(numeral)]
+    found = [numeral for numeral in numerals(row["answer"]) if not index.holds(numeral) and not _is_symbol(row["answer"], numeral)]
     return [numeral for numeral in found if not (_COMPUTES.search(row["answer"]) and _follows(numeral, index))]
+
+
+def _is_symbol(text: str, numeral: Numeral) -> bool:
+    """Says whether a number belongs to one capital: O2, B12, G3."""
+    before = text[max(0, numeral.start - 2) : numeral.start]
+    return before[-1:].isupper() and not before[:-1].isalnum() and len(numeral.digits) <= 2
 
 
 def _follows(numeral: Numeral, index: NumeralIndex) -> bool:
