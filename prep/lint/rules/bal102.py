@@ -51,7 +51,7 @@ class BoilerplateShare(Rule):
     thresholds = (
         Threshold("common", 0.1, "a share of refusals that is design; 45 of 300 tool-call chats (glaive) refuse, 42 of 999 alpaca rows"),
         Threshold(
-            "opening", 0.3, "share of a task's answers that begin with the same three words; 14% is the most among 869 call summaries"
+            "opening", 0.4, "share of a task's answers with the same three first words; of 869 call summaries by people 35% have them"
         ),
     )
 
