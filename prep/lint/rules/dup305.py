@@ -119,7 +119,8 @@ def repeated(answer: str, limits: dict[str, float], *, label: bool) -> tuple[int
     letters = _LONG_LETTERS.search(answer)
     if letters is not None:
         return *letters.span(), 1
-    text = _CODE.sub(lambda match: " " * len(match[0]), answer)
+    is_json = answer.lstrip()[:1] in {"{", "["}
+    text = answer if is_json else _CODE.sub(lambda match: " " * len(match[0]), answer)
     words = [(match[0].casefold(), match.start(), match.end()) for match in _WORD.finditer(text)]
     run = _longest_run(words)
     if run is not None and _is_loop(run, words, limits["run_share"], label=label):

@@ -67,7 +67,7 @@ class AnswerInPrompt(Rule):
         holds = body.str.contains(answer, literal=True)
         label = pl.col("closed") & ~is_json & (length <= _MAX_LABEL) & holds
         # Of a JSON answer the first and the last value are looked for: an intent, a label and its certainty.
-        first, last = (answer.str.extract(rf'{begin}:\s?"([^"]{{3,60}})"') for begin in ("^[^:]*", ".*"))
+        first, last = (answer.str.extract(rf'{begin}:\s?"([^"]{{3,60}})"') for begin in ("", "(?s).*"))
         value = is_json & (body.str.contains(first, literal=True) | body.str.contains(last, literal=True)).fill_null(value=False)
         whole = (~pl.col("closed") | is_json) & (length >= context.threshold(self, "min_characters")) & holds
         return asked.filter(label | value | whole).select(
@@ -128,11 +128,19 @@ def _set_apart(body: str, start: int, end: int) -> bool:
 
 
 def _values(answer: str) -> list[str]:
+    """Returns the texts of a JSON answer, nested ones too."""
     try:
-        parsed = json.loads(answer)
+        waiting = [json.loads(answer)]
     except (ValueError, RecursionError):
         return []
-    return [value.strip() for value in parsed.values() if isinstance(value, str)] if isinstance(parsed, dict) else []
+    found = []
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            found.append(value.strip())
+        elif isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return found
 
 
 def _announced(body: str, answers: list[str], *, alone: bool) -> Iterator[tuple[int, int]]:
