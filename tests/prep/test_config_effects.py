@@ -1,5 +1,6 @@
 """Every field of the build config changes something: a field that is validated, documented and read by nothing is a silent defect."""
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,12 @@ def with_shots(project: Project) -> None:
     )
 
 
+def with_sentences(project: Project) -> None:
+    said = "we were there on a Sunday and the waiter was kind to all of us but it took an hour to get what we had asked for"
+    texts = [" ".join(random.Random(index).sample(said.split(), 20)) for index in range(len(ROWS))]
+    project.write_rows([{**row, "text": text} for row, text in zip(ROWS, texts, strict=True)])
+
+
 def nothing(project: Project) -> None:
     """Needs no more than the project has."""
 
@@ -176,6 +183,7 @@ EFFECTS: dict[str, Case] = {
     "lint.expect.label_share": (nothing, {}, {"lint": {"expect": {"label_share": {"good": [0.9, 1.0]}}}}, findings),
     "lint.expect.lengths": (nothing, {}, {"lint": {"expect": {"lengths": {"input": [1, 10]}}}}, findings),
     "lint.expect.slices": (nothing, {}, {"lint": {"expect": {"slices": {"label": {"good": 1000}}}}}, findings),
+    "lint.expect.languages": (with_sentences, {}, {"lint": {"expect": {"languages": ["zh"]}}}, findings),
     "lint.expect.priors": (nothing, {}, {"lint": {"expect": {"priors": {"refusal": 0.5}}}}, findings),
 }
 # Read by other commands, whose own tests say what each key does; here only that the section reaches them.
