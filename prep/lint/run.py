@@ -46,7 +46,7 @@ def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> Lint
     context = Context.of(options, data)
     named_by_config = model_of(data.manifest) == options.model
     rules, skipped = runnable(rules_matching(options.select, options.ignore), context, named_by_config=named_by_config)
-    found = run_rules(rules, data.frame, context, folder)
+    found = run_rules(rules, data.frame, data.num_examples, context, folder)
     diagnostics, num_held_back = settle(found, options)
     return LintReport(
         path,

@@ -9,7 +9,7 @@ import pytest
 
 from loopwright.errors import UserError
 from prep.config import SuppressConfig
-from prep.lint import cache, run
+from prep.lint import cache, engine, run
 from prep.lint.cache import cached_lint
 from prep.lint.rule import Severity
 from prep.lint.run import LintOptions, LintReport, lint
@@ -122,3 +122,12 @@ def test_a_damaged_cache_is_looked_past(tmp_path: Path, monkeypatch: pytest.Monk
     for file in (tmp_path / "cache" / "lint").iterdir():
         file.write_text('{"diagnostics": 3}', encoding="utf-8")
     assert cached_lint(path, options=LintOptions(select=("PII501",))) == first
+
+
+def test_queries_in_several_passes_find_what_one_pass_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [*LEAKY, LEAKY[0], {"prompt": "Why?", "completion": " "}, {"prompt": "Fish &amp; chips?", "completion": "Yes."}]
+    path = write(tmp_path / "a.jsonl", rows)
+    whole = lint(path)
+    monkeypatch.setattr(engine, "_ROWS_AT_ONCE", 1)
+    assert lint(path) == whole
+    assert {"PII501", "DUP301", "LEN603", "FMT008"} <= set(whole.summary)
