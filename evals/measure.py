@@ -13,6 +13,7 @@ from evals.metric import METRICS, RowMetric
 from evals.prediction import Prediction
 from evals.report import MetricValue, PairReport, Test
 from evals.rows import EvalRow
+from prep.lint.statistics import wilson_interval
 
 Array = npt.NDArray[np.float64]
 Clusters = npt.NDArray[np.int64]
@@ -107,7 +108,7 @@ def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, 
         return NOTHING, 0
     value = float(column.metric.value(column.sums[chosen].sum(axis=0)))
     effect = statistics.design_effect(column.sums[chosen, 0], np.unique(clusters[chosen], return_inverse=True)[1])
-    low, high = statistics.wilson_interval(value * count / effect, count / effect, confidence)
+    low, high = wilson_interval(value * count / effect, count / effect, confidence)
     return MetricValue(value=value, low=low, high=high), count
 
 
@@ -164,7 +165,7 @@ def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfi
     if column.metric.is_proportion:
         effect = statistics.design_effect(column.sums[counted, 0], np.unique(clusters[counted], return_inverse=True)[1])
         count = counted.sum() / effect
-        low, high = statistics.wilson_interval(value * count, count, config.confidence)
+        low, high = wilson_interval(value * count, count, config.confidence)
         return MetricValue(value=value, low=low, high=high)
     interval = statistics.percentile_interval(column.metric.value(totals), config.confidence)
     assert interval is not None, "rows with a score give resamples with a value"

@@ -13,21 +13,6 @@ _RESAMPLES_AT_ONCE = 500
 POWER = 0.8
 
 
-def wilson_interval(successes: float, count: float, confidence: float = 0.95) -> Interval:
-    """Returns Wilson's score interval for a proportion (Wilson 1927). It holds for small samples, and at 0 and 1.
-
-    Args:
-        successes: number of successes; may be fractional for an effective sample size.
-        count: number of trials, above 0.
-        confidence: coverage.
-    """
-    z = _normal_quantile(0.5 + confidence / 2)
-    share = successes / count
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
-
-
 def tango_interval(only_a: float, only_b: float, count: float, confidence: float = 0.95) -> Interval:
     """Returns the score interval for a difference of paired proportions, a - b (Tango 1998, Statistics in Medicine 17:891-908).
 

@@ -1,13 +1,14 @@
 """How much of the new rows stands in train already."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
 
 from prep.keys import normalise
-from prep.near import NEAR_THRESHOLD, jaccard, shingles
-
-_NUM_HASHES = 128
-_NUM_BANDS = 32  # four hashes each: a pair at the threshold of 0.8 is missed once in ten million
-_SEED = 17
+from prep.near import NEAR_THRESHOLD
+from prep.near_index import NearIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,17 @@ class Overlap:
 
 
 def find_overlap(known: list[str], new: list[str]) -> Overlap:
-    """Compares each new text with the known ones: candidates by MinHash-LSH (Broder 1997), each proven by its exact Jaccard."""
-    from rensa import RMinHash, RMinHashLSH
-
+    """Compares each new text with the known ones."""
     normal = {normalise(text) for text in known}
-    known_sets = [shingles(text) for text in known]
-    index = RMinHashLSH(NEAR_THRESHOLD, _NUM_HASHES, _NUM_BANDS)
-    index.insert_many(RMinHash.from_token_sets([sorted(one) for one in known_sets], _NUM_HASHES, _SEED))
-    exact = near = 0
-    new_sets = [shingles(text) for text in new]
-    hashes = RMinHash.from_token_sets([sorted(one) for one in new_sets], _NUM_HASHES, _SEED)
-    for text, one, hashed in zip(new, new_sets, hashes, strict=True):
-        is_equal = normalise(text) in normal
-        exact += is_equal
-        near += is_equal or any(jaccard(one, known_sets[place]) >= NEAR_THRESHOLD for place in index.query(hashed))
-    return Overlap(exact / len(new), near / len(new))
+    exact = {place for place, text in enumerate(new) if normalise(text) in normal}
+    return Overlap(len(exact) / len(new), len(exact | _near(known, new)) / len(new))
+
+
+def _near(known: list[str], new: list[str]) -> set[int]:
+    """Returns the places of the new texts that are near a known one."""
+    with TemporaryDirectory(prefix="loopwright-near-") as name:
+        index = NearIndex(Path(name), NEAR_THRESHOLD)
+        index.add(pl.Series(known, dtype=pl.String))
+        index.add(pl.Series(new, dtype=pl.String))
+        across = index.pairs().filter((pl.col("a") < len(known)) & (pl.col("b") >= len(known)))
+    return {place - len(known) for place in across["b"].unique()}

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from prep.drift.statistics import average_ranks
+
 Floats = npt.NDArray[np.float64]
 
 _NORMAL = NormalDist()
@@ -33,10 +35,17 @@ class TestResult:
     effect: float
 
 
-def wilson_interval(count: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Returns the interval of a share (Wilson 1927), 95% by default; all of [0, 1] where nothing was counted."""
+def wilson_interval(count: float, total: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Returns the score interval of a share (Wilson 1927), which holds for few trials, and at 0 and 1.
+
+    Args:
+        count: number of successes; may be a fraction, for an effective sample size.
+        total: number of trials; where it is 0 the interval is all of [0, 1].
+        confidence: coverage.
+    """
     if not total:
         return 0.0, 1.0
+    z = _NORMAL.inv_cdf(0.5 + confidence / 2)
     share = count / total
     center = share + z * z / (2 * total)
     spread = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
@@ -106,8 +115,9 @@ def wilcoxon_signed_rank(differences: Floats) -> TestResult:
     number = len(kept)
     if not number:
         return TestResult(0.0, 1.0, 0.0)
-    ranks, ties = _ranks(np.abs(kept))
-    positive = float(ranks[kept > 0].sum())
+    sizes = np.abs(kept)
+    ties = np.unique(sizes, return_counts=True)[1].astype(np.float64)
+    positive = float(average_ranks(sizes)[kept > 0].sum())
     total = number * (number + 1) / 2
     variance = number * (number + 1) * (2 * number + 1) / 24 - float((ties**3 - ties).sum()) / 48
     z = (positive - total / 2) / sqrt(variance) if variance > 0 else 0.0
@@ -122,25 +132,21 @@ def robust_deviation(values: pl.Expr) -> pl.Expr:
     return (values - values.median()).abs().median() / _MAD_SCALE
 
 
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Returns p-values adjusted for the false discovery rate (Benjamini and Hochberg 1995), in the order given."""
+def benjamini_hochberg(p_values: Sequence[float], num_tests: int | None = None) -> list[float]:
+    """Returns p-values adjusted for the false discovery rate (Benjamini and Hochberg 1995), in the order given.
+
+    Args:
+        p_values: one a test.
+        num_tests: how many tests were made, where only the smallest p-value of several is given.
+    """
+    total = len(p_values) if num_tests is None else num_tests
     order = sorted(range(len(p_values)), key=p_values.__getitem__, reverse=True)
     adjusted = [1.0] * len(p_values)
     lowest = 1.0
     for place, index in enumerate(order):
-        lowest = min(lowest, p_values[index] * len(p_values) / (len(p_values) - place))
+        lowest = min(lowest, p_values[index] * total / (len(p_values) - place))
         adjusted[index] = lowest
     return adjusted
-
-
-def jensen_shannon(one: Sequence[float] | Floats, other: Sequence[float] | Floats) -> float:
-    """Returns the Jensen-Shannon divergence of two count vectors over the same categories, in bits, from 0 to 1 (Lin 1991)."""
-    p, q = (np.asarray(counts, np.float64) for counts in (one, other))
-    if not p.sum() or not q.sum():
-        return 0.0
-    p, q = p / p.sum(), q / q.sum()
-    middle = (p + q) / 2
-    return float(sum((side[side > 0] * np.log2(side[side > 0] / middle[side > 0])).sum() for side in (p, q)) / 2)
 
 
 def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
@@ -169,13 +175,6 @@ def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
         return None
     expected = sum(count * (num_values - count) for count in totals.values()) / (num_values - 1)
     return 1.0 if not expected else 1 - disagreement / expected
-
-
-def _ranks(values: Floats) -> tuple[Floats, Floats]:
-    """Returns the rank of each value from 1, tied ones sharing their mean, and the size of each group of equal values."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return ranks, counts.astype(np.float64)
 
 
 def _upper_tail(z: float) -> float:

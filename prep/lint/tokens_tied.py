@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prep.lint.labelled import LabelledTask
+from prep.lint.statistics import benjamini_hochberg
 
 Counts = NDArray[np.int64]
 
@@ -101,12 +102,8 @@ def _pure(counts: pl.DataFrame, num_rows: Counts, limits: Limits) -> pl.DataFram
     likely = k >= limits.purity * n
     chance = np.ones(tested.height)
     chance[likely] = [_tail(int(a), int(b), float(p)) for a, b, p in zip(k[likely], n[likely], share[likely], strict=True)]
-    order = np.argsort(chance, kind="stable")
-    num_tests = max(1, tested.height * len(shares))
-    passed = chance[order] <= limits.false_discovery_rate * np.arange(1, len(order) + 1) / num_tests
-    significant = np.zeros(tested.height, dtype=bool)
-    if passed.any():
-        significant[order[: int(np.flatnonzero(passed)[-1]) + 1]] = True
+    adjusted = np.array(benjamini_hochberg(chance.tolist(), tested.height * len(shares)), dtype=np.float64)
+    significant = adjusted <= limits.false_discovery_rate
     z = (k / n - share) / np.sqrt(np.maximum(share * (1 - share), 1e-12) / n)
     return (
         tested.with_columns(z=pl.Series(z, dtype=pl.Float64))

@@ -11,12 +11,14 @@ from typer.testing import CliRunner
 from loopwright.errors import UserError
 from prep.cli import app
 from prep.drift import statistics
+from prep.drift.overlap import find_overlap
 from prep.drift.run import DriftReport, compare, drift
 from prep.drift.sample import Inputs, NewRows, Sample
 from prep.drift.verdict import advice, findings, verdict
 from prep.drift.view import drift_json
 from prep.drift.words import WordSets, features_of
 from prep.guess_language import guess_common_language, guess_language
+from prep.near import NEAR_THRESHOLD, jaccard, shingles
 from tests.prep.helpers import Project, make_project
 
 DISHES = ["soup", "bread", "fish", "salad", "pasta", "rice", "cake", "tea", "coffee", "steak", "curry", "pie"]
@@ -116,6 +118,16 @@ def test_rows_of_train_in_the_new_rows_are_counted_and_are_no_drift() -> None:
     assert any("is memory" in line for line in advice(report))
     assert report_of(known, reviews(200, 2)).overlap.exact == 0
     assert report_of(known, [f"{text} Yes." for text in known]).overlap.near > 0.9
+
+
+def test_the_share_of_rows_that_stand_in_train_is_that_of_comparing_each_with_each() -> None:
+    known = reviews(150, 1)
+    generator = random.Random(4)
+    new = [" ".join(generator.choice(DISHES) if generator.random() < 0.08 else word for word in text.split()) for text in known]
+    sets = [shingles(text) for text in known]
+    near = sum(any(jaccard(shingles(text), one) >= NEAR_THRESHOLD for one in sets) for text in new)
+    assert 0 < near < len(new)
+    assert find_overlap(known, new).near == near / len(new)
 
 
 def test_the_report_is_the_same_each_time_and_says_how_small_a_shift_it_could_show() -> None:

@@ -11,7 +11,7 @@ from prep.drift.statistics import Bools
 from prep.drift.words import WordSets
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.statistics import chi_square_p, jensen_shannon
+from prep.lint.statistics import chi_square_p
 
 _SAMPLE_ROWS = 1_000
 _MAX_CHARACTERS = 2_000
@@ -104,7 +104,7 @@ class SplitDrift(Rule):
         most = int(np.abs(shares[1] - shares[0]).argmax())
         yield (
             f"'{names[most][:40]}' is the answer in {shares[1][most]:.0%} of its rows, and in {shares[0][most]:.0%} in train (Cramer's V"
-            f" {effect:.2f}, Jensen-Shannon divergence {jensen_shannon(*shares):.2f} bits)",
+            f" {effect:.2f}, Jensen-Shannon divergence {statistics.jensen_shannon(*shares):.2f} bits)",
             "labels",
         )
 

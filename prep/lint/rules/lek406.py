@@ -1,7 +1,6 @@
 """LEK406 PartialInputSolves."""
 
 from collections.abc import Iterable
-from math import sqrt
 
 import numpy as np
 import polars as pl
@@ -12,13 +11,13 @@ from prep.lint.context import Context
 from prep.lint.label_noise import Labels
 from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
 from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.statistics import wilson_interval
 from prep.lint.texts import shorten
 
 _MAX_ROWS = 10_000
 _MAX_PARTS = 6
 _NUM_FOLDS = 5
 _SAME_SHAPE = 0.9
-_Z = 1.96
 
 
 class PartialInputSolves(Rule):
@@ -89,14 +88,14 @@ class PartialInputSolves(Rule):
         best = int(np.argmax(parts))
         others = max(share for part, share in enumerate(parts) if part != best)
         majority = float(np.bincount(given).max() / len(given))
-        margin = _Z * sqrt(parts[best] * (1 - parts[best]) / len(given))
-        solves = parts[best] - margin >= majority + context.threshold(self, "above_majority")
+        low, _ = wilson_interval(parts[best] * len(given), len(given))
+        solves = low >= majority + context.threshold(self, "above_majority")
         solves &= parts[best] >= whole - context.threshold(self, "below_whole")
         if not (solves and parts[best] - others >= context.threshold(self, "beside")):
             return None
         return (
             f"line {best + 1} of the {num_parts} of each input, such as '{shorten(kept[0][best])}', predicts the answer alone: right in "
-            f"{parts[best]:.0%} of {len(given)} rows, the whole input in {whole:.0%}, the most frequent answer in {majority:.0%}"
+            f"{parts[best]:.0%} of {len(given):,} rows, the whole input in {whole:.0%}, the most frequent answer in {majority:.0%}"
         )
 
 
