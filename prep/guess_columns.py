@@ -150,7 +150,7 @@ class Column:
 
 def look_at(frame: pl.DataFrame, names: Sequence[str]) -> list[Column]:
     """Returns what some columns of a frame hold."""
-    values = ([value for value in frame[name].cast(pl.String).drop_nulls() if value.strip()] for name in names)
+    values = ([value for value in frame[name].alias("values").cast(pl.String).drop_nulls() if value.strip()] for name in names)
     return [Column(name, some, frame.height) for name, some in zip(names, values, strict=True)]
 
 

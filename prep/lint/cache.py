@@ -53,14 +53,14 @@ def cached_lint(path: Path, *, test: Path | None = None, options: LintOptions, f
 
 def _place(path: Path, test: Path | None, options: LintOptions) -> Path | None:
     """Returns where a report of this run is kept: under the hash of all that it depends on. None where some of that is not there."""
-    inputs = [path / name for name in _DATASET_FILES if (path / name).is_file()] if path.is_dir() else [path]
     given = [file for file in (test, options.baseline, options.model_scores, _ledger(options.training_ledger)) if file is not None]
     try:
+        inputs = [path / name for name in _DATASET_FILES if (path / name).is_file()] if path.is_dir() else [path]
+        if not inputs or not all(file.is_file() for file in (*inputs, *given)):
+            return None  # lint says what is missing; a pipe or device would be read without an end
         model = "" if options.model is None else ",".join(_hashes(_tokenizer_files(options.model)))
         contents = ",".join(_hashes([*inputs, *given]))
     except (OSError, UserError):
-        return None  # lint says what is missing
-    if not inputs:
         return None
     told = json.dumps(dataclasses.asdict(options), sort_keys=True, default=repr)
     return cache_dir() / "lint" / f"{hash_text(_code_version(), str(path), str(test), told, model, contents)}.json"

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from loopwright.errors import UserError
-from loopwright.files import read_json_lines
+from loopwright.files import read_json_lines, require_file
 from loopwright.hashing import hash_text
 from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.lint.calls import with_spoken_calls
@@ -23,6 +23,7 @@ from prep.lint.records import Record
 from prep.write import INTENDED_DROPS
 
 _BATCH_ROWS = 20_000
+_ITEM = "item"
 
 LINT_SCHEMA = pl.Schema(
     {
@@ -97,12 +98,13 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
     copies: Counter[str] = Counter()
     num_batches = 0
     for path, split in files:
+        require_file(path)
         before = num_batches, len(defects)
         for batch in _FileReader(path, split, defects, copies).frames():
             batch.write_parquet(folder / f"read-{num_batches:05d}.parquet")
             num_batches += 1
         if before == (num_batches, len(defects)):
-            raise UserError("the file is empty", str(path), "Give a file with one training example a line.")
+            raise UserError("the file holds no rows", str(path), "Give a file with one training example a line.")
     if not num_batches:
         pl.DataFrame(schema=LINT_SCHEMA).write_parquet(folder / "read-00000.parquet")
     return _lint_data(pl.scan_parquet(folder / "read-*.parquet"), defects, folder, None)
@@ -142,20 +144,20 @@ class _FileReader:
     def _numbered(self, items: list[tuple[int, str, Record] | Defect], plain: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yields the rows that were read one by one and those that were read by columns as one frame, with their ids."""
         self.defects.extend(item for item in items if isinstance(item, Defect))
-        records = {item[0]: item for item in items if not isinstance(item, Defect)}
+        read = [item for item in items if not isinstance(item, Defect)]
         # Of the row's content and its file's part, not of its path or place: ids hold when the file is moved or put in order.
-        rows = [
-            _row(record, hash_text(self.split, canonical), str(self.path), line, self.split) for line, canonical, record in records.values()
-        ]
-        frame = pl.concat([plain, pl.DataFrame(rows, schema=LINT_SCHEMA)]).sort("line")
+        rows = [_row(record, hash_text(self.split, canonical), str(self.path), line, self.split) for line, canonical, record in read]
+        careful = pl.DataFrame(rows, schema=LINT_SCHEMA).with_row_index(_ITEM)  # by number: a whole array may stand on one line
+        frame = pl.concat([plain, careful], how="diagonal").sort("line", maintain_order=True)
         ids = []
-        for line, row_id in frame.select("line", "row_id").iter_rows():
+        for row_id, number in frame.select("row_id", _ITEM).iter_rows():
             self.copies[row_id] += 1
             ids.append(row_id if self.copies[row_id] == 1 else f"{row_id}-{self.copies[row_id]}")
-            if line in records:
-                self.defects.extend(records[line][2].defects(str(self.path), line, ids[-1]))
+            if number is not None:
+                line, _, record = read[number]
+                self.defects.extend(record.defects(str(self.path), line, ids[-1]))
         if ids:
-            yield frame.with_columns(pl.Series("id", ids, pl.String), pl.Series("row_id", ids, pl.String))
+            yield frame.drop(_ITEM).with_columns(pl.Series("id", ids, pl.String), pl.Series("row_id", ids, pl.String))
 
 
 def _plain_rows(rows: pl.DataFrame, shape: PlainShape, split: str, source: str) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from loopwright.errors import UserError
 from prep.formats import SOURCE_FORMATS, SourceFile, container_of, read_file
 from prep.guess_columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
 from prep.lint.lines import Defect, canonical_json, read_records
-from prep.lint.records import Record, parse_record
-from prep.raw_file import data_suffix
-from prep.source import LINE
+from prep.lint.records import Record, empty_keys, parse_record
+from prep.raw_file import RawFile, data_suffix
+from prep.source import LINE, RawRows
 from prep.source_config import SourceConfig
 
 _JSON = {".jsonl", ".ndjson", ".json"}
@@ -83,7 +83,11 @@ def _is_read_as_a_whole(value: Any, *, alone: bool) -> bool:
     """Whether a record says little by itself: a message of a tree, or a document that holds the rows."""
     if not isinstance(value, dict):
         return False
-    return all(key in value for key in _TREE_KEYS) or (alone and isinstance(parse_record(value), str))
+    return _is_of_a_tree(value) or (alone and isinstance(parse_record(value), str))
+
+
+def _is_of_a_tree(keys: Collection[str]) -> bool:
+    return all(key in keys for key in _TREE_KEYS)
 
 
 def _is_json(path: Path) -> bool:
@@ -97,23 +101,38 @@ def _is_json(path: Path) -> bool:
 
 
 def _rows(path: Path, source: str) -> Iterator[Item]:
-    """Reads a file as a build would, under `format: auto`; a shape that is told from several records stands in its turns."""
+    """Reads a file as a build would: by its columns, or, where those say little, by the shape that several records tell together."""
     config = SourceConfig(path=str(path))
     try:
-        reading = read_file(SourceFile(path, source, config, container_of(path, config), source))
-        for rows in reading.batches:
+        container = container_of(path, config)
+        if _tells_by_itself(container.read(RawFile(path, config))):
+            batches = container.read(RawFile(path, config))
+        else:
+            batches = read_file(SourceFile(path, source, config, container, source)).batches
+        for rows in batches:
             yield from (Defect("FMT001", source, row.line, f"{row.reason.replace('_', ' ')}: {row.detail}") for row in rows.rejected)
-            frame = rows.frame.drop(rows.added.columns, strict=False).hstack(rows.added)
-            names = [name for name in frame.columns if name != LINE]
-            for line, *values in frame.select(LINE, *names).iter_rows():
-                record = _present(dict(zip(names, values, strict=True)))
+            for line, record in _records(rows):
                 yield line, {"messages": record["turns"]} if isinstance(record.get("turns"), list) else record
     except UserError as error:
         raise UserError(error.cause, error.location or source, error.remedy or _REMEDY) from error
 
 
+def _tells_by_itself(batches: Iterator[RawRows]) -> bool:
+    """Whether any of the first records has a shape without the others' help: then a table may mix shapes, as lines may."""
+    first = islice(((rows.columns, record) for rows in batches for _, record in _records(rows)), _LOOK)
+    return any(not _is_of_a_tree(columns) and isinstance(parse_record(record), Record) for columns, record in first)
+
+
+def _records(rows: RawRows) -> Iterator[tuple[int, dict[str, Any]]]:
+    frame = rows.frame.drop(rows.added.columns, strict=False).hstack(rows.added)
+    for row in frame.iter_rows(named=True):  # not by `select`, which takes a column called "*" or "^a$" for a pattern
+        line = row.pop(LINE)
+        yield line, _present(row)
+
+
 def _present(record: dict[str, str | None]) -> dict[str, Any]:
-    return {name: _decoded(value) for name, value in record.items() if value is not None}
+    found = {name: _decoded(value) for name, value in record.items() if value is not None}
+    return found | dict.fromkeys(empty_keys(found, record))
 
 
 def _decoded(text: str | None) -> Any:

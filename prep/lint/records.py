@@ -6,7 +6,7 @@ preference pairs. What does not fit its shape comes back as a defect, never as a
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,19 @@ def parse_record(value: Any) -> Record | str:
             return record
     shown = ", ".join(f"'{key[:40]}'" for key in list(value)[:6]) or "none"
     return f"no known shape of training example has these keys: {shown}"
+
+
+def empty_keys(found: Collection[str], columns: Collection[str]) -> tuple[str, ...]:
+    """Returns the keys that a table's row should have and that are empty: a label that is missing, not plain text without one.
+
+    Args:
+        found: the columns that hold something in this row.
+        columns: all columns of the table; where it mixes shapes, those of the other shapes are empty on purpose.
+    """
+    if any(all(key in found for key in keys) for keys, _ in _SHAPES if keys != _PLAIN):
+        return ()
+    begun = (keys for keys, _ in _SHAPES if all(key in columns for key in keys) and any(key in found for key in keys))
+    return tuple(key for key in next(begun, ()) if key not in found)
 
 
 def _type_name(value: Any) -> str:
@@ -296,6 +309,7 @@ def _whole_preference(value: dict[str, Any]) -> Record:
     return record
 
 
+_PLAIN = ("text",)
 # The keys that tell a shape, the most telling first: a preference pair may also have `messages`, a choice may also have a completion.
 _SHAPES: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Record]], ...] = (
     *(
@@ -317,5 +331,5 @@ _SHAPES: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Record]], ...] 
     (("prompt", "choices"), _choices),
     (("instruction", "output"), _alpaca),
     *(((prompt, completion), _pair(prompt, completion)) for prompt, completion in PAIRS),
-    (("text",), _plain),
+    (_PLAIN, _plain),
 )

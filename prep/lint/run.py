@@ -1,7 +1,7 @@
 """The one door of lint: a path in, a report out."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from loopwright.errors import UserError
 from loopwright.files import require_writable
@@ -33,11 +33,21 @@ def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = 
     check_options(options)
     if options.scores is not None:
         require_writable(options.scores.parent)
+    try:
+        return _in_folder(path, test, options)
+    except OSError as error:
+        remedy = (
+            f"Check its permissions, and the free space in {gettempdir()}, where lint keeps what it reads (TMPDIR names another place)."
+        )
+        raise UserError(f"cannot read or write: {error.strerror or error}", error.filename, remedy) from error
+
+
+def _in_folder(path: Path, test: Path | None, options: LintOptions) -> LintReport:
     if path.is_dir() and test is not None:
         raise UserError("a built dataset has its own test split", str(test), "Leave --test out.")
+    files = [(path, "train"), *([(test, "test")] if test else [])]
     with TemporaryDirectory(prefix="loopwright-lint-") as name:
         folder = Path(name)
-        files = [(path, "train"), *([(test, "test")] if test else [])]
         data = load_dataset(path, folder) if path.is_dir() else load_files(files, folder)
         return _run(path, data, with_config(options, data.manifest), folder)
 
