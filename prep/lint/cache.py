@@ -17,11 +17,13 @@ from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from loopwright.hashing import hash_file, hash_text
 from loopwright.models import cache_dir, resolve_model
+from prep.dataset import Dataset
 from prep.lint.context import LintOptions
 from prep.lint.excerpts import Excerpt
 from prep.lint.report import Diagnostic, LintReport, Skipped
 from prep.lint.rule import Severity
 from prep.lint.run import lint
+from prep.lint.template_files import config_dirs, template_files
 
 _MAX_KEPT = 64
 # What a dataset holds that lint looks at.
@@ -59,7 +61,7 @@ def _place(path: Path, test: Path | None, options: LintOptions) -> Path | None:
         if not inputs or not all(file.is_file() for file in (*inputs, *given)):
             return None  # lint says what is missing; a pipe or device would be read without an end
         model = "" if options.model is None else ",".join(_hashes(_tokenizer_files(options.model)))
-        contents = ",".join(_hashes([*inputs, *given]))
+        contents = ",".join(_hashes([*inputs, *given, *(_templates(path) if path.is_dir() else ())]))
     except (OSError, UserError):
         return None
     told = json.dumps(dataclasses.asdict(options), sort_keys=True, default=repr)
@@ -68,6 +70,10 @@ def _place(path: Path, test: Path | None, options: LintOptions) -> Path | None:
 
 def _hashes(files: list[Path]) -> Iterator[str]:
     return (hash_file(file) for file in files)
+
+
+def _templates(dataset_path: Path) -> list[Path]:
+    return [file.path for file in template_files(Dataset.open(dataset_path).manifest, config_dirs(dataset_path))]
 
 
 def _ledger(path: Path | None) -> Path | None:
@@ -85,7 +91,7 @@ def _tokenizer_files(model: str) -> list[Path]:
 def _code_version() -> str:
     """Returns the hash of the code that rules are made of: a rule that was changed, here or by an update, never answers from the cache."""
     packages = [Path(package.__path__[0]) for package in (loopwright, templates, prep)]
-    files = sorted(file for package in packages for file in package.rglob("*.py"))
+    files = sorted(file for package in packages for pattern in ("*.py", "*.jinja") for file in package.rglob(pattern))
     return hash_text(*(hash_file(file) for file in files))
 
 

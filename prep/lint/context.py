@@ -10,6 +10,7 @@ import polars as pl
 from prep.config import ExpectConfig, SuppressConfig
 from prep.facts import FactIndex
 from prep.lint.parquet_input import open_training_ledger
+from prep.lint.template_files import config_dirs
 
 if TYPE_CHECKING:
     from prep.dataset import Manifest
@@ -68,6 +69,7 @@ class Context:
         defects: what was found wrong while reading.
         splits: the splits that have rows.
         manifest: of a built dataset; None for foreign files.
+        config_dirs: the folders that paths of a built dataset's config may be relative to.
         token_limit: the longest row that the model takes, in tokens, where a model is named.
         near: proven pairs of near-duplicate bodies, where a rule needs them: positions `a` < `b`, and `similarity`, their exact Jaccard.
         model_scores: what a model said of each row, where `evals score` was asked.
@@ -78,6 +80,7 @@ class Context:
     defects: list["Defect"]
     splits: frozenset[str]
     manifest: "Manifest | None" = None
+    config_dirs: tuple[Path, ...] = ()
     token_limit: int | None = None
     near: pl.LazyFrame | None = None
     model_scores: pl.LazyFrame | None = None
@@ -85,13 +88,13 @@ class Context:
     _indexes: dict[str, FactIndex] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, options: LintOptions, data: "LintData") -> "Context":
-        """Returns the context of a run over some data.
+    def of(cls, options: LintOptions, data: "LintData", path: Path) -> "Context":
+        """Returns the context of a run over the data of a path.
 
         Raises:
             UserError: the model's scores or the training ledger cannot be read.
         """
-        context = cls(options, data.defects, data.splits, data.manifest)
+        context = cls(options, data.defects, data.splits, data.manifest, config_dirs(path) if data.manifest else ())
         if options.model_scores is not None:
             from prep.lint.model_scores import open_model_scores
 

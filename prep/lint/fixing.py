@@ -17,6 +17,7 @@ from prep.fixes import Fix, append_fixes, load_fixes
 from prep.lint.context import LintOptions
 from prep.lint.report import LintReport
 from prep.lint.run import lint
+from prep.lint.template_files import config_dirs
 from prep.propose import drafts_from_lint
 
 MAX_ROUNDS = 10
@@ -72,8 +73,7 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
     if config_path is not None:
         return config_path
     name = Dataset.open(dataset_path).manifest.config_path
-    places = [folder / name for folder in (dataset_path.resolve().parent, Path.cwd(), dataset_path.resolve())]
-    found = next((place for place in places if place.is_file()), None)
+    found = next((folder / name for folder in config_dirs(dataset_path) if (folder / name).is_file()), None)
     if found is None:
         raise UserError(f"'{name}', from which the dataset was built, is not beside it", str(dataset_path), "Name it with --config.")
     return found

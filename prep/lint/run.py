@@ -53,7 +53,7 @@ def _in_folder(path: Path, test: Path | None, options: LintOptions) -> LintRepor
 
 
 def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> LintReport:
-    context = Context.of(options, data)
+    context = Context.of(options, data, path)
     named_by_config = model_of(data.manifest) == options.model
     rules, skipped = runnable(rules_matching(options.select, options.ignore), context, named_by_config=named_by_config)
     found = run_rules(rules, data.frame, data.num_examples, context, folder)

@@ -1,5 +1,6 @@
-"""The templates that a dataset was built with, as far as they are at hand: those of the library, and files below the current folder."""
+"""What a dataset was built with, as far as it is at hand: its config and template files, beside it or in the current folder."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,17 +27,30 @@ class TemplateFile:
     error: UserError | None = None
 
 
-def template_files(manifest: Manifest) -> list[TemplateFile]:
-    """Returns the templates of a dataset whose files are there."""
+def config_dirs(dataset_path: Path) -> tuple[Path, ...]:
+    """Returns where a dataset's config may be, the likeliest first; a dataset does not know the folder that it was built from."""
+    folder = dataset_path.resolve()
+    return folder.parent, Path.cwd(), folder
+
+
+def template_files(manifest: Manifest, dirs: Iterable[Path]) -> list[TemplateFile]:
+    """Returns the templates of a dataset whose files are there.
+
+    Args:
+        manifest: the dataset's.
+        dirs: the folders that the config's paths may be relative to.
+    """
+    dirs = tuple(dirs)
     entries = manifest.config.get("templates") or [{"name": template.name} for template in manifest.templates]
     library = set(template_names())
     found = []
     for entry in entries:
         name, path = entry.get("name"), entry.get("path")
-        file = Path(path) if path else LIBRARY_DIR / f"{name}.jinja"
         if path is None and name not in library:
             continue
-        if file.is_file():
+        places = [folder / path for folder in dirs] if path else [LIBRARY_DIR / f"{name}.jinja"]
+        file = next((place for place in places if place.is_file()), None)
+        if file is not None:
             found.append(_load(str(name or path), file, entry.get("language")))
     return found
 

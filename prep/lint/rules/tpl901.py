@@ -39,14 +39,18 @@ class UndefinedVariable(Rule):
     def unavailable(self, context: Context) -> str | None:
         if context.manifest is None:
             return _NOT_BUILT
-        return None if template_files(context.manifest) else "none of the dataset's template files is below the current folder"
+        return (
+            None
+            if template_files(context.manifest, context.config_dirs)
+            else "none of the dataset's template files is below the current folder"
+        )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return examples.select(Finding.where).limit(0)
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         assert context.manifest is not None
-        for file in template_files(context.manifest):
+        for file in template_files(context.manifest, context.config_dirs):
             if file.error is not None:
                 message = f"template '{file.name}' can no longer be loaded: {file.error.cause}"
                 yield Finding(message, source=str(file.path), severity=Severity.ERROR, remedy=file.error.remedy or None)

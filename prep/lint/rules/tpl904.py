@@ -47,7 +47,7 @@ class Nondeterminism(Rule):
     remedy = "Use `choice`, which is seeded by the row; give the date as a field, or fix it in the chat template, for training and for use."
 
     def unavailable(self, context: Context) -> str | None:
-        files = [] if context.manifest is None else template_files(context.manifest)
+        files = [] if context.manifest is None else template_files(context.manifest, context.config_dirs)
         if files or no_tokenizer(context) is None:
             return None
         return "needs the template files of a built dataset, or a model with a chat template: give --model"
@@ -56,7 +56,7 @@ class Nondeterminism(Rule):
         return examples.select(Finding.where).limit(0)
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        for file in [] if context.manifest is None else template_files(context.manifest):
+        for file in [] if context.manifest is None else template_files(context.manifest, context.config_dirs):
             text = Path(file.path).read_text(encoding="utf-8")
             body = text.partition("\n---\n")[2]
             first_line = text.count("\n") - body.count("\n")
