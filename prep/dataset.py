@@ -131,7 +131,7 @@ class Dataset:
         parquet = self.path / "examples.parquet"
         if not parquet.is_file():
             raise UserError("examples.parquet is missing", str(self.path), "Build the dataset again.")
-        frame = pl.scan_parquet(parquet)
+        frame = pl.scan_parquet(parquet, glob=False)
         try:
             known = frame.collect_schema() == EXAMPLE_SCHEMA
         except (pl.exceptions.PolarsError, OSError):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from difflib import SequenceMatcher
 
 from prep.lint.texts import shorten
+from prep.pii import mask
 from prep.words import words
 
 _NUM_SHOWN = 3
@@ -28,8 +29,11 @@ def difference(one: str, other: str) -> tuple[list[str], list[str]]:
     return list((first - second).elements()), list((second - first).elements())
 
 
-def described(here: list[str], there: list[str]) -> str:
-    """Returns a difference in words, for a message; "" where the texts differ in neither words nor their number."""
+def described(one: str, other: str) -> str:
+    """Returns the difference of two texts in words, for a message, with identifiers masked."""
+    here, there = difference(mask(one), mask(other))
+    if not here and not there and one != other and any(difference(one, other)):
+        return "they differ in personal identifiers alone"
     if here and there:
         return f"'{_listed(here)}' here, '{_listed(there)}' there"
     if here:

@@ -9,11 +9,9 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from prep.lint.report import Diagnostic
-from prep.pii import mask
+from prep.lint.texts import MASKED_CHARACTERS
+from prep.pii import mask, mask_around
 
-# An identifier is found by the words around it and may itself be long (a private key, an address with a password): it is masked in this
-# much text before that is cut to what is shown.
-_MASKED_CHARACTERS = 3_000
 _AROUND_CHARACTERS = 240
 _MARKED_CHARACTERS = 480
 _BATCH_ROWS = 256
@@ -127,8 +125,8 @@ def cut_excerpt(text: str, span: tuple[int, int] | None, *, kind: str | None = N
     if span is None:
         return _whole(text)
     start, end = span
-    low, high = max(start - _MASKED_CHARACTERS, 0), min(start + _MASKED_CHARACTERS, end)
-    tail = text[high : high + _MASKED_CHARACTERS] if high == end else ""
+    low, high = max(start - MASKED_CHARACTERS, 0), min(start + MASKED_CHARACTERS, end)
+    tail = text[high : high + MASKED_CHARACTERS] if high == end else ""
     window = text[low:high] + tail
     masked, (start, stop) = mask_around(window, (start - low, high - low))
     before, marked, after = masked[:start], masked[start:stop], masked[stop:]
@@ -145,50 +143,10 @@ def cut_excerpt(text: str, span: tuple[int, int] | None, *, kind: str | None = N
 
 
 def _whole(text: str) -> Excerpt:
-    if len(text) <= 2 * _MASKED_CHARACTERS:
+    if len(text) <= 2 * MASKED_CHARACTERS:
         masked = mask(text)
         if len(masked) <= 2 * _AROUND_CHARACTERS:
             return Excerpt(masked, "", "")
         return Excerpt(masked[:_AROUND_CHARACTERS], "", masked[-_AROUND_CHARACTERS:], cut_between=True)
-    head, tail = mask(text[:_MASKED_CHARACTERS]), mask(text[-_MASKED_CHARACTERS:])
+    head, tail = mask(text[:MASKED_CHARACTERS]), mask(text[-MASKED_CHARACTERS:])
     return Excerpt(head[:_AROUND_CHARACTERS], "", tail[-_AROUND_CHARACTERS:], cut_between=True)
-
-
-def mask_around(text: str, span: tuple[int, int]) -> tuple[str, tuple[int, int]]:
-    """Returns the masked text and where a span of the text lies in it, widened to each identifier that it touches."""
-    masked = mask(text)
-    if masked == text:
-        return text, span
-    start, end = 0, len(masked)
-    for old, new in _kept(text, masked):
-        # The span's ends lie in a kept stretch, or in the identifier before it.
-        if old.start <= span[0] < old.stop:
-            start = new.start + span[0] - old.start
-        elif span[0] >= old.stop:
-            start = new.stop
-        if old.start < span[1] <= old.stop:
-            end = new.start + span[1] - old.start
-        elif span[1] <= old.start:
-            end = min(end, new.start)
-    return masked, (start, max(start, end))
-
-
-def _kept(text: str, masked: str) -> Iterator[tuple[range, range]]:
-    """Yields the stretches that masking left as they are: where each lies in the text, and where in the masked text."""
-    position = shown = 0
-    follows = True  # the next stretch begins right here, with no identifier before it
-    for match in [*_KIND.finditer(masked), None]:
-        stretch = masked[shown : match.start() if match else len(masked)]
-        after = text.find(stretch, position + 1) if match else len(text) - len(stretch)
-        found = position if follows else after
-        if found < position or not text.startswith(stretch, found):  # it cannot be told; the rest counts as one identifier
-            return
-        yield range(found, found + len(stretch)), range(shown, shown + len(stretch))
-        position, shown = found + len(stretch), shown + len(stretch)
-        if match is None:
-            return
-        follows = text.startswith(match[0], position)  # the text itself says so
-        if follows:
-            yield range(position, position + len(match[0])), range(*match.span())
-            position += len(match[0])
-        shown = match.end()

@@ -33,7 +33,7 @@ def near_pairs(frame: pl.LazyFrame, folder: Path, *, threshold: float) -> pl.Laz
     templates = frame.select(pl.col("template").unique()).collect()["template"].sort().to_list()
     found = [_pairs_of(frame.filter(pl.col("template") == one), folder, threshold) for one in templates]
     pl.concat([pl.DataFrame(schema=PAIR_SCHEMA), *found]).sort("a", "b").write_parquet(path)
-    return pl.scan_parquet(path)
+    return pl.scan_parquet(path, glob=False)
 
 
 def _pairs_of(frame: pl.LazyFrame, folder: Path, threshold: float) -> pl.DataFrame:

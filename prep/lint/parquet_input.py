@@ -33,7 +33,7 @@ def open_parquet(path: Path, columns: tuple[str, ...], kind: str, remedy: str) -
     if not path.exists():
         raise UserError(f"the {kind} does not exist", str(path), remedy)
     try:
-        frame = pl.scan_parquet(path)
+        frame = pl.scan_parquet(path, glob=False)
         missing = [name for name in columns if name not in frame.collect_schema()]
     except pl.exceptions.PolarsError as error:
         raise UserError(f"the {kind} cannot be read: {str(error).splitlines()[0]}", str(path), remedy) from error

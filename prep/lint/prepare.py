@@ -55,7 +55,7 @@ def prepare(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
     """
     try:
         _name_tasks(frame).sink_parquet(folder / "named.parquet")
-        named = _by_shape(pl.scan_parquet(folder / "named.parquet"))
+        named = _by_shape(pl.scan_parquet(folder / "named.parquet", glob=False))
         counts = named.group_by("task").agg(pl.len().alias("rows")).filter(pl.col("rows") >= MIN_TASK_ROWS)
         keyed = (
             named.join(counts, on="task", how="left", maintain_order="left")
@@ -68,7 +68,7 @@ def prepare(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
         )
         keyed.sink_parquet(folder / "keyed.parquet")
         (folder / "named.parquet").unlink()
-        frame = pl.scan_parquet(folder / "keyed.parquet")
+        frame = pl.scan_parquet(folder / "keyed.parquet", glob=False)
         profile = _profile(frame).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise UserError(f"the examples cannot be read: {str(error).splitlines()[0]}", "examples.parquet", "Build it again.") from error

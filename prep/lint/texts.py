@@ -6,7 +6,11 @@ from typing import Any
 import polars as pl
 
 from prep.lint.rule import Finding
+from prep.pii import mask, mask_around
 
+# An identifier is found by the words around it and may itself be long (a private key, an address with a password): it is masked in this
+# much text around what is shown, before that is cut.
+MASKED_CHARACTERS = 3_000
 _PARTS = ("input", "answer", "rejected")
 TEXT_COLUMNS = ("system", *_PARTS, *(f"{part}_field" for part in ("system", *_PARTS)), "messages")
 """The columns that a rule over texts declares."""
@@ -47,7 +51,27 @@ def span_finding(row: Mapping[str, Any], start: int, end: int, message: str, **m
     return Finding.at(row, message, field=field, span=span, **more)
 
 
-def shorten(text: str | None, limit: int = 40) -> str:
-    """Returns a text on one line, cut to a length, for a message."""
-    line = " ".join((text or "").split())
-    return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
+def shorten(text: str | None, limit: int = 40, *, span: tuple[int, int] | None = None) -> str:
+    """Returns a text, or a span of it, for a message: on one line, its identifiers masked, cut to a length.
+
+    Half an identifier is none to a pattern, and one without the words before it is a number like others: what is given here is the
+    whole text, which is masked before it is cut.
+
+    Args:
+        text: the whole text.
+        limit: how many characters are shown.
+        span: `[start, end)` of what is shown; None for all of it.
+    """
+    text = text or ""
+    start, end = span or (0, len(text))
+    stop = min(end, start + MASKED_CHARACTERS)
+    low = max(start - MASKED_CHARACTERS, 0)
+    masked, (first, last) = mask_around(text[low : stop + MASKED_CHARACTERS], (start - low, stop - low))
+    line = " ".join(masked[first:last].split())
+    return line if len(line) <= limit and stop == end else line[: limit - 3].rstrip() + "..."
+
+
+def shorten_end(text: str, limit: int = 40) -> str:
+    """Returns the end of a text for a message, as `shorten` returns a beginning."""
+    line = " ".join(mask(text[-MASKED_CHARACTERS:]).split())
+    return line if len(line) <= limit and len(text) <= MASKED_CHARACTERS else "..." + line[3 - limit :].lstrip()

@@ -59,7 +59,7 @@ def with_tokens(frame: pl.LazyFrame, model: str, path: Path) -> pl.LazyFrame:
         for batch in chats.collect_batches(chunk_size=_BATCH_ROWS)
     ]
     pl.concat([pl.DataFrame(schema=TOKEN_SCHEMA), *batches]).write_parquet(path)
-    return frame.join(pl.scan_parquet(path), on="id", how="inner")
+    return frame.join(pl.scan_parquet(path, glob=False), on="id", how="inner")
 
 
 def _encode(tokenizer: "PreTrainedTokenizerBase", row: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from prep.pii.reserved import without_surrogates
 from prep.pii.secrets import SecretSpan, find_secrets, may_hold_secret
 from prep.pii.spans import Finder, PiiKind, PiiSpan, settle
 
-__all__ = ["PiiKind", "PiiSpan", "SecretSpan", "find_pii", "find_secrets", "mask", "may_hold_pii", "may_hold_secret"]
+__all__ = ["PiiKind", "PiiSpan", "SecretSpan", "find_pii", "find_secrets", "mask", "mask_around", "may_hold_pii", "may_hold_secret"]
 
 # In order: what an earlier finder takes, a later one cannot.
 _FINDERS: tuple[Finder, ...] = (
@@ -42,6 +42,33 @@ def mask(text: str) -> str:
 
     Plain web addresses stay: they say where a text is from.
     """
+    return mask_around(text, (0, len(text)))[0]
+
+
+def mask_around(text: str, span: tuple[int, int]) -> tuple[str, tuple[int, int]]:
+    """Returns the masked text, and where a span of the text lies in it, widened to each identifier that it touches."""
+    start, end = span
+    low, high = start, end
+    parts = []
+    position = added = 0
+    for hidden_start, hidden_end, kind in _hidden(text):
+        shown = f"[{kind}]"
+        parts += [text[position:hidden_start], shown]
+        position, place = hidden_end, hidden_start + added
+        added += len(shown) - (hidden_end - hidden_start)
+        if hidden_end <= start:
+            low = start + added
+        elif hidden_start < start:
+            low = place
+        if hidden_end <= end:
+            high = end + added
+        elif hidden_start < end:
+            high = place + len(shown)
+    return "".join(parts) + text[position:], (low, max(low, high))
+
+
+def _hidden(text: str) -> list[tuple[int, int, str]]:
+    """Returns what is masked, in order: start, end and kind."""
     found = [(span.start, span.end, "SECRET") for span in find_secrets(text)]
     taken = bytearray(len(text))
     for start, end, _ in found:
@@ -49,12 +76,7 @@ def mask(text: str) -> str:
     found += [
         (span.start, span.end, span.kind) for span in find_pii(text) if span.kind != "URL" and taken.find(1, span.start, span.end) < 0
     ]
-    parts = []
-    position = 0
-    for start, end, kind in sorted(found):
-        parts += [text[position:start], f"[{kind}]"]
-        position = end
-    return "".join(parts) + text[position:]
+    return sorted(found)
 
 
 def may_hold_pii(expr: pl.Expr) -> pl.Expr:

@@ -138,7 +138,7 @@ def _parquet_rows(path: Path, found: Findings) -> Iterator[Row | None]:
 
     number = 0
     try:
-        for batch in pl.scan_parquet(path).collect_batches(chunk_size=10_000, maintain_order=True):
+        for batch in pl.scan_parquet(path, glob=False).collect_batches(chunk_size=10_000, maintain_order=True):
             for row in batch.iter_rows(named=True):
                 number += 1
                 found.line = number

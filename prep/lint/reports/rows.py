@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 
 from loopwright.console import printable
-from prep.lint.excerpts import cut_excerpt, hides, mask_around, rows_of
+from prep.lint.excerpts import cut_excerpt, hides, rows_of
 from prep.lint.report import Diagnostic
 from prep.lint.reports.underline import visible
 from prep.lint.rule import Severity
-from prep.pii import mask
+from prep.pii import mask, mask_around
 
 _PARTS = ("system", "input", "answer", "rejected")
 _COLUMNS = ("source", "line", "split", "template", *_PARTS, *(f"{part}_field" for part in _PARTS), "messages")

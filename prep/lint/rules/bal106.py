@@ -9,6 +9,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import Floats, TestResult, benjamini_hochberg, mann_whitney
+from prep.lint.texts import shorten
 
 _MAX_CLASSES = 100
 
@@ -67,8 +68,8 @@ class LengthLabelBias(Rule):
                 name = f"template '{template}': " if template else ""
                 others = f"; {len(telling)} of {len(tests)} labels are told by length" if len(tests) > 2 else ""
                 yield Finding(
-                    f"{name}an input labelled '{word[:40]}' is the {side} one in {share:.0%} of pairs with another label's (Mann-Whitney"
-                    f" z = {test.statistic:.1f}){others}",
+                    f"{name}an input labelled '{shorten(word)}' is the {side} one in {share:.0%} of pairs with another label's"
+                    f" (Mann-Whitney z = {test.statistic:.1f}){others}",
                     source=source,
                     field="label",
                 )

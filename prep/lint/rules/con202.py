@@ -69,7 +69,7 @@ class NearConflict(Rule):
                         Finding.at(
                             here,
                             f"answered '{shorten(here['answer'])}' here and '{shorten(there['answer'])}' at {place(there)}, "
-                            f"whose input is nearly the same: {described(*words)}",
+                            f"whose input is nearly the same: {described(here['body'], there['body'])}",
                             field="answer",
                             severity=None if harmless else Severity.INFO,
                             related=(there["id"],),

@@ -7,6 +7,7 @@ from prep.lint.drafts import edit_answer
 from prep.lint.prepare import LOOKS_LIKE_JSON
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
+from prep.lint.texts import shorten
 
 _LIST = r"^\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s+\S[^\n]*\n\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s"
 _MARKDOWN = r"^\s*(?:#{1,4} \S|\|[^\n]*\|[ \t]*\n\s*\||\*\*[^*\n]{1,40}\*\*:?\s*\n)"
@@ -96,4 +97,5 @@ class MixedOutputShape(Rule):
 
 
 def _shown(column: str) -> pl.Expr:
-    return pl.col(column).str.replace_all(r"\s*:", "").str.replace_all(" ", ", ").str.head(80)
+    names = pl.col(column).str.replace_all(r"\s*:", "").str.replace_all(" ", ", ")
+    return names.map_elements(lambda text: shorten(text, 80), return_dtype=pl.String)

@@ -12,6 +12,7 @@ from prep.drift.words import WordSets
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import chi_square_p
+from prep.lint.texts import shorten
 
 _SAMPLE_ROWS = 1_000
 _MAX_CHARACTERS = 2_000
@@ -103,8 +104,8 @@ class SplitDrift(Rule):
         shares = [np.bincount(places[side], minlength=len(names)) / side.sum() for side in (~is_other, is_other)]
         most = int(np.abs(shares[1] - shares[0]).argmax())
         yield (
-            f"'{names[most][:40]}' is the answer in {shares[1][most]:.0%} of its rows, and in {shares[0][most]:.0%} in train (Cramer's V"
-            f" {effect:.2f}, Jensen-Shannon divergence {statistics.jensen_shannon(*shares):.2f} bits)",
+            f"'{shorten(names[most])}' is the answer in {shares[1][most]:.0%} of its rows, and in {shares[0][most]:.0%} in train"
+            f" (Cramer's V {effect:.2f}, Jensen-Shannon divergence {statistics.jensen_shannon(*shares):.2f} bits)",
             "labels",
         )
 

@@ -76,7 +76,7 @@ class NearDuplicate(Rule):
             words_apart = differences[position]
             yield Finding.at(
                 row,
-                f"nearly the same as {row['source_other']}:{row['line_other']}: {described(*words_apart)}",
+                f"nearly the same as {row['source_other']}:{row['line_other']}: {described(row['text'], row['text_other'])}",
                 field="answer" if row["kind"] == "completion" else "input",
                 severity=Severity.INFO if row["task"] in by_design and is_exchange(*words_apart) else None,
                 related=(row["id_other"],),

@@ -101,7 +101,8 @@ class DegenerateRepetition(Rule):
             if _REPEAT_ASKED.search(asked or "") or _repeats(row["input"], unit, span[2]):
                 continue
             times = f" {span[2]} times" if span[2] > 1 else ""
-            yield Finding.at(row, f"the answer repeats itself: '{shorten(unit, 60)}'{times}", field=row["answer_field"], span=span[:2])
+            shown = shorten(row["answer"], 60, span=span[:2])
+            yield Finding.at(row, f"the answer repeats itself: '{shown}'{times}", field=row["answer_field"], span=span[:2])
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the answer repeats itself")

@@ -8,6 +8,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.texts import shorten
 
 # System message, then user and assistant by turns (tool results go before the assistant's next turn), an assistant last.
 _ORDERLY = r"^(?:system,)?user,(?:assistant,(?:(?:tool,)+assistant,)*user,)*assistant,(?:(?:tool,)+assistant,)*$"
@@ -75,7 +76,7 @@ def _without_answer(roles: list[str]) -> str | None:
     """Says why a chat has no answer to learn, or None."""
     if "assistant" not in roles:
         return "has no assistant message" if any(roles) else "has no messages"
-    return None if roles[-1] == "assistant" else f"ends on the role '{roles[-1][:20]}', not on an answer"
+    return None if roles[-1] == "assistant" else f"ends on the role '{shorten(roles[-1], 20)}', not on an answer"
 
 
 def _unusual(roles: list[str]) -> Iterator[str]:

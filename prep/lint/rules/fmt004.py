@@ -6,6 +6,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity
+from prep.lint.texts import shorten
 
 
 class BadWeight(Rule):
@@ -41,10 +42,10 @@ class BadWeight(Rule):
                     continue
                 if message["role"] != "assistant":
                     sound = False
-                    yield Finding.at(row, f"weight stands on a message of the role '{message['role'][:20]}'", field=where)
+                    yield Finding.at(row, f"weight stands on a message of the role '{shorten(message['role'], 20)}'", field=where)
                 elif weight not in {"0", "1"}:
                     sound = False
-                    yield Finding.at(row, f"weight is {weight[:40]}, not 0 or 1", field=where)
+                    yield Finding.at(row, f"weight is {shorten(weight)}, not 0 or 1", field=where)
             answers = [weight for message, weight in zip(row["messages"], row["weights"], strict=True) if message["role"] == "assistant"]
             if sound and answers and all(weight == "0" for weight in answers):
                 yield Finding.at(row, "every assistant message has weight 0, so that nothing is trained", field=row["input_field"])

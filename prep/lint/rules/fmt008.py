@@ -13,7 +13,7 @@ from prep.lint.context import Context
 from prep.lint.drafts import edit_texts
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, shorten, span_finding, texts
 
 _TAG = (
     r"</?(?:br|p|div|span|b|i|u|s|em|strong|small|big|a|img|ul|ol|li|dl|dt|dd|table|tbody|thead|tr|td|th|h[1-6]|font|center|blockquote|hr|sup|sub"
@@ -92,7 +92,7 @@ def _look(row: Mapping[str, Any]) -> Finding | None:
         return None
     matches = [match for match in _MARKUP.finditer(row["text"]) if match[0][0] != "&" or html.unescape(match[0]) != match[0]]
     if matches:
-        kinds = ", ".join(dict.fromkeys(match[0][:20] for match in matches[:4]))
+        kinds = ", ".join(dict.fromkeys(shorten(row["text"], 20, span=match.span()) for match in matches[:4]))
         return span_finding(row, matches[0].start(), matches[-1].end(), f"markup is left in the text: {kinds}")
     if row["part"] == "input" and not row["system"] and all(map(_URL.fullmatch, row["text"].split())):
         return span_finding(row, 0, len(row["text"]), "the text is nothing but web addresses")

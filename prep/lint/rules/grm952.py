@@ -14,6 +14,7 @@ from prep.lint.drafts import edit_answer
 from prep.lint.kept import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, spread, supported_kinds
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
+from prep.lint.texts import shorten
 from prep.numerals import Numeral, NumeralIndex, numerals
 
 _SAMPLE_ROWS = 5_000
@@ -116,7 +117,7 @@ class UnsupportedFact(Rule):
         facts = [fact for fact in row_facts(row, context).unsupported if fact.kind in kinds]
         if not facts:
             return None
-        shown = ", ".join(f"{fact.kind} '{row['answer'][fact.start : fact.end]}'" for fact in facts[:5])
+        shown = ", ".join(f"{fact.kind} '{shorten(row['answer'], span=(fact.start, fact.end))}'" for fact in facts[:5])
         span = (facts[0].start, facts[0].end)
         return Finding.at(row, f"the input does not have the {shown}", field=row["answer_field"], span=span, kind=facts[0].kind)
 
@@ -128,7 +129,7 @@ def _bare(row: Mapping[str, Any], habits: _Habits) -> Finding | None:
     found = [one for one in (_unsupported(row) if habits.shapes else ()) if habits.checks(_shape(row["answer"], one))]
     if not found:
         return None
-    shown = ", ".join(f"'{row['answer'][one.start : one.end]}'" for one in found[:5])
+    shown = ", ".join(f"'{shorten(row['answer'], span=(one.start, one.end))}'" for one in found[:5])
     message = f"the input does not have the {'number' if len(found) == 1 else 'numbers'} {shown}"
     return Finding.at(row, message, field=row["answer_field"], span=(found[0].start, found[0].end), kind="number")
 

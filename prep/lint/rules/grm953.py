@@ -11,6 +11,7 @@ from prep.lint.drafts import edit_answer
 from prep.lint.prepare import TERMINAL
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
+from prep.lint.texts import shorten, shorten_end
 
 # Words that no English sentence ends on, but for a question ("what are you waiting for?"), which ends in punctuation.
 _DANGLING = (
@@ -88,8 +89,8 @@ class Unfinished(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.filter(pl.col("percent").is_not_null()).iter_rows(named=True):
-            shown = " ".join(row["answer"].rstrip()[-30:].split())
-            message = f"the answer stops at '...{shown}', where {row['percent']}% of the answers end in punctuation"
+            shown = shorten_end(row["answer"], 33)
+            message = f"the answer stops at '{shown}', where {row['percent']}% of the answers end in punctuation"
             yield Finding.at(row, message, field=row["answer_field"])
         for rows in found.filter(pl.col("percent").is_null()).partition_by("task", maintain_order=True):
             broken = [(row, error) for row in rows.iter_rows(named=True) if (error := _error(row["answer"])) is not None]
@@ -125,10 +126,11 @@ def _parses(line: str) -> bool:
 def _broken(row: dict[str, Any], reason: str, position: int) -> Finding:
     answer = row["answer"].rstrip()
     if position >= len(answer) or "Unterminated" in reason:
-        message = f"the JSON answer is not closed: it stops at '...{answer[-30:]}'"
+        message = f"the JSON answer is not closed: it stops at '{shorten_end(answer, 33)}'"
         span = (len(answer) - 1, len(answer))
     else:
-        where = f"at character {position + 1}, '{answer[position : position + 20]}'"
+        shown = shorten(answer, 20, span=(position, min(position + 20, len(answer))))
+        where = f"at character {position + 1:,}, '{shown}'"
         message = f"the JSON answer does not parse: {reason[:1].lower()}{reason[1:]} {where}"
         span = (position, position + 1)
     return Finding.at(row, message, field=row["answer_field"], span=span, severity=Severity.ERROR)

@@ -12,6 +12,8 @@ from prep.lint.kept import all_stand_in, by_task, kept_kinds, row_facts, sampled
 from prep.lint.number_habits import NumberHabits
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
+from prep.lint.texts import shorten
+from prep.pii import mask_around
 
 _SAMPLE_ROWS = 4_000
 _MAX_LOOKED_AT = 100_000
@@ -104,22 +106,25 @@ def _typed(row: Mapping[str, Any], kinds: tuple[str, ...], context: Context) -> 
     facts = [fact for fact in row_facts(row, context).missing if fact.kind in kinds]
     if not facts:
         return None
-    shown = ", ".join(f"{fact.kind} '{row['input'][fact.start : fact.end]}'" for fact in facts[:5])
+    shown = ", ".join(f"{fact.kind} '{shorten(row['input'], span=(fact.start, fact.end))}'" for fact in facts[:5])
     return Finding.at(row, f"the answer loses the {shown}", field=row["answer_field"], kind=facts[0].kind)
 
 
 def _number(row: Mapping[str, Any], habits: NumberHabits) -> Finding | None:
     lost = habits.lost(row["body"], row["answer"])
     if lost:
-        shown = ", ".join(f"'{row['body'][one.start : one.end]}'" for one in lost[:5])
+        shown = ", ".join(f"'{shorten(row['body'], span=(one.start, one.end))}'" for one in lost[:5])
         message = f"the answer loses the number {shown}, of a sort that nearly all answers keep"
         return Finding.at(row, message, field=row["answer_field"], kind="number")
     gaps = habits.find_gaps(row["input"], row["answer"])
     if not gaps:
         return None
     position, answer = gaps[0].position, row["answer"]
-    shown = " ".join(f"{answer[max(0, position - 20) : position].rstrip()} [?] {answer[position : position + 20]}".split())
-    message = f"a number is lacking at '{shown}'; the input has '{gaps[0].number}'"
+    masked, (low, high) = mask_around(answer, (position, position))
+    shown = " ".join(f"{masked[max(0, low - 20) : low].rstrip()} [?] {masked[high : high + 20]}".split())
+    place = row["input"].find(gaps[0].number)
+    number = shorten(row["input"], span=(place, place + len(gaps[0].number))) if place >= 0 else gaps[0].number
+    message = f"a number is lacking at '{shown}'; the input has '{number}'"
     return Finding.at(row, message, field=row["answer_field"], span=(position, position), kind="number")
 
 

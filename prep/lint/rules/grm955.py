@@ -84,9 +84,7 @@ class DeferredAnswer(Rule):
             .select(
                 *Finding.where,
                 field="answer_field",
-                message=pl.format(
-                    "the answer puts the task off: '{}'", pl.col("answer").map_elements(shorten_answer, return_dtype=pl.String)
-                ),
+                message=pl.format("the answer puts the task off: '{}'", pl.col("answer").map_elements(_shown, return_dtype=pl.String)),
             )
         )
 
@@ -94,6 +92,5 @@ class DeferredAnswer(Rule):
         return edit_answer(subject, "the answer puts the task off")
 
 
-def shorten_answer(answer: str) -> str:
-    """Returns an answer as a message shows it."""
+def _shown(answer: str) -> str:
     return shorten(answer, 80)

@@ -72,7 +72,7 @@ class SplitLeakNear(Rule):
             yield Finding.at(
                 row,
                 f"this row of {row['split']} stands in {row['split_other']} as well, nearly, at {row['source_other']}:{row['line_other']}: "
-                f"{described(*apart)}",
+                f"{described(row['text'], row['text_other'])}",
                 field="answer" if row["kind"] == "completion" else "input",
                 severity=Severity.INFO if row["task"] in by_design and is_exchange(*apart) else None,
                 related=(row["id_other"],),

@@ -83,7 +83,7 @@ class AnswerInPrompt(Rule):
             for row, (start, end) in given:
                 if extracts and not row["label"]:
                     continue
-                shown = shorten(row["body"][start:end], 60)
+                shown = shorten(row["body"], 60, span=(start, end))
                 # Within a text an answer may be its best sentence; set apart from it, somebody put it there.
                 put_there = not row["mixed"] and (not row["whole"] or _set_apart(row["body"], start, end))
                 message = f"the prompt gives its own answer away: '{shown}'"

@@ -10,7 +10,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, shorten, span_finding, texts
 
 # Forms that no text has but one about templates.
 _PLACEHOLDER = re.compile(
@@ -109,7 +109,7 @@ class UnrenderedText(Rule):
             if left:
                 shown, end = left[0]
                 what = "an empty value was printed" if re.search(_EMPTY_VALUE + "$", shown) else "a placeholder was not filled in"
-                yield span_finding(row, end - len(shown), end, f"{what}: '{shown[:60]}'")
+                yield span_finding(row, end - len(shown), end, f"{what}: '{shorten(row['text'], 60, span=(end - len(shown), end))}'")
 
 
 def _placeholders(row: Mapping[str, Any]) -> list[tuple[str, int, bool]]:

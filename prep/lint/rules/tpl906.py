@@ -9,6 +9,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.texts import shorten
 from prep.near import jaccard, shingles
 from prep.words import words
 
@@ -70,7 +71,7 @@ def _leaks(rows: pl.DataFrame, threshold: float) -> Iterator[tuple[int, str, flo
     for row in rows.iter_rows(named=True):
         best = max(_similar(row), default=(0.0, ""))
         if best[0] >= threshold:
-            yield row["position"], " ".join(best[1].split())[:60], best[0]
+            yield row["position"], shorten(best[1], 60), best[0]
 
 
 def _similar(row: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
