@@ -66,6 +66,8 @@ _IP_CUE = re.compile(r"(?i)\b(?:ip(?:v4)?|address|host|server|ping|ssh|gateway|d
 
 def find_credentials(text: str) -> Iterator[PiiSpan]:
     """Finds web addresses and connection strings that carry a user and a password."""
+    if "://" not in text:
+        return
     for match in _URL_CREDENTIALS.finditer(text):
         if not _PLACEHOLDER.match(match["password"]):
             yield PiiSpan("URL_CREDENTIALS", match.start(), match.start() + len(_trimmed(match[0])))
@@ -81,8 +83,9 @@ def find_emails(text: str) -> Iterator[PiiSpan]:
             # "ticket@kiosk.Valid" lacks a space; in `ftp://name:password@host` it is the password that stands before the @.
             if ending in {ending.lower(), ending.upper()} and not _IN_CREDENTIALS.search(before(text, match.start(), 66)):
                 yield PiiSpan("EMAIL_ADDRESS", *match.span())
-    for match in _SPELT_EMAIL.finditer(text):
-        yield PiiSpan("EMAIL_ADDRESS", *match.span())
+    if "[" in text or "(" in text:
+        for match in _SPELT_EMAIL.finditer(text):
+            yield PiiSpan("EMAIL_ADDRESS", *match.span())
 
 
 def find_urls(text: str) -> Iterator[PiiSpan]:
