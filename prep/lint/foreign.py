@@ -14,6 +14,7 @@ from prep.formats import SOURCE_FORMATS, SourceFile, container_of, read_file
 from prep.guess_columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
 from prep.lint.lines import Defect, canonical_json, read_records
 from prep.lint.records import Record, empty_keys, parse_record
+from prep.lint.tool_use import check_record_tools
 from prep.raw_file import RawFile, data_suffix
 from prep.source import LINE, RawRows
 from prep.source_config import SourceConfig
@@ -22,6 +23,8 @@ _JSON = {".jsonl", ".ndjson", ".json"}
 _LOOK = 2_000
 _NUMBERED = re.compile(r"column_\d+")
 _TREE_KEYS = ("message_id", "parent_id", "role", "text")
+# Where a record's JSON has none of these, nothing in it calls a tool.
+_TOOL_WORDS = ('"tool', '"function', '"observation"')
 _REMEDY = "Give JSON Lines, a JSON array, or another file that prep reads; or build a dataset from it: prep init, then prep build."
 
 Item = tuple[int, Any] | Defect
@@ -59,6 +62,9 @@ def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = 
         canonical = canonical_json(value)
         if isinstance(record, Record):
             record.note_others(value)
+            if record.kind == "chat" and any(word in canonical for word in _TOOL_WORDS):
+                for where, text, severity in check_record_tools(value):
+                    record.problem(where, text, code="FMT005", severity=severity)
     except RecursionError:
         return Defect("FMT001", source, line, "nested too deeply")
     return Defect("FMT002", source, line, record) if isinstance(record, str) else (line, canonical, record)
