@@ -3,7 +3,6 @@
 Made once a lint run, for every rule that asks.
 """
 
-import weakref
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -36,12 +35,11 @@ _MAX_FITTED = 100_000
 _MAX_CHARACTERS = 8_000_000  # of all fitted rows, for character sequences to be counted
 _MAX_FITTED_CHARACTERS = 40_000_000
 _SMALL = 20_000  # rows times labels up to which ten folds are fitted rather than five: each then learns from more of the few rows
-_kept: list[tuple["weakref.ref[Context]", pl.DataFrame]] = []
 
 
 def baseline_unavailable() -> str | None:
     """Returns why no baseline can be trained, or None."""
-    return None if find_spec("sklearn") else "needs scikit-learn: pip install 'loopwright[train]'"
+    return None if find_spec("sklearn") else "needs scikit-learn: pip install 'loopwright[lint]'"
 
 
 def judge_labels(examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:
@@ -51,15 +49,13 @@ def judge_labels(examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:
         examples: the lint frame with `COLUMNS`, `id` and `position`.
         context: the run; its model scores are used where there are any.
     """
-    for reference, frame in _kept:
-        if reference() is context:
-            return frame
-    judged = [_judge(task, examples, context) for task in labelled_tasks(examples)]
-    frame = (
-        pl.concat([pl.DataFrame(schema=BASELINE_SCHEMA), *judged]).sort("score", "id", descending=[True, False]).unique("id", keep="first")
-    )
-    _kept[:] = [(weakref.ref(context), frame)]
-    return frame
+    return context.once(_judge_all, examples)
+
+
+def _judge_all(examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:
+    judged = [_judge(task, examples, context) for task in labelled_tasks(examples, context)]
+    every = pl.concat([pl.DataFrame(schema=BASELINE_SCHEMA), *judged])
+    return every.sort("score", "id", descending=[True, False]).unique("id", keep="first")
 
 
 def _judge(task: LabelledTask, examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:

@@ -1,9 +1,10 @@
 """What rules may know beyond the rows: the options, the manifest, what reading found, and facts of texts, each computed once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import polars as pl
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from prep.lint.rule import Rule
 
 _MAX_INDEXES = 50_000
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Context:
     model_scores: pl.LazyFrame | None = None
     training_ledger: pl.LazyFrame | None = None
     _indexes: dict[str, FactIndex] = field(default_factory=dict)
+    _made: dict[object, object] = field(default_factory=dict)
 
     @classmethod
     def of(cls, options: LintOptions, data: "LintData", path: Path) -> "Context":
@@ -117,6 +121,12 @@ class Context:
         """Returns a rule's threshold: the config's, else its default."""
         default = next(threshold.default for threshold in rule.thresholds if threshold.name == name)
         return self.options.thresholds.get(f"{rule.code}.{name}", default)
+
+    def once(self, make: Callable[[pl.LazyFrame, "Context"], Made], examples: pl.LazyFrame) -> Made:
+        """Returns what a function makes of the examples; it is made once a run, for every rule that asks."""
+        if make not in self._made:
+            self._made[make] = make(examples, self)
+        return cast(Made, self._made[make])
 
     def facts(self, text: str) -> FactIndex:
         """Returns the facts of a text; rules that ask for the same text share the answer."""

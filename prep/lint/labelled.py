@@ -3,13 +3,16 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from prep.lint.label_noise import Labels
+
+if TYPE_CHECKING:
+    from prep.lint.context import Context
 
 MIN_ROWS = 100
 """Fewer rows than this teach a baseline too little to doubt a label."""
@@ -73,8 +76,18 @@ class LabelledTask:
             yield chunk["body"].to_list()
 
 
-def labelled_tasks(examples: pl.LazyFrame) -> Iterator[LabelledTask]:
-    """Yields the tasks whose rows have labels to doubt: at least `MIN_ROWS` of them, and two labels that come back."""
+def labelled_tasks(examples: pl.LazyFrame, context: "Context") -> list[LabelledTask]:
+    """Returns the tasks whose rows have labels to doubt: at least `MIN_ROWS` of them, and two labels that come back.
+
+    Args:
+        examples: the lint frame with `COLUMNS`, `id` and `position`.
+        context: the run, which holds them for the next rule that asks.
+    """
+    return context.once(_find_tasks, examples)
+
+
+def _find_tasks(examples: pl.LazyFrame, _: "Context") -> list[LabelledTask]:
+    found = []
     answered = (pl.col("kind") != "preference") & (pl.col("task") != "") & (pl.col("answer").str.strip_chars() != "")
     wanted = answered & (pl.col("task_rows") >= MIN_ROWS) & (pl.col("closed") | (pl.col("task_shape") == "json")) & (pl.col("body") != "")
     tasks = examples.filter(wanted).group_by("task").agg(pl.len().alias("rows"), pl.col("closed").first()).collect(engine="streaming")
@@ -83,9 +96,10 @@ def labelled_tasks(examples: pl.LazyFrame) -> Iterator[LabelledTask]:
         rows = examples.filter(wanted & (pl.col("task") == task["task"])).select("id", "position", "input_key", said=said)
         frame = rows.collect(engine="streaming").sort("position")
         for field, words in [(None, frame["said"])] if task["closed"] else _json_fields(frame["said"]):
-            found = _labelled(task["task"], field, frame.with_columns(said=words))
-            if found is not None:
-                yield found
+            labelled = _labelled(task["task"], field, frame.with_columns(said=words))
+            if labelled is not None:
+                found.append(labelled)
+    return found
 
 
 def _labelled(task: str, field: str | None, frame: pl.DataFrame) -> LabelledTask | None:

@@ -56,7 +56,7 @@ class PartialInputSolves(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         found = {}
-        for task in labelled_tasks(examples):
+        for task in labelled_tasks(examples, context):
             message = self._look(task, examples, context)
             if message is not None:
                 found[task.positions[0]] = message

@@ -60,7 +60,7 @@ class SpuriousToken(Rule):
         )
         found = [
             rows
-            for task in labelled_tasks(examples)
+            for task in labelled_tasks(examples, context)
             if (tokens := tied_tokens(task, examples, limits))
             for rows in _rows(task, tokens, examples)
         ]
