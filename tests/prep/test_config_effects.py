@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from loopwright.errors import UserError
 from prep.config import BuildConfig, load_build_config, load_section
 from prep.formats import find_files
 from prep.lint.run import LintOptions, lint
@@ -29,7 +30,7 @@ def files(project: Project) -> dict[str, bytes]:
 
 def findings(project: Project) -> list[str]:
     project.build()
-    return sorted(f"{one.code} {one.message}" for one in lint(project.out, options=LintOptions()).diagnostics)
+    return sorted(f"{one.code} {one.severity} {one.message}" for one in lint(project.out, options=LintOptions()).diagnostics)
 
 
 def rows(project: Project) -> list[dict[str, Any]]:
@@ -125,6 +126,10 @@ def with_sentences(project: Project) -> None:
     project.write_rows([{**row, "text": text} for row, text in zip(ROWS, texts, strict=True)])
 
 
+def with_patients(project: Project) -> None:
+    project.write_rows([*ROWS, {"text": "The patient, aged 94, asked for soup.", "label": "positive", "id": 99, "who": "C9"}])
+
+
 def nothing(project: Project) -> None:
     """Needs no more than the project has."""
 
@@ -179,6 +184,9 @@ EFFECTS: dict[str, Case] = {
     "fixes": (with_ledger, {}, {"fixes": "other.jsonl"}, files),
     "lint.ignore": (nothing, {}, {"lint": {"ignore": ["DUP301"]}}, findings),
     "lint.select": (nothing, {}, {"lint": {"select": ["FMT"]}}, findings),
+    "lint.severities": (nothing, {}, {"lint": {"severities": {"DUP": "info"}}}, findings),
+    "lint.per_source_ignores": (nothing, {}, {"lint": {"per_source_ignores": {"rows.*": ["DUP301"]}}}, findings),
+    "lint.profile": (with_patients, {}, {"lint": {"profile": "medical"}}, findings),
     "lint.thresholds": (with_uneven_labels, {}, {"lint": {"thresholds": {"BAL101.evenness": 0.1}}}, findings),
     "lint.expect.label_share": (nothing, {}, {"lint": {"expect": {"label_share": {"good": [0.9, 1.0]}}}}, findings),
     "lint.expect.lengths": (nothing, {}, {"lint": {"expect": {"lengths": {"input": [1, 10]}}}}, findings),
@@ -209,6 +217,21 @@ def test_the_model_changes_what_the_token_rules_see(tmp_path: Path, tiny_model_d
     project.configure(model=str(tiny_model_dir))
     project.build()
     assert lint(project.out, options=LintOptions()).skipped != without
+
+
+def test_a_finding_that_stands_is_named_by_its_row_and_its_rule_with_the_reason(tmp_path: Path) -> None:
+    project = make_project(tmp_path, ROWS)
+    project.build()
+    copy = next(one for one in lint(project.out, options=LintOptions()).diagnostics if one.code == "DUP301")
+    held_back = {}
+    for id_, code in ((copy.row_id, "DUP301"), ("0" * 32, "DUP301"), (copy.row_id, "DUP302")):
+        project.configure(lint={"suppress": [{"id": id_, "code": code, "reason": "A regular guest says it each week."}]})
+        project.build()
+        held_back[id_, code] = lint(project.out, options=LintOptions()).num_held_back
+    assert held_back == {(copy.row_id, "DUP301"): 1, ("0" * 32, "DUP301"): 0, (copy.row_id, "DUP302"): 0}
+    project.configure(lint={"suppress": [{"id": copy.row_id, "code": "DUP301", "reason": ""}]})
+    with pytest.raises(UserError, match="reason"):
+        project.build()
 
 
 @pytest.mark.parametrize(("without", "given"), [({"tokens": 160}, {"tokens": 60}), ({"tokens": 160}, {"tokens": 160, "overlap": 70})])
@@ -248,4 +271,5 @@ def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:
 
 
 def test_no_field_is_without_a_test_of_its_effect() -> None:
-    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, "model", "chunk.field", "chunk.tokens", "chunk.overlap"}
+    suppress = {"lint.suppress.id", "lint.suppress.code", "lint.suppress.reason"}
+    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, *suppress, "model", "chunk.field", "chunk.tokens", "chunk.overlap"}
