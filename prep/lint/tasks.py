@@ -32,6 +32,8 @@ _MIN_HEAD_SHARE = 0.05
 _VARIANT_SIMILARITY = 0.6
 _MAX_RARE = 5_000
 _WORD = re.compile(r"\w+")
+# The beginning of a turn at the end of an instruction: "Write the note.\n\nDoctor: ".
+_SPEAKER = re.compile(r"\n([^\W\d][\w .-]{0,30}: ?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +109,19 @@ def find_instructions(task: str, inputs: Sequence[str], *, split: bool) -> list[
 
 
 def _around(task: str, inputs: Sequence[str]) -> list[Instruction]:
-    prefix = _constant(inputs)
+    prefix = _before_dialogue(_constant(inputs), inputs)
     rest = [text[len(prefix) :] if text.startswith(prefix) else "" for text in inputs]
     suffix = _constant([text[::-1] for text in rest])[::-1]
     return [Instruction(task, prefix, suffix)] if prefix or suffix else []
+
+
+def _before_dialogue(prefix: str, inputs: Sequence[str]) -> str:
+    """Returns a prefix without the speaker of the first turn: most dialogues begin with the same one, and others are no variants."""
+    speaker = _SPEAKER.search(prefix)
+    if speaker is None:
+        return prefix
+    spoken_again = sum("\n" + speaker[1] in text[len(prefix) :] for text in inputs)
+    return prefix[: speaker.start(1)] if 2 * spoken_again >= len(inputs) else prefix
 
 
 def _constant(texts: Sequence[str]) -> str:

@@ -20,6 +20,9 @@ Counts = NDArray[np.int64]
 _WORD_OR_SYMBOL = r"[#@\[(<{]*[\p{L}\p{N}_][\p{L}\p{N}_'\u{2019}\-]*[\])>}]*|[^\s\p{L}\p{N}]"
 _START, _END = "\x02", "\x03"
 _STOPS = [_START, ".", "!", "?", ":", "\u2026", '"', "\u201c", "(", "*", "-"]
+_CODED = r"\p{L}.*\p{N}|\p{N}.*\p{L}|[#@\[\]<>{}_]|\p{So}|^\p{N}{4,}$"
+# A code is suspect by its form, so that it is tested alone, not as one of thousands of words.
+_CODED_CHANCE = 0.001
 _MAX_ROWS = 200_000
 _MAX_CANDIDATES = 500
 
@@ -83,14 +86,16 @@ def tied_tokens(task: LabelledTask, examples: pl.LazyFrame, limits: Limits) -> l
     placed = _places(rows, pure)
     expected = _expected_distinct(counts, placed["num_places"].to_numpy())
     placed = placed.with_columns(
-        left=(pl.col("left") / pl.Series(expected)).clip(0, 1), right=(pl.col("right") / pl.Series(expected)).clip(0, 1)
-    )
+        (pl.col(f"{side}_within") / pl.Series(_expected_distinct(counts, placed[f"num_{side}"].to_numpy())).clip(1)).clip(0, 1)
+        for side in ("left", "right")
+    ).with_columns(left=(pl.col("left") / pl.Series(expected)).clip(0, 1), right=(pl.col("right") / pl.Series(expected)).clip(0, 1))
     found = placed.filter(_slipped_in(limits)).join(pure, on="token").sort("k", "token", descending=[True, False])
     return [TiedToken(row["token"], row["shown"], row["label"], row["n"], row["k"], row["z"]) for row in found.iter_rows(named=True)]
 
 
 def _pure(counts: pl.DataFrame, num_rows: Counts, limits: Limits) -> pl.DataFrame:
-    """Returns the tokens of which nearly all rows have one label, beyond chance: Benjamini-Hochberg over all tokens and labels."""
+    """Returns the tokens of which nearly all rows have one label, beyond chance: Benjamini-Hochberg over all tokens and labels, and codes
+    each by itself."""
     tested = (
         counts.group_by("token")
         .agg(pl.col("k").sum().alias("n"), pl.col("k").max(), pl.col("label").sort_by("k", "label").last())
@@ -104,6 +109,7 @@ def _pure(counts: pl.DataFrame, num_rows: Counts, limits: Limits) -> pl.DataFram
     chance[likely] = [_tail(int(a), int(b), float(p)) for a, b, p in zip(k[likely], n[likely], share[likely], strict=True)]
     adjusted = np.array(benjamini_hochberg(chance.tolist(), tested.height * len(shares)), dtype=np.float64)
     significant = adjusted <= limits.false_discovery_rate
+    significant |= (chance <= _CODED_CHANCE) & tested["token"].str.contains(_CODED).to_numpy()
     z = (k / n - share) / np.sqrt(np.maximum(share * (1 - share), 1e-12) / n)
     return (
         tested.with_columns(z=pl.Series(z, dtype=pl.Float64))
@@ -138,7 +144,7 @@ def _places(rows: pl.LazyFrame, pure: pl.DataFrame) -> pl.DataFrame:
     )
     midway = ~pl.col("before").is_in(_STOPS)
     cased = pl.col("raw") != pl.col("token")
-    coded = pl.col("token").str.contains(r"\p{L}.*\p{N}|\p{N}.*\p{L}|[#@\[\]<>{}_]|\p{So}|^\p{N}{4,}$").any()
+    coded = pl.col("token").str.contains(_CODED).any()
     return (
         places.join(seen, on=["before", "after"], how="left")
         .group_by("token")
@@ -151,6 +157,10 @@ def _places(rows: pl.LazyFrame, pure: pl.DataFrame) -> pl.DataFrame:
             pl.col("raw").mode().sort().first().alias("shown"),
             coded.alias("coded"),
             (cased.filter(midway).mean().fill_null(0.0) >= 0.9).alias("named"),
+            _free("before", "left", _START).n_unique().alias("left_within"),
+            _free("after", "right", _END).n_unique().alias("right_within"),
+            (pl.col("before") != _START).sum().alias("num_left"),
+            (pl.col("after") != _END).sum().alias("num_right"),
             (pl.col("before") == _START).mean().alias("first"),
             (pl.col("after") == _END).mean().alias("last"),
         )
@@ -162,6 +172,11 @@ def _over_punctuation(near: str, far: str) -> pl.Expr:
     return pl.when(pl.col(near).str.contains(r"^\p{P}$") & pl.col(far).is_not_null()).then(far).otherwise(near)
 
 
+def _free(near: str, far: str, end: str) -> pl.Expr:
+    """The words on one side, where the text does not end there."""
+    return _over_punctuation(near, far).filter(pl.col(near) != end)
+
+
 def _slipped_in(limits: Limits) -> pl.Expr:
     """Says which tokens do not belong where they stand."""
     scattered, removable = limits.scattered, limits.removable
@@ -171,7 +186,12 @@ def _slipped_in(limits: Limits) -> pl.Expr:
     # A plain word must stand between even more unlike neighbours: "very" and "really" are scattered too.
     plain = (pl.min_horizontal("left", "right") >= scattered + 0.15) & (pl.col("removable") >= 2 * removable) & ~fixed
     mark = fixed & pl.col("coded") & (free_side >= scattered) & (pl.col("removable") >= removable)
-    return odd | plain | mark
+    # A code that stands before some texts and after others.
+    within = pl.min_horizontal("left_within", "right_within")
+    at_ends = (
+        ~fixed & (pl.col("first") + pl.col("last") >= 0.9) & pl.col("coded") & (within >= scattered) & (pl.col("removable") >= removable)
+    )
+    return odd | plain | mark | at_ends
 
 
 def _expected_distinct(counts: pl.DataFrame, num_places: Counts) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ _SERVICE_CUE = re.compile(
     r"(?i)\b(?:our|your|their|the)\b[^.!?\n]{0,40}\b(?:team|cent(?:re|er)|care|support|services?|reservations?|desk|hotline|helpline|hotel|store"
     r"|department|office|specialists?|bank|branch|agents?)\b[^.!?\n]{0,12}$"
     r"|\bcustomer (?:care|services?|support|relations)\b[^.!?\n]{0,30}$"
-    r"|\b(?:toll[- ]free|helpline|hotline)\b[^.!?\n]{0,20}$|\b(?:call|contact|reach|phone|ring|dial) us\b[^.!?\n]{0,12}$"
+    r"|\b(?:toll[- ]free|helpline|hotline)\b[^.!?\n]{0,20}$|\b(?:call|contact|reach|phone|ring|dial) us\b[^.!?\n]{0,24}$"
 )
 # Most digits after the country code; where a run is longer, its last groups are something else. ITU-T E.164, national numbering plans.
 _LONGEST = {

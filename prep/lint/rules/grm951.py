@@ -23,7 +23,7 @@ _SOUND = frozenset(
     sing chow yo jar dum mini pretty super quite etc x o k p v c d e g m y s i win hubba hip fun wow ooh right left hot fat one two step
     twinkle merry again over up on goody night""".split()  # noqa: SIM905
 )
-# Never right twice in a row, whoever writes: what counts in the text of users too.
+# Never right twice in a row, whoever writes: what is mentioned in the longer text of users too.
 _MECHANICAL = frozenset("the a an of is to and for with was at from are by my your this they we it or as be have".split())  # noqa: SIM905
 _MECHANICAL_ELSEWHERE = {
     "de": "und der ein eine einen zu mit von in auf f\u00fcr ist nicht",
@@ -46,9 +46,9 @@ class SpellingNoise(Rule):
 
     ## What it does
     Finds doubled words ("the the"), except those that sound text doubles ("that that", "very very", "bye bye"), names, and pairs that the
-    input has too. In short inputs articles, prepositions and the like count as well; in longer ones, which users wrote, they are mentioned
-    as information. With the extra `loopwright[text]` it also mentions likely misspellings in English answers: words in lower case that no
-    dictionary has, that stand in no other row and not in their own input, and are one letter away from a common word.
+    input has too. In short English inputs all of these count as well; in longer ones, which users wrote, articles, prepositions and the
+    like are mentioned as information. With the extra `loopwright[text]` it also mentions likely misspellings in English answers: words in
+    lower case that no dictionary has, that stand in no other row and not in their own input, and are one letter away from a common word.
 
     ## Why is this bad
     A model copies slips of the pen faithfully; a doubled word is often the seam of a bad edit.
@@ -139,12 +139,13 @@ def _doubled(row: dict[str, Any], language: str | None) -> Finding | None:
     for match in _DOUBLED.finditer(text):
         word = match[1].casefold()
         mechanical = word in _MECHANICAL if language in {"en", None} else word in _MECHANICAL_ELSEWHERE.get(language, "").split()
+        free = language in {"en", None} and word not in _SOUND and len(word) > 1
         if row["part"] == "input":
-            if not mechanical or _is_name(text, match):
+            is_short = len(text) <= _SHORT_INPUT
+            if not (mechanical or (free and is_short and language == "en")) or _is_name(text, match):
                 continue
-            severity = None if len(text) <= _SHORT_INPUT else Severity.INFO
+            severity = None if is_short else Severity.INFO
         else:
-            free = language in {"en", None} and word not in _SOUND and len(word) > 1
             said = re.search(rf"\b{word}\s+{word}\b", row["input"], re.IGNORECASE) if mechanical or free else True
             if said or _is_name(text, match):
                 continue

@@ -46,6 +46,11 @@ class LikelyMislabel(RankedRule):
             "five of those above it are flips",
         ),
         Threshold("doubtful", 0.5, "more likely wrong than right, by the fit"),
+        Threshold(
+            "told_apart",
+            0.2,
+            "a label's rows are recognised this much more often than other rows are taken for it; where labels are drawn by lot, as often",
+        ),
     )
 
     def unavailable(self, context: Context) -> str | None:
@@ -62,8 +67,9 @@ class LikelyMislabel(RankedRule):
         if found.is_empty():
             return
         judged = judge_labels(pl.LazyFrame(), context)
+        unknown = _not_told_apart(judged, context.threshold(self, "told_apart"))
         for row in found.join(judged.drop("score"), on="id").iter_rows(named=True):
-            if row["guess"] == row["given"]:
+            if row["guess"] == row["given"] or (row["label_field"], row["given"]) in unknown:
                 continue
             label = f"'{row['label_field']}' is " if row["label_field"] else "labelled "
             yield Finding.at(
@@ -77,3 +83,15 @@ class LikelyMislabel(RankedRule):
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the other rows speak against this label: keep it, or correct it")
+
+
+def _not_told_apart(judged: pl.DataFrame, least: float) -> set[tuple[str | None, str]]:
+    """Returns the labels, each with its field, that the baseline cannot tell from others: it only says how rare they are."""
+    found = set()
+    for (field,), rows in judged.group_by("label_field"):
+        for label in rows["given"].unique():
+            taken, its = rows["guess"] == label, rows["given"] == label
+            recognised, mistaken = taken.filter(its).mean(), taken.filter(~its).mean()
+            if isinstance(recognised, float) and isinstance(mistaken, float) and recognised - mistaken < least:
+                found.add((field, label))
+    return found

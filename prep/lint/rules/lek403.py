@@ -13,6 +13,7 @@ from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.words import Codes, Counts, in_parts, mix, word_codes
 
 _LONGEST, _SHORTEST = 13, 8
+_MAX_RELATED = 20
 _BATCH_ROWS = 20_000
 _TABLE_SIZE = 1 << 24
 _TABLE_MASK = np.uint64(_TABLE_SIZE - 1)
@@ -49,7 +50,8 @@ class EvalContamination(Rule):
     Takes the runs of 13 words (Brown et al. 2020) of each evaluation input, or the whole input where it has 8 to 12 words, and looks for
     them in the inputs and answers of train. Runs that stand in many rows say nothing of one row: a greeting, an instruction. It warns
     where half of an input's runs are found, and lists the rows of which any is, and short inputs: what one says in twelve words, others
-    say as well. Rows that stand in train as a whole are LEK401's and LEK402's to report.
+    say as well. Where one training row holds several inputs, it is that row that is reported, and they are listed. Rows that stand in
+    train as a whole are LEK401's and LEK402's to report.
 
     ## Why is this bad
     The model has read the question, and perhaps its answer, in another row: the score measures memory.
@@ -67,6 +69,7 @@ class EvalContamination(Rule):
     thresholds = (
         Threshold("share", 0.5, "share of the runs: the most of the input; Brown et al. 2020 count one run, which any quotation has"),
         Threshold("common", 10, "a run in more rows than this is boilerplate (Brown et al. 2020)"),
+        Threshold("gathered", 2, "one quotation is a row's own affair; a training row that has several inputs was put together from them"),
     )
     yields_to = ("LEK401", "LEK402")
     remedy = "Drop the training row, or cut the evaluation input out of it."
@@ -78,25 +81,45 @@ class EvalContamination(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         rows = examples.select(*Finding.where, "position", "split")
-        return (
+        is_most = (pl.col("share") >= context.threshold(self, "share")) & (pl.col("length") >= _LONGEST)
+        found = (
             self._found(examples, int(context.threshold(self, "common")))
-            .lazy()
-            .join(rows, on="position")
-            .join(rows, left_on="position_other", right_on="position", suffix="_other")
+            .with_columns(is_most=is_most, held=is_most.sum().over("position_other"))
+            .with_columns(gathered=pl.col("held") >= context.threshold(self, "gathered"))
+        )
+        told = found.lazy().join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
+        single = told.select(
+            *Finding.where,
+            message=pl.format(
+                "{}% of this input of {} stands within the training row at {}:{}",
+                (pl.col("share") * 100).ceil().cast(pl.Int64),
+                "split",
+                "source_other",
+                "line_other",
+            ),
+            field=pl.lit("input"),
+            severity=pl.when(~pl.col("is_most") | pl.col("gathered")).then(pl.lit("info")),
+            related=pl.concat_list("id_other"),
+        )
+        gathered = (
+            told.filter("is_most", "gathered")
+            .group_by("position_other")
+            .agg(
+                *(pl.col(f"{name}_other").first().alias(name) for name in Finding.where),
+                pl.col("held").first(),
+                pl.col("split").first(),
+                pl.col("id").sort().head(_MAX_RELATED).alias("related"),
+            )
+            .sort("position_other")
             .select(
                 *Finding.where,
-                message=pl.format(
-                    "{}% of this input of {} stands within the training row at {}:{}",
-                    (pl.col("share") * 100).ceil().cast(pl.Int64),
-                    "split",
-                    "source_other",
-                    "line_other",
-                ),
+                message=pl.format("this training row holds {} inputs of {}", "held", "split"),
                 field=pl.lit("input"),
-                severity=pl.when((pl.col("share") < context.threshold(self, "share")) | (pl.col("length") < _LONGEST)).then(pl.lit("info")),
-                related=pl.concat_list("id_other"),
+                severity=pl.lit(None, pl.String),
+                related="related",
             )
         )
+        return pl.concat([single, gathered])
 
     def _found(self, examples: pl.LazyFrame, most: int) -> pl.DataFrame:
         """Returns the evaluation rows, each with a training row and the share of its runs that train has (`_FOUND`)."""

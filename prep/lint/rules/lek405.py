@@ -15,7 +15,7 @@ from prep.lint.texts import shorten
 # Words that announce the answer to a question about the text, as fields of a form or of an annotated file do.
 _ANNOUNCE = (
     r"(?:label|answer|sentiment|category|class|intent|target|completion|output|response|solution|verdict|polarity|gold|ground[ _-]truth"
-    r"|classification|prediction|expected(?: \w+)?|correct(?: \w+)?|result|tag|topic|rating|summary|title|note|json"
+    r"|classification|prediction|expected(?: \w+)?|correct(?: \w+)?|result|hint|tag|topic|rating|summary|title|note|json"
     r"|\u6807\u7b7e|\u7b54\u6848|\u6807\u9898|etikett|antwort|respuesta|r\u00e9ponse|etiqueta)"
 )
 _AFTER = r"[\"'\u201c\u201d)\]*]{0,3}\s{0,3}(?:is|are|was|[=:\uff1a>\u2013(-]|->|=>){1,2}[\s\"'\u201c\u2018(\[*`]{0,4}"
