@@ -31,7 +31,8 @@ class ChoiceOrderBias(Rule):
     Of 400 questions with four options, 212 are answered B.
 
     ## Fix safety
-    Safe to shuffle the options of each row where the data is built, letters and answer together; a file from elsewhere is not rewritten.
+    Safe to shuffle the options of each row where the data is built, letters and answer together; none is drafted, because the order is
+    the template's and not the rows'. A file from elsewhere is not rewritten.
     """
 
     code = "BAL104"

@@ -22,7 +22,8 @@ class UnreadableRow(DefectRule):
     `{"messages": [{"role": "user", "content": "Hi"}` - the line breaks off before the closing brackets.
 
     ## Fix safety
-    Never fixed automatically: what the rest of a broken line said is not known. A byte order mark is skipped by every reader here.
+    Never fixed automatically: what the rest of a broken line said is not known. A byte order mark is skipped by every reader here, so that
+    a built dataset has none left to fix.
     """
 
     code = "FMT001"

@@ -22,7 +22,8 @@ class BadWeight(Rule):
     `{"role": "assistant", "content": "Yes.", "weight": 0.5}`
 
     ## Fix safety
-    Never fixed automatically in a foreign file; a dataset that `prep build` writes has the weights of its source.
+    None is drafted: `prep build` writes `true` and `1.0` as 1 and drops rows with other numbers, saying so, and which answers a row of
+    weights 0 should teach is for a person to say. A file from elsewhere is not rewritten.
     """
 
     code = "FMT004"

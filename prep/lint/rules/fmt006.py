@@ -29,7 +29,8 @@ class MixedTypes(Rule):
     `{"amount": "12.50"}` among 400 answers in which `amount` is a number.
 
     ## Fix safety
-    Never fixed automatically in a file from elsewhere; a dataset that `prep build` writes has one shape.
+    None is drafted: `prep build` writes all records in one shape, and whether a value of another type in an answer stands for the usual
+    one ("12.50" for 12.5, but "n/a" for no number) is for a person to say. A file from elsewhere is not rewritten.
     """
 
     code = "FMT006"

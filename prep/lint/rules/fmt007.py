@@ -30,13 +30,14 @@ class Mojibake(Rule):
     `crÃ¨me brÃ»lÃ©e` was `crème brûlée`.
 
     ## Fix safety
-    What reads back as UTF-8 is repaired by a proposed edit, for a person to accept; lost characters and control characters are not.
+    Safe where the text reads back as UTF-8, which hardly any text does by chance: `prep lint --fix` puts back what it was. Lost characters
+    and control characters are not fixed: what stood there is not known.
     """
 
     code = "FMT007"
     severity = Severity.WARNING
     columns = TEXT_COLUMNS
-    remedy = "Read the source with its right encoding, or accept the repair that `prep fix propose` drafts."
+    remedy = "Read the source with its right encoding; in a built dataset `prep lint --fix` repairs what reads back."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return texts(examples).filter(pl.col("text").str.contains(SIEVE))
@@ -57,4 +58,4 @@ class Mojibake(Rule):
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         fields = edit_texts(subject.fields, repair)
-        return Draft("edit", "read back as UTF-8", fields) if fields else None
+        return Draft("edit", "read back as UTF-8", fields, safe=True) if fields else None

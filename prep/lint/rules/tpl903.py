@@ -30,7 +30,8 @@ class BoundarySpace(Rule):
     The prompt ends on `Opinion: `, the answer is `good`.
 
     ## Fix safety
-    Safe where a template makes the prompt: put the space at the beginning of the target. A file from elsewhere is not rewritten.
+    Safe where a template makes the prompt: put the space at the beginning of the target. None is drafted, because fixes are of rows and
+    this is the template's. A file from elsewhere is not rewritten.
     """
 
     code = "TPL903"

@@ -38,7 +38,8 @@ class Nondeterminism(Rule):
     `{{ strftime_now("%d %b %Y") }}` in the chat template of an instruct model.
 
     ## Fix safety
-    Safe where a seed can be set: `items | choice` takes one from the row's id. A model's chat template is not rewritten.
+    Safe where a seed can be set: `items | choice` takes one from the row's id. None is drafted, because fixes are of rows and this is the
+    template's. A model's chat template is not rewritten.
     """
 
     code = "TPL904"

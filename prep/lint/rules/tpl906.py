@@ -37,7 +37,8 @@ class FewShotLeak(Rule):
     `Review: Great soup / Mood: good / Review: Cold soup / Mood: bad / Review: Great soup / Mood:`
 
     ## Fix safety
-    Never fixed automatically: demonstrations are drawn when the prompt is built. `prep build` never draws the example itself.
+    Safe to draw others, and so none is drafted row by row: demonstrations are drawn when the prompt is built, and `prep build` never draws
+    the example itself or one near it.
     """
 
     code = "TPL906"

@@ -177,7 +177,7 @@ def test_drafts_name_the_row_and_the_field(tmp_path: Path) -> None:
         ("CON201", "row3"): ("edit", {"label": None}, False),
         ("PII501", "row4"): ("edit", {"text": surrogate}, False),
         ("FMT008", "row5"): ("edit", {"text": "Fish & chips x"}, False),
-        ("FMT007", "row6"): ("edit", {"text": "crème"}, False),
+        ("FMT007", "row6"): ("edit", {"text": "crème"}, True),
         ("LEK401", "row7"): ("drop", None, False),
     }
     assert all(set(one) == {"op", "row_id", "id", "code", "fields", "reason", "evidence", "safe"} for one in drafts)
