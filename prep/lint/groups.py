@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from prep.lint.context import Context
 from prep.split import SPLITS_BY_WORTH
 
 Row = Mapping[str, Any]
@@ -35,3 +36,10 @@ def ids(rows: Iterable[Row]) -> tuple[str, ...]:
 
 # What a fix keeps first: rows to evaluate on are worth more than rows to train on.
 SPLIT_ORDER = {name: rank for rank, name in enumerate(reversed(SPLITS_BY_WORTH))}
+
+
+def one_split_only(context: Context) -> str | None:
+    """Returns why nothing can be found across splits, or None where it can."""
+    if len(context.splits) > 1:
+        return None
+    return "there is one split only" if context.built else "there is one file only: give the evaluation file with --test"

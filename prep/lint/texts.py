@@ -51,6 +51,16 @@ def span_finding(row: Mapping[str, Any], start: int, end: int, message: str, **m
     return Finding.at(row, message, field=field, span=span, **more)
 
 
+def part_name(row: Mapping[str, Any]) -> str:
+    """Returns what a message calls a text (a row of `texts`)."""
+    return "system message" if row["part"] == "system" else str(row["part"])
+
+
+def of_template(template: str) -> str:
+    """Returns how a message begins that is about one template's rows; a foreign file's rows are of none."""
+    return f"template '{template}': " if template else ""
+
+
 def shorten(text: str | None, limit: int = 40, *, span: tuple[int, int] | None = None) -> str:
     """Returns a text, or a span of it, for a message: on one line, its identifiers masked, cut to a length.
 

@@ -10,6 +10,7 @@ from prep.lint.drift import find_drift
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.rules.con204 import MAX_CHARACTERS, VerbalizerDrift
 from prep.lint.statistics import chi_square_even, evenness, wilson_interval
+from prep.lint.texts import of_template
 
 _MAX_CLASSES = 100
 
@@ -64,7 +65,7 @@ class ClassImbalance(Rule):
                 counts = _without_drift(counts, context)
             sources = {source for _, _, _, names in labels for source in names}
             source = sources.pop() if len(sources) == 1 else None
-            name = f"template '{template}': " if template else ""
+            name = of_template(template)
             messages = self._unexpected(counts, expected) if expected.keys() & counts.keys() else self._uneven(counts, context)
             for message in messages:
                 yield Finding(name + message, source=source, field="label")

@@ -7,6 +7,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import chi_square_expected
+from prep.lint.texts import of_template
 
 _LETTERS = "ABCDEFGH"
 _ANSWER_LETTER = r"^\s*(?:(?:the )?(?:correct |right )?(?:answer|option|choice)(?: is)?:?\s*)?\(?([A-Ha-h])(?:[).:,]|\s*$)"
@@ -81,7 +82,7 @@ class ChoiceOrderBias(Rule):
             if test.p < context.threshold(self, "p") and test.effect >= context.threshold(self, "effect"):
                 top = max(used, key=lambda index: counts[index] / expected[index])
                 total = sum(counts)
-                name = f"template '{template}': " if template else ""
+                name = of_template(template)
                 yield Finding(
                     f"{name}the answer is option {_LETTERS[top]} in {counts[top] / total:.0%} of {total:,.0f} questions, where"
                     f" {expected[top] / total:.0%} is even (chi-square {test.statistic:.1f}, p = {test.p:.1g}, w = {test.effect:.2f})",

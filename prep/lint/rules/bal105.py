@@ -8,6 +8,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import wilcoxon_signed_rank
+from prep.lint.texts import of_template
 
 
 class PreferenceLengthBias(Rule):
@@ -51,7 +52,7 @@ class PreferenceLengthBias(Rule):
                 continue
             side = "longer" if test.effect > 0 else "shorter"
             share = float((differences > 0).mean() if test.effect > 0 else (differences < 0).mean())
-            name = f"template '{template}': " if template else ""
+            name = of_template(template)
             yield Finding(
                 f"{name}the preferred answer is the {side} one in {share:.0%} of {len(differences):,} pairs, by"
                 f" {abs(float(np.median(differences))):.0f} characters in the middle (Wilcoxon z = {test.statistic:.1f}, rank-biserial"

@@ -9,7 +9,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import Floats, TestResult, benjamini_hochberg, mann_whitney
-from prep.lint.texts import shorten
+from prep.lint.texts import of_template, shorten
 
 _MAX_CLASSES = 100
 
@@ -65,7 +65,7 @@ class LengthLabelBias(Rule):
             if telling:
                 word, test = max(telling.items(), key=lambda one: abs(one[1].effect - 0.5))
                 side, share = ("longer", test.effect) if test.effect > 0.5 else ("shorter", 1 - test.effect)
-                name = f"template '{template}': " if template else ""
+                name = of_template(template)
                 others = f"; {len(telling)} of {len(tests)} labels are told by length" if len(tests) > 2 else ""
                 yield Finding(
                     f"{name}an input labelled '{shorten(word)}' is the {side} one in {share:.0%} of pairs with another label's"

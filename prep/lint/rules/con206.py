@@ -10,6 +10,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import krippendorff_alpha
+from prep.lint.texts import of_template
 
 _MAX_UNITS = 50_000
 _SAMPLE_ROWS = 20_000
@@ -84,7 +85,7 @@ class AnnotatorDisagreement(Rule):
             if alpha is None or len(units) < context.threshold(self, "min_units") or alpha >= context.threshold(self, "alpha"):
                 continue
             disputed = sum(len(set(unit)) > 1 for unit in units)
-            prefix = f"template '{template}': " if template else ""
+            prefix = of_template(template)
             yield Finding(
                 f"{prefix}{len(units):,} {where}, and {disputed:,} of them have different ones (Krippendorff's alpha {alpha:.2f})",
                 source=source,

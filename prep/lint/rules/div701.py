@@ -10,6 +10,7 @@ from prep.drift.words import words_of
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS
+from prep.lint.texts import of_template
 
 _SAMPLE_ROWS = 1_000
 _MAX_CHARACTERS = 1_000
@@ -70,7 +71,7 @@ class LowDiversity(Rule):
                 continue
             compression, distinct = compression_ratio(texts), distinct_pairs(texts)
             if compression >= context.threshold(self, "compression") and distinct <= context.threshold(self, "distinct_2"):
-                name = f"template '{template}': " if template else ""
+                name = of_template(template)
                 yield Finding(
                     f"{name}{len(texts):,} {part} compress {compression:.1f} times, and {distinct:.0%} of their word pairs are distinct",
                     source=source,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.groups import SPLIT_ORDER, grouped, ids, place
+from prep.lint.groups import SPLIT_ORDER, grouped, ids, one_split_only, place
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
 
 _KEYS = ("template", "leak_key")
@@ -34,9 +34,7 @@ class SplitLeakExact(Rule):
     remedy = "Drop the row from train; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def unavailable(self, context: Context) -> str | None:
-        if len(context.splits) < 2:
-            return "there is one split only" if context.built else "there is one file only: give the evaluation file with --test"
-        return None
+        return one_split_only(context)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         leak_key = pl.when(pl.col("kind") == "completion").then(pl.col("answer_key")).otherwise(pl.col("input_key"))

@@ -7,7 +7,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.differences import described, difference, is_exchange, patterned
-from prep.lint.groups import SPLIT_ORDER
+from prep.lint.groups import SPLIT_ORDER, one_split_only
 from prep.lint.near_pairs import TEXT, near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
 
@@ -44,9 +44,7 @@ class SplitLeakNear(Rule):
     remedy = "Drop the row from train; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def unavailable(self, context: Context) -> str | None:
-        if len(context.splits) < 2:
-            return "there is one split only" if context.built else "there is one file only: give the evaluation file with --test"
-        return None
+        return one_split_only(context)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         rank = {name: pl.col(name).replace_strict(SPLIT_ORDER, return_dtype=pl.Int64) for name in ("split", "split_other")}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.groups import SPLIT_ORDER, grouped, ids, place
+from prep.lint.groups import SPLIT_ORDER, grouped, ids, one_split_only, place
 from prep.lint.rule import Finding, Rule, Severity
 
 
@@ -36,7 +36,7 @@ class GroupLeak(Rule):
     def unavailable(self, context: Context) -> str | None:
         if not context.built:
             return "a foreign file names no groups"
-        return "there is one split only" if len(context.splits) < 2 else None
+        return one_split_only(context)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return (

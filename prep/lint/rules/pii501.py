@@ -8,7 +8,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, part_name, span_finding, texts
 from prep.pii import PiiSpan, find_pii, may_hold_pii
 from prep.pii.phones import is_service_number
 from prep.surrogates import replace_fields
@@ -72,12 +72,11 @@ class PersonalIdentifier(Rule):
 
 def _finding(row: Mapping[str, Any], span: PiiSpan) -> Finding:
     what, remedy = _HARMLESS[span.kind] if _is_harmless(row["text"], span) else (_WORDS[span.kind], None)
-    part = "system message" if row["part"] == "system" else row["part"]
     return span_finding(
         row,
         span.start,
         span.end,
-        f"the {part} holds {what}",
+        f"the {part_name(row)} holds {what}",
         kind="URL" if span.kind == "URL_CREDENTIALS" else span.kind,
         severity=Severity.INFO if remedy else None,
         remedy=remedy,

@@ -6,7 +6,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, part_name, span_finding, texts
 from prep.pii.name_model import find_names_by_model, spacy_model
 from prep.pii.names import find_names, may_hold_name
 from prep.surrogates import replace_fields
@@ -56,8 +56,9 @@ class PersonName(Rule):
             if model is not None and row["position"] < context.threshold(self, "rows"):
                 spans += find_names_by_model(row["text"], model, spans)
             for span in sorted(spans, key=lambda span: span.start)[:_MAX_A_TEXT]:
-                part = "system message" if row["part"] == "system" else row["part"]
-                yield span_finding(row, span.start, span.end, f"the {part} holds {_WORDS[span.kind]}", kind=span.kind, severity=severity)
+                yield span_finding(
+                    row, span.start, span.end, f"the {part_name(row)} holds {_WORDS[span.kind]}", kind=span.kind, severity=severity
+                )
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         fields = replace_fields(subject.fields, seed=subject.row["seed"], names=True)

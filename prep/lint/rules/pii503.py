@@ -6,7 +6,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, part_name, span_finding, texts
 from prep.pii import find_secrets, may_hold_secret
 from prep.surrogates import replace_fields
 
@@ -44,13 +44,12 @@ class Secret(Rule):
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.iter_rows(named=True):
             for span in find_secrets(row["text"])[:_MAX_A_TEXT]:
-                part = "system message" if row["part"] == "system" else row["part"]
                 article = "an" if span.provider[0] in "aAeEiIoOxX" or span.provider.startswith("npm") else "a"
                 yield span_finding(
                     row,
                     span.start,
                     span.end,
-                    f"the {part} holds {article} {span.provider}",
+                    f"the {part_name(row)} holds {article} {span.provider}",
                     kind="SECRET",
                     severity=None if span.certain else Severity.WARNING,
                 )

@@ -6,7 +6,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, part_name, span_finding, texts
 from prep.pii import find_pii
 from prep.pii.hipaa import find_hipaa, may_hold_hipaa
 from prep.pii.names import find_names
@@ -66,8 +66,7 @@ class HipaaIdentifier(Rule):
                 said[span.start : span.end] = b"\1" * (span.end - span.start)
             spans = [span for span in find_hipaa(text) if said.find(1, span.start, span.end) < 0]
             for span in spans[:_MAX_A_TEXT]:
-                part = "system message" if row["part"] == "system" else row["part"]
-                yield span_finding(row, span.start, span.end, f"the {part} holds {_WORDS[span.kind]}", kind=span.kind)
+                yield span_finding(row, span.start, span.end, f"the {part_name(row)} holds {_WORDS[span.kind]}", kind=span.kind)
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         fields = replace_fields(subject.fields, seed=subject.row["seed"], medical=True)

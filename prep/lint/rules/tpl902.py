@@ -9,6 +9,7 @@ from loopwright.errors import UserError
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.rules.con204 import MAX_CHARACTERS
+from prep.lint.texts import of_template
 from templates.chat import load_tokenizer
 
 _MIN_ROWS = 5
@@ -64,7 +65,7 @@ class VerbalizerCollision(Rule):
             if not 2 <= len(words) <= _MAX_WORDS:
                 continue
             tokens = {word: tuple(tokenizer.encode(word, add_special_tokens=False)) for word in words}
-            name = f"template '{template}': " if template else ""
+            name = of_template(template)
             for message, severity in self._collisions(tokens, context):
                 yield Finding(name + message, source=rows["source"][0], field="label", severity=severity)
 

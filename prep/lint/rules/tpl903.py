@@ -7,6 +7,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.rules.tpl902 import no_tokenizer
+from prep.lint.texts import of_template
 from prep.pii import mask_around
 from templates.chat import load_tokenizer
 
@@ -64,7 +65,7 @@ class BoundarySpace(Rule):
             if changed and len(changed) >= context.threshold(self, "share") * rows.height:
                 prompt, answer = changed[0]
                 masked, (low, high) = mask_around(prompt + answer, (len(prompt), len(prompt)))
-                name = f"template '{template}': " if template else ""
+                name = of_template(template)
                 yield Finding(
                     f"{name}in {len(changed) / rows.height:.0%} of {rows.height:,} rows the prompt's last token changes with the"
                     f" answer, as in {masked[max(0, low - 12) : low] + '|' + masked[high : high + 12]!r}",
