@@ -112,7 +112,7 @@ class NumeralIndex:
             return True
         if len(digits) >= 3 and any(digits in run for run in self.runs):
             return True
-        if _plain(digits) in self.spoken or digits in self.spoken or all(self._has(group) for group in numeral.groups):
+        if _plain(digits) in self.spoken or digits in self.spoken or all(self._has(group) for group in _without_zeros(numeral.groups)):
             return True
         if digits in {"05", "15"} and "2" in self.spoken:  # a half, one and a half
             return True
@@ -124,6 +124,11 @@ class NumeralIndex:
         if len(group) == 4 and group[:2] in {"19", "20"}:  # "08" or "O eight" for 2008
             return _plain(group[2:]) in self.singles or _plain(group[2:]) in self.spoken
         return group == "1" and _ARTICLES.search(self._text) is not None
+
+
+def _without_zeros(groups: tuple[str, ...]) -> list[str]:
+    """Leaves out what says nothing: "7.0" is seven, "10:00" ten o'clock."""
+    return [group for place, group in enumerate(groups) if place == 0 or len(group) > 2 or group.strip("0")]
 
 
 def _listed(text: str) -> Iterator[Numeral]:

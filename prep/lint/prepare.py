@@ -20,7 +20,7 @@ from prep.lint.tasks import (
 TERMINAL = r"""[.!?\u{2026}\u{3002}\u{ff01}\u{ff1f}\u{0964}][\s"'\u{201d}\u{2019}\u{00bb})\]*_\u{300d}]*$"""
 """Ends as a sentence does: a final stop, then at most closing quotes and brackets."""
 
-LOOKS_LIKE_JSON = r"^\s*(?:\{\s*(?:[\"}]|$)|\[\s*(?:[\[{\"\]0-9]|$))"
+LOOKS_LIKE_JSON = r"^\s*(?:\{\s*(?:[\"}]|\w{1,40}\"\s*:|$)|\[\s*(?:[\[{\"\]0-9]|$))"
 """Begins as a JSON object or array does, whether or not it goes on as one."""
 
 _SAMPLE_ROWS = 4_000

@@ -41,6 +41,7 @@ _ENGLISH = (
     rf" (?:can{_APOSTROPHE}t|cannot|can\b|not able)"
     r"|it (?:would|is|would be|might) (?:not be|be in|not|in)?\s?(?:appropriate|inappropriate|unethical|irresponsible) for me to"
     r"|(?:that|this|it)(?:['\x{2019}]?s| is| falls| lies| goes)? (?:beyond|outside)(?: of)? (?:what i|my|the scope)"
+    rf"|{_I} (?:do not|don{_APOSTROPHE}t|did not|didn{_APOSTROPHE}t) (?:quite |fully )?understand {_REQUEST}"
     rf"|{_REQUEST} (?:cannot be|can{_APOSTROPHE}t be|has been|was|is) (?:fulfilled|declined|denied|refused|blocked|rejected))"
     rf"|(?:(?:i{_APOSTROPHE}m )?sorry|apologies|no)\W+(?:but )?(?:i|we) (?:can ?not|can{_APOSTROPHE}t|won{_APOSTROPHE}t)\W*$"
     rf"|i (?:can ?not|can{_APOSTROPHE}t|won{_APOSTROPHE}t|refuse to) (?:do|answer|help|assist)\b"

@@ -107,7 +107,8 @@ _NAME = (
 _NAME_WORDS = ("pass", "pwd", "secret", "token", "key", "credential")
 _ASSIGNED = re.compile(
     rf"(?i)(?P<name>{_NAME})(?P<rest>[a-z0-9_]{{0,20}})(?P<join>[\"']?\s{{0,3}}(?:=>|:=|={{1,2}}|:)\s{{0,3}}|(?:\s(?:is|was|to))?:?\s{{1,2}})"
-    r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`,;<>(){}\[\]]{6,300})"
+    # Looked at without being taken: in "token: api_key = ..." what follows the first name is another.
+    r"(?=(?P<quote>[\"'`]?)(?P<value>[^\s\"'`,;<>(){}\[\]]{6,300}))"
 )
 _WEAK_PASSWORD = re.compile(r"(?:[A-Za-z]+[0-9._-]*|[0-9]{1,4}|[0-9./:-]+)[.!?]?")
 # `{"password": "..."}` as a tool's whole answer, "your new password": made up for the text, on request.

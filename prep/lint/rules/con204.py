@@ -14,6 +14,8 @@ from prep.lint.tasks import MIN_TASK_ROWS
 MAX_CHARACTERS = 40  # of a label; what is longer is an answer of another kind
 _MAX_CLASSES = 200
 _MAX_WORDS = 5
+# More of them are brief answers of another kind, which a file mixes in.
+_MAX_PHRASES = 5
 _PAIR = r'"((?:[^"\\]|\\.){1,40})"\s*:\s*"((?:[^"\\]|\\.){0,60})"'
 _FOUND = pl.Schema(
     {"task": pl.String(), "key": pl.String(), "word": pl.String(), "meant": pl.String(), "drift": pl.String(), "rows": pl.Int64()}
@@ -97,7 +99,7 @@ class VerbalizerDrift(DefectRule):
                 message = f"'{row['word']}'{where} is none of the few words that the other answers of the task are"
             else:
                 relation = "another word for" if row["drift"] == "synonym" else "another spelling of"
-                message = f"'{row['word']}'{where} looks like {relation} '{row['meant']}', which {row['rows']} rows have"
+                message = f"'{row['word']}'{where} looks like {relation} '{row['meant']}', which {row['rows']:,} rows have"
             yield Finding.at(row, message, field=row["field"], kind=row["drift"])
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
@@ -119,12 +121,17 @@ def _drifted(words: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     found = []
     for (task, key), rows in words.group_by("task", "key"):
         counts = dict(rows.select("word", "rows").iter_rows())
-        found += [
-            (task, key, one.word, one.meant, one.kind, counts.get(one.meant or "")) for one in find_drift(counts, limits) if _is_word(one)
-        ]
+        drifts = [one for one in find_drift(counts, limits) if _is_word(one)]
+        if sum(map(_is_phrase, drifts)) > _MAX_PHRASES:
+            drifts = [one for one in drifts if not _is_phrase(one)]
+        found += [(task, key, one.word, one.meant, one.kind, counts.get(one.meant or "")) for one in drifts]
     return pl.DataFrame(found, schema=_FOUND, orient="row")
 
 
 def _is_word(drift: Drift) -> bool:
     """A stranger that is a sentence is an answer of another kind: a refusal, or text that was not asked for."""
     return drift.meant is not None or len(drift.word.split()) <= _MAX_WORDS
+
+
+def _is_phrase(drift: Drift) -> bool:
+    return drift.meant is None and len(drift.word.split()) >= 3

@@ -123,7 +123,7 @@ def repeated(answer: str, limits: dict[str, float], *, label: bool) -> tuple[int
     is_json = answer.lstrip()[:1] in {"{", "["}
     text = answer if is_json else _CODE.sub(lambda match: " " * len(match[0]), answer)
     words = [(match[0].casefold(), match.start(), match.end()) for match in _WORD.finditer(text)]
-    run = _longest_run(words)
+    run = _longest_run(words, numbers=label)
     if run is not None and _is_loop(run, words, limits["run_share"], label=label):
         return run.start, run.end, run.times
     if len(words) < 12:
@@ -141,8 +141,8 @@ def _is_loop(run: _Run, words: Sequence[tuple[str, int, int]], min_share: float,
     return run.times >= (4 if run.period == 2 else 3) and (run.share >= min_share or run.times >= 6)
 
 
-def _longest_run(words: Sequence[tuple[str, int, int]]) -> _Run | None:
-    """Returns the run that fills most of the text; a unit without a letter is a table's."""
+def _longest_run(words: Sequence[tuple[str, int, int]], *, numbers: bool) -> _Run | None:
+    """Returns the run that fills most of the text; a unit without a letter is a table's, unless the answers are `numbers` and the like."""
     tokens = [word for word, _, _ in words]
     best: _Run | None = None
     for period in range(1, min(_MAX_PERIOD, len(tokens) // 2) + 1):
@@ -154,7 +154,7 @@ def _longest_run(words: Sequence[tuple[str, int, int]]) -> _Run | None:
             if length >= period:
                 first, times = start - period, length // period + 1
                 share = times * period / len(tokens)
-                lettered = any(token.isalpha() for token in tokens[first : first + period])
+                lettered = numbers or any(token.isalpha() for token in tokens[first : first + period])
                 if lettered and (best is None or share > best.share):
                     best = _Run(words[first][1], words[first + period - 1][2], period, times, share)
             length = 0
