@@ -56,6 +56,11 @@ def part_name(row: Mapping[str, Any]) -> str:
     return "system message" if row["part"] == "system" else str(row["part"])
 
 
+def with_separators(number: pl.Expr) -> pl.Expr:
+    """Returns whole numbers as messages write them: 12,345."""
+    return number.cast(pl.String).str.reverse().str.replace_all(r"(\d{3})", "${1},").str.reverse().str.strip_chars_start(",")
+
+
 def of_template(template: str) -> str:
     """Returns how a message begins that is about one template's rows; a foreign file's rows are of none."""
     return f"template '{template}': " if template else ""

@@ -76,7 +76,7 @@ class ClassImbalance(Rule):
             low, high = wilson_interval(counts.get(label, 0), num_rows)
             if high < lowest or low > highest:
                 share = counts.get(label, 0) / num_rows
-                yield f"'{label}' makes up {share:.1%} of {num_rows} rows, outside of the expected {lowest:.0%} to {highest:.0%}"
+                yield f"'{label}' makes up {share:.1%} of {num_rows:,} rows, outside of the expected {lowest:.0%} to {highest:.0%}"
 
     def _uneven(self, counts: dict[str, int], context: Context) -> Iterable[str]:
         num_rows = sum(counts.values())
@@ -86,7 +86,7 @@ class ClassImbalance(Rule):
         if even < context.threshold(self, "evenness") and chi_square_even(list(counts.values())).p < context.threshold(self, "p"):
             (top, top_count), (rare, rare_count) = max(counts.items(), key=_count), min(counts.items(), key=_count)
             yield (
-                f"labels are uneven: '{top}' has {top_count / num_rows:.0%} of {num_rows} rows, '{rare}' has {rare_count / num_rows:.0%}"
+                f"labels are uneven: '{top}' has {top_count / num_rows:.0%} of {num_rows:,} rows, '{rare}' has {rare_count / num_rows:.0%}"
                 f" (Shannon evenness {even:.2f} of 1)"
             )
 

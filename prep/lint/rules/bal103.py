@@ -64,7 +64,8 @@ class SourceDominance(Rule):
                 continue
             yield Finding(
                 f"the {_OF[row['of']]} '{row['name']}' has {row['top'] / row['total']:.0%} of {row['total']:,} rows of the split"
-                f" '{row['split']}'; {row['number']} of them are as varied as {row['effective']:.1f} of equal size (inverse Simpson index)",
+                f" '{row['split']}'; {row['number']:,} of them are as varied as {row['effective']:.1f} of equal size"
+                " (inverse Simpson index)",
                 field=row["of"],
                 kind=row["of"],
             )

@@ -55,7 +55,7 @@ class PreferenceLengthBias(Rule):
             name = of_template(template)
             yield Finding(
                 f"{name}the preferred answer is the {side} one in {share:.0%} of {len(differences):,} pairs, by"
-                f" {abs(float(np.median(differences))):.0f} characters in the middle (Wilcoxon z = {test.statistic:.1f}, rank-biserial"
+                f" {abs(float(np.median(differences))):,.0f} characters in the middle (Wilcoxon z = {test.statistic:.1f}, rank-biserial"
                 f" correlation {test.effect:.2f})",
                 source=source,
                 field="answer",

@@ -100,7 +100,7 @@ class SystemPromptVariants(Rule):
                 if all(change[:2] in slots or _is_filled(known_words, words, change) for change in changes) and changes:
                     continue
                 what = _described(known_words, words, changes)
-                yield prompt["key"], f"the prompt is almost the one that {known['rows']} rows have: {what}"
+                yield prompt["key"], f"the prompt is almost the one that {known['rows']:,} rows have: {what}"
 
 
 Change = tuple[int, int, int, int]

@@ -87,7 +87,7 @@ class SplitDrift(Rule):
         if gap >= context.threshold(self, "length") and _gap_p(gap, is_other) < context.threshold(self, "p"):
             medians = [float(rows.filter(pl.Series(side))["length"].median() or 0) for side in (~is_other, is_other)]  # type: ignore[arg-type]
             yield (
-                f"inputs have {medians[1]:.0f} characters in the middle, and {medians[0]:.0f} in train (distance {gap:.2f} of 1)",
+                f"inputs have {medians[1]:,.0f} characters in the middle, and {medians[0]:,.0f} in train (distance {gap:.2f} of 1)",
                 "lengths",
             )
         labelled = rows["word"].is_not_null().to_numpy()

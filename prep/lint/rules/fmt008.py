@@ -77,7 +77,7 @@ class MarkupLeft(Rule):
             # What a good part of a task's rows have, such as <BR> between turns, is one thing to mend, and told once.
             if task not in told:
                 told.add(task)
-                message = f"{finding.message}, in {rows[task]} of the {row['task_rows']} rows of its task"
+                message = f"{finding.message}, in {rows[task]:,} of the {row['task_rows']:,} rows of its task"
                 yield Finding(message, source=row["source"], field=finding.field)
             yield replace(finding, severity=Severity.INFO)
 

@@ -50,7 +50,7 @@ class GroupLeak(Rule):
             for row in group:
                 earlier = [other for other in group if SPLIT_ORDER[other["split"]] < SPLIT_ORDER[row["split"]]]
                 if earlier:
-                    others = "another row" if len(earlier) == 1 else f"{len(earlier)} rows"
+                    others = "another row" if len(earlier) == 1 else f"{len(earlier):,} rows"
                     where = f"{earlier[0]['split']}, at {place(earlier[0])}"
                     message = f"group '{row['group']}' of this row of {row['split']} has {others} in {where}"
                     yield Finding.at(row, message, field="group", related=ids(earlier))

@@ -9,7 +9,7 @@ from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.tokens_tied import Limits, TiedToken, tied_tokens, with_tokens
 
-_MESSAGE = "'{}' stands in {} rows, {} of them answered '{}' (z = {}), and does not belong to their sentences"
+_MESSAGE = "'{}' stands in {:,} rows, {:,} of them answered '{}' (z = {}), and does not belong to their sentences"
 
 
 class SpuriousToken(Rule):

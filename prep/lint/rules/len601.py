@@ -4,6 +4,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Need, Rule, Severity, Threshold
+from prep.lint.texts import with_separators
 
 
 class OverContext(Rule):
@@ -32,9 +33,10 @@ class OverContext(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         limit = row_limit(self, context)
-        return examples.filter(pl.col("num_tokens") > (limit or float("inf"))).select(
-            *Finding.where, message=pl.format("the row has {} tokens, and the limit is {}", "num_tokens", pl.lit(limit))
-        )
+        if limit is None:
+            return examples.select(Finding.where).limit(0)
+        message = pl.format(f"the row has {{}} tokens, and the limit is {limit:,}", with_separators(pl.col("num_tokens")))
+        return examples.filter(pl.col("num_tokens") > limit).select(*Finding.where, message=message)
 
 
 def row_limit(rule: Rule, context: Context) -> int | None:

@@ -5,6 +5,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Need, Rule, Severity
 from prep.lint.rules.len601 import row_limit
+from prep.lint.texts import with_separators
 
 
 class NothingTrained(Rule):
@@ -31,7 +32,8 @@ class NothingTrained(Rule):
     remedy = "Shorten the input, or give the row an answer that the chat template can render; `prep show --tokens MODEL` shows the mask."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        limit = row_limit(self, context) or float("inf")
+        limit = row_limit(self, context)
+        cut = f"the limit of {limit or 0:,} tokens cuts off the end of the answer ({{}} tokens)"
         # Without an answer there is nothing to train either way: FMT003 and LEN603 say so.
         answered = pl.col("answer").str.strip_chars() != ""
         reason = (
@@ -39,7 +41,7 @@ class NothingTrained(Rule):
             .then(pl.format("the loss mask cannot be proven: {}", "encode_error"))
             .when(pl.col("num_trained_tokens") == 0)
             .then(pl.lit("no token of the row is trained"))
-            .when(pl.col("last_trained") >= limit)
-            .then(pl.format("the limit of {} tokens cuts off the end of the answer ({} tokens)", pl.lit(limit), "num_tokens"))
+            .when(pl.col("last_trained") >= (limit or float("inf")))
+            .then(pl.format(cut, with_separators(pl.col("num_tokens"))))
         )
         return examples.filter(answered).select(*Finding.where, message=reason).filter(pl.col("message").is_not_null())

@@ -6,6 +6,7 @@ from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
+from prep.lint.texts import with_separators
 
 # Letters and digits say something, and so do symbols and emoji; dots and dashes hold a place.
 _PLACEHOLDER = r"(?i)^(?:[\s\p{P}]+|\W*(?:n\s?/\s?a|n\.a\.|tbd|todo|to be done|empty|blank|placeholder|fixme|xxx+)\W*)$"
@@ -64,7 +65,7 @@ class TinyTarget(Rule):
                     pl.format(
                         "the answer is only '{}', where the median answer has {} characters",
                         "answer",
-                        pl.col("median_characters").cast(pl.Int64),
+                        with_separators(pl.col("median_characters").cast(pl.Int64)),
                     )
                 ),
             )

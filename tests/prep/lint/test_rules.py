@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -119,6 +120,17 @@ def test_case(code: str, case: dict[str, Any], tmp_path: Path, tiny_model_dir: P
     if "severity" in case:
         assert {one.severity.value for one in found} == {case["severity"]}
     assert code not in {skipped.code for skipped in report.skipped}
+    for one in found:
+        assert_is_said_as_all_is(one.message, one.remedy)
+
+
+def assert_is_said_as_all_is(message: str, remedy: str) -> None:
+    """A message goes on from `file:line: severity:` and is no sentence; a remedy is one. Large numbers are written with separators."""
+    own_words = re.sub(r"'.*?'", "", message)
+    assert not message[0].isupper() or message.split(maxsplit=1)[0].isupper(), message
+    assert not message.endswith(".") or message.endswith("..."), message
+    assert not re.search(r"(?<![\d,.:+])\d{4,}(?![\d:])", own_words), message
+    assert remedy[0].isupper() and remedy.endswith((".", "?")), remedy
 
 
 @pytest.mark.parametrize("code", list(RULES.entries))

@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from prep.lint.differences import described
 from prep.lint.run import LintOptions, lint
-from prep.lint.texts import MASKED_CHARACTERS, shorten, shorten_end
+from prep.lint.texts import MASKED_CHARACTERS, shorten, shorten_end, with_separators
 
 CARD = "4111 1111 1111 1111"
 RECORD = "48219377"
@@ -56,6 +57,12 @@ def test_a_difference_in_identifiers_is_not_spelt_out() -> None:
     assert described(one, other) == "they differ in personal identifiers alone"
     assert described(one, one.replace("home", "back")) == "'home' here, 'back' there"
     assert described(one, one) == "the words are the same"
+
+
+def test_numbers_have_separators() -> None:
+    numbers = [0, 7, 999, 1000, 12345, 123456, 1234567]
+    shown = pl.DataFrame({"number": numbers}).select(with_separators(pl.col("number")))
+    assert shown.to_series().to_list() == [f"{number:,}" for number in numbers]
 
 
 def chat(question: str, answer: str) -> dict[str, Any]:
