@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prep.lint.lines import Defect, DuplicateKeys, canonical_json
+from prep.lint.texts import shorten
 
 _ROLES = {
     "human": "user", "user": "user", "prompter": "user", "customer": "user", "gpt": "assistant", "assistant": "assistant",
@@ -95,7 +96,7 @@ def parse_record(value: Any) -> Record | str:
             if isinstance(value, DuplicateKeys):
                 record.problem(None, "a key stands twice in the object; the last value was read", severity="warning")
             return record
-    shown = ", ".join(f"'{key[:40]}'" for key in list(value)[:6]) or "none"
+    shown = ", ".join(f"'{shorten(key)}'" for key in list(value)[:6]) or "none"
     return f"no known shape of training example has these keys: {shown}"
 
 
@@ -160,7 +161,7 @@ def _turns(record: Record, name: str, value: Any) -> list[tuple[str, str | None,
         given = message.get("role", message.get("from"))
         role = _ROLES.get(given.lower()) if isinstance(given, str) else None
         if role is None:
-            record.problem(where, f"{where} has {'no role' if given is None else 'the unknown role ' + repr(given)[:40]}")
+            record.problem(where, f"{where} has {'no role' if given is None else 'the unknown role ' + shorten(repr(given))}")
             role = given if isinstance(given, str) else "unknown"
         content_key = next((key for key in ("content", "value", "text") if key in message), "content")
         calls = message.get("tool_calls") or message.get("function_call")
@@ -257,7 +258,7 @@ def _choices(value: dict[str, Any]) -> Record:
         record.problem("choices", "'choices' is not a list of words")
         choices = []
     elif not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < len(choices):
-        record.problem("label", f"'label' is {_dump(label)[:40]}, not an index into the {len(choices)} choices")
+        record.problem("label", f"'label' is {shorten(_dump(label))}, not an index into the {len(choices)} choices")
     else:
         record.label = choices[label]
     target = value.get("target", record.label)
