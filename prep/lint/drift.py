@@ -5,9 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+import polars as pl
+
 from prep.keys import normalise
 from prep.lint.senses import same_sense
 
+MAX_LABEL_CHARACTERS = 40
+"""What is longer is an answer of another kind."""
 # What may stand around a label without being part of it.
 _AROUND = re.compile(r"^[\s\W_]+|[\s\W_]+$")
 _JOINTS = re.compile(r"[\s_\-/]+")
@@ -19,6 +23,11 @@ _LARGEST_SET = 12
 # Below it a word with one row may be a class that is rare.
 _LARGE_CLASS = 100
 _DIGITS = re.compile(r"\d+")
+
+
+def label_word() -> pl.Expr:
+    """Returns the word that a row of the lint frame is labelled with: the choice that is given, else its answer."""
+    return pl.coalesce(pl.col("label"), pl.col("answer").str.strip_chars())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.drift import find_drift
+from prep.lint.drift import MAX_LABEL_CHARACTERS, find_drift, label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.rules.con204 import MAX_CHARACTERS, VerbalizerDrift
+from prep.lint.rules.con204 import VerbalizerDrift
 from prep.lint.statistics import chi_square_even, evenness, wilson_interval
 from prep.lint.texts import of_template
 
@@ -46,8 +46,8 @@ class ClassImbalance(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        word = pl.coalesce(pl.col("label"), pl.col("answer").str.strip_chars())
-        is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_CHARACTERS)
+        word = label_word()
+        is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
         return (
             examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & is_label & (word != ""))
             .group_by("task", "template", word=word)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.drift import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import Floats, TestResult, benjamini_hochberg, mann_whitney
 from prep.lint.texts import of_template, shorten
@@ -43,7 +44,7 @@ class LengthLabelBias(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        word = pl.coalesce(pl.col("label"), pl.col("answer").str.strip_chars())
+        word = label_word()
         labelled = pl.col("closed") & (pl.col("kind") != "preference") & pl.col("answer").is_not_null() & (word != "")
         # Counted a length: what comes back does not grow with the rows.
         return (

@@ -7,11 +7,10 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.defects import DefectRule
 from prep.lint.drafts import edit_answer
-from prep.lint.drift import Drift, Limits, find_drift
+from prep.lint.drift import MAX_LABEL_CHARACTERS, Drift, Limits, find_drift
 from prep.lint.rule import Draft, Finding, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS
 
-MAX_CHARACTERS = 40  # of a label; what is longer is an answer of another kind
 _MAX_CLASSES = 200
 _MAX_WORDS = 5
 # More of them are brief answers of another kind, which a file mixes in.
@@ -72,7 +71,7 @@ class VerbalizerDrift(DefectRule):
             .filter(pl.col("word").is_not_null() & (pl.col("word").str.strip_chars() != ""))
             .drop("pair")
         )
-        said = pl.concat([labels, pairs]).filter(pl.col("word").str.len_chars() <= MAX_CHARACTERS)
+        said = pl.concat([labels, pairs]).filter(pl.col("word").str.len_chars() <= MAX_LABEL_CHARACTERS)
         counts = said.group_by("task", "key", "word").agg(pl.len().alias("rows"))
         # Kept in one table of words, so that no row is held for a word that is in order.
         drifted = _closed_sets(counts, context.threshold(self, "closed")).map_batches(

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.drift import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import krippendorff_alpha
 from prep.lint.texts import of_template
@@ -50,7 +51,7 @@ class AnnotatorDisagreement(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        word = pl.coalesce(pl.col("label"), pl.col("answer").str.strip_chars())
+        word = label_word()
         judged = pl.col("closed") & (pl.col("kind") != "preference") & (word != "") & pl.col("input_key").is_not_null()
         labels = examples.filter(judged).select("task", "template", "source", "input_key", word=word, key=pl.col("input_key").hash())
         # Keys that come once are counted as numbers and not held as lists: nearly all do.

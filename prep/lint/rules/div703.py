@@ -10,6 +10,7 @@ from prep.drift import statistics
 from prep.drift.statistics import Bools
 from prep.drift.words import WordSets
 from prep.lint.context import Context
+from prep.lint.drift import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import chi_square_p
 from prep.lint.texts import shorten
@@ -55,7 +56,7 @@ class SplitDrift(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         every = (pl.len().over("split") // _SAMPLE_ROWS).clip(1)
-        word = pl.when("closed").then(pl.coalesce(pl.col("label"), pl.col("answer").str.strip_chars()))
+        word = pl.when("closed").then(label_word())
         return (
             examples.filter((pl.col("body") != "") & (pl.col("kind") != "preference"))
             .select("split", "position", text=pl.col("body").str.head(_MAX_CHARACTERS), length=pl.col("body").str.len_chars(), word=word)

@@ -7,8 +7,8 @@ import polars as pl
 
 from loopwright.errors import UserError
 from prep.lint.context import Context
+from prep.lint.drift import MAX_LABEL_CHARACTERS, label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.rules.con204 import MAX_CHARACTERS
 from prep.lint.texts import of_template
 from templates.chat import load_tokenizer
 
@@ -48,8 +48,8 @@ class VerbalizerCollision(Rule):
         return no_tokenizer(context)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        word = pl.coalesce(pl.col("label"), pl.col("answer").str.strip_chars())
-        labels = pl.col("closed") & (pl.col("kind") != "preference") & (word != "") & (word.str.len_chars() <= MAX_CHARACTERS)
+        word = label_word()
+        labels = pl.col("closed") & (pl.col("kind") != "preference") & (word != "") & (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
         return (
             examples.filter(labels)
             .group_by("task", "template", word=word)
