@@ -56,7 +56,8 @@ class Finding:
     """What a rule reports; the engine adds the rule's code, name, severity and remedy.
 
     Attributes:
-        message: what is wrong, without a final stop.
+        message: what is wrong, from a small letter on and without a final stop. What it quotes is cut by `texts.shorten`, never by hand:
+            an identifier that was cut in two is masked no more.
         id: the example, or None where it is none's in particular.
         row_id: the raw row behind the example.
         source: its file.
