@@ -50,7 +50,7 @@ class EvalContamination(Rule):
     Takes the runs of 13 words (Brown et al. 2020) of each evaluation input, or the whole input where it has 8 to 12 words, and looks for
     them in the inputs and answers of train. Runs that stand in many rows say nothing of one row: a greeting, an instruction. It warns
     where half of an input's runs are found, and lists the rows of which any is, and short inputs: what one says in twelve words, others
-    say as well. Where one training row holds several inputs, it is that row that is reported, and they are listed. Rows that stand in
+    say as well. Where one training row holds several inputs, or one as a small part, it is reported in their place. Rows that stand in
     train as a whole are LEK401's and LEK402's to report.
 
     ## Why is this bad
@@ -70,6 +70,7 @@ class EvalContamination(Rule):
         Threshold("share", 0.5, "share of the runs: the most of the input; Brown et al. 2020 count one run, which any quotation has"),
         Threshold("common", 10, "a run in more rows than this is boilerplate (Brown et al. 2020)"),
         Threshold("gathered", 2, "one quotation is a row's own affair; a training row that has several inputs was put together from them"),
+        Threshold("longer", 4, "a training row of which the input is so small a part is no copy of it"),
     )
     yields_to = ("LEK401", "LEK402")
     remedy = "Drop the training row, or cut the evaluation input out of it."
@@ -80,14 +81,14 @@ class EvalContamination(Rule):
         return None
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        rows = examples.select(*Finding.where, "position", "split")
+        rows = examples.select(*Finding.where, "position", "split", characters=TEXT.str.len_chars())
         is_most = (pl.col("share") >= context.threshold(self, "share")) & (pl.col("length") >= _LONGEST)
-        found = (
-            self._found(examples, int(context.threshold(self, "common")))
-            .with_columns(is_most=is_most, held=is_most.sum().over("position_other"))
-            .with_columns(gathered=pl.col("held") >= context.threshold(self, "gathered"))
+        found = self._found(examples, int(context.threshold(self, "common"))).with_columns(
+            is_most=is_most, held=is_most.sum().over("position_other")
         )
         told = found.lazy().join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
+        far_longer = pl.col("characters_other") >= context.threshold(self, "longer") * pl.col("characters")
+        told = told.with_columns(gathered=(pl.col("held") >= context.threshold(self, "gathered")) | far_longer)
         single = told.select(
             *Finding.where,
             message=pl.format(
@@ -113,7 +114,11 @@ class EvalContamination(Rule):
             .sort("position_other")
             .select(
                 *Finding.where,
-                message=pl.format("this training row holds {} inputs of {}", "held", "split"),
+                message=pl.format(
+                    "this training row holds {} of {}",
+                    pl.when(pl.col("held") == 1).then(pl.lit("an input")).otherwise(pl.format("{} inputs", "held")),
+                    "split",
+                ),
                 field=pl.lit("input"),
                 severity=pl.lit(None, pl.String),
                 related="related",
