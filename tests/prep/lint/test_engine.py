@@ -9,8 +9,9 @@ import pytest
 
 from loopwright.errors import UserError
 from prep.config import SuppressConfig
-from prep.lint import cache, engine, run
+from prep.lint import cache, engine, labelled, run
 from prep.lint.cache import cached_lint
+from prep.lint.context import Context
 from prep.lint.rule import Severity
 from prep.lint.run import LintOptions, LintReport, lint
 
@@ -131,3 +132,19 @@ def test_queries_in_several_passes_find_what_one_pass_finds(tmp_path: Path, monk
     monkeypatch.setattr(engine, "_ROWS_AT_ONCE", 1)
     assert lint(path) == whole
     assert {"PII501", "DUP301", "LEN603", "FMT008"} <= set(whole.summary)
+
+
+def test_what_several_rules_need_of_the_labels_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    find = labelled._find_tasks
+
+    def counted(examples: pl.LazyFrame, context: Context) -> list[labelled.LabelledTask]:
+        made.append(1)
+        return find(examples, context)
+
+    monkeypatch.setattr(labelled, "_find_tasks", counted)
+    said = {0: ("cold", "bad"), 1: ("hot", "good")}
+    rows = [{"prompt": f"Soup {index} was {said[index % 2][0]}", "completion": said[index % 2][1]} for index in range(120)]
+    report = lint(write(tmp_path / "a.jsonl", rows), options=LintOptions(select=("LBL", "LEK")))
+    assert {"LBL801", "LEK406", "LEK407"} <= set(report.ran)
+    assert len(made) == 1
