@@ -139,7 +139,7 @@ def numbered_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"not valid JSON: {error}", f"{path}:{number}", "Mend or remove that line.") from error
         if not isinstance(row, dict):
             raise UserError("expected a JSON object", f"{path}:{number}", "Mend or remove that line.")
@@ -156,7 +156,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the file: {error.strerror}", str(path), "Check the path and its permissions.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"not valid JSON: {error}", str(path), "Mend it, or have it written again.") from error
 
 

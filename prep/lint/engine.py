@@ -44,9 +44,7 @@ def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) 
     return able, skipped
 
 
-def run_rules(
-    rules: Sequence[Rule], frame: pl.LazyFrame, num_examples: int, context: Context, folder: Path
-) -> dict[Rule, list[Finding]]:
+def run_rules(rules: Sequence[Rule], frame: pl.LazyFrame, num_examples: int, context: Context, folder: Path) -> dict[Rule, list[Finding]]:
     """Returns the findings of each rule.
 
     Args:
@@ -109,7 +107,7 @@ def _near(rules: Iterable[Rule], frame: pl.LazyFrame, context: Context, folder: 
 def _ranks(rule: RankedRule, examples: pl.LazyFrame, context: Context, folder: Path) -> pl.LazyFrame:
     path = folder / f"rank-{rule.code}.parquet"
     rule.rank(examples, context).select("id", pl.col("score").cast(pl.Float64)).write_parquet(path)
-    return pl.scan_parquet(path)
+    return pl.scan_parquet(path, glob=False)
 
 
 def _write_scores(ranks: dict[Rule, pl.LazyFrame], path: Path) -> None:

@@ -15,6 +15,7 @@ from loopwright.files import read_json_lines, require_file
 from loopwright.hashing import hash_text
 from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.lint.calls import with_spoken_calls
+from prep.lint.damage import refuse_damage
 from prep.lint.fast_lines import PlainShape, plain_blocks, read_plain
 from prep.lint.foreign import parse_item, read_examples
 from prep.lint.lines import Defect, block_values
@@ -80,7 +81,12 @@ def load_dataset(path: Path, folder: Path) -> LintData:
         UserError: it is none, or damaged.
     """
     dataset = Dataset.open(path)
-    frame = with_spoken_calls(dataset.examples()).select(_dataset_columns())
+    try:
+        examples = dataset.examples()
+        refuse_damage(examples, dataset.manifest, path)
+        frame = with_spoken_calls(examples).select(_dataset_columns())
+    except pl.exceptions.PolarsError as error:  # its columns are right, and their content is not
+        raise UserError("examples.parquet is damaged", str(path), "Build the dataset again.") from error
     return _lint_data(frame, _dropped(path), folder, dataset.manifest)
 
 
@@ -96,18 +102,17 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
     """
     defects: list[Defect] = []
     copies: Counter[str] = Counter()
-    num_batches = 0
+    batches: list[Path] = []
     for path, split in files:
         require_file(path)
-        before = num_batches, len(defects)
+        before = len(batches), len(defects)
         for batch in _FileReader(path, split, defects, copies).frames():
-            batch.write_parquet(folder / f"read-{num_batches:05d}.parquet")
-            num_batches += 1
-        if before == (num_batches, len(defects)):
+            batches.append(folder / f"read-{len(batches):05d}.parquet")
+            batch.write_parquet(batches[-1])
+        if before == (len(batches), len(defects)):
             raise UserError("the file holds no rows", str(path), "Give a file with one training example a line.")
-    if not num_batches:
-        pl.DataFrame(schema=LINT_SCHEMA).write_parquet(folder / "read-00000.parquet")
-    return _lint_data(pl.scan_parquet(folder / "read-*.parquet"), defects, folder, None)
+    frame = pl.scan_parquet(batches, glob=False) if batches else pl.LazyFrame(schema=LINT_SCHEMA)
+    return _lint_data(frame, defects, folder, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +218,10 @@ def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dic
 
 def _dataset_columns() -> list[pl.Expr | str]:
     """Derives the lint frame from `EXAMPLE_SCHEMA`. The chat form is looked at where there is one, else the other forms in turn."""
-    turns = pl.coalesce("spoken", "chosen")
+    # A pair's preferred answer follows the turns that both answers share.
+    is_pair = pl.col("chosen").is_not_null()
+    no_turn = pl.lit([], MESSAGES)
+    turns = pl.when(is_pair).then(pl.concat_list(pl.col("spoken").fill_null(no_turn), "chosen")).otherwise("spoken")
     answered = turns.list.last().struct.field("role") == "assistant"
     before = pl.when(answered).then(turns.list.slice(0, turns.list.len() - 1)).otherwise(turns)
     is_system = pl.element().struct.field("role") == "system"
@@ -223,7 +231,9 @@ def _dataset_columns() -> list[pl.Expr | str]:
     choice = pl.when(pl.col("label") >= 0).then(pl.col("choices").list.get(pl.col("label"), null_on_oob=True))
     last_turn = pl.when(answered).then(turns.list.last().struct.field("content").fill_null(""))
     answer_field = (
-        pl.when(turns.is_not_null())
+        pl.when(is_pair)
+        .then(pl.lit("chosen"))
+        .when(turns.is_not_null())
         .then(pl.format("messages[{}].content", turns.list.len().cast(pl.Int64) - 1))
         .when(pl.col("target").is_not_null())
         .then(pl.lit("target"))
@@ -241,7 +251,7 @@ def _dataset_columns() -> list[pl.Expr | str]:
         pl.when(turns.is_null()).then(pl.lit("prompt")).otherwise(pl.lit("messages")).alias("input_field"),
         answer_field.alias("answer_field"),
         pl.lit("rejected").alias("rejected_field"),
-        pl.coalesce("messages", "chosen").alias("messages"),
+        pl.when(is_pair).then(turns).otherwise("messages").alias("messages"),
         pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True).alias("weights"),
         "fields",
         "extras",
@@ -272,9 +282,9 @@ def _dropped(path: Path) -> list[Defect]:
         code = "CON204" if reason == "unknown_label" else "FMT001"
         severity = "info" if reason == "empty_row" else "warning"
         detail = f"{reason.replace('_', ' ')}: {entry.get('detail') or 'no detail'}"
-        defects.append(
-            Defect(code, str(entry.get("source")), entry.get("line"), f"dropped by the build: {detail}", entry.get("id"), severity)
-        )
+        line, row_id = entry.get("line"), entry.get("id")
+        known = line if isinstance(line, int) else None, row_id if isinstance(row_id, str) else None
+        defects.append(Defect(code, str(entry.get("source")), known[0], f"dropped by the build: {detail}", known[1], severity))
     return defects
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from math import isfinite
 
 from loopwright.config import validate
 from loopwright.errors import UserError, did_you_mean
@@ -46,14 +47,18 @@ def check_options(options: LintOptions) -> None:
     """Refuses what matches no rule: such an entry would do nothing, and nobody would see it.
 
     Raises:
-        UserError: a code, the beginning of one, or a threshold is unknown.
+        UserError: a code, the beginning of one, or a threshold is unknown, or a threshold is no number that can be.
     """
     by_source = [code for codes in options.per_source_ignores.values() for code in codes]
     check_codes((*options.select, *options.ignore, *options.severities, *by_source, *(entry.code for entry in options.suppress)))
     known = [f"{rule.code}.{threshold.name}" for rule in RULES.entries.values() for threshold in rule.thresholds]
-    for name in options.thresholds:
+    for name, value in options.thresholds.items():
         if name not in known:
             raise UserError(f"there is no threshold '{name}'", "lint.thresholds", did_you_mean(name, known))
+        if not isfinite(value):
+            raise UserError(f"the threshold '{name}' is {value}", "lint.thresholds", "Give a number.")
+        if name.endswith(".similarity") and not 0 < value <= 1:
+            raise UserError(f"the threshold '{name}' is {value:g}", "lint.thresholds", "A similarity is above 0 and at most 1.")
 
 
 def check_codes(codes: Iterable[str]) -> None:

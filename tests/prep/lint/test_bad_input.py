@@ -1,5 +1,6 @@
 """Input that nobody should have made: an answer or a clear error, never a traceback, and no row lost on the way."""
 
+import contextlib
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import pytest
 from loopwright.errors import UserError
 from prep.lint.cache import cached_lint
 from prep.lint.run import LintOptions, LintReport, lint
+from tests.helpers import review, write_dataset
 
 SEATS = ("window", "bar", "garden", "stove", "corner", "stairs", "piano", "kitchen", "door", "cellar")
 
@@ -81,3 +83,58 @@ def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
     path.write_text("text,label\n", encoding="utf-8")
     with pytest.raises(UserError, match="no rows"):
         lint(path)
+
+
+CHAT = [{"role": "user", "content": "How warm is it?"}, {"role": "assistant", "content": None}]
+WRONG = pl.lit("wrong")
+DAMAGE = {
+    "a row has no 'split'": pl.lit(None, pl.String).alias("split"),
+    "a row has no 'id'": pl.lit(None, pl.String).alias("id"),
+    "the template 'wrong', which the manifest does not list": WRONG.alias("template"),
+    "the 'extras' of a row": WRONG.alias("extras"),
+    "'extras' of a row": pl.lit('{"messages": [{"weight": 1}]}').alias("extras"),
+    "the 'extras' of a row are not": pl.lit('{"messages": [null, {"tool_calls": [1]}]}').alias("extras"),
+    "damaged or of another version": pl.lit(1).alias("text"),
+}
+
+
+@pytest.mark.parametrize("cause", DAMAGE)
+def test_a_damaged_dataset_is_refused_by_what_is_wrong(tmp_path: Path, cause: str) -> None:
+    path = write_dataset(tmp_path / "[out]", [review("The soup was cold.", 0), {"messages": CHAT}])
+    assert lint(path).num_examples == 2
+    frame = pl.read_parquet(path / "examples.parquet", glob=False)
+    frame.with_columns(DAMAGE[cause]).write_parquet(path / "examples.parquet")
+    with pytest.raises(UserError, match=cause):
+        lint(path)
+
+
+def test_a_dataset_whose_bytes_were_changed_is_refused(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "out", [review(f"The soup of day {number} was cold.", 0) for number in range(200)])
+    data = (path / "examples.parquet").read_bytes()
+    chooser = random.Random(8)
+    for _ in range(30):
+        place = chooser.randrange(len(data) - 40)
+        (path / "examples.parquet").write_bytes(data[:place] + chooser.randbytes(40) + data[place + 40 :])
+        with contextlib.suppress(UserError):
+            assert lint(path, options=LintOptions(select=("FMT",))).num_examples == 200
+
+
+def test_what_the_build_says_of_dropped_rows_may_be_damaged(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "out", [review("The soup was cold.", 0)])
+    (path / "dropped.jsonl").write_text('{"reason": 5, "line": "x", "id": [1], "detail": {}, "source": 1}\n', encoding="utf-8")
+    assert codes(lint(path)) == {("FMT001", None)}
+
+
+@pytest.mark.parametrize("value", [-5.0, 0.0, 1.1, float("nan"), float("inf")])
+def test_a_similarity_that_none_can_be_is_refused(tmp_path: Path, value: float) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [{"text": "The soup was cold."}])
+    with pytest.raises(UserError, match="threshold"):
+        lint(path, options=LintOptions(thresholds={"DUP302.similarity": value}))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "x", "[]", '{"diagnostics": [{"code": 1}]}'])
+def test_a_baseline_that_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [{"text": "The soup was cold."}])
+    (tmp_path / "baseline.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"baseline\.json: (not valid JSON|the baseline is no lint report)"):
+        lint(path, options=LintOptions(baseline=tmp_path / "baseline.json", select=("FMT001",)))
