@@ -9,6 +9,7 @@ from prep.pii import mask
 from prep.words import words
 
 _NUM_SHOWN = 3
+_MAX_MASKED = 40_000  # longer texts are not masked for a few words of them, and so none is shown
 # What is said or left out without a change of meaning. "Not", "no", "never", "too" and their like are no such words.
 _FILLERS = frozenset(
     word
@@ -31,6 +32,8 @@ def difference(one: str, other: str) -> tuple[list[str], list[str]]:
 
 def described(one: str, other: str) -> str:
     """Returns the difference of two texts in words, for a message, with identifiers masked."""
+    if len(one) + len(other) > _MAX_MASKED:
+        return f"they differ in {max(map(len, difference(one, other))):,} words"
     here, there = difference(mask(one), mask(other))
     if not here and not there and one != other and any(difference(one, other)):
         return "they differ in personal identifiers alone"

@@ -66,6 +66,13 @@ def of_template(template: str) -> str:
     return f"template '{template}': " if template else ""
 
 
+def mask_near(text: str, span: tuple[int, int]) -> tuple[str, tuple[int, int]]:
+    """Returns a span's surroundings, masked, and where the span lies in them; a text of megabytes is not masked for a few words of it."""
+    start, end = span
+    low = max(start - MASKED_CHARACTERS, 0)
+    return mask_around(text[low : end + MASKED_CHARACTERS], (start - low, end - low))
+
+
 def shorten(text: str | None, limit: int = 40, *, span: tuple[int, int] | None = None) -> str:
     """Returns a text, or a span of it, for a message: on one line, its identifiers masked, cut to a length.
 
@@ -80,8 +87,7 @@ def shorten(text: str | None, limit: int = 40, *, span: tuple[int, int] | None =
     text = text or ""
     start, end = span or (0, len(text))
     stop = min(end, start + MASKED_CHARACTERS)
-    low = max(start - MASKED_CHARACTERS, 0)
-    masked, (first, last) = mask_around(text[low : stop + MASKED_CHARACTERS], (start - low, stop - low))
+    masked, (first, last) = mask_near(text, (start, stop))
     line = " ".join(masked[first:last].split())
     return line if len(line) <= limit and stop == end else line[: limit - 3].rstrip() + "..."
 

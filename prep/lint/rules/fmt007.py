@@ -9,8 +9,7 @@ from prep.lint.context import Context
 from prep.lint.drafts import edit_texts
 from prep.lint.mojibake import SIEVE, damaged_spans, repair
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
-from prep.pii import mask_around
+from prep.lint.texts import TEXT_COLUMNS, mask_near, span_finding, texts
 
 _LOST = re.compile("\ufffd+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f]+")
@@ -48,7 +47,7 @@ class Mojibake(Rule):
             spans = damaged_spans(text)
             if spans:
                 start, end = spans[0][0], spans[-1][1]
-                masked, (low, high) = mask_around(text, spans[0])
+                masked, (low, high) = mask_near(text, spans[0])
                 shown = masked[max(low - 10, 0) : high + 10]
                 yield span_finding(row, start, end, f"'{shown}' is UTF-8 that was read as Latin-1; it was '{repair(shown)}'")
             elif match := _LOST.search(text):

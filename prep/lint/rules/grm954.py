@@ -12,8 +12,7 @@ from prep.lint.kept import all_stand_in, by_task, kept_kinds, row_facts, sampled
 from prep.lint.number_habits import NumberHabits
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import shorten
-from prep.pii import mask_around
+from prep.lint.texts import mask_near, shorten
 
 _SAMPLE_ROWS = 4_000
 _MAX_LOOKED_AT = 100_000
@@ -120,7 +119,7 @@ def _number(row: Mapping[str, Any], habits: NumberHabits) -> Finding | None:
     if not gaps:
         return None
     position, answer = gaps[0].position, row["answer"]
-    masked, (low, high) = mask_around(answer, (position, position))
+    masked, (low, high) = mask_near(answer, (position, position))
     shown = " ".join(f"{masked[max(0, low - 20) : low].rstrip()} [?] {masked[high : high + 20]}".split())
     place = row["input"].find(gaps[0].number)
     number = shorten(row["input"], span=(place, place + len(gaps[0].number))) if place >= 0 else gaps[0].number

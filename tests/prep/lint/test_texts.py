@@ -57,6 +57,7 @@ def test_a_difference_in_identifiers_is_not_spelt_out() -> None:
     assert described(one, other) == "they differ in personal identifiers alone"
     assert described(one, one.replace("home", "back")) == "'home' here, 'back' there"
     assert described(one, one) == "the words are the same"
+    assert described("so " * 20_000, "so " * 20_000 + "MRN: 48219377") == "they differ in 2 words"
 
 
 def test_numbers_have_separators() -> None:
