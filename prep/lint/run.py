@@ -3,6 +3,8 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
+import polars as pl
+
 from loopwright.errors import UserError
 from loopwright.files import require_writable
 from prep.lint.context import Context, LintOptions
@@ -35,11 +37,17 @@ def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = 
         require_writable(options.scores.parent)
     try:
         return _in_folder(path, test, options)
-    except OSError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
+        if isinstance(error, OSError):
+            cause, location = error.strerror or str(error), error.filename
+        elif "os error" in str(error):  # so Polars says that a disk is full
+            cause, location = str(error).splitlines()[0], None
+        else:
+            raise
         remedy = (
             f"Check its permissions, and the free space in {gettempdir()}, where lint keeps what it reads (TMPDIR names another place)."
         )
-        raise UserError(f"cannot read or write: {error.strerror or error}", error.filename, remedy) from error
+        raise UserError(f"cannot read or write: {cause}", location, remedy) from error
 
 
 def _in_folder(path: Path, test: Path | None, options: LintOptions) -> LintReport:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,14 @@ def test_a_baseline_that_is_no_report_is_refused(tmp_path: Path, text: str) -> N
     (tmp_path / "baseline.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"baseline\.json: (not valid JSON|the baseline is no lint report)"):
         lint(path, options=LintOptions(baseline=tmp_path / "baseline.json", select=("FMT001",)))
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [{"prompt": f"Table {number}", "completion": "good"} for number in range(2000)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(UserError, match=r"cannot.*(?i:too large)"):
+            lint(path, options=LintOptions(select=("FMT001",)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
