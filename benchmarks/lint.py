@@ -2,7 +2,7 @@
 
     python benchmarks/lint.py [--growth 100000,1000000]
 
-The rows are chats about pairs of sentences drawn from the sample reviews. Memory is the anonymous memory of the process, sampled: what is
+The rows are chats about three sentences each, drawn from the sample reviews. Memory is the anonymous memory of the process, sampled: what is
 mapped from files can be given back at any time.
 """
 
@@ -31,7 +31,7 @@ def read_sentences() -> list[tuple[str, str]]:
 
 
 def write_chats(path: Path, num_rows: int) -> None:
-    """Writes a training file of chats, each about two sentences of reviews of one label."""
+    """Writes a training file of chats, each about three sentences of reviews of one label."""
     chooser = random.Random(17)
     by_label: dict[str, list[str]] = {}
     for sentence, label in read_sentences():
@@ -39,7 +39,7 @@ def write_chats(path: Path, num_rows: int) -> None:
     with path.open("w", encoding="utf-8") as out:
         for _ in range(num_rows):
             label = chooser.choice(sorted(by_label))
-            text = " ".join(chooser.sample(by_label[label], 2))
+            text = " ".join(chooser.sample(by_label[label], 3))
             turns = [_SYSTEM, {"role": "user", "content": text}, {"role": "assistant", "content": label}]
             out.write(json.dumps({"messages": turns}) + "\n")
 

@@ -1,0 +1,69 @@
+"""What rules draft for their findings, by their cases: `fixed` says for each row what becomes of it.
+
+A case's rows are built into a dataset, as drafts are made for those alone. `drop` leaves the row out; null is for a person to give.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prep.build import build
+from prep.dataset import Dataset
+from prep.lint.rule import RULES, Rule
+from prep.lint.run import LintOptions, lint
+from tests.prep.lint.test_rules import CASES, rows_of, write_lines
+
+CONFIG = """\
+name: case
+sources: [SOURCES]
+templates: [{path: case.jinja}]
+lint: {profile: medical}
+"""
+CHAT = """\
+---
+name: case
+inputs: {prompt: str, completion: str}
+keep: [code]
+---
+{% message "user" %}{{ prompt }}{% endmessage %}{% message "assistant" %}{{ completion }}{% endmessage %}
+"""
+PAIR = """\
+---
+name: case
+inputs: {prompt: str, chosen: str, rejected: str}
+---
+{% message "user" %}{{ prompt }}{% endmessage %}{% chosen %}{{ chosen }}{% endchosen %}{% rejected %}{{ rejected }}{% endrejected %}
+"""
+FIXED = [(code, case) for code, case in CASES if "fixed" in case]
+
+
+def drafted(code: str, case: dict[str, Any], folder: Path) -> dict[Any, Any]:
+    """Returns line -> draft of a rule, for the rows of the case; those of a test file under `test.jsonl:line`."""
+    rows = rows_of(case)
+    write_lines(folder / "train.jsonl", rows)
+    sources = ["{path: train.jsonl, format: jsonl, split: train}"]
+    if "test" in case:
+        write_lines(folder / "test.jsonl", case["test"])
+        sources.append("{path: test.jsonl, format: jsonl, split: test}")
+    (folder / "case.jinja").write_text(PAIR if "chosen" in rows[0] else CHAT, encoding="utf-8")
+    (folder / "case.yaml").write_text(CONFIG.replace("SOURCES", ", ".join(sources)), encoding="utf-8")
+    build(folder / "case.yaml", folder / "out")
+    places = {row["row_id"]: row for row in Dataset.open(folder / "out").examples().collect().iter_rows(named=True)}
+    found: dict[Any, Any] = {}
+    for draft in lint(folder / "out", options=LintOptions(select=(code,), thresholds=case.get("thresholds", {}))).drafts():
+        row = places[draft["row_id"]]
+        line = row["line"] if row["split"] == "train" else f"test.jsonl:{row['line']}"
+        assert line not in found
+        found[line] = "drop" if draft["op"] == "drop" else draft["fields"]
+    return found
+
+
+@pytest.mark.parametrize(("code", "case"), FIXED, ids=[f"{code}: {case['name']}" for code, case in FIXED])
+def test_what_becomes_of_a_row(code: str, case: dict[str, Any], tmp_path: Path) -> None:
+    assert drafted(code, case, tmp_path) == case["fixed"]
+
+
+@pytest.mark.parametrize("code", [code for code, rule in RULES.entries.items() if type(rule).draft is not Rule.draft])
+def test_every_rule_that_drafts_has_a_case_of_it(code: str) -> None:
+    assert any(case["fixed"] for case_code, case in FIXED if case_code == code)
