@@ -38,4 +38,5 @@ def test_a_chat_of_weight_0_alone_trains_nothing(tmp_path: Path) -> None:
 
 def test_a_call_that_the_chat_template_leaves_out_is_found(tmp_path: Path, tiny_model_dir: Path) -> None:
     assert codes(tmp_path / "a", chat("What time is it?", "CET"), model=str(tiny_model_dir)) == ["LEN602"]
-    assert codes(tmp_path / "b", chat("What time is it?", weight=1), model=str(tiny_model_dir)) == []
+    # What an epoch costs in tokens is told of every dataset; nothing is wrong with this one.
+    assert codes(tmp_path / "b", chat("What time is it?", weight=1), model=str(tiny_model_dir)) == ["LEN605"]
