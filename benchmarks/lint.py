@@ -2,8 +2,8 @@
 
     python benchmarks/lint.py [--growth 100000,1000000]
 
-The rows are chats about three sentences each, drawn from the sample reviews. Memory is the anonymous memory of the process, sampled: what is
-mapped from files can be given back at any time.
+The rows are chats about three sentences each, drawn from the sample reviews. Memory is the anonymous memory of the process, sampled: what
+is mapped from files can be given back at any time.
 """
 
 import argparse

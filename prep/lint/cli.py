@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loopwright.console import console, notice, output_width, print_result, print_view
+from loopwright.console import console, notice, output_width, print_result, print_view, release_memory_early
 from loopwright.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def lint_command(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Look again, though nothing has changed since the last time.")] = False,
 ) -> None:
     """Find what is wrong with a dataset, or with a training file that was made elsewhere."""
+    release_memory_early()
     from prep.lint.cache import cached_lint
     from prep.lint.fixing import find_config
     from prep.lint.rule import Severity

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from loopwright.console import console, notice, print_error, print_result, print
 from loopwright.errors import UserError
 
 PROGRAM = """
-import sys, time
+import sys, tempfile, time
 import typer
 from loopwright.console import make_app, print_json, print_view, run_app, notice
 from loopwright.errors import UserError, UserErrors
@@ -30,8 +31,9 @@ def views():
 
 @app.command()
 def wait():
-    print("waiting", flush=True)
-    time.sleep(30)
+    with tempfile.TemporaryDirectory() as folder:
+        print(folder, flush=True)
+        time.sleep(30)
 
 @app.command()
 def result():
@@ -80,6 +82,17 @@ def test_any_other_missing_module_is_a_defect_and_shows_its_traceback() -> None:
 
 def test_wrong_usage_exits_2() -> None:
     assert run("nothing").returncode == 2
+
+
+def test_a_command_that_is_told_to_stop_leaves_no_temporary_folder() -> None:
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    folder = Path(process.stdout.readline().decode().strip())
+    assert folder.is_dir()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not folder.exists()
 
 
 def test_an_interruption_exits_130() -> None:
