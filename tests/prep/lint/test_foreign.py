@@ -55,7 +55,7 @@ def test_every_container_gives_the_same_findings(tmp_path: Path, kind: str) -> N
 
 
 def test_message_trees_are_linted_as_chats(tmp_path: Path) -> None:
-    rows = []
+    rows: list[dict[str, object]] = []
     for index in range(3):
         rows.append({"message_id": f"q{index}", "parent_id": None, "role": "prompter", "text": f"Question {index}?", "lang": "en"})
         answer = "Mail a@mail-host.org." if index == 1 else "An answer."
