@@ -31,6 +31,10 @@ _CLOSED_SHARE = 0.85
 _MIN_REPEATS = 5
 _MAX_CLASSES = 100
 _MAX_WORD = 40
+_TURN = pl.struct(
+    is_system=pl.element().struct.field("role").eq_missing(pl.lit("system")),
+    characters=pl.element().struct.field("content").str.len_chars().fill_null(0),
+)
 _CUT = pl.Struct({"named": pl.String, "body": pl.String, "around": pl.String})
 # One shape is a task's own where all but the odd answer have it.
 _MAJORITY = 0.8
@@ -43,6 +47,7 @@ def prepare(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
         position: order of reading.
         body: the input without the constant words that the rows of its task share; inputs are compared by it.
         preamble: the system message or instruction, and those constant words: what the task says, not the row.
+        turns: of each message whether it `is_system`, and its `characters`: enough to tell a place in the joined texts.
         input_key, answer_key: 128-bit hashes of the normalised texts; null where a text is empty, as nothing can be said to equal it.
         task_rows: the number of the task's rows.
         closed: whether the task's answers come from a fixed set of words.
@@ -61,6 +66,7 @@ def prepare(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
             named.join(counts, on="task", how="left", maintain_order="left")
             .with_columns(
                 task=pl.when(pl.col("rows").is_null()).then(pl.lit("")).otherwise(pl.col("task")),
+                turns=pl.col("messages").list.eval(_TURN),
                 input_key=_key(pl.concat_str(["context", pl.lit("\n"), "body"])),
                 answer_key=_key(pl.concat_str(["answer", pl.lit("\0"), pl.col("rejected").fill_null("")])),
             )

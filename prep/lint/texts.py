@@ -12,7 +12,7 @@ from prep.pii import mask, mask_around
 # much text around what is shown, before that is cut.
 MASKED_CHARACTERS = 3_000
 _PARTS = ("input", "answer", "rejected")
-TEXT_COLUMNS = ("system", *_PARTS, *(f"{part}_field" for part in ("system", *_PARTS)), "messages")
+TEXT_COLUMNS = ("system", *_PARTS, *(f"{part}_field" for part in ("system", *_PARTS)), "turns")
 """The columns that a rule over texts declares."""
 
 
@@ -32,16 +32,15 @@ def texts(examples: pl.LazyFrame) -> pl.LazyFrame:
 def locate(row: Mapping[str, Any], start: int, end: int) -> tuple[str, tuple[int, int]]:
     """Returns the record's own field, and the span within it, of a span in `row["text"]` (a row of `texts`)."""
     name = row["field"]
-    if row["part"] not in {"system", "input"} or name not in {"messages", "conversations"} or not row["messages"]:
+    if row["part"] not in {"system", "input"} or name not in {"messages", "conversations"} or not row["turns"]:
         return name, (start, end)
     position = 0
-    for index, message in enumerate(row["messages"]):
-        if (message["role"] == "system") != (row["part"] == "system"):
+    for index, turn in enumerate(row["turns"]):
+        if turn["is_system"] != (row["part"] == "system"):
             continue
-        content = message["content"] or ""
-        if start <= position + len(content):
+        if start <= position + turn["characters"]:
             return f"{name}[{index}].{'content' if name == 'messages' else 'value'}", (start - position, end - position)
-        position += len(content) + 1  # the texts were joined by a line break
+        position += turn["characters"] + 1  # the texts were joined by a line break
     return name, (start, end)
 
 

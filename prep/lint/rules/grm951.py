@@ -62,7 +62,7 @@ class SpellingNoise(Rule):
 
     code = "GRM951"
     severity = Severity.WARNING
-    columns = ("kind", "input", "system", "answer", "input_field", "system_field", "answer_field", "messages")
+    columns = ("kind", "input", "system", "answer", "input_field", "system_field", "answer_field", "turns")
     remedy = "Correct the text."
     yields_to = ("DUP305", "LEN603")
     thresholds = (
