@@ -17,7 +17,7 @@ _SIMILARITY = "similarity"
 # All queries go over the data in one pass, up to this many rows in all: each holds buffers of its own, and fifty of them over a million
 # rows took 8 GB. From there on a pass takes fewer queries, at the same cost in time.
 _ROWS_AT_ONCE = 1_000_000
-_MIN_TOGETHER = 2
+_MIN_TOGETHER = 1
 
 
 def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) -> tuple[list[Rule], list[Skipped]]:

@@ -25,6 +25,8 @@ _CODED = r"\p{L}.*\p{N}|\p{N}.*\p{L}|[#@\[\]<>{}_]|\p{So}|^\p{N}{4,}$"
 _CODED_CHANCE = 0.001
 _MAX_ROWS = 200_000
 _MAX_CANDIDATES = 500
+# Among thousands of ordinary words some stand in eight rows of one label by chance, each time between other words ("position" in notes).
+_MIN_PLAIN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def tied_tokens(task: LabelledTask, examples: pl.LazyFrame, limits: Limits) -> l
         (pl.col(f"{side}_within") / pl.Series(_expected_distinct(counts, placed[f"num_{side}"].to_numpy())).clip(1)).clip(0, 1)
         for side in ("left", "right")
     ).with_columns(left=(pl.col("left") / pl.Series(expected)).clip(0, 1), right=(pl.col("right") / pl.Series(expected)).clip(0, 1))
-    found = placed.filter(_slipped_in(limits)).join(pure, on="token").sort("k", "token", descending=[True, False])
+    found = placed.join(pure, on="token").filter(_slipped_in(limits)).sort("k", "token", descending=[True, False])
     return [TiedToken(row["token"], row["shown"], row["label"], row["n"], row["k"], row["z"]) for row in found.iter_rows(named=True)]
 
 
@@ -185,6 +187,7 @@ def _slipped_in(limits: Limits) -> pl.Expr:
     odd = (pl.col("coded") | pl.col("named")) & (pl.min_horizontal("left", "right") >= scattered) & (pl.col("removable") >= removable)
     # A plain word must stand between even more unlike neighbours: "very" and "really" are scattered too.
     plain = (pl.min_horizontal("left", "right") >= scattered + 0.15) & (pl.col("removable") >= 2 * removable) & ~fixed
+    plain &= pl.col("n") >= _MIN_PLAIN
     mark = fixed & pl.col("coded") & (free_side >= scattered) & (pl.col("removable") >= removable)
     # A code that stands before some texts and after others.
     within = pl.min_horizontal("left_within", "right_within")
