@@ -78,12 +78,19 @@ def run_rules(rules: Sequence[Rule], frame: pl.LazyFrame, num_examples: int, con
     together = max(_MIN_TOGETHER, _ROWS_AT_ONCE // max(num_examples, 1))
     found: dict[Rule, list[Finding]] = {}
     for first in range(0, len(queries), together):
-        some = slice(first, first + together)
-        try:
-            collected = pl.collect_all(queries[some], engine="streaming")
-        except pl.exceptions.PolarsError as error:
-            raise UserError(f"the examples cannot be read: {str(error).splitlines()[0]}", remedy="Build the dataset again.") from error
-        found |= {rule: list(rule.refine(rows, context)) for rule, rows in zip(rules[some], collected, strict=True)}
+        found |= _look(rules[first : first + together], queries[first : first + together], context)
+    return found
+
+
+def _look(rules: Sequence[Rule], queries: Sequence[pl.LazyFrame], context: Context) -> dict[Rule, list[Finding]]:
+    """Goes over the data once. A function of its own, so that what one pass selected is let go before the next begins."""
+    try:
+        collected = pl.collect_all(queries, engine="streaming")
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"the examples cannot be read: {str(error).splitlines()[0]}", remedy="Build the dataset again.") from error
+    found = {}
+    for rule in rules:
+        found[rule] = list(rule.refine(collected.pop(0), context))
     return found
 
 
