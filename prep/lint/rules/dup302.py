@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -65,22 +66,19 @@ class NearDuplicate(Rule):
         return chosen.join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        chosen = {}
+        seen: set[int] = set()
+        kept: list[tuple[Finding, tuple[str, int], bool]] = []
         for row in found.sort("position", "similarity", "position_other", descending=[False, True, False]).iter_rows(named=True):
-            if row["position"] not in chosen and self._agree(row, context):
-                chosen[row["position"]] = row
-        differences = {position: difference(row["text"], row["text_other"]) for position, row in chosen.items()}
-        exchanged = Counter((row["task"], row["task_rows"]) for place, row in chosen.items() if is_exchange(*differences[place]))
-        by_design = patterned(exchanged, context.threshold(self, "by_design"))
-        for position, row in chosen.items():
-            words_apart = differences[position]
-            yield Finding.at(
-                row,
-                f"nearly the same as {row['source_other']}:{row['line_other']}: {described(row['text'], row['text_other'])}",
-                field="answer" if row["kind"] == "completion" else "input",
-                severity=Severity.INFO if row["task"] in by_design and is_exchange(*words_apart) else None,
-                related=(row["id_other"],),
-            )
+            if row["position"] in seen or not self._agree(row, context):
+                continue
+            seen.add(row["position"])
+            message = f"nearly the same as {row['source_other']}:{row['line_other']}: {described(row['text'], row['text_other'])}"
+            field = "answer" if row["kind"] == "completion" else "input"
+            exchange = is_exchange(*difference(row["text"], row["text_other"]))
+            kept.append((Finding.at(row, message, field=field, related=(row["id_other"],)), (row["task"], row["task_rows"]), exchange))
+        by_design = patterned(Counter(task for _, task, exchange in kept if exchange), context.threshold(self, "by_design"))
+        for finding, (task, _), exchange in kept:
+            yield replace(finding, severity=Severity.INFO) if exchange and task in by_design else finding
 
     def _agree(self, row: dict[str, Any], context: Context) -> bool:
         if row["answer_key"] == row["answer_key_other"] or row["kind"] == "completion":
