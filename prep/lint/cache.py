@@ -43,8 +43,8 @@ def cached_lint(path: Path, *, test: Path | None = None, options: LintOptions, f
     Raises:
         UserError: as `lint`.
     """
-    kept = _place(path, test, options)
-    if kept is None or options.page or options.scores is not None:
+    kept = None if options.page or options.scores is not None else _place(path, test, options)
+    if kept is None:
         return lint(path, test=test, options=options)
     report = None if fresh else _read(kept, path)
     if report is None:

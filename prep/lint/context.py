@@ -10,6 +10,7 @@ import polars as pl
 
 from prep.config import ExpectConfig, SuppressConfig
 from prep.facts import FactIndex
+from prep.lint.model_scores import open_model_scores
 from prep.lint.parquet_input import open_training_ledger
 from prep.lint.template_files import config_dirs
 
@@ -100,8 +101,6 @@ class Context:
         """
         context = cls(options, data.defects, data.splits, data.manifest, config_dirs(path) if data.manifest else ())
         if options.model_scores is not None:
-            from prep.lint.model_scores import open_model_scores
-
             context.model_scores = open_model_scores(options.model_scores)
         if options.training_ledger is not None:
             context.training_ledger = open_training_ledger(options.training_ledger)

@@ -17,7 +17,6 @@ _SIMILARITY = "similarity"
 # All queries go over the data in one pass, up to this many rows in all: each holds buffers of its own, and fifty of them over a million
 # rows took 8 GB. From there on a pass takes fewer queries, at the same cost in time.
 _ROWS_AT_ONCE = 1_000_000
-_MIN_TOGETHER = 1
 
 
 def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) -> tuple[list[Rule], list[Skipped]]:
@@ -75,7 +74,7 @@ def run_rules(rules: Sequence[Rule], frame: pl.LazyFrame, num_examples: int, con
         queries.append(rule.check(seen, context))
     if context.options.scores is not None:
         _write_scores(ranks, context.options.scores)
-    together = max(_MIN_TOGETHER, _ROWS_AT_ONCE // max(num_examples, 1))
+    together = max(1, _ROWS_AT_ONCE // max(num_examples, 1))
     found: dict[Rule, list[Finding]] = {}
     for first in range(0, len(queries), together):
         found |= _look(rules[first : first + together], queries[first : first + together], context)
@@ -88,10 +87,7 @@ def _look(rules: Sequence[Rule], queries: Sequence[pl.LazyFrame], context: Conte
         collected = pl.collect_all(queries, engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise UserError(f"the examples cannot be read: {str(error).splitlines()[0]}", remedy="Build the dataset again.") from error
-    found = {}
-    for rule in rules:
-        found[rule] = list(rule.refine(collected.pop(0), context))
-    return found
+    return {rule: list(rule.refine(collected.pop(0), context)) for rule in rules}
 
 
 def visible(frame: pl.LazyFrame, rule: Rule) -> pl.LazyFrame:

@@ -3,7 +3,6 @@
 The raw files are never touched: a fix that is not liked is taken out of the ledger.
 """
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,16 +120,15 @@ def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: 
         raise UserError(f"the dataset was not built from this config, which is called '{config.name}'", str(dataset_path), "Name its own.")
     ledger = config_path.parent / config.fixes
     made: list[PlannedFix] = []
-    look = dataclasses.replace(options, excerpts=False, page=False)
     for num_rounds in range(MAX_ROUNDS + 1):
-        report = lint(dataset_path, options=look)
+        report = lint(dataset_path, options=options)
         planned = plan_fixes(report, load_fixes(ledger), unsafe=unsafe)
         if not planned or num_rounds == MAX_ROUNDS:
             break
         append_fixes(ledger, [one.fix for one in planned])
         made += planned
         build(config_path, dataset_path)
-    return FixResult(tuple(made), num_rounds, lint(dataset_path, options=options), _unfinished(report, planned, unsafe=unsafe))
+    return FixResult(tuple(made), num_rounds, report, _unfinished(report, planned, unsafe=unsafe))
 
 
 def _unfinished(report: LintReport, planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from loopwright.console import printable
 from prep.lint.fixing import PlannedFix
+from prep.lint.texts import shorten
 from prep.pii import mask
-from prep.word_diff import Piece, word_diff
+from prep.word_diff import Change, Piece, word_diff
+from prep.word_diff import shorten as shorten_pieces
 
-_AROUND = 40
+_DROPPED_CHARACTERS = 80
 _MAX_SHOWN = 100
 
 
@@ -26,22 +28,14 @@ def _block(one: PlannedFix) -> Iterable[str]:
     if one.fix.op == "drop":
         for name, value in one.fix.before.items():
             if value:
-                yield f"- {name}: {_line(_ends(value))}"
+                yield f"- {name}: {printable(shorten(value, _DROPPED_CHARACTERS))}"
         return
     for name, new in one.fix.after.items():
-        pieces = _shortened(word_diff(one.fix.before.get(name) or "", new or ""))
-        yield f"- {name}: {_line(''.join(piece.text for piece in pieces if piece.change != 'added'))}"
-        yield f"+ {name}: {_line(''.join(piece.text for piece in pieces if piece.change != 'removed'))}"
+        # Masked whole, before anything is cut: half an identifier is none to a pattern.
+        pieces = shorten_pieces(word_diff(mask(one.fix.before.get(name) or ""), mask(new or "")))
+        yield f"- {name}: {_side(pieces, 'added')}"
+        yield f"+ {name}: {_side(pieces, 'removed')}"
 
 
-def _shortened(pieces: Sequence[Piece]) -> list[Piece]:
-    """Cuts what did not change down to what stands around the changes."""
-    return [piece if piece.change != "same" else Piece("same", _ends(piece.text)) for piece in pieces]
-
-
-def _ends(text: str) -> str:
-    return text if len(text) <= 2 * _AROUND else f"{text[:_AROUND]}…{text[-_AROUND:]}"
-
-
-def _line(text: str) -> str:
-    return printable(mask(text)).replace("\n", "⏎")
+def _side(pieces: Sequence[Piece], without: Change) -> str:
+    return printable("".join(piece.text for piece in pieces if piece.change != without)).replace("\n", "⏎")
