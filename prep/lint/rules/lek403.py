@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from prep.lint.context import Context
 from prep.lint.near_pairs import TEXT
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.words import Codes, Counts, in_parts, mix, word_codes
 
 _LONGEST, _SHORTEST = 13, 8
 _MAX_RELATED = 20
+_MOST = "most of an input"
 _BATCH_ROWS = 20_000
 _TABLE_SIZE = 1 << 24
 _TABLE_MASK = np.uint64(_TABLE_SIZE - 1)
@@ -60,7 +61,9 @@ class EvalContamination(Rule):
     The question on line 5 of test.jsonl is quoted in a conversation on line 24 of train.jsonl.
 
     ## Fix safety
-    Never fixed automatically: drop the row from train, or the quotation from the row.
+    Unsafe: `prep fix propose` drafts dropping the training row where it holds the most of an evaluation input, so that the evaluation stays
+    as it is. A row that is worth more than the input in it can be kept: cut the input out instead. Quotations that are only listed get no
+    draft.
     """
 
     code = "LEK403"
@@ -99,6 +102,7 @@ class EvalContamination(Rule):
                 "line_other",
             ),
             field=pl.lit("input"),
+            kind=pl.when("is_most").then(pl.lit(_MOST)).otherwise(pl.lit("quotation")),
             severity=pl.when(~pl.col("is_most") | pl.col("gathered")).then(pl.lit("info")),
             related=pl.concat_list("id_other"),
         )
@@ -120,6 +124,7 @@ class EvalContamination(Rule):
                     "split",
                 ),
                 field=pl.lit("input"),
+                kind=pl.lit(_MOST),
                 severity=pl.lit(None, pl.String),
                 related="related",
             )
@@ -136,6 +141,12 @@ class EvalContamination(Rule):
                 _count(grams, positions, *_runs(codes, counts, length))
         found = [pl.DataFrame(schema=_FOUND), *(_contaminated(grams, length, most) for length, grams in by_length.items())]
         return pl.concat(found).sort("position")
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        holder = subject.row if subject.row["split"] == "train" else next((row for row in subject.related if row["split"] == "train"), None)
+        if finding.kind != _MOST or holder is None:
+            return None
+        return Draft("drop", "the row holds an evaluation input", row_id=holder["row_id"], id=holder["id"])
 
 
 def _words(texts: pl.LazyFrame) -> Iterator[tuple[Positions, Codes, Counts]]:
