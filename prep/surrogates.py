@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from prep.edits import edit_texts
 from prep.pii import find_pii, find_secrets
 from prep.pii.hipaa import find_hipaa
 from prep.pii.invent import MAKERS, SHAPERS, Dice, as_is, key_of, moved_date
@@ -29,9 +30,6 @@ def replace_fields(fields: Mapping[str, Any], *, seed: int, names: bool = False,
         names: replace names and dates of birth too.
         medical: replace what only matters in medical data too.
     """
-    # Imported here: drafts knows the rules, and the rules know this module.
-    from prep.lint.drafts import edit_texts
-
     texts: list[str] = []
 
     def note(text: str) -> str:

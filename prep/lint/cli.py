@@ -92,13 +92,12 @@ def lint_command(
 
 def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool, only_show: bool) -> "LintReport | None":
     """Makes the fixes, or shows them; returns the report of what is left where they were made."""
-    from prep.lint.fixing import fix, plan_fixes
+    from prep.lint.fixing import fix, next_fixes
     from prep.lint.reports.fixes import as_diff
-    from prep.lint.run import lint
 
     if only_show:
         with console().status("Linting"):
-            planned = plan_fixes(lint(path, options=options), unsafe=unsafe)
+            planned = next_fixes(path, config, options, unsafe=unsafe)
         print_result(as_diff(planned))
         return None
     with console().status("Fixing"):

@@ -1,7 +1,7 @@
 """From findings to fix drafts: which raw row, which mapped field, and what to put there."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -72,27 +72,11 @@ def answer_field(row: Mapping[str, Any], fields: dict[str, Any], manifest: Manif
 
 def example_answer(row: Mapping[str, Any]) -> str | None:
     """Returns the answer of an example (a row of `EXAMPLE_SCHEMA`)."""
-    turns = row["messages"] or row["chosen"]
+    turns = row["chosen"] or row["messages"]  # of a preference pair, the messages are what both answers share
     if turns:
         return turns[-1]["content"] or "" if turns[-1]["role"] == "assistant" else None
     answer = row["target"] if row["target"] is not None else row["text"]
     return answer if answer is None else str(answer)
-
-
-def edit_texts(fields: Mapping[str, Any], repair: Callable[[str], str]) -> dict[str, Any]:
-    """Returns the fields that a repair changes, with their new values; texts within lists and objects are repaired too."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, str):
-            return repair(value)
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        return value
-
-    repaired = {name: walk(value) for name, value in fields.items()}
-    return {name: value for name, value in repaired.items() if value != fields[name]}
 
 
 def edit_answer(subject: Subject, reason: str) -> Draft | None:

@@ -12,6 +12,7 @@ from loopwright.errors import UserError
 from prep.build import build
 from prep.config import load_build_config
 from prep.dataset import Dataset
+from prep.drafts import Draft
 from prep.fixes import Fix, append_fixes, load_fixes
 from prep.lint.context import LintOptions
 from prep.lint.report import LintReport
@@ -78,11 +79,11 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
     return found
 
 
-def plan_fixes(report: LintReport, known: Iterable[Fix] = (), *, unsafe: bool) -> list[PlannedFix]:
-    """Returns the fixes to make for a report, at most one for each field of each row: the next round sees what the first has done.
+def plan_fixes(drafts: Iterable[Draft], known: Iterable[Fix] = (), *, unsafe: bool) -> list[PlannedFix]:
+    """Returns the fixes to make of what rules drafted, at most one for each field of each row: the next round sees what the first has done.
 
     Args:
-        report: of a built dataset.
+        drafts: of a built dataset's report.
         known: fixes that were made already; one that came back would do so for ever.
         unsafe: take those too that change what a model would learn; those whose value a person has to give are left out either way.
     """
@@ -90,8 +91,8 @@ def plan_fixes(report: LintReport, known: Iterable[Fix] = (), *, unsafe: bool) -
     taken: set[tuple[str, str | None]] = set()
     dropped = set()
     planned = []
-    drafts = [draft for draft in drafts_from_lint(report) if (draft.safe or unsafe) and None not in draft.after.values()]
-    for draft in sorted(drafts, key=lambda one: one.op != "drop"):  # a row that leaves needs no other fix
+    ready = [draft for draft in drafts if (draft.safe or unsafe) and None not in draft.after.values()]
+    for draft in sorted(ready, key=lambda one: one.op != "drop"):  # a row that leaves needs no other fix
         fields = {(draft.row_id, name) for name in draft.after}
         fix = draft.to_fix()
         if draft.row_id in dropped or fields & taken or _key(fix) in done:
@@ -101,6 +102,16 @@ def plan_fixes(report: LintReport, known: Iterable[Fix] = (), *, unsafe: bool) -
         taken |= fields
         planned.append(PlannedFix(draft.evidence["code"], draft.place, fix, draft.safe))
     return planned
+
+
+def next_fixes(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: bool) -> list[PlannedFix]:
+    """Returns the fixes that `fix` would make in its first round.
+
+    Raises:
+        UserError: the dataset was not built from this config.
+    """
+    ledger = _ledger(dataset_path, config_path)
+    return plan_fixes(drafts_from_lint(lint(dataset_path, options=options)), load_fixes(ledger), unsafe=unsafe)
 
 
 def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: bool) -> FixResult:
@@ -115,26 +126,30 @@ def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: 
     Raises:
         UserError: the dataset was not built from this config, or cannot be built again.
     """
-    config = load_build_config(config_path)
-    if config.name != Dataset.open(dataset_path).manifest.name:
-        raise UserError(f"the dataset was not built from this config, which is called '{config.name}'", str(dataset_path), "Name its own.")
-    ledger = config_path.parent / config.fixes
+    ledger = _ledger(dataset_path, config_path)
     made: list[PlannedFix] = []
     for num_rounds in range(MAX_ROUNDS + 1):
         report = lint(dataset_path, options=options)
-        planned = plan_fixes(report, load_fixes(ledger), unsafe=unsafe)
+        drafts = drafts_from_lint(report)
+        planned = plan_fixes(drafts, load_fixes(ledger), unsafe=unsafe)
         if not planned or num_rounds == MAX_ROUNDS:
             break
         append_fixes(ledger, [one.fix for one in planned])
         made += planned
         build(config_path, dataset_path)
-    return FixResult(tuple(made), num_rounds, report, _unfinished(report, planned, unsafe=unsafe))
+    return FixResult(tuple(made), num_rounds, report, _unfinished(drafts, planned, unsafe=unsafe))
 
 
-def _unfinished(report: LintReport, planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:
+def _ledger(dataset_path: Path, config_path: Path) -> Path:
+    config = load_build_config(config_path)
+    if config.name != Dataset.open(dataset_path).manifest.name:
+        raise UserError(f"the dataset was not built from this config, which is called '{config.name}'", str(dataset_path), "Name its own.")
+    return config_path.parent / config.fixes
+
+
+def _unfinished(drafts: Sequence[Draft], planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:
     if planned:
         return f"after {MAX_ROUNDS} rounds fixes still bring forth others, such as {planned[0].code} at {planned[0].place}"
-    drafts = drafts_from_lint(report)
     by_person = sum(None in draft.after.values() for draft in drafts)
     left_unsafe = 0 if unsafe else sum(not draft.safe and None not in draft.after.values() for draft in drafts)
     again = len(drafts) - by_person - left_unsafe

@@ -1,15 +1,17 @@
 """BAL101 ClassImbalance."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drift import MAX_LABEL_CHARACTERS, find_drift, label_word
+from prep.lint.expectations import DeclaredShare, State
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.rules.con204 import VerbalizerDrift
-from prep.lint.statistics import chi_square_even, evenness, wilson_interval
+from prep.lint.statistics import chi_square_even, evenness
 from prep.lint.texts import of_template
 
 _MAX_CLASSES = 100
@@ -46,37 +48,14 @@ class ClassImbalance(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        word = label_word()
-        is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
-        return (
-            examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & is_label & (word != ""))
-            .group_by("task", "template", word=word)
-            .agg(pl.len().alias("count"), pl.col("label").is_not_null().all().alias("given"), pl.col("source").unique().alias("sources"))
-        )
+        return count_labels(examples)
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        tasks: dict[tuple[str, str], list[tuple[str, int, bool, list[str]]]] = defaultdict(list)
-        for row in found.sort("count", "word", descending=[True, False]).iter_rows(named=True):
-            tasks[row["task"], row["template"]].append((row["word"], row["count"], row["given"], row["sources"]))
-        for (_, template), labels in sorted(tasks.items()):
-            expected = _expected_words(template, context)
-            counts = {word: count for word, count, _, _ in labels}
-            if not all(given for _, _, given, _ in labels):
-                counts = _without_drift(counts, context)
-            sources = {source for _, _, _, names in labels for source in names}
-            source = sources.pop() if len(sources) == 1 else None
-            name = of_template(template)
-            messages = self._unexpected(counts, expected) if expected.keys() & counts.keys() else self._uneven(counts, context)
-            for message in messages:
-                yield Finding(name + message, source=source, field="label")
-
-    def _unexpected(self, counts: dict[str, int], expected: dict[str, tuple[float, float]]) -> Iterable[str]:
-        num_rows = sum(counts.values())
-        for label, (lowest, highest) in expected.items():
-            low, high = wilson_interval(counts.get(label, 0), num_rows)
-            if high < lowest or low > highest:
-                share = counts.get(label, 0) / num_rows
-                yield f"'{label}' makes up {share:.1%} of {num_rows:,} rows, outside of the expected {lowest:.0%} to {highest:.0%}"
+        for task in _task_counts(found, context):
+            expected = _declared_shares(task, context)
+            messages = map(_unexpected, expected) if expected else self._uneven(task.counts, context)
+            for message in filter(None, messages):
+                yield Finding(of_template(task.template) + message, source=task.source, field="label")
 
     def _uneven(self, counts: dict[str, int], context: Context) -> Iterable[str]:
         num_rows = sum(counts.values())
@@ -89,6 +68,59 @@ class ClassImbalance(Rule):
                 f"labels are uneven: '{top}' has {top_count / num_rows:.0%} of {num_rows:,} rows, '{rare}' has {rare_count / num_rows:.0%}"
                 f" (Shannon evenness {even:.2f} of 1)"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _TaskCounts:
+    """The rows of each label of a task, and its source where it has one."""
+
+    template: str
+    counts: dict[str, int]
+    source: str | None
+
+
+def count_labels(examples: pl.LazyFrame) -> pl.LazyFrame:
+    """Returns `task`, `template`, `word`, `count` of each label of tasks with a fixed set; whether it is `given`; its `sources`."""
+    word = label_word()
+    is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
+    return (
+        examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & is_label & (word != ""))
+        .group_by("task", "template", word=word)
+        .agg(pl.len().alias("count"), pl.col("label").is_not_null().all().alias("given"), pl.col("source").unique().alias("sources"))
+    )
+
+
+def declared_shares(counted: pl.DataFrame, context: Context) -> Iterator[DeclaredShare]:
+    """Holds declared shares of labels against what `count_labels` counted, for each task that has such labels."""
+    for task in _task_counts(counted, context):
+        yield from _declared_shares(task, context)
+
+
+def _task_counts(counted: pl.DataFrame, context: Context) -> Iterator[_TaskCounts]:
+    tasks: dict[tuple[str, str], list[tuple[str, int, bool, list[str]]]] = defaultdict(list)
+    for row in counted.sort("count", "word", descending=[True, False]).iter_rows(named=True):
+        tasks[row["task"], row["template"]].append((row["word"], row["count"], row["given"], row["sources"]))
+    for (_, template), labels in sorted(tasks.items()):
+        counts = {word: count for word, count, _, _ in labels}
+        if not all(given for _, _, given, _ in labels):
+            counts = _without_drift(counts, context)
+        sources = {source for _, _, _, names in labels for source in names}
+        yield _TaskCounts(template, counts, sources.pop() if len(sources) == 1 else None)
+
+
+def _declared_shares(task: _TaskCounts, context: Context) -> list[DeclaredShare]:
+    expected = _expected_words(task.template, context)
+    if not expected.keys() & task.counts.keys():
+        return []
+    total = sum(task.counts.values())
+    return [DeclaredShare(label, task.counts.get(label, 0), total, *bounds, task.template) for label, bounds in expected.items()]
+
+
+def _unexpected(one: DeclaredShare) -> str | None:
+    if one.state is State.MET:
+        return None
+    bounds = f"{one.lowest:.0%} to {one.highest:.0%}"
+    return f"'{one.name}' makes up {one.share:.1%} of {one.total:,} rows, outside of the expected {bounds}"
 
 
 def _without_drift(counts: dict[str, int], context: Context) -> dict[str, int]:

@@ -1,12 +1,13 @@
 """BAL102 BoilerplateShare."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
 from prep.config import PriorOf
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
+from prep.lint.expectations import DeclaredShare, State
 from prep.lint.refusals import DISCLOSURE, NARROW_TASK, OPENING, REFUSAL
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.statistics import wilson_interval
@@ -18,6 +19,8 @@ _SAMPLE_ROWS = 20_000
 # Inputs that share as many characters at an end, in as large a share of the rows, share an instruction.
 _SAME_CHARACTERS = 24
 _INSTRUCTED_SHARE = 0.05
+_START = pl.col("answer").str.slice(0, _LOOK_CHARACTERS)
+_REFUSES = _START.str.contains(REFUSAL) | _START.str.contains(DISCLOSURE)
 
 
 class BoilerplateShare(Rule):
@@ -56,13 +59,10 @@ class BoilerplateShare(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        start = pl.col("answer").str.slice(0, _LOOK_CHARACTERS)
-        refuses = start.str.contains(REFUSAL) | start.str.contains(DISCLOSURE)
-        answered = examples.filter((pl.col("kind") != "completion") & (pl.col("answer") != ""))
-        answers = answered.filter(pl.col("label").is_null())  # a choice that is given is no refusal
+        answers = _answered(examples).filter(pl.col("label").is_null())  # a choice that is given is no refusal
         single_turn = pl.col("messages").list.len().fill_null(0) <= 3
         narrow = NARROW_TASK & (pl.col("task_rows") >= MIN_TASK_ROWS)
-        rows = _with_instructed(answers.filter(refuses), answers).select(
+        rows = _with_instructed(answers.filter(_REFUSES), answers).select(
             *Finding.where,
             "position",
             "task",
@@ -72,8 +72,8 @@ class BoilerplateShare(Rule):
             narrow=pl.col("task_shape").is_in(["label", "json"]) | (single_turn & (narrow | pl.col("instructed"))),
         )
         priors = context.options.expect.priors
-        counted = [answered.select(num_answers=pl.len(), openings=start.str.contains(OPENING).sum())] if priors else []
-        first_words = start.str.extract(r"^\W*(\S+\s+\S+\s+\S+)").str.to_lowercase()
+        counted = [count_answers(examples)] if priors else []
+        first_words = _START.str.extract(r"^\W*(\S+\s+\S+\s+\S+)").str.to_lowercase()
         every = (pl.col("task_rows") // _SAMPLE_ROWS).clip(1)
         begun = (
             answers.filter((pl.col("task_shape") == "prose") & (pl.col("task_rows") >= MIN_TASK_ROWS) & (pl.col("position") % every == 0))
@@ -88,25 +88,23 @@ class BoilerplateShare(Rule):
         priors = context.options.expect.priors
         rows = found.filter(pl.col("id").is_not_null()).sort("position")
         if priors:
-            yield from self._beyond_priors(rows, found.filter(pl.col("num_answers").is_not_null()).row(0, named=True), priors)
+            yield from self._beyond_priors(rows, found.filter(pl.col("num_answers").is_not_null()), priors)
         if "refusal" not in priors:
             yield from self._refusals(rows, context)
         if "words" in found.columns:
             yield from self._openings(found.filter(pl.col("words").is_not_null()), context)
 
-    def _beyond_priors(self, rows: pl.DataFrame, total: dict[str, int], priors: Mapping[PriorOf, float]) -> Iterable[Finding]:
-        counts: dict[PriorOf, tuple[int, str]] = {"refusal": (rows.height, "refusals"), "opening": (total["openings"], "canned openings")}
-        for name, prior in priors.items():
-            (count, words), num_answers = counts[name], total["num_answers"]
-            low, high = wilson_interval(count, num_answers)
-            if num_answers and not low <= prior <= high:
-                related = tuple(rows["id"].head(_MAX_RELATED)) if name == "refusal" else ()
+    def _beyond_priors(self, rows: pl.DataFrame, counted: pl.DataFrame, priors: Mapping[PriorOf, float]) -> Iterable[Finding]:
+        for one in declared_priors(counted, priors):
+            if one.state is not State.MET:
+                low, high = one.interval
+                words = "refusals" if one.name == "refusal" else "canned openings"
                 yield Finding(
-                    f"{words} make up {count / num_answers:.1%} of {num_answers:,} answers (95% interval {low:.1%} to {high:.1%}), where"
-                    f" {prior:.1%} is declared",
-                    kind=name,
-                    related=related,
-                    remedy=f"Add or drop rows until the share fits, or declare another: lint: {{expect: {{priors: {{{name}: ...}}}}}}.",
+                    f"{words} make up {one.share:.1%} of {one.total:,} answers (95% interval {low:.1%} to {high:.1%}), where"
+                    f" {one.lowest:.1%} is declared",
+                    kind=one.name,
+                    related=tuple(rows["id"].head(_MAX_RELATED)) if one.name == "refusal" else (),
+                    remedy=f"Add or drop rows until the share fits, or declare another: lint: {{expect: {{priors: {{{one.name}: ...}}}}}}.",
                 )
 
     def _refusals(self, rows: pl.DataFrame, context: Context) -> Iterable[Finding]:
@@ -138,6 +136,23 @@ class BoilerplateShare(Rule):
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the answer turns the task down") if finding.kind == "refusal" else None
+
+
+def count_answers(examples: pl.LazyFrame) -> pl.LazyFrame:
+    """Returns one row: `num_answers`, and how many of them are a `refusal` or begin with a canned `opening`."""
+    refusal = (_REFUSES & pl.col("label").is_null()).sum()
+    return _answered(examples).select(num_answers=pl.len(), refusal=refusal, opening=_START.str.contains(OPENING).sum())
+
+
+def declared_priors(counted: pl.DataFrame, priors: Mapping[PriorOf, float]) -> Iterator[DeclaredShare]:
+    """Holds declared shares of answers against what `count_answers` counted."""
+    (total,) = counted.iter_rows(named=True)
+    for name, prior in priors.items():
+        yield DeclaredShare(name, total[name], total["num_answers"], prior, prior)
+
+
+def _answered(examples: pl.LazyFrame) -> pl.LazyFrame:
+    return examples.filter((pl.col("kind") != "completion") & (pl.col("answer") != ""))
 
 
 def _with_instructed(rows: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:

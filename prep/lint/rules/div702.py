@@ -1,12 +1,13 @@
 """DIV702 NarrowCoverage."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
 from loopwright.errors import did_you_mean
 from prep.lint.context import Context
+from prep.lint.expectations import DeclaredSlice, State
 from prep.lint.rule import Finding, Rule, Severity
 
 _COLUMNS = ("source", "template", "group", "label")
@@ -39,28 +40,40 @@ class NarrowCoverage(Rule):
         return None if context.options.expect.slices else "no slices are declared: lint: {expect: {slices: {FIELD: {VALUE: ROWS}}}}"
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        rows = examples.filter(pl.col("split") == "train") if "train" in context.splits else examples
-        counts = []
-        for field in context.options.expect.slices:
-            value = pl.col("fields").str.json_path_match(f"$[{json.dumps(field)}]")
-            if field in _COLUMNS:
-                value = pl.coalesce(value, pl.col(field))
-            counts.append(rows.select(field=pl.lit(field), value=value).group_by("field", "value").len("rows"))
         # Which fields there are is told from a few rows, for a name that none of them has.
-        known = rows.select(fields=pl.col("fields")).filter(pl.col("fields").is_not_null()).head(20)
-        return pl.concat([*counts, known], how="diagonal")
+        known = examples.select("fields").filter(pl.col("fields").is_not_null()).head(20)
+        return pl.concat([count_slices(examples, context), known], how="diagonal")
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        counted = found.filter(pl.col("field").is_not_null())
         known = sorted({name for text in found["fields"].drop_nulls() for name in json.loads(text)} | set(_COLUMNS))
-        for field, wanted in context.options.expect.slices.items():
-            rows = found.filter((pl.col("field") == field) & pl.col("value").is_not_null())
-            counts = dict(rows.select("value", "rows").iter_rows())
-            if not counts:
-                yield Finding(
-                    f"no row has the field '{field}', of which slices are declared", field=field, remedy=did_you_mean(field, known)
-                )
-                continue
-            for value, least in wanted.items():
-                if counts.get(value, 0) < least:
-                    number = f"{counts[value]:,} rows" if value in counts else "no row"
-                    yield Finding(f"'{field}' is '{value}' in {number}, where {least:,} are declared", field=field, kind=f"{field}={value}")
+        unknown = set(context.options.expect.slices) - set(counted.filter(pl.col("value").is_not_null())["field"])
+        for field in [name for name in context.options.expect.slices if name in unknown]:
+            yield Finding(f"no row has the field '{field}', of which slices are declared", field=field, remedy=did_you_mean(field, known))
+        for one in declared_slices(counted, context.options.expect.slices):
+            if one.state is not State.MET and one.field not in unknown:
+                number = f"{one.num_rows:,} rows" if one.num_rows else "no row"
+                message = f"'{one.field}' is '{one.value}' in {number}, where {one.wanted:,} are declared"
+                yield Finding(message, field=one.field, kind=f"{one.field}={one.value}")
+
+
+def count_slices(examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+    """Returns `field`, `value` and `rows` of each value of the fields of which slices are declared, among the rows to train on."""
+    rows = examples.filter(pl.col("split") == "train") if "train" in context.splits else examples
+    counts = []
+    for field in context.options.expect.slices:
+        value = pl.col("fields").str.json_path_match(f"$[{json.dumps(field)}]")
+        if field in _COLUMNS:
+            value = pl.coalesce(value, pl.col(field))
+        counts.append(rows.select(field=pl.lit(field), value=value).group_by("field", "value").len("rows"))
+    return pl.concat(counts)
+
+
+def declared_slices(counted: pl.DataFrame, slices: Mapping[str, Mapping[str, int]]) -> Iterator[DeclaredSlice]:
+    """Holds declared slices against what `count_slices` counted."""
+    for field, wanted in slices.items():
+        rows = counted.filter(pl.col("field") == field)
+        counts = dict(rows.select("value", "rows").iter_rows())
+        total = sum(counts.values())
+        for value, least in wanted.items():
+            yield DeclaredSlice(field, value, counts.get(value, 0), total, least)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from prep.edits import edit_texts
 from prep.lint.context import Context
-from prep.lint.drafts import edit_texts
 from prep.lint.mojibake import SIEVE, damaged_spans, repair
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
 from prep.lint.texts import TEXT_COLUMNS, mask_near, span_finding, texts

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from prep.edits import edit_texts
 from prep.lint.context import Context
-from prep.lint.drafts import edit_texts
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import TEXT_COLUMNS, shorten, span_finding, texts

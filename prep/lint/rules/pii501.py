@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import TEXT_COLUMNS, part_name, span_finding, texts
+from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
+from prep.lint.rule import Finding, Severity
+from prep.lint.texts import part_name, span_finding, texts
 from prep.pii import PiiSpan, find_pii, may_hold_pii
 from prep.pii.phones import is_service_number
-from prep.surrogates import replace_fields
 
 _WORDS = {
     "EMAIL_ADDRESS": "an e-mail address",
@@ -24,7 +24,6 @@ _WORDS = {
     "URL_CREDENTIALS": "a web address with a user name and password",
     "URL": "a web address",
 }
-_MAX_A_TEXT = 100
 _HARMLESS = {
     "URL": ("a web address", "Nothing needs to be done where web addresses belong in the data."),
     "PHONE_NUMBER": ("a firm's phone number", "Nothing needs to be done where the number is a firm's."),
@@ -32,7 +31,7 @@ _HARMLESS = {
 }
 
 
-class PersonalIdentifier(Rule):
+class PersonalIdentifier(IdentifierRule):
     """A personal identifier in the text: e-mail, phone, card, bank account, social security, record number, IP address.
 
     ## What it does
@@ -54,7 +53,6 @@ class PersonalIdentifier(Rule):
 
     code = "PII501"
     severity = Severity.WARNING
-    columns = TEXT_COLUMNS
     remedy = "Replace or remove the identifier; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -62,12 +60,8 @@ class PersonalIdentifier(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.iter_rows(named=True):
-            for span in find_pii(row["text"])[:_MAX_A_TEXT]:
+            for span in find_pii(row["text"])[:MAX_A_TEXT]:
                 yield _finding(row, span)
-
-    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        fields = replace_fields(subject.fields, seed=subject.row["seed"])
-        return Draft("edit", "identifiers replaced by invented ones", fields) if fields else None
 
 
 def _finding(row: Mapping[str, Any], span: PiiSpan) -> Finding:

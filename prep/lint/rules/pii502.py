@@ -5,17 +5,16 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
-from prep.lint.texts import TEXT_COLUMNS, part_name, span_finding, texts
+from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
+from prep.lint.rule import Finding, Severity, Threshold
+from prep.lint.texts import part_name, span_finding, texts
 from prep.pii.name_model import find_names_by_model, spacy_model
 from prep.pii.names import find_names, may_hold_name
-from prep.surrogates import replace_fields
 
 _WORDS = {"PERSON": "a person's name", "LOCATION": "a place", "DATE_OF_BIRTH": "a date of birth"}
-_MAX_A_TEXT = 100
 
 
-class PersonName(Rule):
+class PersonName(IdentifierRule):
     """A person's name or date of birth in the text.
 
     ## What it does
@@ -38,7 +37,8 @@ class PersonName(Rule):
 
     code = "PII502"
     severity = Severity.INFO
-    columns = TEXT_COLUMNS
+    replaced = "names and identifiers"
+    with_names = True
     thresholds = (Threshold("rows", 2000, "the model reads some 30 texts a second on one core; the patterns read every row"),)
     remedy = "Replace the name by an invented one where the text is about somebody; nothing needs to be done for public figures."
 
@@ -55,11 +55,7 @@ class PersonName(Rule):
             spans = find_names(row["text"])
             if model is not None and row["position"] < context.threshold(self, "rows"):
                 spans += find_names_by_model(row["text"], model, spans)
-            for span in sorted(spans, key=lambda span: span.start)[:_MAX_A_TEXT]:
+            for span in sorted(spans, key=lambda span: span.start)[:MAX_A_TEXT]:
                 yield span_finding(
                     row, span.start, span.end, f"the {part_name(row)} holds {_WORDS[span.kind]}", kind=span.kind, severity=severity
                 )
-
-    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        fields = replace_fields(subject.fields, seed=subject.row["seed"], names=True)
-        return Draft("edit", "names and identifiers replaced by invented ones", fields) if fields else None

@@ -5,15 +5,13 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import TEXT_COLUMNS, part_name, span_finding, texts
+from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
+from prep.lint.rule import Finding, Severity
+from prep.lint.texts import part_name, span_finding, texts
 from prep.pii import find_secrets, may_hold_secret
-from prep.surrogates import replace_fields
-
-_MAX_A_TEXT = 100
 
 
-class Secret(Rule):
+class Secret(IdentifierRule):
     """A key, token, private key or password in the text.
 
     ## What it does
@@ -35,7 +33,7 @@ class Secret(Rule):
 
     code = "PII503"
     severity = Severity.ERROR
-    columns = TEXT_COLUMNS
+    replaced = "secrets and identifiers"
     remedy = "Revoke the secret, and take it out of the data; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -43,7 +41,7 @@ class Secret(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.iter_rows(named=True):
-            for span in find_secrets(row["text"])[:_MAX_A_TEXT]:
+            for span in find_secrets(row["text"])[:MAX_A_TEXT]:
                 article = "an" if span.provider[0] in "aAeEiIoOxX" or span.provider.startswith("npm") else "a"
                 yield span_finding(
                     row,
@@ -53,7 +51,3 @@ class Secret(Rule):
                     kind="SECRET",
                     severity=None if span.certain else Severity.WARNING,
                 )
-
-    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        fields = replace_fields(subject.fields, seed=subject.row["seed"])
-        return Draft("edit", "secrets and identifiers replaced by invented ones", fields) if fields else None

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
-from prep.lint.texts import TEXT_COLUMNS, part_name, span_finding, texts
+from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
+from prep.lint.rule import Finding, Severity
+from prep.lint.texts import part_name, span_finding, texts
 from prep.pii import find_pii
 from prep.pii.hipaa import find_hipaa, may_hold_hipaa
 from prep.pii.names import find_names
-from prep.surrogates import replace_fields
 
 _WORDS = {
     "LOCATION": "a street address",
@@ -23,10 +23,9 @@ _WORDS = {
     "VEHICLE_ID": "a vehicle's identifier",
     "DEVICE_ID": "a device's identifier",
 }
-_MAX_A_TEXT = 100
 
 
-class HipaaIdentifier(Rule):
+class HipaaIdentifier(IdentifierRule):
     """One of the identifiers that HIPAA's Safe Harbor takes out of medical data.
 
     ## What it does
@@ -49,7 +48,8 @@ class HipaaIdentifier(Rule):
 
     code = "PII504"
     severity = Severity.WARNING
-    columns = TEXT_COLUMNS
+    replaced = "identifiers of patients"
+    with_medical = True
     remedy = "Remove the detail or replace it by an invented one; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def unavailable(self, context: Context) -> str | None:
@@ -65,9 +65,5 @@ class HipaaIdentifier(Rule):
             for span in (*find_pii(text), *find_names(text)):
                 said[span.start : span.end] = b"\1" * (span.end - span.start)
             spans = [span for span in find_hipaa(text) if said.find(1, span.start, span.end) < 0]
-            for span in spans[:_MAX_A_TEXT]:
+            for span in spans[:MAX_A_TEXT]:
                 yield span_finding(row, span.start, span.end, f"the {part_name(row)} holds {_WORDS[span.kind]}", kind=span.kind)
-
-    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        fields = replace_fields(subject.fields, seed=subject.row["seed"], medical=True)
-        return Draft("edit", "identifiers of patients replaced by invented ones", fields) if fields else None

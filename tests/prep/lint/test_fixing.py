@@ -7,11 +7,11 @@ import pytest
 from loopwright.errors import UserError
 from prep.build import build
 from prep.dataset import Dataset
-from prep.fixes import load_fixes
+from prep.fixes import Fix, append_fixes, load_fixes
 from prep.lint import fixing
-from prep.lint.fixing import find_config, fix, plan_fixes
+from prep.lint.fixing import PlannedFix, find_config, fix, next_fixes
 from prep.lint.reports.fixes import as_diff
-from prep.lint.run import LintOptions, lint
+from prep.lint.run import LintOptions
 
 CONFIG = """\
 name: reviews
@@ -75,7 +75,7 @@ def test_unsafe_fixes_end_clean_and_the_second_time_change_nothing(config: Path)
 
 def test_a_diff_shows_both_sides_without_the_identifier_and_changes_nothing(config: Path) -> None:
     out = config.parent / "out"
-    shown = as_diff(plan_fixes(lint(out), unsafe=True))
+    shown = as_diff(next_fixes(out, config, LintOptions(), unsafe=True))
     assert "- text: Write to [EMAIL_ADDRESS] or [EMAIL_ADDRESS], they owe me a meal." in shown
     assert "PII501 (unsafe)" in shown
     assert "mail-host.org" not in shown
@@ -93,9 +93,22 @@ def test_a_loop_that_brings_forth_new_fixes_for_ever_ends_and_says_so(config: Pa
 
 def test_a_fix_that_did_not_hold_is_not_made_again(config: Path) -> None:
     out = config.parent / "out"
-    report = lint(out)
-    planned = plan_fixes(report, unsafe=True)
-    assert plan_fixes(report, [one.fix for one in planned], unsafe=True) == []
+    planned = next_fixes(out, config, LintOptions(), unsafe=True)
+    assert planned
+    append_fixes(config.parent / "fixes.jsonl", [one.fix for one in planned])
+    assert next_fixes(out, config, LintOptions(), unsafe=True) == []
+
+
+def test_a_diff_never_shows_half_an_identifier_where_it_is_cut(config: Path) -> None:
+    address = "ann.lee@mail-host.org"
+    words = " ".join(f"word{number}" for number in range(30))
+    before, after = f"{words} {address} {words} teh soup {words} {address}", f"{words} {address} {words} the soup {words} {address}"
+    edit = Fix(op="edit", row_id="1", before={"text": before}, after={"text": after}, reason="spelling")
+    drop = Fix(op="drop", row_id="2", before={"text": "x" * 70 + " " + address}, after={}, reason="copy")
+    shown = as_diff([PlannedFix("GRM951", "a.tsv:2", edit, safe=False), PlannedFix("DUP301", "a.tsv:3", drop, safe=True)])
+    assert "teh soup" in shown
+    assert "the soup" in shown
+    assert not any(part in shown for part in ("ann", "lee", "mail", "host"))
 
 
 def test_the_config_is_found_beside_the_dataset_or_asked_for(config: Path, tmp_path: Path) -> None:
