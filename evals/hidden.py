@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loopwright.sequences import num_common
+
 if TYPE_CHECKING:
     import torch
 
@@ -81,26 +83,17 @@ def question_spans(
     spans = []
     for context, task in zip(contexts, tasks, strict=True):
         start_ids, end_ids = known[task]
-        first = _num_equal(context, start_ids)
-        last = len(context) - _num_equal(context[::-1], end_ids[::-1])
+        first = num_common(context, start_ids)
+        last = len(context) - num_common(context[::-1], end_ids[::-1])
         spans.append((first, last) if first < last else (0, len(context)))
     return spans
 
 
 def _common(sequences: Sequence[list[int]]) -> list[int]:
-    if len(sequences) < 2:
+    if len(sequences) < 2:  # a context alone does not tell what is the task's
         return []
     least, greatest = min(sequences), max(sequences)  # what the two furthest apart in order share, all share
-    return least[: _num_equal(least, greatest)]
-
-
-def _num_equal(one: Sequence[int], other: Sequence[int]) -> int:
-    number = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        number += 1
-    return number
+    return least[: num_common(least, greatest)]
 
 
 def _layers(model: Any) -> Any:

@@ -92,7 +92,8 @@ def score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable[
     probabilities are the exponentials of those log-likelihoods, brought to a sum of 1.
 
     Args:
-        path: a dataset folder or training file; an id of a file depends on its path, so give it as it is given to lint.
+        path: a dataset folder or training file. The ids are those that lint gives to the same content; those of a file that lint reads
+            as `--test` are others.
         out: the file to write.
         options: how to score.
         start: told the name and number of each chunk of rows; returns what is told how many are done.

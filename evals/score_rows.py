@@ -15,7 +15,23 @@ from prep.lint.examples import load_dataset, load_files
 from templates.chat import Message, chat_messages
 
 _CHUNK_ROWS = 2_000
-_COLUMNS = ("id", "row_id", "source", "line", "split", "task", "kind", "closed", "label", "system", "input", "answer", "messages", "extras")
+_COLUMNS = (
+    "position",
+    "id",
+    "row_id",
+    "source",
+    "line",
+    "split",
+    "task",
+    "kind",
+    "closed",
+    "label",
+    "system",
+    "input",
+    "answer",
+    "messages",
+    "extras",
+)
 # An answer word that comes back less often is a slip of the pen rather than a class.
 _MIN_CLASS_ROWS = 2
 
@@ -53,7 +69,7 @@ def read_chunks(path: Path, form: Form | None) -> Iterator[list[ScoreRow]]:
         data = load_dataset(path, folder) if dataset else load_files([(path, "train")], folder)
         classes = _classes(data.frame)
         for chunk in data.frame.sort("position").select(_COLUMNS).collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=True):
-            known = _of_dataset(dataset, chunk["id"]) if dataset else {}
+            known = _of_dataset(dataset, chunk["position"]) if dataset else {}
             yield [_row(record, known, classes, form) for record in chunk.iter_rows(named=True)]
 
 
@@ -76,8 +92,8 @@ def _classes(frame: pl.LazyFrame) -> dict[str, list[str]]:
     return {row["task"]: row["answer"] for row in counted.iter_rows(named=True) if len(row["answer"]) > 1}
 
 
-def _of_dataset(dataset: Dataset, ids: pl.Series) -> dict[str, EvalRow]:
-    frame = dataset.examples().filter(pl.col("id").is_in(ids.implode())).collect(engine="streaming")
+def _of_dataset(dataset: Dataset, positions: pl.Series) -> dict[str, EvalRow]:
+    frame = dataset.examples().slice(positions[0], positions[-1] - positions[0] + 1).collect(engine="streaming")
     return {row.id: row for row in to_rows(dataset, frame)}
 
 

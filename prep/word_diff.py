@@ -5,6 +5,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from loopwright.console import printable
+from loopwright.sequences import num_common
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -31,8 +32,8 @@ def word_diff(before: str, after: str) -> list[Piece]:
     Of very long texts only what stands before the first and after the last difference is taken for the same.
     """
     one, other = _PIECES.findall(before), _PIECES.findall(after)
-    head = _common_length(one, other)
-    tail = _common_length(one[head:][::-1], other[head:][::-1])
+    head = num_common(one, other)
+    tail = num_common(one[head:][::-1], other[head:][::-1])
     old, new = one[head : len(one) - tail], other[head : len(other) - tail]
     pieces = [Piece("same", "".join(one[:head]))]
     if max(len(old), len(new)) > _MAX_PIECES:
@@ -73,12 +74,3 @@ def render_words(pieces: list[Piece]) -> "Text":
         marked = {"same": shown, "removed": f"[-{shown}-]", "added": f"{{+{shown}+}}"}[piece.change]
         text.append(marked, style=_STYLES[piece.change])
     return text
-
-
-def _common_length(one: list[str], other: list[str]) -> int:
-    length = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        length += 1
-    return length

@@ -21,6 +21,7 @@ from prep.lint.foreign import parse_item, read_examples
 from prep.lint.lines import Defect, block_values
 from prep.lint.prepare import prepare
 from prep.lint.records import Record
+from prep.lint.turns import last_turn_field, turn_columns
 from prep.write import INTENDED_DROPS
 
 _BATCH_ROWS = 20_000
@@ -170,7 +171,7 @@ def _plain_rows(rows: pl.DataFrame, shape: PlainShape, split: str, source: str) 
     if shape.is_chat:
         is_answered = pl.col("answer").is_not_null()
         fields = {"system_field": pl.lit("messages"), "input_field": pl.lit("messages"), "rejected_field": pl.lit("rejected")}
-        last = pl.format("messages[{}].content", pl.col("messages").list.len().cast(pl.Int64) - 1)
+        last = last_turn_field(pl.col("messages"))
         fields["answer_field"] = pl.when(is_answered).then(last).otherwise(pl.lit("answer"))
     else:
         prompt, completion = shape.pair
@@ -222,19 +223,13 @@ def _dataset_columns() -> list[pl.Expr | str]:
     is_pair = pl.col("chosen").is_not_null()
     no_turn = pl.lit([], MESSAGES)
     turns = pl.when(is_pair).then(pl.concat_list(pl.col("spoken").fill_null(no_turn), "chosen")).otherwise("spoken")
-    answered = turns.list.last().struct.field("role") == "assistant"
-    before = pl.when(answered).then(turns.list.slice(0, turns.list.len() - 1)).otherwise(turns)
-    is_system = pl.element().struct.field("role") == "system"
-    content = pl.element().struct.field("content").fill_null("")
-    system = before.list.eval(content.filter(is_system)).list.join("\n")
-    rest = before.list.eval(content.filter(~is_system)).list.join("\n")
+    chat = turn_columns(turns)
     choice = pl.when(pl.col("label") >= 0).then(pl.col("choices").list.get(pl.col("label"), null_on_oob=True))
-    last_turn = pl.when(answered).then(turns.list.last().struct.field("content").fill_null(""))
     answer_field = (
         pl.when(is_pair)
         .then(pl.lit("chosen"))
         .when(turns.is_not_null())
-        .then(pl.format("messages[{}].content", turns.list.len().cast(pl.Int64) - 1))
+        .then(last_turn_field(turns))
         .when(pl.col("target").is_not_null())
         .then(pl.lit("target"))
         .otherwise(pl.lit("text"))
@@ -243,9 +238,9 @@ def _dataset_columns() -> list[pl.Expr | str]:
         *(pl.col(name) for name in ("id", "row_id", "source", "line", "split", "group", "template", "kind")),
         pl.col("template").alias("task"),
         choice.alias("label"),
-        system.fill_null("").alias("system"),
-        pl.coalesce(rest, pl.col("prompt"), pl.lit("")).alias("input"),
-        pl.when(turns.is_not_null()).then(last_turn).otherwise(pl.coalesce("target", "text")).alias("answer"),
+        chat.system.fill_null("").alias("system"),
+        pl.coalesce(chat.input, pl.col("prompt"), pl.lit("")).alias("input"),
+        pl.when(turns.is_not_null()).then(chat.answer).otherwise(pl.coalesce("target", "text")).alias("answer"),
         pl.col("rejected").list.last().struct.field("content").alias("rejected"),
         pl.lit("messages").alias("system_field"),
         pl.when(turns.is_null()).then(pl.lit("prompt")).otherwise(pl.lit("messages")).alias("input_field"),

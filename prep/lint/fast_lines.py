@@ -17,6 +17,7 @@ from prep.dataset import MESSAGES
 from prep.keys import hash_column, hash_input
 from prep.lint.lines import parse_json
 from prep.lint.records import PAIRS
+from prep.lint.turns import turn_columns
 from prep.raw_file import Block, RawFile, block_lines
 from prep.source_config import SourceConfig
 
@@ -128,19 +129,15 @@ def _columns(shape: PlainShape, split: str) -> list[pl.Expr]:
             pl.col(completion).alias("answer"),
             pl.lit(None, MESSAGES).alias("messages"),
         ]
-    turns = pl.col("messages")
-    answered = turns.list.last().struct.field("role") == "assistant"
-    before = pl.when(answered).then(turns.list.head(turns.list.len() - 1)).otherwise(turns)
-    content, is_system = pl.element().struct.field("content"), pl.element().struct.field("role") == "system"
-    system = before.list.eval(content.filter(is_system)).list.join("\n")
+    chat = turn_columns(pl.col("messages"))
     return [
         pl.col(_LINE),
         row_id.alias("row_id"),
-        hash_column(hash_input(pl.lit("chat"), system)).alias("task"),
-        system.alias("system"),
-        before.list.eval(content.filter(~is_system)).list.join("\n").alias("input"),
-        pl.when(answered).then(turns.list.last().struct.field("content")).alias("answer"),
-        turns,
+        hash_column(hash_input(pl.lit("chat"), chat.system)).alias("task"),
+        chat.system.alias("system"),
+        chat.input.alias("input"),
+        chat.answer.alias("answer"),
+        pl.col("messages"),
     ]
 
 
