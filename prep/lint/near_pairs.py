@@ -58,13 +58,16 @@ def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
 def near_rows(examples: pl.LazyFrame, context: Context, *columns: str) -> pl.LazyFrame:
     """Returns one row a pair: `position` and columns of the later row, those of the earlier with `_other`, and `similarity`.
 
-    Pairs that are equal but for case and white space, which rules on exact copies report, are left out.
+    Pairs that are equal but for case and white space, which rules on exact copies report, are left out; so are the parts and repetitions
+    of one raw row, which the build made of it.
     """
     assert context.near is not None
-    rows = examples.select("position", "input_key", "kind", *columns)
+    rows = examples.select("position", "row_id", "input_key", "kind", *columns)
     return (
         context.near.join(rows, left_on="b", right_on="position")
         .join(rows, left_on="a", right_on="position", suffix="_other")
         .filter((pl.col("kind") == "completion") | pl.col("input_key").ne_missing(pl.col("input_key_other")))
+        .filter(pl.col("row_id") != pl.col("row_id_other"))
+        .drop("row_id", "row_id_other")
         .rename({"a": "position_other", "b": "position"})
     )

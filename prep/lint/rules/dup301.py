@@ -17,7 +17,8 @@ class ExactDuplicate(Rule):
     ## What it does
     Compares the examples of a template and split by the 128-bit hash of their normalised input and answer (NFKC, case folded, white
     space collapsed) and reports every copy after the first. The instruction that a task's rows share does not count, so that a copy under
-    a variant of it is found. A copy in another split is LEK401's to report, another answer to the same input CON201's.
+    a variant of it is found. A copy in another split is LEK401's to report, another answer to the same input CON201's. A row that the
+    build renders more than once, as `resample: {how: over}` asks for, is no copy of itself.
 
     ## Why is this bad
     Copies weigh double in training and are learned by heart (Lee et al. 2022); in an evaluation split they count one case twice.
@@ -40,8 +41,11 @@ class ExactDuplicate(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for first, *copies in grouped(found, _KEYS):
+            rows = {first["row_id"]}
             for copy in copies:
-                yield Finding.at(copy, f"the same input and answer as {place(first)}", related=ids([first]))
+                if copy["row_id"] not in rows:
+                    rows.add(copy["row_id"])
+                    yield Finding.at(copy, f"the same input and answer as {place(first)}", related=ids([first]))
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return Draft("drop", "a copy of another row", safe=True)
