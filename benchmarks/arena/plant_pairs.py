@@ -32,16 +32,15 @@ def near_duplicate(shop: Workshop, item: Item, number: int) -> Row | None:
 
 
 @kind("exact leak", ["LEK401"], how="leak", anywhere=False, classes=8, summary=4, intent=8)
-def exact_leak(shop: Workshop, item: Item, number: int) -> Row:  # noqa: ARG001
+def exact_leak(shop: Workshop, item: Item, number: int) -> Row:
     """Puts a test row among the training rows."""
-    return shop.row(item, note="the same row")
+    return exact_duplicate(shop, item, number)
 
 
 @kind("near leak", ["LEK402", "LEK401"], how="leak", anywhere=False, classes=7, summary=6, intent=7)
 def near_leak(shop: Workshop, item: Item, number: int) -> Row | None:
     """Puts a test row among the training rows with a small change to its text."""
-    body, note = changed(shop.chooser, item, number)
-    return shop.row(item, body=body, note=note) if body != item.body and len(item.body) >= _SHORTEST else None
+    return near_duplicate(shop, item, number)
 
 
 @kind("same input, another answer", ["CON201", "CON202"], how="pair", anywhere=False, classes=10, summary=3, intent=7)

@@ -1,7 +1,6 @@
 """What is added to the rows as they were read: their task and body, keys by which texts are compared, and what each task's rows share."""
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -26,6 +25,7 @@ LOOKS_LIKE_JSON = r"^\s*(?:\{\s*(?:[\"}]|\w{1,40}\"\s*:|$)|\[\s*(?:[\[{\"\]0-9]|
 _SAMPLE_ROWS = 4_000
 _SAMPLE_CHARACTERS = 4_000
 _MAX_TASKS = 200
+_TASKS_A_PASS = 10  # each holds up to 8,000 texts of 4,000 characters
 # Answers from a fixed set: few different ones that come back, and that hold nearly all rows. The rest may be drifted, empty or refused.
 _CLOSED_SHARE = 0.85
 _MIN_REPEATS = 5
@@ -104,27 +104,32 @@ def _name_tasks(frame: pl.LazyFrame) -> pl.LazyFrame:
     )
     known = told.with_columns(task=pl.col("told").replace(tasks)).group_by("task").agg(pl.col("rows").sum(), pl.exclude("rows").first())
     frequent = known.filter(pl.col("rows") >= MIN_TASK_ROWS).sort("rows", descending=True).head(_MAX_TASKS)
-    instructions = {row["task"]: found for row in frequent.iter_rows(named=True) if (found := _instructions(frame, row))}
+    instructions: dict[str, list[Instruction]] = {}
+    for tasks_of_pass in frequent.iter_slices(_TASKS_A_PASS):
+        instructions |= _instructions(frame, tasks_of_pass)
     mixed = known.filter(~pl.col("built") & pl.col("free") & (pl.col("system") == ""))["task"].to_list()
     return _with_bodies(frame, instructions).with_columns(
         task=pl.col("task").replace({task: mixed_task(task) for task in mixed if task not in instructions})
     )
 
 
-def _instructions(frame: pl.LazyFrame, task: dict[str, Any]) -> list[Instruction]:
-    """Returns the instructions of one task."""
-    every = max(task["rows"] // _SAMPLE_ROWS, 1)
-    text = pl.col("input")
+def _instructions(frame: pl.LazyFrame, tasks: pl.DataFrame) -> dict[str, list[Instruction]]:
+    """Returns the instructions of those tasks that have any, as one pass over the data shows them (columns `task`, `rows`, `built`)."""
+    every = {row["task"]: max(row["rows"] // _SAMPLE_ROWS, 1) for row in tasks.iter_rows(named=True)}
+    text, sampled_at = pl.col("input"), pl.col("task").replace_strict(every, default=None, return_dtype=pl.Int64)
     cut = (
         pl.when(text.str.len_chars() > _SAMPLE_CHARACTERS)
         .then(text.str.head(_SAMPLE_CHARACTERS // 2) + text.str.tail(_SAMPLE_CHARACTERS // 2))
         .otherwise(text)
     )
-    sample = frame.filter((pl.col("task") == task["task"]) & (pl.col("position") % every == 0) & (text != "")).select(cut)
-    inputs = sample.head(2 * _SAMPLE_ROWS).collect(engine="streaming").to_series().to_list()
-    if len(inputs) < MIN_TASK_ROWS:
-        return []
-    return find_instructions(task["task"], inputs, split=not task["built"])
+    sample = frame.filter(pl.col("task").is_in(list(every)), text != "").filter(pl.col("position") % sampled_at == 0)
+    inputs = sample.select("task", cut).collect(engine="streaming").partition_by("task", as_dict=True, include_key=False)
+    built = dict(tasks.select("task", "built").iter_rows())
+    found = {}
+    for (task,), texts in inputs.items():
+        if texts.height >= MIN_TASK_ROWS:
+            found[task] = find_instructions(task, texts["input"].to_list(), split=not built[task])
+    return {task: instructions for task, instructions in found.items() if instructions}
 
 
 def _with_bodies(frame: pl.LazyFrame, instructions: dict[str, list[Instruction]]) -> pl.LazyFrame:
