@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erfc, log, sqrt
+from math import erfc, exp, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -130,6 +130,15 @@ def robust_deviation(values: pl.Expr) -> pl.Expr:
     A distance from the median over it is the robust z of Iglewicz and Hoaglin (1993), who call a value an outlier from 3.5 on.
     """
     return (values - values.median()).abs().median() / _MAD_SCALE
+
+
+def binomial_tail(successes: int, trials: int, share: float) -> float:
+    """Returns P(X >= successes) of a binomial variable, summed term by term: for few trials, or successes near them."""
+    if not 0 < share < 1:
+        return 1.0
+    n, p = trials, share
+    terms = (lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) + i * log(p) + (n - i) * log1p(-p) for i in range(successes, n + 1))
+    return min(1.0, sum(map(exp, terms)))
 
 
 def benjamini_hochberg(p_values: Sequence[float], num_tests: int | None = None) -> list[float]:

@@ -26,7 +26,7 @@ of questions, so that "most answers are like this" says little about the next.""
 _CONSTANT_SHARE = 0.9
 _MIN_INSTRUCTION = 12
 _MAX_INSTRUCTION = 2_000
-_HEAD_WORDS = 4
+_HEAD_WORDS = (4, 2, 1)
 _MIN_HEAD_SHARE = 0.05
 # Words that variants of one instruction share at the least; two instructions of one style ("You sort ...") share fewer.
 _VARIANT_SIMILARITY = 0.6
@@ -91,21 +91,31 @@ def find_instructions(task: str, inputs: Sequence[str], *, split: bool) -> list[
     whole = _around(task, inputs)
     if whole or not split:
         return whole
-    # Where nearly every row begins or ends as a good part of the others do, those beginnings and ends are instructions.
-    ends = [[" ".join(words[:_HEAD_WORDS]), "\0" + " ".join(words[-_HEAD_WORDS:])] for words in map(str.split, inputs)]
+    # Where nearly every row begins or ends as a good part of the others do, those beginnings and ends are instructions. Long ends first:
+    # "Review:" is one too, but so is the first word of many questions.
+    needed = max(MIN_TASK_ROWS, int(_MIN_HEAD_SHARE * len(inputs)))
+    left, found = list(inputs), list[Instruction]()
+    for num_words in _HEAD_WORDS:
+        rest = []
+        for texts in _by_end(left, num_words):
+            around = _around(task, texts) if len(texts) >= needed else []
+            found += around
+            rest += [] if around else texts
+        left = rest
+    if len(found) < 2 or len(left) > (1 - _CONSTANT_SHARE) * len(inputs):
+        return []
+    keyed = [Instruction(hash_text(task, one.prefix, one.suffix), one.prefix, one.suffix) for one in found]
+    return sorted(keyed, key=lambda one: -len(one.prefix) - len(one.suffix))
+
+
+def _by_end(inputs: Sequence[str], num_words: int) -> list[list[str]]:
+    """Groups texts by their first or their last words, whichever more of them share."""
+    ends = [[" ".join(words[:num_words]), "\0" + " ".join(words[-num_words:])] for words in map(str.split, inputs)]
     counts = Counter(end for pair in ends for end in pair)
     groups: dict[str, list[str]] = {}
     for text, pair in zip(inputs, ends, strict=True):
         groups.setdefault(max(pair, key=counts.__getitem__), []).append(text)
-    needed = max(MIN_TASK_ROWS, int(_MIN_HEAD_SHARE * len(inputs)))
-    large = [texts for texts in groups.values() if len(texts) >= needed]
-    if len(large) < 2 or sum(map(len, large)) < _CONSTANT_SHARE * len(inputs):
-        return []
-    found = [one for texts in large for one in _around(task, texts)]
-    if len(found) < len(large):
-        return []
-    keyed = [Instruction(hash_text(task, one.prefix, one.suffix), one.prefix, one.suffix) for one in found]
-    return sorted(keyed, key=lambda one: -len(one.prefix) - len(one.suffix))
+    return list(groups.values())
 
 
 def _around(task: str, inputs: Sequence[str]) -> list[Instruction]:

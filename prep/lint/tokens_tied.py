@@ -6,14 +6,14 @@ beside it follow each other as they do in other rows.
 """
 
 from dataclasses import dataclass
-from math import exp, lgamma, log, log1p
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from prep.lint.labelled import LabelledTask
-from prep.lint.statistics import benjamini_hochberg
+from prep.lint.phrases_tied import tied_phrases
+from prep.lint.statistics import benjamini_hochberg, binomial_tail
 
 Counts = NDArray[np.int64]
 
@@ -80,11 +80,21 @@ def tied_tokens(task: LabelledTask, examples: pl.LazyFrame, limits: Limits) -> l
     rows = with_tokens(examples.select("position", "body").join(labels.lazy(), on="position"))
     per_row = rows.select("label", token=pl.col("token").list.unique()).explode("token")
     counts = per_row.group_by("token", "label").agg(pl.len().alias("k")).collect(engine="streaming")
-    pure = _pure(counts, np.bincount(labels["label"].to_numpy(), minlength=len(task.names)), limits)
+    num_rows = np.bincount(labels["label"].to_numpy(), minlength=len(task.names))
     named = {word for name in task.names for word in name.lower().replace("_", " ").split()} | {name.lower() for name in task.names}
+    phrases = [
+        TiedToken(one.rarest, " ".join(one.words), one.label, one.num_rows, one.num_tied, one.z)
+        for one in tied_phrases(rows, counts, num_rows, purity=limits.purity, chance=limits.false_discovery_rate)
+        if one.rarest not in named
+    ]
+    pure = _pure(counts, num_rows, limits)
     pure = pure.filter(~pl.col("token").is_in(named), pl.col("token").str.contains(r"[\p{L}\p{N}\p{So}]")).head(_MAX_CANDIDATES)
-    if pure.is_empty():
-        return []
+    seen = {one.token for one in phrases}
+    return phrases + [one for one in _slipped(pure, rows, counts, limits) if one.token not in seen] if pure.height else phrases
+
+
+def _slipped(pure: pl.DataFrame, rows: pl.LazyFrame, counts: pl.DataFrame, limits: Limits) -> list[TiedToken]:
+    """Returns those of the tied tokens that do not belong where they stand."""
     placed = _places(rows, pure)
     expected = _expected_distinct(counts, placed["num_places"].to_numpy())
     placed = placed.with_columns(
@@ -108,7 +118,7 @@ def _pure(counts: pl.DataFrame, num_rows: Counts, limits: Limits) -> pl.DataFram
     n, k = tested["n"].to_numpy().astype(float), tested["k"].to_numpy().astype(float)
     likely = k >= limits.purity * n
     chance = np.ones(tested.height)
-    chance[likely] = [_tail(int(a), int(b), float(p)) for a, b, p in zip(k[likely], n[likely], share[likely], strict=True)]
+    chance[likely] = [binomial_tail(int(a), int(b), float(p)) for a, b, p in zip(k[likely], n[likely], share[likely], strict=True)]
     adjusted = np.array(benjamini_hochberg(chance.tolist(), tested.height * len(shares)), dtype=np.float64)
     significant = adjusted <= limits.false_discovery_rate
     significant |= (chance <= _CODED_CHANCE) & tested["token"].str.contains(_CODED).to_numpy()
@@ -118,14 +128,6 @@ def _pure(counts: pl.DataFrame, num_rows: Counts, limits: Limits) -> pl.DataFram
         .filter(pl.Series(significant & likely))
         .sort("z", "token", descending=[True, False])
     )
-
-
-def _tail(k: int, n: int, p: float) -> float:
-    """Returns P(X >= k) of a binomial variable; k is near n, so that few terms are summed."""
-    if not 0 < p < 1:
-        return 1.0
-    terms = (lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) + i * log(p) + (n - i) * log1p(-p) for i in range(k, n + 1))
-    return min(1.0, sum(map(exp, terms)))
 
 
 def _places(rows: pl.LazyFrame, pure: pl.DataFrame) -> pl.DataFrame:
