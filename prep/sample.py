@@ -69,6 +69,21 @@ def sample_rows(frames: Frames, config: BuildConfig, weights: Mapping[str, tuple
     return Sampling(pl.concat(left_out), repeats)
 
 
+def resampled_sizes(sizes: Mapping[str, int], resample: ResampleConfig) -> list[tuple[int, int]]:
+    """Returns of each class how many train rows it has, and how many a section would leave or render of it.
+
+    Args:
+        sizes: the train rows of each value.
+        resample: what is asked for; values without a share of their own are one class.
+    """
+    classes: dict[str, int] = {}
+    for value, size in sizes.items():
+        name = value if resample.to == "balanced" or value in resample.to else _OTHERS
+        classes[name] = classes.get(name, 0) + size
+    targets = _targets(classes, _shares(resample, classes), smallest=resample.how == "under")
+    return [(size, targets.get(name, size)) for name, size in classes.items()]
+
+
 def _class_of(resample: ResampleConfig) -> pl.Expr:
     """Returns a row's class: its value, or one class for all values of which no share is named. A row without a value has none."""
     value = pl.col(resample.by)

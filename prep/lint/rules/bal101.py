@@ -3,12 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drift import MAX_LABEL_CHARACTERS, find_drift, label_word
 from prep.lint.expectations import DeclaredShare, State
+from prep.lint.groups import SPLIT_ORDER
+from prep.lint.mixture_plans import plan_labels
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.rules.con204 import VerbalizerDrift
 from prep.lint.statistics import chi_square_even, evenness
@@ -21,10 +24,10 @@ class ClassImbalance(Rule):
     """Label shares far from even, or outside of what the config expects.
 
     ## What it does
-    Counts the labels of each task with a fixed set of answers; other spellings of a label count as the label, and stray words are left out
-    (CON204 reports both). Where the config declares `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` it reports each label whose
-    share lies outside for certain (95% Wilson interval). Elsewhere it reports tasks whose Shannon evenness is low while a chi-square test
-    rules out chance.
+    Counts the labels of each task with a fixed set of answers in train; other spellings of a label count as the label, and stray words are
+    left out (CON204 reports both). Where the config declares `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` it reports each label
+    whose share lies outside for certain (95% Wilson interval). Elsewhere it reports tasks whose Shannon evenness is low while a chi-square
+    test rules out chance.
 
     ## Why is this bad
     A model that always says the frequent label already scores its share, and training finds that way first; rare labels are not
@@ -34,12 +37,15 @@ class ClassImbalance(Rule):
     31 of 46 notes are `neutral`, 5 are `negative`.
 
     ## Fix safety
-    Never fixed automatically: add rows of the rare labels, or declare the shares that are to be expected in use.
+    A share is no row's own, so that the fix ledger has no entry for it. For a built dataset the remedy is the piece of config that evens
+    the labels out in train, `resample: {...}`, with the rows that it leaves or renders. It is unsafe, as it changes what is learned, and
+    so for you to put in: over-sampling where no row is rendered more than four times (Muennighoff et al. 2023), else leaving rows out.
+    New rows of the rare labels teach more than either.
     """
 
     code = "BAL101"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "closed", "label", "answer", "kind")
+    columns = ("task", "template", "source", "split", "closed", "label", "answer", "kind", "fields")
     remedy = "Add rows of the rare labels, or declare what is expected: lint: {expect: {label_share: {LABEL: [low, high]}}}."
     thresholds = (
         Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where saying the frequent one always scores 0.76"),
@@ -55,7 +61,9 @@ class ClassImbalance(Rule):
             expected = _declared_shares(task, context)
             messages = map(_unexpected, expected) if expected else self._uneven(task.counts, context)
             for message in filter(None, messages):
-                yield Finding(of_template(task.template) + message, source=task.source, field="label")
+                plan = plan_labels(task.template, task.counts, task.fields, expected, context.manifest)
+                remedy = plan and f"Put {plan} into the config; or a{self.remedy[1:]}"
+                yield Finding(of_template(task.template) + message, source=task.source, field="label", remedy=remedy)
 
     def _uneven(self, counts: dict[str, int], context: Context) -> Iterable[str]:
         num_rows = sum(counts.values())
@@ -72,21 +80,29 @@ class ClassImbalance(Rule):
 
 @dataclass(frozen=True, slots=True)
 class _TaskCounts:
-    """The rows of each label of a task, and its source where it has one."""
+    """The rows of each label of a task, its source where it has one, and the mapped fields of a row of each, as JSON."""
 
     template: str
     counts: dict[str, int]
     source: str | None
+    fields: dict[str, str | None]
 
 
 def count_labels(examples: pl.LazyFrame) -> pl.LazyFrame:
-    """Returns `task`, `template`, `word`, `count` of each label of tasks with a fixed set; whether it is `given`; its `sources`."""
+    """Returns `task`, `template`, `split`, `word`, `count` of each label of tasks with a fixed set, whether it is `given`, the
+    `sources` and the mapped `fields` of one row.
+    """
     word = label_word()
     is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
     return (
         examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & is_label & (word != ""))
-        .group_by("task", "template", word=word)
-        .agg(pl.len().alias("count"), pl.col("label").is_not_null().all().alias("given"), pl.col("source").unique().alias("sources"))
+        .group_by("task", "template", "split", word=word)
+        .agg(
+            pl.len().alias("count"),
+            pl.col("label").is_not_null().all().alias("given"),
+            pl.col("source").unique().alias("sources"),
+            pl.col("fields").first(),
+        )
     )
 
 
@@ -97,15 +113,17 @@ def declared_shares(counted: pl.DataFrame, context: Context) -> Iterator[Declare
 
 
 def _task_counts(counted: pl.DataFrame, context: Context) -> Iterator[_TaskCounts]:
-    tasks: dict[tuple[str, str], list[tuple[str, int, bool, list[str]]]] = defaultdict(list)
-    for row in counted.sort("count", "word", descending=[True, False]).iter_rows(named=True):
-        tasks[row["task"], row["template"]].append((row["word"], row["count"], row["given"], row["sources"]))
+    # Of train, where there is one: evaluation rows are to look like what will come.
+    split = min(counted["split"].unique(), key=lambda name: SPLIT_ORDER[name], default="train")
+    tasks: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in counted.filter(split=split).sort("count", "word", descending=[True, False]).iter_rows(named=True):
+        tasks[row["task"], row["template"]].append(row)
     for (_, template), labels in sorted(tasks.items()):
-        counts = {word: count for word, count, _, _ in labels}
-        if not all(given for _, _, given, _ in labels):
+        counts = {row["word"]: row["count"] for row in labels}
+        if not all(row["given"] for row in labels):
             counts = _without_drift(counts, context)
-        sources = {source for _, _, _, names in labels for source in names}
-        yield _TaskCounts(template, counts, sources.pop() if len(sources) == 1 else None)
+        sources = {source for row in labels for source in row["sources"]}
+        yield _TaskCounts(template, counts, sources.pop() if len(sources) == 1 else None, {row["word"]: row["fields"] for row in labels})
 
 
 def _declared_shares(task: _TaskCounts, context: Context) -> list[DeclaredShare]:

@@ -1,10 +1,12 @@
 """BAL103 SourceDominance."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.mixture_plans import plan_groups, plan_sources
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import wilson_interval
 
@@ -25,7 +27,11 @@ class SourceDominance(Rule):
     Group `C17` has 61% of 500 calls; as varied as 2.1 customers, where 40 called.
 
     ## Fix safety
-    Never fixed automatically: weigh the sources (`sources: [{weight: ...}]`), or resample by the group.
+    A share is no row's own, so that the fix ledger has no entry for it. For the train split of a built dataset the remedy is the piece of
+    config that brings the largest down to the threshold: `sources: [...]` with a `weight` each, or `resample: {...}` by the group's field,
+    with the rows that it leaves. It is unsafe, as rows leave, and so for you to put in. A template that dominates has no such piece: either
+    the config's `weight` says so, or the others lack the fields that they need in most rows, as `prep build` reports. Evaluation rows are
+    never left out: they are to look like what will come.
     """
 
     code = "BAL103"
@@ -53,6 +59,8 @@ class SourceDominance(Rule):
                     pl.len().alias("number"),
                     ((pl.col("rows").sum().cast(pl.Float64) ** 2) / (pl.col("rows").cast(pl.Float64) ** 2).sum()).alias("effective"),
                     pl.lit(column).first().alias("of"),
+                    # Files are few; groups may be as many as rows, and a plan needs none but the largest.
+                    (pl.struct("name", "rows") if column == "source" else pl.struct("name", "rows").head(0)).implode().alias("all"),
                 )
             )
         return pl.concat(counted)
@@ -68,4 +76,21 @@ class SourceDominance(Rule):
                 " (inverse Simpson index)",
                 field=row["of"],
                 kind=row["of"],
+                remedy=self._remedy(row, context),
             )
+
+    def _remedy(self, row: dict[str, Any], context: Context) -> str | None:
+        if context.manifest is None:
+            return None
+        if row["split"] != "train":
+            return f"Add rows of the others to '{row['split']}', or score this one apart: evaluation rows are not resampled."
+        share = context.threshold(self, row["of"])
+        if row["of"] == "source":
+            plan = plan_sources({one["name"]: one["rows"] for one in row["all"]}, share, context.manifest)
+        elif row["of"] == "group":
+            plan = plan_groups(row["name"], row["top"], row["total"], share, context.manifest)
+        else:
+            return (
+                "Give the other templates the fields that they need (`prep build` says which rows they could not render), or more weight."
+            )
+        return plan and f"Put {plan} into the config; or add rows of the others."

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from prep.build import build
+from prep.lint.report import Diagnostic
 from prep.lint.run import LintOptions, lint
 
 TEMPLATE = """\
@@ -47,3 +48,116 @@ def test_a_row_that_is_rendered_more_than_once_is_no_copy_of_itself(tmp_path: Pa
     assert report.num_examples == 40
     assert report.summary == {}
     assert report.drafts() == []
+
+
+def findings(out: Path, code: str, **options: Any) -> list[Diagnostic]:
+    return list(lint(out, options=LintOptions(select=(code,), **options)).diagnostics)
+
+
+def pasted(remedy: str) -> dict[str, Any]:
+    """Returns what a remedy says to put into the config."""
+    assert remedy.startswith("Put `")
+    return dict(yaml.safe_load(remedy.split("`")[1]))
+
+
+@pytest.mark.parametrize(
+    ("good", "how", "said", "num_examples"),
+    [
+        (80, "over", "renders rows up to 4 times, 160 in all (`how: under` leaves 40 of 100 train rows)", 160),
+        (90, "under", "leaves 20 of 100 train rows (`how: over` renders rows up to 9 times, 180 in all)", 20),
+    ],
+)
+def test_labels_are_even_once_the_remedy_stands_in_the_config(tmp_path: Path, good: int, how: str, said: str, num_examples: int) -> None:
+    rows = {"rows.jsonl": reviews(good, 100 - good)}
+    (found,) = findings(make(tmp_path, rows, {}), "BAL101")
+    section = pasted(found.remedy)
+    assert section == {"resample": {"by": "label", "to": "balanced", "how": how}}
+    assert said in found.remedy
+    out = make(tmp_path, rows, section)
+    assert lint(out, options=LintOptions(select=("BAL101",))).num_examples == num_examples
+    assert findings(out, "BAL101") == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "to"),
+    [
+        ({"good": [0.5, 0.6], "bad": [0.3, 0.5]}, {"good": 0.6, "bad": 0.4}),
+        ({"good": [0.5, 0.6]}, {"good": 0.6}),
+        ({"bad": [0.4, 0.5]}, {"bad": 0.4}),
+        ({"good": [0.1, 0.4], "bad": [0.1, 0.4]}, None),
+    ],
+)
+def test_labels_are_as_declared_once_the_remedy_stands_in_the_config(
+    tmp_path: Path, declared: dict[str, list[float]], to: dict[str, float] | None
+) -> None:
+    rows = {"rows.jsonl": reviews(80, 20)}
+    config = {"lint": {"expect": {"label_share": declared}}}
+    found = findings(make(tmp_path, rows, config), "BAL101")
+    assert len({one.remedy for one in found}) == 1
+    if to is None:
+        assert found[0].remedy.startswith("Add rows")
+        return
+    section = pasted(found[0].remedy)
+    assert section == {"resample": {"by": "label", "to": to, "how": "over"}}
+    assert findings(make(tmp_path, rows, {**config, **section}), "BAL101") == []
+
+
+def test_there_is_no_plan_for_a_label_without_rows_or_where_something_is_resampled_already(tmp_path: Path) -> None:
+    rows = {"rows.jsonl": [{**row, "place": str(number % 2)} for number, row in enumerate(reviews(90, 10))]}
+    resampled = {"resample": {"by": "place"}}
+    (found,) = findings(make(tmp_path, rows, resampled), "BAL101")
+    assert found.remedy.startswith("Add rows")
+    declared = {"lint": {"expect": {"label_share": {"good": [0.4, 0.6], "bad": [0.4, 0.6]}}}}
+    both = findings(make(tmp_path, {"rows.jsonl": reviews(40, 0)}, declared), "BAL101")
+    assert len(both) == 2
+    assert all(one.remedy.startswith("Add rows") for one in both)
+
+
+def test_shares_are_those_of_train(tmp_path: Path) -> None:
+    sources = {"sources": [{"path": "rows.jsonl"}, {"path": "test.jsonl", "split": "test"}]}
+    rows = {"rows.jsonl": reviews(50, 50), "test.jsonl": [{**row, "text": f"A {row['text']}"} for row in reviews(300, 2)]}
+    assert findings(make(tmp_path, rows, sources), "BAL101") == []
+
+
+def test_a_group_dominates_no_more_once_the_remedy_stands_in_the_config(tmp_path: Path) -> None:
+    rows = {"rows.jsonl": [{**row, "Who": "C1" if number % 5 < 3 else f"C{number}"} for number, row in enumerate(reviews(50, 50))]}
+    sources = {"sources": [{"path": "rows.jsonl", "group": "Who", "fields": {"customer": "Who"}}]}
+    (found,) = findings(make(tmp_path, rows, sources), "BAL103")
+    section = pasted(found.remedy)
+    assert section == {"resample": {"by": "customer", "to": {"C1": 0.3}, "how": "under"}}
+    assert "leaves 57 of 100 train rows" in found.remedy
+    out = make(tmp_path, rows, {**sources, **section})
+    assert lint(out).num_examples == 57
+    assert findings(out, "BAL103") == []
+
+
+def test_a_plan_quotes_no_identifier(tmp_path: Path) -> None:
+    rows = {
+        "rows.jsonl": [
+            {**row, "who": "ann.lee@mail-host.org" if number % 5 < 3 else f"C{number}"} for number, row in enumerate(reviews(50, 50))
+        ]
+    }
+    (found,) = findings(make(tmp_path, rows, {"sources": [{"path": "rows.jsonl", "group": "who"}]}), "BAL103")
+    assert "mail-host" not in found.remedy + found.message
+
+
+def test_a_source_dominates_no_more_once_the_remedy_stands_in_the_config(tmp_path: Path) -> None:
+    small = [{"review": f"Rice number {index}", "label": "good" if index % 2 else "bad"} for index in range(7)]
+    rows = {"large.jsonl": reviews(150, 150), "small.jsonl": small, "parts/one.jsonl": reviews(2, 1)}
+    (tmp_path / "parts").mkdir()
+    sources = [{"path": "large.jsonl"}, {"path": "small.jsonl", "fields": {"text": "review"}}, {"path": "parts/*.jsonl", "name": "parts"}]
+    (found,) = findings(make(tmp_path, rows, {"sources": sources}), "BAL103")
+    section = pasted(found.remedy)
+    assert [one.pop("weight") for one in section["sources"]] == [30, 2.33, 1]
+    assert section["sources"] == sources
+    section = pasted(found.remedy)
+    assert "leaves 100 of 310 train rows" in found.remedy
+    out = make(tmp_path, rows, section)
+    assert lint(out).num_examples == 100
+    assert findings(out, "BAL103") == []
+
+
+def test_evaluation_rows_are_not_resampled_and_the_remedy_does_not_say_so(tmp_path: Path) -> None:
+    rows = {"rows.jsonl": [{**row, "who": "C1" if number % 5 < 3 else f"C{number}"} for number, row in enumerate(reviews(50, 50))]}
+    (found,) = findings(make(tmp_path, rows, {"sources": [{"path": "rows.jsonl", "group": "who", "split": "test"}]}), "BAL103")
+    assert found.remedy.startswith("Add rows of the others to 'test'")
