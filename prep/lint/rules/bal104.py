@@ -32,14 +32,21 @@ class ChoiceOrderBias(Rule):
     Of 400 questions with four options, 212 are answered B.
 
     ## Fix safety
-    Safe to shuffle the options of each row where the data is built, letters and answer together; none is drafted, because the order is
-    the template's and not the rows'. A file from elsewhere is not rewritten.
+    Safe to shuffle the options of each row where the data is built, by a template that is given the options as a list and the place of the
+    right one; `choice` draws by the row's id, so that each build shuffles alike:
+
+        {% set left = options | list %}{% set shown = [] %}
+        {% for _ in options %}{% set _ = append(shown, pop(left, choice(range(left | length)))) %}{% endfor %}
+
+    The message then loops over `shown`, and the answer is the letter at `shown.index(options[right])`. None is drafted, because the order
+    is the template's and not the rows'; options that stand within a row's text, and files from elsewhere, are shuffled where they are
+    made.
     """
 
     code = "BAL104"
     severity = Severity.WARNING
     columns = ("task", "template", "source", "kind", "input", "answer")
-    remedy = "Shuffle the options of each row by a seeded order, and the answer's letter with them."
+    remedy = "Shuffle the options of each row by a seeded order, and the answer's letter with them (`prep rule BAL104` has the template)."
     thresholds = (
         Threshold("p", 0.01, "the level at which chance is ruled out"),
         Threshold("effect", 0.1, "Cohen's w (1988): 0.1 is small; of four options one then has 33% instead of 25%"),

@@ -22,7 +22,8 @@ class SchemaViolation(DefectRule):
     `{"prompt": "Review: ...", "choices": ["negative", "positive"], "label": 2}` - there is no third choice.
 
     ## Fix safety
-    Never fixed automatically: what was meant is for a person to say.
+    Never fixed automatically: what was meant is for a person to say, and files made elsewhere are not rewritten. A built dataset has none:
+    the build leaves such a record out, with the reason, and FMT001 reports it.
     """
 
     code = "FMT002"

@@ -7,7 +7,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.defects import DefectRule
-from prep.lint.rule import Finding, Severity
+from prep.lint.rule import Draft, Finding, Severity, Subject
 from prep.lint.tool_use import check_tool_use
 from templates.conversation import chat_messages
 
@@ -28,7 +28,8 @@ class ToolCallMismatch(DefectRule):
     `search_recipes` is called with `{"ingredient": "rice"}`, and its schema requires `ingredients`.
 
     ## Fix safety
-    Never fixed automatically: the right arguments or the missing result are not known.
+    Unsafe: the right arguments or the missing result are not known, so that `prep fix propose` drafts dropping the row. A declaration
+    that is itself wrong gets no draft: mending it keeps the row.
     """
 
     code = "FMT005"
@@ -54,6 +55,10 @@ class ToolCallMismatch(DefectRule):
         yield from super().refine(found, context)
         for row in found.iter_rows(named=True):
             yield Finding.at(row, row["message"], field=row["field"], severity=Severity(row["severity"]))
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        is_declaration = (finding.field or "").startswith("tools")
+        return None if is_declaration else Draft("drop", "a tool call and its result or the row's tools do not go together")
 
 
 def _problems(rows: pl.Series) -> pl.Series:

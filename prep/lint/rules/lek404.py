@@ -23,15 +23,15 @@ class GroupLeak(Rule):
     Customer 4483 has two calls in train and one in test.
 
     ## Fix safety
-    Safe to split again, and so none is drafted row by row: `group:` in the config keeps all groups whole at the next build.
+    No rows are edited: the build keeps groups whole wherever it divides, so that a group in two splits has rows of a source that the
+    config puts into one with `split:`. Take that off, and all rows are divided by their group: safe for the rows, but it changes what is
+    evaluated, and so is for you to do. To keep a hold-out file as it is, drop the group's rows from train instead.
     """
 
     code = "LEK404"
     severity = Severity.ERROR
     columns = ("group", "split")
-    remedy = (
-        "Give every source of the config its `group:` column, so that the split keeps groups whole, or drop the group's rows from train."
-    )
+    remedy = "Take `split:` off the sources of the config, so that rows are divided by their group, or drop the group's rows from train."
 
     def unavailable(self, context: Context) -> str | None:
         if not context.built:
@@ -46,6 +46,7 @@ class GroupLeak(Rule):
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        remedy = _remedy(context)
         for group in grouped(found, ("group",)):
             for row in group:
                 earlier = [other for other in group if SPLIT_ORDER[other["split"]] < SPLIT_ORDER[row["split"]]]
@@ -53,4 +54,13 @@ class GroupLeak(Rule):
                     others = "another row" if len(earlier) == 1 else f"{len(earlier):,} rows"
                     where = f"{earlier[0]['split']}, at {place(earlier[0])}"
                     message = f"group '{row['group']}' of this row of {row['split']} has {others} in {where}"
-                    yield Finding.at(row, message, field="group", related=ids(earlier))
+                    yield Finding.at(row, message, field="group", related=ids(earlier), remedy=remedy)
+
+
+def _remedy(context: Context) -> str | None:
+    """Names the sources whose split the config fixes."""
+    sources = context.manifest.config.get("sources", ()) if context.manifest else ()
+    fixed = [f"'{source['path']}' (`split: {source['split']}`)" for source in sources if source.get("split")]
+    if not fixed:
+        return None
+    return f"Take `split` off {', '.join(fixed)}, so that all rows are divided by their group, or drop the group's rows from train."

@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from prep.build import build
+from prep.dataset import Dataset
+from prep.lint.documentation import rule_sections
 from prep.lint.report import Diagnostic
+from prep.lint.rule import RULES
 from prep.lint.run import LintOptions, lint
 
 TEMPLATE = """\
@@ -161,3 +164,64 @@ def test_evaluation_rows_are_not_resampled_and_the_remedy_does_not_say_so(tmp_pa
     rows = {"rows.jsonl": [{**row, "who": "C1" if number % 5 < 3 else f"C{number}"} for number, row in enumerate(reviews(50, 50))]}
     (found,) = findings(make(tmp_path, rows, {"sources": [{"path": "rows.jsonl", "group": "who", "split": "test"}]}), "BAL103")
     assert found.remedy.startswith("Add rows of the others to 'test'")
+
+
+def test_groups_are_whole_once_no_source_fixes_its_split(tmp_path: Path) -> None:
+    groups = [{**row, "who": f"C{number % 10}"} for number, row in enumerate(reviews(20, 20))]
+    rows = {"rows.jsonl": groups[:30], "held.jsonl": groups[30:]}
+    sources = [{"path": "rows.jsonl", "group": "who"}, {"path": "held.jsonl", "group": "who", "split": "test"}]
+    shares = {"split": {"train": 0.5, "validation": 0, "test": 0.5}}
+    found = findings(make(tmp_path, rows, {"sources": sources, **shares}), "LEK404")
+    assert found
+    assert {one.remedy for one in found} == {
+        "Take `split` off 'held.jsonl' (`split: test`), so that all rows are divided by their group, or drop the group's rows from train."
+    }
+    del sources[1]["split"]
+    out = make(tmp_path, rows, {"sources": sources, **shares})
+    assert set(Dataset.open(out).examples().collect()["split"]) == {"train", "test"}
+    assert findings(out, "LEK404") == []
+
+
+OPTIONS = """\
+---
+name: case
+inputs: {question: str, options: list, right: int}
+---
+SHOWN
+{% message "user" %}{{ question }}
+{% for option in shown %}({{ "ABCD"[loop.index0] }}) {{ option }}
+{% endfor %}{% endmessage %}{% message "assistant" %}{{ "ABCD"[shown.index(options[right])] }}{% endmessage %}
+"""
+
+
+def test_options_are_shuffled_with_their_letter_by_the_lines_that_the_rule_shows(tmp_path: Path) -> None:
+    rows = {
+        "rows.jsonl": [
+            {"question": f"What is {index}?", "options": [f"{index}{letter}" for letter in "abcd"], "right": 1} for index in range(200)
+        ]
+    }
+    assert findings(make(tmp_path, rows, {}, OPTIONS.replace("SHOWN", "{% set shown = options %}")), "BAL104")
+    lines = [line.strip() for line in rule_sections(RULES.get("BAL104"))["Fix safety"].splitlines() if line.startswith("    ")]
+    assert len(lines) == 2
+    out = make(tmp_path, rows, {}, OPTIONS.replace("SHOWN", "\n".join(lines)))
+    assert findings(out, "BAL104") == []
+    chats = Dataset.open(out).examples().collect()["messages"].to_list()
+    assert len({answer["content"] for _, answer in chats}) == 4
+    assert all(
+        f"({answer['content']}) {question['content'].split()[2].rstrip('?')}b\n" in question["content"] for question, answer in chats
+    )
+
+
+def test_a_record_of_no_known_form_is_left_out_by_the_build_and_reported_as_that(tmp_path: Path) -> None:
+    whole = [
+        {"messages": [{"role": "user", "content": f"Where is {index}?"}, {"role": "assistant", "content": "Here."}]} for index in range(3)
+    ]
+    odd: list[dict[str, Any]] = [
+        {"messages": "Hi"},
+        {"messages": [{"role": "wizard", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]},
+    ]
+    rows = {"rows.jsonl": [*whole, *odd]}
+    out = make(tmp_path, rows, {"templates": [{"name": "general/tool_chat"}], "sources": [{"path": "rows.jsonl", "format": "openai"}]})
+    found = lint(out, options=LintOptions(select=("FMT",))).diagnostics
+    assert [(one.code, one.line) for one in found] == [("FMT001", 4), ("FMT001", 5)]
+    assert {one.line for one in lint(tmp_path / "rows.jsonl", options=LintOptions(select=("FMT002",))).diagnostics} == {4, 5}

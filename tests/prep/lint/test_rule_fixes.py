@@ -17,7 +17,7 @@ from tests.prep.lint.test_rules import CASES, rows_of, write_lines
 CONFIG = """\
 name: case
 sources: [SOURCES]
-templates: [{path: case.jinja}]
+templates: [TEMPLATE]
 lint: {profile: medical}
 """
 CHAT = """\
@@ -42,12 +42,15 @@ def drafted(code: str, case: dict[str, Any], folder: Path) -> dict[Any, Any]:
     """Returns line -> draft of a rule, for the rows of the case; those of a test file under `test.jsonl:line`."""
     rows = rows_of(case)
     write_lines(folder / "train.jsonl", rows)
-    sources = ["{path: train.jsonl, format: jsonl, split: train}"]
+    is_chat = "messages" in rows[0]
+    sources = [f"{{path: train.jsonl, format: {'openai' if is_chat else 'jsonl'}, split: train}}"]
     if "test" in case:
         write_lines(folder / "test.jsonl", case["test"])
         sources.append("{path: test.jsonl, format: jsonl, split: test}")
     (folder / "case.jinja").write_text(PAIR if "chosen" in rows[0] else CHAT, encoding="utf-8")
-    (folder / "case.yaml").write_text(CONFIG.replace("SOURCES", ", ".join(sources)), encoding="utf-8")
+    template = "{name: general/tool_chat}" if is_chat else "{path: case.jinja}"
+    config = CONFIG.replace("SOURCES", ", ".join(sources)).replace("TEMPLATE", template)
+    (folder / "case.yaml").write_text(config, encoding="utf-8")
     build(folder / "case.yaml", folder / "out")
     places = {row["row_id"]: row for row in Dataset.open(folder / "out").examples().collect().iter_rows(named=True)}
     found: dict[Any, Any] = {}
