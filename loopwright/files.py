@@ -33,8 +33,10 @@ def atomic_file(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Yields a temporary path in the same folder; on a clean exit it becomes `path`, on an error it is removed.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the file cannot be written, or the path is a folder, a pipe or a device.
     """
+    path = Path(os.path.realpath(path))  # through a link: what is replaced is the file, not the link
+    _require_replaceable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
@@ -64,6 +66,26 @@ def require_writable(folder: Path) -> None:
         Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=existing)).rmdir()
     except OSError as error:
         raise _cannot_write(folder, error) from error
+
+
+def require_output_file(path: Path) -> None:
+    """Makes sure that a file can be written, or replaced, before hours of work go into what it is to hold.
+
+    Raises:
+        UserError: its folder cannot be written to, or the path is a folder, a pipe or a device.
+    """
+    _require_replaceable(path)
+    require_writable(Path(os.path.realpath(path)).parent)
+
+
+def _require_replaceable(path: Path) -> None:
+    """Refuses a device above all: a rename by root would put a plain file in the place of the system's /dev/null."""
+    try:
+        is_other = path.exists() and not path.is_file()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    if is_other:
+        raise UserError(f"cannot write: it is {'a folder' if path.is_dir() else 'a pipe or a device'}", str(path), "Name a file.")
 
 
 @contextmanager

@@ -62,11 +62,14 @@ def lint_command(
 ) -> None:
     """Find what is wrong with a dataset, or with a training file that was made elsewhere."""
     release_memory_early()
+    from loopwright.files import require_output_file
     from prep.lint.cache import cached_lint
     from prep.lint.fixing import find_config
     from prep.lint.rule import Severity
     from prep.lint.run import LintOptions
 
+    if out is not None:
+        require_output_file(out)
     options = LintOptions(
         select=_codes(select),
         ignore=_codes(ignore),

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwright.errors import UserError
-from loopwright.files import atomic_dir, atomic_file, read_json, read_json_lines, require_writable, write_atomic, write_json_lines
+from loopwright.files import (
+    atomic_dir,
+    atomic_file,
+    read_json,
+    read_json_lines,
+    require_output_file,
+    require_writable,
+    write_atomic,
+    write_json_lines,
+)
 
 # Kills itself before its first line of Python, before its second, and so on until a write ends; prints what each death left behind.
 KILLED = """
@@ -128,6 +137,25 @@ def test_private_files_are_the_owners_alone(tmp_path: Path) -> None:
     write_atomic(tmp_path / "public", "text")
     modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("private", "public")}
     assert modes == {"private": 0o600, "public": 0o644}
+
+
+def test_a_file_is_replaced_behind_its_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for text in ("old", "new"):
+        write_atomic(tmp_path / "link", text)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "file").read_text() == text
+
+
+@pytest.mark.parametrize("write_there", [lambda path: write_atomic(path, "text"), require_output_file])
+def test_what_is_no_file_is_never_replaced(tmp_path: Path, write_there: Callable[[Path], None]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name, what in (("pipe", "a pipe or a device"), ("folder", "a folder"), ("x" * 300, "name too long")):
+        with pytest.raises(UserError, match=rf"cannot write: .*{what}"):
+            write_there(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
 
 
 def write_below_a_file(path: Path) -> None:
