@@ -276,6 +276,9 @@ def foreign(text: str, expected: Iterable[str], *, min_hits: int, min_share: flo
     num_own = sum(word in own and word not in FUNCTION_WORDS[best.language] for word in words)
     distinct = len({word for word in words if word in FUNCTION_WORDS[best.language] and word not in own})
     enough = best.hits >= min_hits and distinct >= min(min_hits, 3) and best.hits >= min_share * len(words) and best.hits >= 4 * num_own
+    # "Die Patientin hat seit einer Woche Kopfschmerzen": English has a "die" and a "hat" too, but no sentence without a word of its own.
+    num_listed = sum(word in FUNCTION_WORDS[best.language] for word in words)
+    enough |= len(words) >= 5 and distinct >= 2 and num_own == 0 and num_listed >= max(min_hits, 0.4 * len(words))
     # "Waar is mijn kaart?" is too short for three, but half of it is Dutch and nothing in it is English alone.
     enough |= len(words) >= 3 and distinct >= 2 and best.hits * 2 >= len(words) and num_own == 0
     return best if enough and best.language not in allowed else None
