@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory, gettempdir
 import polars as pl
 
 from loopwright.errors import UserError
-from loopwright.files import require_writable
+from loopwright.files import require_output_file
 from prep.lint.context import Context, LintOptions
 from prep.lint.engine import rules_matching, run_rules, runnable
 from prep.lint.examples import LintData, load_dataset, load_files
@@ -34,7 +34,7 @@ def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = 
     options = options or LintOptions()
     check_options(options)
     if options.scores is not None:
-        require_writable(options.scores.parent)
+        require_output_file(options.scores)
     try:
         return _in_folder(path, test, options)
     except (OSError, pl.exceptions.PolarsError) as error:
