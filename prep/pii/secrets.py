@@ -88,7 +88,7 @@ _SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Figma token", ("figd_",), rf"figd_{_KEY}{{36,50}}"),
     ("Grafana token", ("glsa_",), rf"glsa_{_WORD}{{32}}_[0-9a-fA-F]{{8}}"),
     ("age key", ("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
-    ("JSON web token", ("eyJ",), rf"eyJ{_KEY}{{10,2000}}\.eyJ{_KEY}{{10,4000}}\.{_KEY}{{10,2000}}"),
+    ("JSON web token", ("eyJ",), rf"eyJ{_KEY}{{10,2000}}\.{_KEY}{{10,4000}}\.{_KEY}{{10,2000}}"),
     ("Azure storage key", ("AccountKey=",), r"AccountKey=[A-Za-z0-9+/]{86}=="),
 )
 _SHAPED = tuple((provider, literals, re.compile(rf"(?<![A-Za-z0-9_])(?:{shape})(?![A-Za-z0-9])")) for provider, literals, shape in _SHAPES)
@@ -170,6 +170,12 @@ def is_random(value: str) -> bool:
     return entropy(value) >= least
 
 
+def _is_mixed(value: str) -> bool:
+    """Whether letters alone look drawn by chance: half of them are capitals, and not a fifth as in `NamesLikeThis`."""
+    share = sum(character.isupper() for character in value) / len(value)
+    return len(value) >= 20 and entropy(value) >= _ENTROPY["other"] and 0.3 <= share <= 0.7
+
+
 def _private_keys(text: str) -> Iterator[SecretSpan]:
     if "-----BEGIN " not in text:
         return
@@ -191,7 +197,7 @@ def _shaped(text: str) -> Iterator[SecretSpan]:
         if not any(literal in text for literal in literals):
             continue
         for match in pattern.finditer(text):
-            if not is_placeholder(match[0]) and any(character.isdigit() for character in match[0]):
+            if not is_placeholder(match[0]) and (any(character.isdigit() for character in match[0]) or _is_mixed(match[0])):
                 yield SecretSpan(provider, *match.span(), provider not in _LESS_CERTAIN)
 
 
