@@ -19,8 +19,12 @@ _WORD_PATTERN = r"[\p{L}\p{N}'\x{2019}]+"
 # Without spaces each character is a word: Han, kana, Thai.
 _WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|(?:(?![\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])[\w'\u2019])+")
 _SENTENCE = re.compile(r"[^.!?\n\u3002\uff01\uff1f]{12,}")
-_LETTER_RUN = "|".join(f"{letter}{{15}}" for letter in "abcdefghijklmnopqrstuvwxyz")
-_LONG_LETTERS = re.compile(r"([^\W\d_])\1{14,}", re.IGNORECASE)
+# One mark over and over, behind other words of its line: alone on a line it draws one, and dots and underscores leave room to fill in.
+_MARKS = "!?,-*=~#"
+_MARK_RUN = "|".join(f"{re.escape(mark)}{{25}}" for mark in _MARKS)
+_LONG_MARKS = re.compile(rf"(?<=[\w.!?] )([{re.escape(_MARKS)}])\1{{24,}}[ \t]*$|(?<=[^\W_])([!?])\2{{24,}}", re.MULTILINE)
+_LETTER_RUN = "|".join(f"{letter}{{15}}" for letter in "abcdefghijklmnopqrstuvwxyz") + r"|\p{L}{30}"
+_LONG_LETTERS = re.compile(r"([^\W\d_])\1{14,}|([^\W\d_]{2,4})\2{9,}", re.IGNORECASE)
 _CODE = re.compile(r"```.*?(?:```|\Z)|^(?: {4}|\t|[|+=\-_*# ]{5}).*$|[{};]\s*$", re.DOTALL | re.MULTILINE)
 _REPEAT_ASKED = re.compile(
     r"(?i)\b(?:repeat\w*|times|lyrics?|songs?|poems?|poetry|rhymes?|chants?|verses?|choruse?s?|refrain|mantra|ascii|pattern|loop|echo|haiku"
@@ -85,7 +89,7 @@ class DegenerateRepetition(Rule):
         repeats = (pl.col("num_words") >= 3) & (pl.col("num_distinct") <= natural * pl.col("num_words"))
         # Clauses of a script without spaces are the words of this pattern.
         spaceless = pl.col("answer").str.contains(r"\p{Han}|\p{Hiragana}|\p{Thai}")
-        runs = pl.col("answer").str.contains(rf"(?i){_LETTER_RUN}")
+        runs = pl.col("answer").str.contains(rf"(?i){_LETTER_RUN}|{_MARK_RUN}")
         candidate = repeats | runs | (spaceless & (pl.col("num_distinct") <= pl.col("num_words") - 1))
         return counted.filter(candidate).select(*Finding.where, "closed", "preamble", "input", "answer", "answer_field", mixed=~ONE_TASK)
 
@@ -117,11 +121,11 @@ def _repeats(text: str, unit: str, times: int) -> bool:
 
 def repeated(answer: str, limits: dict[str, float], *, label: bool) -> tuple[int, int, int] | None:
     """Returns where the first copy of what is repeated stands, as start and end, and how often it comes; None where nothing is."""
-    letters = _LONG_LETTERS.search(answer)
-    if letters is not None:
-        return *letters.span(), 1
     is_json = answer.lstrip()[:1] in {"{", "["}
     text = answer if is_json else _CODE.sub(lambda match: " " * len(match[0]), answer)
+    one = _LONG_LETTERS.search(answer) or _LONG_MARKS.search(text)
+    if one is not None:
+        return *one.span(), 1
     words = [(match[0].casefold(), match.start(), match.end()) for match in _WORD.finditer(text)]
     run = _longest_run(words, numbers=label)
     if run is not None and _is_loop(run, words, limits["run_share"], label=label):

@@ -27,6 +27,7 @@ _SPACE = re.compile(r"\s+")
 _WORD_END = re.compile(r"\w")
 _MAX_MATCHES = 20
 _MAX_LABEL = 60
+_MIN_BRIEF = 3
 
 
 class AnswerInPrompt(Rule):
@@ -69,8 +70,11 @@ class AnswerInPrompt(Rule):
         # Of a JSON answer the first and the last value are looked for: an intent, a label and its certainty.
         first, last = (answer.str.extract(rf'{begin}:\s?"([^"]{{3,60}})"') for begin in ("", "(?s).*"))
         value = is_json & (body.str.contains(first, literal=True) | body.str.contains(last, literal=True)).fill_null(value=False)
-        whole = (~pl.col("closed") | is_json) & (length >= context.threshold(self, "min_characters")) & holds
-        return asked.filter(label | value | whole).select(
+        free = (~pl.col("closed") | is_json) & holds
+        whole = free & (length >= context.threshold(self, "min_characters"))
+        # A shorter answer stands in its prompt by chance; behind "Answer:" it does not.
+        brief = free & (length >= _MIN_BRIEF) & body.str.contains(rf"(?i)(?:{_ANNOUNCE}|->|=>)[^\n]{{0,12}}")
+        return asked.filter(label | value | whole | brief).select(
             *Finding.where, "task", "task_rows", "body", "input", "answer", "input_field", label=label, whole=whole, mixed=~ONE_TASK
         )
 
@@ -114,7 +118,7 @@ def _given_away(row: dict[str, Any]) -> tuple[int, int] | None:
         match = re.search(pattern, body, re.IGNORECASE)
         whole = match is not None and (match.start() > 0 or match.end() < len(body.rstrip()))
         return match.span() if match is not None and whole else None
-    values = [value for value in _values(answer) if len(value) >= 3]
+    values = [value for value in _values(answer) or [answer] if len(value) >= 3]
     return next(_announced(body, values, alone=False), None)
 
 
