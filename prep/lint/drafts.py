@@ -1,6 +1,7 @@
 """From findings to fix drafts: which raw row, which mapped field, and what to put there."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ import polars as pl
 
 from prep.dataset import Dataset, Manifest
 from prep.lint.rule import RULES, Draft, Finding, Subject
+
+_TURN = re.compile(r"messages\[(\d+)\]\.content")
 
 if TYPE_CHECKING:
     from prep.lint.report import Diagnostic, LintReport
@@ -28,7 +31,8 @@ def make_drafts(report: "LintReport") -> list[dict[str, Any]]:
         fields = json.loads(row["fields"] or "{}")
         related = [rows[one] for one in diagnostic.related if one in rows]
         subject = Subject(row, fields, answer_field(row, fields, dataset.manifest), related)
-        finding = Finding(diagnostic.message, id=diagnostic.id, row_id=diagnostic.row_id, field=diagnostic.field, kind=diagnostic.kind)
+        names = ("message", "id", "row_id", "field", "span", "kind")
+        finding = Finding(**{name: getattr(diagnostic, name) for name in names})
         draft = RULES.get(diagnostic.code).draft(finding, subject)
         if draft is not None:
             entry = _entry(draft, diagnostic)
@@ -77,6 +81,17 @@ def example_answer(row: Mapping[str, Any]) -> str | None:
         return turns[-1]["content"] or "" if turns[-1]["role"] == "assistant" else None
     answer = row["target"] if row["target"] is not None else row["text"]
     return answer if answer is None else str(answer)
+
+
+def field_text(row: Mapping[str, Any], name: str | None) -> str | None:
+    """Returns the text of an example (a row of `EXAMPLE_SCHEMA`) that a finding names as its field; None where it names no single text."""
+    if turn := _TURN.fullmatch(name or ""):
+        turns = [*(row["messages"] or ()), *(row["chosen"] or ())]
+        place = int(turn[1])
+        return turns[place]["content"] if place < len(turns) else None
+    if name == "chosen":
+        return example_answer(row)
+    return row[name] if name in {"prompt", "target", "text"} else None
 
 
 def edit_answer(subject: Subject, reason: str) -> Draft | None:

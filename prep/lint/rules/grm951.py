@@ -7,10 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from prep.edits import replace_span
 from prep.lint.context import Context
+from prep.lint.drafts import example_answer, field_text
 from prep.lint.languages import FUNCTION_WORDS, likely_languages
-from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.spelling import known_words, suggest
+from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.spelling import is_slip, known_words, suggest
 from prep.lint.texts import locate
 
 _MAX_CHARACTERS = 20_000
@@ -39,6 +41,8 @@ _MECHANICAL_ELSEWHERE = {
 }
 _SHORT_INPUT = 400
 _WORD = r"^[a-z]{5,20}$"
+# A row that has this long a word is likely to mean it again; a short one stands in any.
+_TELLING = 5
 
 
 class SpellingNoise(Rule):
@@ -57,7 +61,10 @@ class SpellingNoise(Rule):
     `Customer asks about the the order.`
 
     ## Fix safety
-    Never fixed automatically: whether one of the words should have been another is for a person to say.
+    Unsafe: one of the two words may have been meant for another. `prep fix propose` drafts the word once, and of misspellings those where
+    two letters changed places, one stands too often or too seldom beside itself ("recieved", "isssue"), or the row has the right word
+    elsewhere: the others are too often words that no dictionary has. What longer inputs say stays: a model has to read its users as they
+    write. Nothing is drafted where the words stand in no field as they are rendered, or more than once.
     """
 
     code = "GRM951"
@@ -119,6 +126,31 @@ class SpellingNoise(Rule):
         field = row["answer_field"]
         message = f"'{word}' may be a misspelling of '{right}'"
         return Finding.at(row, message, field=field, span=place.span(), kind="misspelling", severity=Severity.INFO)
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        text = field_text(subject.row, finding.field)
+        if text is None or finding.span is None or (len(text) > _SHORT_INPUT and text != example_answer(subject.row)):
+            return None
+        said = text[slice(*finding.span)]
+        right, reason = _right_word(said, subject) if finding.kind == "misspelling" else _once(said)
+        fields = replace_span(subject.fields, text, finding.span, right) if right else {}
+        return Draft("edit", reason, dict(fields)) if fields else None
+
+
+def _once(said: str) -> tuple[str | None, str]:
+    match = _DOUBLED.fullmatch(said)
+    return match[1] if match else None, "a word stood twice"
+
+
+def _right_word(said: str, subject: Subject) -> tuple[str | None, str]:
+    """Returns the word that a misspelling is meant to be, where that is certain."""
+    right = suggest(said, 0) if _can_spell() else None
+    in_row = (
+        right is not None
+        and len(right) >= _TELLING
+        and any(re.search(rf"\b{right}\b", str(text), re.IGNORECASE) for text in subject.fields.values())
+    )
+    return right if right is not None and (in_row or is_slip(said, right)) else None, f"'{said}' was a misspelling"
 
 
 def _can_spell() -> bool:
