@@ -10,6 +10,7 @@ from prep.pii import addresses, numbers, phones
 from prep.pii.reserved import without_surrogates
 from prep.pii.secrets import SecretSpan, find_secrets, may_hold_secret
 from prep.pii.spans import Finder, PiiKind, PiiSpan, settle
+from prep.sieves import sieve
 
 __all__ = ["PiiKind", "PiiSpan", "SecretSpan", "find_pii", "find_secrets", "mask", "mask_around", "may_hold_pii", "may_hold_secret"]
 
@@ -25,7 +26,7 @@ _FINDERS: tuple[Finder, ...] = (
     numbers.find_records,
     phones.find_phones,
 )
-_SIEVE = "|".join((*addresses.SIEVES, *numbers.SIEVES))
+_SIEVE = sieve(*addresses.SIEVES, *numbers.SIEVES)
 
 
 def find_pii(text: str, *, surrogates: bool = False) -> list[PiiSpan]:

@@ -11,6 +11,7 @@ import polars as pl
 
 from prep.pii.reserved import without_surrogates
 from prep.pii.spans import Finder, PiiSpan, before, settle, words
+from prep.sieves import sieve
 
 _TITLE = (
     r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Doctor|Nurse|Herr|Frau|Monsieur|Madame|Mme|Mlle|Se\u00f1or|Se\u00f1ora|Signor|Signora)\b\.?"
@@ -94,13 +95,11 @@ def may_hold_name(expr: pl.Expr) -> pl.Expr:
     return expr.str.contains(_SIEVE)
 
 
-_SIEVE = "|".join(
-    (
-        rf"\b{_TITLE}[ \x{{A0}}\x{{2000}}-\x{{200A}}\x{{202F}}\x{{3000}}][\pLu]",
-        r"(?i:\bname(?: is|'s|\W{0,3}[:=\x{FF1A}])|\bi am\b|\bi'm\b|\bthis is\b|\bme llamo\b|\bm'appelle\b|\bhei\x{DF}e\b|\bname ist\b)",
-        r"(?i:patient\W{0,2}[:=\x{FF1A}]|signed|attending|\bcc\W{0,2}[:=\x{FF1A}]|regards|sincerely|best wishes|cheers|yours)",
-        r"(?i:\bborn\b|\bd\.?o\.?b\b|birth)",
-    )
+_SIEVE = sieve(
+    rf"\b{_TITLE}[ \x{{A0}}\x{{2000}}-\x{{200A}}\x{{202F}}\x{{3000}}][\pLu]",
+    r"(?i:\bname(?: is|'s|\W{0,3}[:=\x{FF1A}])|\bi am\b|\bi'm\b|\bthis is\b|\bme llamo\b|\bm'appelle\b|\bhei\x{DF}e\b|\bname ist\b)",
+    r"(?i:patient\W{0,2}[:=\x{FF1A}]|signed|attending|\bcc\W{0,2}[:=\x{FF1A}]|regards|sincerely|best wishes|cheers|yours)",
+    r"(?i:\bborn\b|\bd\.?o\.?b\b|birth)",
 )
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from prep.sieves import sieve
+
 
 @dataclass(frozen=True, slots=True)
 class SecretSpan:
@@ -139,15 +141,13 @@ def may_hold_secret(expr: pl.Expr) -> pl.Expr:
     return expr.str.contains(_SIEVE)
 
 
-_SIEVE = "|".join(
-    (
-        r"(?i:pass(?:word|wd|phrase|code)|\bpwd|secret|token|key|credential|bearer|basic\s)",
-        r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}|AIza|ya29\.|GOCSPX-|[78]Q~|gh[pousr]_|github_pat_|gl[a-z]{2,5}-[A-Za-z0-9_-]{20}|sk-|hf_|api_org_",
-        r"xox[abeoprs]-|xapp-|hooks\.slack\.com|api/webhooks/|[srp]k_|whsec_|SK[0-9a-f]{32}|SG\.|[0-9a-f]{32}-us|npm_|pypi-AgE|rubygems_",
-        r"dckr_|do[opr]_v1_|[0-9]{8}:AA|dapi[0-9a-f]{32}|shp(?:at|ca|pa|ss)_|sq0|EAAA|gsk_|r8_",
-        r"pplx-|xai-|lin_api_|ntn_|hv[sbr]\.|dp\.(?:pt|st|ct|sa)\.|PMAK-|NRAK-|pat[A-Za-z0-9]{14}\.|sbp_|figd_|glsa_|AGE-SECRET|eyJ|AccountKey",
-        r"-----BEGIN|(?:^|[^A-Za-z0-9_-])(?:api|tok|live|prod|pk)[-_][A-Za-z0-9_-]{16}|://[^/@\s:]{0,200}:[^/@\s]{1,200}@",
-    )
+_SIEVE = sieve(
+    r"(?i:pass(?:word|wd|phrase|code)|\bpwd|secret|token|key|credential|bearer|basic\s)",
+    r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}|AIza|ya29\.|GOCSPX-|[78]Q~|gh[pousr]_|github_pat_|gl[a-z]{2,5}-[A-Za-z0-9_-]{20}|sk-|hf_|api_org_",
+    r"xox[abeoprs]-|xapp-|hooks\.slack\.com|api/webhooks/|[srp]k_|whsec_|SK[0-9a-f]{32}|SG\.|[0-9a-f]{32}-us|npm_|pypi-AgE|rubygems_",
+    r"dckr_|do[opr]_v1_|[0-9]{8}:AA|dapi[0-9a-f]{32}|shp(?:at|ca|pa|ss)_|sq0|EAAA|gsk_|r8_",
+    r"pplx-|xai-|lin_api_|ntn_|hv[sbr]\.|dp\.(?:pt|st|ct|sa)\.|PMAK-|NRAK-|pat[A-Za-z0-9]{14}\.|sbp_|figd_|glsa_|AGE-SECRET|eyJ|AccountKey",
+    r"-----BEGIN|(?:^|[^A-Za-z0-9_-])(?:api|tok|live|prod|pk)[-_][A-Za-z0-9_-]{16}|://[^/@\s:]{0,200}:[^/@\s]{1,200}@",
 )
 
 

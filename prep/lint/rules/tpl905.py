@@ -11,6 +11,7 @@ from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import TEXT_COLUMNS, shorten, span_finding, texts
+from prep.sieves import sieve
 
 # Forms that no text has but one about templates.
 _PLACEHOLDER = re.compile(
@@ -51,7 +52,7 @@ _EMPTY_VALUE = r"(?:None|nan|NaN|null|undefined|<NA>|NaT)"
 # "Allergies: None" is what people write; the other words come from programs alone.
 _AFTER_NAME = re.compile(r"(?m)^[A-Z][A-Za-z ]{0,30}: ?(?:nan|NaN|null|undefined|<NA>|NaT)$")
 # Bounded repetition makes a large automaton: the sieve over whole columns does without, and the rows that pass are looked at exactly.
-_SIEVE = (
+_SIEVE = sieve(
     rf"\{{ ?\{{|\{{%|<%|[$#]\{{|\[object Object\]|: ?{_EMPTY_VALUE}|^\s*{_EMPTY_VALUE}\s*$"
     r"|\{[A-Za-z_0-9][A-Za-z0-9_.]*\}|%\(|%[sd]\b|%[A-Z_]+%"
     r"|\[[A-Za-z][A-Za-z_ ']+\]|<[A-Za-z][A-Za-z_ ]+>|<<[A-Za-z_]+>>|\[\[|@@|__[A-Z]|\$[a-z]"
