@@ -128,6 +128,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
+SLICE_COLUMNS = ("source", "template", "group", "label")
+"""What every example has that slices can be told by; other slices are told by a field of the row."""
+
+
 class ExpectConfig(_Model):
     """What is declared of the data, checked by lint."""
 

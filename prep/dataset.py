@@ -25,7 +25,7 @@ EXAMPLE_SCHEMA = pl.Schema(
         "template": pl.String(),
         "kind": pl.String(),  # the forms that the example has, joined by "+": chat, verbalizer, completion, preference
         "label": pl.Int64(),  # index into choices
-        "fields": pl.String(),  # the mapped fields that were rendered, as a JSON object
+        "fields": pl.String(),  # the mapped fields that were rendered, or that slices are declared by, as a JSON object
         "messages": MESSAGES,
         "prompt": pl.String(),
         "choices": pl.List(pl.String()),  # the verbalizer's words, in the order of its keys

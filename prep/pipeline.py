@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prep.config import BuildConfig
+from prep.config import SLICE_COLUMNS, BuildConfig
 from prep.dates import TIME, assign_by_time, cut_times, parse_time
 from prep.dedup import CLUSTER_SCHEMA, duplicate_detail, find_duplicates
 from prep.fixes import Fix, FixOutcome, replay_fixes
@@ -150,8 +150,13 @@ def _used_fields(job: Job, fixes: list[Fix]) -> list[str]:
     config = job.config
     used = dict.fromkeys(name for template in job.templates for name in template.header.inputs)
     used |= dict.fromkeys(name for fix in fixes for name in (*fix.before, *fix.after))
-    asked = (config.split.column, config.resample and config.resample.by, config.chunk and config.chunk.field)
+    asked = (config.split.column, config.resample and config.resample.by, config.chunk and config.chunk.field, *_slice_fields(job))
     return list(used | dict.fromkeys(name for name in asked if name))
+
+
+def _slice_fields(job: Job) -> list[str]:
+    """Returns the fields by whose values slices are declared, for lint to count; what every example has needs no field."""
+    return [name for name in job.config.lint.expect.slices if name not in SLICE_COLUMNS]
 
 
 def _with_times(frame: pl.DataFrame, column: str) -> tuple[pl.DataFrame, list[tuple[str, int, str | None, str, str]]]:
@@ -186,7 +191,7 @@ def render_dataset(job: Job, read: ReadSources, files: list[SourceFile], progres
     """
     entries = job.config.templates
     weights = [entry.weight or 1.0 for entry in entries] if any(entry.weight for entry in entries) else None
-    with Renderer(job.templates, job.outputs, weights, job.config.split.seed) as renderer:
+    with Renderer(job.templates, job.outputs, weights, job.config.split.seed, _slice_fields(job)) as renderer:
         unusable: set[str] = set()
         while True:
             leaving = _find_leaving(job, read, files, renderer, unusable)

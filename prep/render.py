@@ -1,7 +1,7 @@
 """Rows -> examples: each template over each row, column-wise where the template is plain."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -59,13 +59,17 @@ class Renderer:
         outputs: the outputs whose lines are wanted beside the examples, as far as compiled templates give them.
         weights: how often each template is to be drawn, where each row goes through one of them; None where each row goes through all.
         seed: of that draw.
+        beside: fields that examples keep beside those that their template takes.
     """
 
-    def __init__(self, templates: list[Template], outputs: list[str], weights: list[float] | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, templates: list[Template], outputs: list[str], weights: list[float] | None = None, seed: int = 0, beside: Sequence[str] = ()
+    ) -> None:
         self._templates = templates
         self._outputs = outputs
         self._weights = weights
         self._seed = seed
+        self._beside = beside
         self._pool = JinjaPool(templates)
         self._shots: dict[int, ShotPool] = {}
 
@@ -136,7 +140,7 @@ class Renderer:
         bad = computed.filter(pl.col(REASON).is_not_null())
         good = computed.filter(pl.col(REASON).is_null()) if bad.height else computed
         if not good[_PUNT].any():
-            return RenderedRows(_examples(good, template), _failed(bad, template))
+            return RenderedRows(_examples(good, template, self._beside), _failed(bad, template))
         punted = good.filter(_PUNT).select(rows.columns)
         lacking = punted.clear()
         if template.shots:
@@ -147,7 +151,8 @@ class Renderer:
         rendered = self._pool.render(index, punted)
         slow = pl.concat([punted, rendered.rename({name: f"#{name}" for name in _PARTS})], how="horizontal")
         more_bad = slow.filter(pl.col(REASON).is_not_null())
-        done = [_examples(good.filter(~pl.col(_PUNT)), template), _examples(slow.filter(pl.col(REASON).is_null()), template)]
+        both = good.filter(~pl.col(_PUNT)), slow.filter(pl.col(REASON).is_null())
+        done = [_examples(frame, template, self._beside) for frame in both]
         failed = pl.concat([_failed(one, template) for one in (bad, lacking, more_bad) if one.height or one is bad])
         return RenderedRows(pl.concat(done, how="diagonal").sort(_ORDER, maintain_order=True), failed)
 
@@ -196,7 +201,7 @@ def _failed(rows: pl.DataFrame, template: Template) -> pl.DataFrame:
     return named.cast(_FAILED_SCHEMA)
 
 
-def _examples(frame: pl.DataFrame, template: Template) -> pl.DataFrame:
+def _examples(frame: pl.DataFrame, template: Template, beside: Sequence[str]) -> pl.DataFrame:
     """Returns the examples of rows beside which their parts stand, as `#messages` and so on."""
 
     def part(name: str) -> pl.Expr:
@@ -217,7 +222,7 @@ def _examples(frame: pl.DataFrame, template: Template) -> pl.DataFrame:
             [pl.when(part(_FORM_PARTS[form]).is_not_null()).then(pl.lit(form)) for form in template.kinds], separator="+", ignore_nulls=True
         ),
         "label": index,
-        "fields": pl.struct(list(template.header.inputs)).struct.json_encode(),
+        "fields": pl.struct(list(dict.fromkeys([*template.header.inputs, *beside]))).struct.json_encode(),
         "choices": pl.lit(template.choices, pl.List(pl.String)) if label else pl.lit(None),
         **{name: part(name) for name in _PARTS},
     }

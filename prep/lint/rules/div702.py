@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import polars as pl
 
 from loopwright.errors import did_you_mean
+from prep.config import SLICE_COLUMNS
 from prep.lint.context import Context
 from prep.lint.expectations import DeclaredSlice, State
 from prep.lint.rule import Finding, Rule, Severity
-
-_COLUMNS = ("source", "template", "group", "label")
 
 
 class NarrowCoverage(Rule):
@@ -33,7 +32,7 @@ class NarrowCoverage(Rule):
 
     code = "DIV702"
     severity = Severity.WARNING
-    columns = ("split", "fields", *_COLUMNS)
+    columns = ("split", "fields", *SLICE_COLUMNS)
     remedy = "Collect rows of the slice, or declare a smaller number."
 
     def unavailable(self, context: Context) -> str | None:
@@ -46,8 +45,8 @@ class NarrowCoverage(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         counted = found.filter(pl.col("field").is_not_null())
-        known = sorted({name for text in found["fields"].drop_nulls() for name in json.loads(text)} | set(_COLUMNS))
         unknown = set(context.options.expect.slices) - set(counted.filter(pl.col("value").is_not_null())["field"])
+        known = sorted(({name for text in found["fields"].drop_nulls() for name in json.loads(text)} | set(SLICE_COLUMNS)) - unknown)
         for field in [name for name in context.options.expect.slices if name in unknown]:
             yield Finding(f"no row has the field '{field}', of which slices are declared", field=field, remedy=did_you_mean(field, known))
         for one in declared_slices(counted, context.options.expect.slices):
@@ -63,7 +62,7 @@ def count_slices(examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
     counts = []
     for field in context.options.expect.slices:
         value = pl.col("fields").str.json_path_match(f"$[{json.dumps(field)}]")
-        if field in _COLUMNS:
+        if field in SLICE_COLUMNS:
             value = pl.coalesce(value, pl.col(field))
         counts.append(rows.select(field=pl.lit(field), value=value).group_by("field", "value").len("rows"))
     return pl.concat(counts)

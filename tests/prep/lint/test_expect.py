@@ -11,6 +11,7 @@ from loopwright.errors import UserError
 from prep.config import ExpectConfig
 from prep.lint.report import Diagnostic
 from prep.lint.run import LintOptions, lint
+from tests.prep.helpers import make_project, reviews
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -54,6 +55,15 @@ def test_canned_openings_are_held_against_theirs(support: Path) -> None:
     assert [one.line for one in found] == [None]
     assert "30.0% of 100 answers" in found[0].message
     assert [one for one in look(support, "BAL102", priors={"opening": 0.3}) if one.kind == "opening"] == []
+
+
+def test_slices_are_told_by_fields_that_no_template_shows(tmp_path: Path) -> None:
+    rows = [{**row, "product": "pump" if index % 4 else "valve"} for index, row in enumerate(reviews(40))]
+    project = make_project(tmp_path, rows, lint={"expect": {"slices": {"product": {"pump": 1, "valve": 11}, "produkt": {"x": 1}}}})
+    project.build()
+    thin, wrong = sorted(lint(project.out, options=LintOptions(select=("DIV702",))).diagnostics, key=lambda one: one.message)
+    assert wrong.message.startswith("no row has the field 'produkt'") and "Did you mean 'product'" in wrong.remedy
+    assert thin.kind == "product=valve" and thin.message.endswith("where 11 are declared")
 
 
 def test_lengths_in_characters(support: Path) -> None:
