@@ -103,7 +103,7 @@ def bar_plot(title: str, series: Sequence[str], shares: Mapping[str, Sequence[fl
             for place, value in enumerate(values)
         ]
         rows.append(BarRow(label, shorten_label(label), round(index * step + step / 2, 2), bars, texts[label]))
-    marks = [(round(left + value / highest * (right - left), 2), f"{value * 100:g} %") for value in ticks(0.0, highest)]
+    marks = [(round(left + value / highest * (right - left), 2), f"{value * 100:g}%") for value in ticks(0.0, highest)]
     return BarPlot(title, list(series), step * len(rows) + _AXIS_HEIGHT, left, right, rows, marks)
 
 
@@ -173,5 +173,5 @@ def histogram(title: str, counts: Mapping[str, Mapping[int, int]], *, bins_per_o
     x_ticks = [(across(math.log2(value) * bins_per_octave), f"{value:,}") for value in powers]
     if len(x_ticks) < 2:
         x_ticks = [(across(edge), f"{2 ** (edge / bins_per_octave):,.0f}") for edge in (low, high)]
-    y_ticks = [(up(value), f"{value * 100:g} %") for value in ticks(0.0, highest)]
+    y_ticks = [(up(value), f"{value * 100:g}%") for value in ticks(0.0, highest)]
     return Histogram(title, outlines, x_ticks, y_ticks, left, right, base)

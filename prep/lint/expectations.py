@@ -42,6 +42,11 @@ class DeclaredSlice:
         return State.THIN if self.num_rows else State.EMPTY
 
     @property
+    def covered(self) -> float:
+        """The part of the wanted rows that is there, in [0, 1]."""
+        return min(self.num_rows / self.wanted, 1.0)
+
+    @property
     def share(self) -> float:
         """Its part of the rows to train on."""
         return self.num_rows / self.total if self.total else 0.0

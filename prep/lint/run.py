@@ -13,6 +13,7 @@ from prep.lint.examples import LintData, load_dataset, load_files
 from prep.lint.excerpts import make_excerpts
 from prep.lint.options import check_options, model_of, with_config
 from prep.lint.report import Diagnostic, LintReport, Skipped
+from prep.lint.reports.declared import count_declared
 from prep.lint.reports.facts import page_facts
 from prep.lint.reports.text import shown_in_text
 from prep.lint.settle import settle
@@ -75,5 +76,5 @@ def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> Lint
         num_held_back=num_held_back,
         ran=tuple(rule.code for rule in rules),
         excerpts=make_excerpts(data.frame, shown_in_text(diagnostics)) if options.excerpts else {},
-        facts=page_facts(data.frame, diagnostics) if options.page else None,
+        facts=page_facts(data.frame, diagnostics, count_declared(data.frame, context)) if options.page else None,
     )

@@ -12,11 +12,12 @@ import polars as pl
 
 from prep.lint.groups import SPLIT_ORDER
 from prep.lint.report import Diagnostic
+from prep.lint.reports.declared import Declared
 from prep.lint.reports.rows import RowView, view_rows
 from prep.lint.rule import Severity
 from prep.pii import mask
 
-BINS_PER_OCTAVE = 2
+BINS_PER_OCTAVE = 4
 MAX_WORST_ROWS = 200
 _MAX_TASKS = 6
 _MAX_LABELS = 12
@@ -108,6 +109,7 @@ class PageFacts:
         leaked: (code, split) -> rows that leaked.
         leaks: some of them, with the row that they leaked from.
         worst: the rows with the worst findings.
+        declared: what the config declares, beside what was found.
     """
 
     splits: dict[str, int]
@@ -121,14 +123,19 @@ class PageFacts:
     leaked: dict[tuple[str, str], int]
     leaks: list[Leak]
     worst: list[RowView]
+    declared: Declared
 
 
-def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic]) -> PageFacts:
+_NOTHING_DECLARED = Declared()
+
+
+def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic], declared: Declared = _NOTHING_DECLARED) -> PageFacts:
     """Counts what the page shows.
 
     Args:
         frame: the lint frame.
         diagnostics: the report's.
+        declared: what the config declares, beside what was found.
     """
     names = set(frame.collect_schema().names())
     splits = _ordered(dict(frame.group_by("split").len().collect(engine="streaming").rows()))
@@ -170,6 +177,7 @@ def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic]) -> PageFa
             if one.id in views and one.related[0] in views
         ],
         worst=[views[id] for id in worst if id in views],
+        declared=declared,
     )
 
 

@@ -10,7 +10,10 @@ import loopwright
 from loopwright.page import make_page
 from loopwright.plots import BarPlot, Histogram, bar_plot, histogram
 from prep.lint.documentation import rule_summary
+from prep.lint.expectations import State
 from prep.lint.report import Diagnostic, LintReport
+from prep.lint.reports.declared import Declared
+from prep.lint.reports.declared_view import say_bounds, say_interval, share_marks, share_tables, whole_share
 from prep.lint.reports.facts import BINS_PER_OCTAVE, DUPLICATE_CODES, LEAK_CODES, PageFacts
 from prep.lint.reports.groups import GROUPS, Group, group_of
 from prep.lint.reports.order import worst_in_turn
@@ -20,6 +23,7 @@ from prep.lint.rule import RULES, Severity
 
 _TEMPLATE = Path(__file__).parent / "page.html.jinja"
 _MAX_FINDINGS = 1_000
+_STATE_ORDER = {state: order for order, state in enumerate((State.EMPTY, State.THIN, State.BELOW, State.ABOVE, State.MET))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,15 @@ def as_html(report: LintReport, facts: PageFacts) -> str:
         label_plots=[_label_plot(facts, index) for index in range(len(facts.labels))],
         length_plots=_length_plots(facts),
         leaks=_leak_table(facts),
+        declared=facts.declared != Declared(),
+        slices=sorted(facts.declared.slices, key=lambda one: (_STATE_ORDER[one.state], one.covered)),
+        num_covered=sum(one.state is State.MET for one in facts.declared.slices),
+        declared_shares=share_tables(facts.declared),
+        state_order=_STATE_ORDER,
+        marks=share_marks,
+        bounds=say_bounds,
+        interval=say_interval,
+        whole_share=whole_share,
         looked_for_leaks=any(code in report.ran for code in LEAK_CODES),
         looked_for_duplicates=any(code in report.ran for code in DUPLICATE_CODES),
         slice_kinds=list(dict.fromkeys(one.by for one in facts.slices)),
@@ -161,7 +174,7 @@ def _length_plots(facts: PageFacts) -> list[Histogram]:
     plots = []
     for part, title in (("input", "Input, characters"), ("answer", "Answer, characters")):
         bins = {one.split: one.bins for one in facts.lengths if one.part == part and one.bins}
-        if bins:
+        if len({place for of_split in bins.values() for place in of_split}) > 1:  # texts of one length say it in the table
             plots.append(histogram(title, bins, bins_per_octave=BINS_PER_OCTAVE))
     return plots
 

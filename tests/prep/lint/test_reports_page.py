@@ -14,12 +14,16 @@ from typing import Any
 import polars as pl
 import pytest
 
+from prep.config import ExpectConfig
 from prep.lint.examples import load_dataset, load_files
+from prep.lint.expectations import DeclaredShare
 from prep.lint.report import LintReport, Skipped
+from prep.lint.reports.declared import Declared
+from prep.lint.reports.declared_view import share_marks, share_tables
 from prep.lint.reports.facts import MAX_WORST_ROWS, PageFacts, page_facts, worst_ids
 from prep.lint.reports.page import as_html, score_groups
 from prep.lint.rule import RULES, Severity
-from prep.lint.run import lint
+from prep.lint.run import LintOptions, lint
 from tests.browser import Browser, open_browser
 from tests.helpers import review, write_dataset
 from tests.prep.lint.test_reports import found, report
@@ -29,6 +33,9 @@ HOSTILE = (
     " {{ 7 * 7 }} &amp; \u202e\x07"
 )
 
+# Of several kinds in each label, so that nothing of them passes for the words of a task.
+BEGINNINGS = ("Letter", "Note", "Call", "Word", "Message")
+
 
 def chat(question: str, answer: str) -> dict[str, Any]:
     system = {"role": "system", "content": "You sort messages: ham or spam."}
@@ -37,12 +44,13 @@ def chat(question: str, answer: str) -> dict[str, Any]:
 
 def make_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     train = [
-        chat(f"Message number {index} about the weather in town {index * 7}", "spam" if index % 4 == 0 else "ham") for index in range(80)
+        chat(f"{BEGINNINGS[index * index % 5]} number {index} about the weather in town {index * 7}", "spam" if index % 4 == 0 else "ham")
+        for index in range(80)
     ]
     train += [train[3], train[3], train[5]]  # copies
     train += [chat(f"{HOSTILE} write to jane.doe@example.com", "ham"), chat("An empty one", "")]
     train += [chat("אנא כתבו אל dana@example.com היום", "ham")]
-    test = [chat(f"Another text, the {index}th, of quite other words", "ham") for index in range(20)] + [train[7]]
+    test = [chat(f"{BEGINNINGS[index * index % 5]} the {index}th, of quite other words", "ham") for index in range(20)] + [train[7]]
     return train, test
 
 
@@ -201,6 +209,58 @@ def test_a_slice_counts_its_rows_with_findings(linted: tuple[LintReport, PageFac
     assert sum(one.num_flagged for one in facts.slices if one.by == "split") == len(flagged) > 3
 
 
+@pytest.fixture(scope="module")
+def declared(folder: Path) -> LintReport:
+    """60 chats of two products, two thirds `ham`, a tenth refused, held against what is declared of them."""
+    rows = [{**chat(f"The pump number {index} is late", "spam" if index % 3 else "ham"), "product": "pump"} for index in range(54)]
+    rows += [{**chat(f"The valve number {index} drips", "ham"), "product": "<i>valve"} for index in range(6)]
+    expect = ExpectConfig(
+        slices={"product": {"pump": 50, "<i>valve": 24, "hose": 5}, "label": {"x" * 200: 1}},
+        label_share={"ham": (0.35, 0.45), "spam": (0.9, 1.0)},
+        priors={"refusal": 0.2, "opening": 0.0},
+    )
+    return lint(write(folder / "declared.jsonl", rows), options=LintOptions(expect=expect, page=True, select=("DIV702", "BAL10")))
+
+
+def test_what_is_declared_stands_beside_what_was_found(declared: LintReport) -> None:
+    assert declared.facts is not None
+    of = declared.facts.declared
+    assert [(one.value[:8], one.num_rows, one.wanted, one.state) for one in of.slices] == [
+        ("pump", 54, 50, "met"),
+        ("<i>valve", 6, 24, "thin"),
+        ("hose", 0, 5, "empty"),
+        ("xxxxxxxx", 0, 1, "empty"),
+    ]
+    assert [(one.name, one.count, one.total, one.state) for one in of.labels] == [("ham", 24, 60, "met"), ("spam", 36, 60, "below")]
+    assert [(one.name, one.count, one.total, one.state) for one in of.priors] == [("refusal", 0, 60, "below"), ("opening", 0, 60, "met")]
+
+
+def test_rule_and_page_say_the_same_of_what_is_declared(declared: LintReport) -> None:
+    assert declared.facts is not None
+    of = declared.facts.declared
+    reported = {one.kind for one in declared.diagnostics if one.code == "DIV702" and one.field == "product"}
+    assert reported == {f"product={one.value}" for one in of.slices if one.field == "product" and one.state != "met"}
+    messages = [one.message for one in declared.diagnostics if one.code in {"BAL101", "BAL102"}]
+    for one in (*of.labels, *of.priors):
+        said = [message for message in messages if f"'{one.name}' makes up {one.share:.1%}" in message or message.startswith(one.name)]
+        assert len(said) == (one.state != "met")
+
+
+def test_nothing_declared_shows_nothing(page: str) -> None:
+    assert 'id="declared"' not in page
+
+
+def test_marks_stay_on_their_axis() -> None:
+    for count, low, high in [(0, 0.0, 0.0), (50, 1.0, 1.0), (3, 0.05, 0.05), (1, 0.4, 0.6)]:
+        one = DeclaredShare("x", count, 50, low, high)
+        (table,) = share_tables(Declared(labels=(one,)))
+        marks = {mark.name: mark for mark in share_marks(one, table.axis_end)}
+        assert set(marks) == {"band", "interval", "share"}
+        assert all(mark.x >= 0 and mark.x + mark.width <= 100.01 for mark in marks.values())
+        middle = marks["share"].x + marks["share"].width / 2
+        assert abs(middle - one.share / table.axis_end * 100) <= 1.01
+
+
 def test_lengths_are_counted_in_characters(linted: tuple[LintReport, PageFacts]) -> None:
     _, facts = linted
     train, _ = make_rows()
@@ -209,7 +269,7 @@ def test_lengths_are_counted_in_characters(linted: tuple[LintReport, PageFacts])
     assert one.longest == max(lengths) and one.median == pl.Series(lengths).median()
     assert sum(one.bins.values()) == len(lengths)
     for place, count in one.bins.items():
-        assert count == sum(2 ** (place / 2) <= length + 1e-6 < 2 ** ((place + 1) / 2) for length in lengths)
+        assert count == sum(2 ** (place / 4) <= length + 1e-6 < 2 ** ((place + 1) / 4) for length in lengths)
 
 
 def test_duplicates_are_tied_into_clusters(linted: tuple[LintReport, PageFacts]) -> None:
@@ -362,6 +422,28 @@ def test_dark_and_light_follow_the_system_until_switched(opened: Browser) -> Non
     assert opened.run(colour) == light and opened.run("document.getElementById('theme').getAttribute('aria-pressed')") == "false"
     opened.run("document.getElementById('theme').click()")
     assert opened.run(colour) == dark
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_what_was_declared_is_drawn_and_sorted(browser: Browser, folder: Path, declared: LintReport, width: int) -> None:
+    assert declared.facts is not None
+    path = folder / "declared.html"
+    path.write_text(as_html(declared, declared.facts), encoding="utf-8")
+    browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+    browser.open(path)
+    browser.wait_for("document.querySelector('th .sort') !== null")
+    assert browser.complaints() == []
+    assert [url for url in browser.requests() if not url.startswith("file:")] == []
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    rows = "[...document.querySelectorAll('#declared-slices tbody tr')]"
+    assert browser.run(f"{rows}.map(row => row.querySelector('.state').textContent)") == ["empty", "empty", "thin", "met"]
+    assert browser.run(f"{rows}.map(row => row.cells[1].textContent)")[2] == "<i>valve"
+    wide = "row.querySelector('.{}').getBoundingClientRect().width"
+    assert browser.run(f"{rows}.map(row => {wide.format('fill')} / {wide.format('track')})") == pytest.approx([0, 0, 0.25, 1])
+    visible = "(box => box.width > 0 && box.right <= innerWidth)(row.querySelector('.state').getBoundingClientRect())"
+    assert browser.run(f"{rows}.every(row => {visible})") is True
+    browser.run("document.querySelectorAll('#declared-slices th .sort')[2].click()")
+    assert browser.run(f"{rows}.map(row => Number(row.cells[2].dataset.value))") == [54, 6, 0, 0]
 
 
 @pytest.mark.parametrize("width", [1280, 400])
