@@ -6,7 +6,6 @@ A share is no row's own, so that the fix ledger has no entry for it: the config 
 import json
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
-from typing import Any
 
 import yaml
 
@@ -83,7 +82,7 @@ def _plan(sizes: Mapping[str, int], resample: ResampleConfig) -> str | None:
         "under": f"leaves {_left(sizes, under)}",
     }
     first, second = (over, under) if times <= _MAX_REPEATS else (under, over)
-    piece = _yaml("resample", first.model_dump())
+    piece = config_piece("resample", first.model_dump())
     return None if piece is None else f"`{piece}`, which {said[first.how]} (`how: {second.how}` {said[second.how]})"
 
 
@@ -101,7 +100,7 @@ def plan_groups(top: str, size: int, total: int, share: float, manifest: Manifes
     if len(fields) != 1 or manifest.config.get("resample") is not None:
         return None
     resample = ResampleConfig(by=fields.pop(), to={top: share})
-    piece = _yaml("resample", resample.model_dump())
+    piece = config_piece("resample", resample.model_dump())
     others = "others" if top != "others" else "the others"
     return None if piece is None else f"`{piece}`, which leaves {_left({top: size, others: total - size}, resample)}"
 
@@ -132,7 +131,7 @@ def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> 
         entry.model_dump(mode="json", exclude_defaults=True) | ({"weight": weight} if weight else {})
         for entry, weight in zip(entries, weights, strict=True)
     ]
-    piece = _yaml("sources", weighted)
+    piece = config_piece("sources", weighted)
     return None if piece is None else f"`{piece}`, which leaves {rest + largest:,} of {sum(in_train):,} train rows"
 
 
@@ -153,7 +152,8 @@ def _short(weight: float) -> float:
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def _yaml(key: str, value: Mapping[str, Any] | Sequence[Any]) -> str | None:
+def config_piece(key: str, value: object) -> str | None:
     """Returns a key of a config and its value on one line; None where an identifier stands in it, which no report may show."""
-    text = f"{key}: " + yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9).strip()
+    dumped = yaml.safe_dump({key: value}, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9)
+    text = dumped.strip()[1:-1]
     return text if mask(text) == text else None

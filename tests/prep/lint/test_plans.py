@@ -225,3 +225,15 @@ def test_a_record_of_no_known_form_is_left_out_by_the_build_and_reported_as_that
     found = lint(out, options=LintOptions(select=("FMT",))).diagnostics
     assert [(one.code, one.line) for one in found] == [("FMT001", 4), ("FMT001", 5)]
     assert {one.line for one in lint(tmp_path / "rows.jsonl", options=LintOptions(select=("FMT002",))).diagnostics} == {4, 5}
+
+
+def test_rows_with_an_unknown_label_are_kept_once_the_remedy_stands_in_the_config(tmp_path: Path) -> None:
+    rows = {"rows.jsonl": [*reviews(20, 20), {"text": "Rice", "label": "Good."}, {"text": "Fish", "label": "excellent: 5"}]}
+    found = findings(make(tmp_path, rows, {}), "CON204")
+    assert [(one.line, one.remedy) for one in found] == [
+        (41, "Put `Good.: good` under `labels:` in the config, if that is what it means."),
+        (42, RULES.get("CON204").remedy),
+    ]
+    out = make(tmp_path, rows, {"labels": {"Good.": "good"}})
+    assert [one.line for one in findings(out, "CON204")] == [42]
+    assert Dataset.open(out).manifest.rows.kept == 41
