@@ -32,11 +32,11 @@ def plan_labels(
     Args:
         template: whose labels these are.
         counts: the train rows of each label, by its word.
-        fields: the mapped fields of one row of each word, as JSON; stray words that are counted with others are among them.
+        fields: the mapped fields of one row of each, as JSON.
         declared: the shares that are declared; none for even ones.
         manifest: the dataset's; None for a foreign file.
     """
-    if manifest is None or manifest.config.get("resample") is not None or counts.keys() != fields.keys():
+    if manifest is None or manifest.config.get("resample") is not None:
         return None
     words = manifest.template(template).trained_words
     rows = {word: json.loads(row or "{}") for word, row in fields.items()}
@@ -45,12 +45,14 @@ def plan_labels(
     by = next((name for name in names if all(_says(row.get(name), word, words) for word, row in rows.items())), None)
     if by is None:
         return None
-    sizes = {row[by]: counts[word] for word, row in rows.items()}
+    sizes = {row[by]: counts[word] for word, row in rows.items() if counts[word]}
+    if len(sizes) < 2:
+        return None
     if not declared:
         return _plan(sizes, ResampleConfig(by=by))
-    if any(one.name not in rows and one.lowest > 0 for one in declared):
+    if any(not counts.get(one.name) and one.lowest > 0 for one in declared):
         return None  # of what is not there, nothing can be rendered
-    to = _shares({rows[one.name][by]: one for one in declared if one.name in rows}, sizes)
+    to = _shares({rows[one.name][by]: one for one in declared if counts.get(one.name)}, sizes)
     return None if to is None else _plan(sizes, ResampleConfig(by=by, to=to))
 
 

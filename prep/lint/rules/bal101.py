@@ -10,7 +10,6 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.drift import MAX_LABEL_CHARACTERS, find_drift, label_word
 from prep.lint.expectations import DeclaredShare, State
-from prep.lint.groups import SPLIT_ORDER
 from prep.lint.mixture_plans import plan_labels
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.rules.con204 import VerbalizerDrift
@@ -24,10 +23,10 @@ class ClassImbalance(Rule):
     """Label shares far from even, or outside of what the config expects.
 
     ## What it does
-    Counts the labels of each task with a fixed set of answers in train; other spellings of a label count as the label, and stray words are
-    left out (CON204 reports both). Where the config declares `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` it reports each label
-    whose share lies outside for certain (95% Wilson interval). Elsewhere it reports tasks whose Shannon evenness is low while a chi-square
-    test rules out chance.
+    Counts the labels of each task with a fixed set of answers, in train alone where the config resamples that; other spellings of a label
+    count as the label, and stray words are left out (CON204 reports both). Where the config declares
+    `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` it reports each label whose share lies outside for certain (95% Wilson
+    interval). Elsewhere it reports tasks whose Shannon evenness is low while a chi-square test rules out chance.
 
     ## Why is this bad
     A model that always says the frequent label already scores its share, and training finds that way first; rare labels are not
@@ -61,7 +60,7 @@ class ClassImbalance(Rule):
             expected = _declared_shares(task, context)
             messages = map(_unexpected, expected) if expected else self._uneven(task.counts, context)
             for message in filter(None, messages):
-                plan = plan_labels(task.template, task.counts, task.fields, expected, context.manifest)
+                plan = plan_labels(task.template, task.train, task.fields, expected, context.manifest) if task.is_pure else None
                 remedy = plan and f"Put {plan} into the config; or a{self.remedy[1:]}"
                 yield Finding(of_template(task.template) + message, source=task.source, field="label", remedy=remedy)
 
@@ -80,25 +79,40 @@ class ClassImbalance(Rule):
 
 @dataclass(frozen=True, slots=True)
 class _TaskCounts:
-    """The rows of each label of a task, its source where it has one, and the mapped fields of a row of each, as JSON."""
+    """The rows of a task's labels.
+
+    Attributes:
+        template: the task's.
+        counts: the rows of each label that are looked at.
+        source: the file of all of them, where it is one.
+        train: the train rows of each word.
+        fields: the mapped fields of one row of each word, as JSON; null for a foreign file.
+    """
 
     template: str
     counts: dict[str, int]
     source: str | None
+    train: dict[str, int]
     fields: dict[str, str | None]
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether each word is a label, none a stray one."""
+        return self.counts.keys() == self.fields.keys()
 
 
 def count_labels(examples: pl.LazyFrame) -> pl.LazyFrame:
-    """Returns `task`, `template`, `split`, `word`, `count` of each label of tasks with a fixed set, whether it is `given`, the
-    `sources` and the mapped `fields` of one row.
+    """Returns `task`, `template`, `word`, `count` of each label of tasks with a fixed set, in `train` as well; whether it is `given`, the
+    `sources`, and the mapped `fields` of one row.
     """
     word = label_word()
     is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
     return (
         examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & is_label & (word != ""))
-        .group_by("task", "template", "split", word=word)
+        .group_by("task", "template", word=word)
         .agg(
             pl.len().alias("count"),
+            (pl.col("split") == "train").sum().alias("train"),
             pl.col("label").is_not_null().all().alias("given"),
             pl.col("source").unique().alias("sources"),
             pl.col("fields").first(),
@@ -113,17 +127,19 @@ def declared_shares(counted: pl.DataFrame, context: Context) -> Iterator[Declare
 
 
 def _task_counts(counted: pl.DataFrame, context: Context) -> Iterator[_TaskCounts]:
-    # Of train, where there is one: evaluation rows are to look like what will come.
-    split = min(counted["split"].unique(), key=lambda name: SPLIT_ORDER[name], default="train")
+    # The splits are drawn by lot, so that all rows say more; but resampling changes train alone.
+    column = "train" if context.manifest is not None and context.manifest.config.get("resample") else "count"
     tasks: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in counted.filter(split=split).sort("count", "word", descending=[True, False]).iter_rows(named=True):
+    for row in counted.filter(pl.col(column) > 0).sort(column, "word", descending=[True, False]).iter_rows(named=True):
         tasks[row["task"], row["template"]].append(row)
     for (_, template), labels in sorted(tasks.items()):
-        counts = {row["word"]: row["count"] for row in labels}
+        counts = {row["word"]: row[column] for row in labels}
         if not all(row["given"] for row in labels):
             counts = _without_drift(counts, context)
         sources = {source for row in labels for source in row["sources"]}
-        yield _TaskCounts(template, counts, sources.pop() if len(sources) == 1 else None, {row["word"]: row["fields"] for row in labels})
+        source = sources.pop() if len(sources) == 1 else None
+        train, fields = ({row["word"]: row[name] for row in labels} for name in ("train", "fields"))
+        yield _TaskCounts(template, counts, source, train, fields)
 
 
 def _declared_shares(task: _TaskCounts, context: Context) -> list[DeclaredShare]:

@@ -116,10 +116,12 @@ def test_there_is_no_plan_for_a_label_without_rows_or_where_something_is_resampl
     assert all(one.remedy.startswith("Add rows") for one in both)
 
 
-def test_shares_are_those_of_train(tmp_path: Path) -> None:
+def test_a_plan_counts_train_rows_and_once_it_is_made_only_they_are_looked_at(tmp_path: Path) -> None:
     sources = {"sources": [{"path": "rows.jsonl"}, {"path": "test.jsonl", "split": "test"}]}
-    rows = {"rows.jsonl": reviews(50, 50), "test.jsonl": [{**row, "text": f"A {row['text']}"} for row in reviews(300, 2)]}
-    assert findings(make(tmp_path, rows, sources), "BAL101") == []
+    rows = {"rows.jsonl": reviews(60, 20), "test.jsonl": [{**row, "text": f"A {row['text']}"} for row in reviews(300, 2)]}
+    (found,) = findings(make(tmp_path, rows, sources), "BAL101")
+    assert "leaves 40 of 80 train rows" in found.remedy
+    assert findings(make(tmp_path, rows, {**sources, **pasted(found.remedy)}), "BAL101") == []
 
 
 def test_a_group_dominates_no_more_once_the_remedy_stands_in_the_config(tmp_path: Path) -> None:
