@@ -10,8 +10,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from loopwright.errors import UserError
+from prep.cli import app
 from prep.lint.cache import cached_lint
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import review, write_dataset
@@ -150,3 +152,68 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
             lint(path, options=LintOptions(select=("FMT001",)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+SCORES = {
+    "id": pl.String(),
+    "choices": pl.List(pl.String()),
+    "label": pl.Int32(),
+    "probabilities": pl.List(pl.Float32()),
+    "loss": pl.Float32(),
+    "num_tokens": pl.Int32(),
+    "hidden": pl.Array(pl.Float32(), 4),
+}
+LEDGER = {"id": pl.String(), "epoch": pl.Int32(), "loss": pl.Float32(), "margin": pl.Float32(), "correct": pl.Boolean()}
+
+
+def write_table(path: Path, ids: list[str], schema: dict[str, Any], **columns: Any) -> Path:
+    values = {"choices": ["good", "bad"], "label": 0, "probabilities": [0.9, 0.1], "hidden": [0.1, 0.2, 0.3, 0.4], "correct": True}
+    rows = [{**{name: values.get(name, 1) for name in schema}, **columns, "id": one} for one in ids]
+    pl.DataFrame(rows, schema=schema).write_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("label", pl.String()), ("loss", pl.String()), ("hidden", pl.List(pl.Float32())), ("hidden", pl.Array(pl.Float32(), 0))],
+)
+def test_model_scores_of_another_type_are_refused(tmp_path: Path, name: str, kind: Any) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [{"text": "The soup was cold."}])
+    scores = write_table(tmp_path / "scores.parquet", ["a"], {**SCORES, name: kind}, **{name: None})
+    with pytest.raises(UserError, match=rf"scores\.parquet: the column '{name}' .* has the type"):
+        lint(path, options=LintOptions(model_scores=scores))
+
+
+@pytest.mark.parametrize("name", ["id", "loss", "correct"])
+def test_a_training_ledger_of_another_type_is_refused(tmp_path: Path, name: str) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [{"text": "The soup was cold."}])
+    ledger = write_table(tmp_path / "ledger.parquet", [], {**LEDGER, name: pl.List(pl.String())})
+    with pytest.raises(UserError, match=rf"ledger\.parquet: the column '{name}' .* has the type"):
+        lint(path, options=LintOptions(training_ledger=ledger))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), None])
+def test_vectors_and_probabilities_that_are_not_finite_count_as_not_there(tmp_path: Path, wrong: float | None) -> None:
+    rows = [review(text, index % 2, row_id=f"r{index}") for index, (text, _) in enumerate(reviews(400))]
+    path = write_dataset(tmp_path / "out", rows)
+    ids = pl.read_parquet(path / "examples.parquet")["id"].to_list()
+    scores = write_table(tmp_path / "scores.parquet", ids, SCORES, probabilities=[wrong] * 2, hidden=[0.1, 0.2, 0.3, wrong])
+    select = ("LBL801", "DUP303")
+    without = lint(path, options=LintOptions(select=select))
+    assert codes(lint(path, options=LintOptions(select=select, model_scores=scores))) == codes(without)
+
+
+def test_damage_within_the_model_scores_is_said_of_them(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [{"text": "The soup was cold."}])
+    scores = write_table(tmp_path / "scores.parquet", [f"row {number}" for number in range(500)], SCORES)
+    data = scores.read_bytes()
+    scores.write_bytes(data[:40] + b"\xff" * 50 + data[90:])
+    with pytest.raises(UserError, match=r"scores\.parquet: the file of model scores cannot be read"):
+        lint(path, options=LintOptions(model_scores=scores))
+
+
+@pytest.mark.parametrize("option", ["--out", "--scores"])
+def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path, option: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = CliRunner().invoke(app, ["lint", str(tmp_path / "missing.jsonl"), option, str(tmp_path / "pipe")])
+    assert "it is a pipe or a device" in str(done.exception)
