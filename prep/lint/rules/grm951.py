@@ -50,7 +50,7 @@ class SpellingNoise(Rule):
 
     ## What it does
     Finds doubled words ("the the"), except those that sound text doubles ("that that", "very very", "bye bye"), names, and pairs that the
-    input has too. In English inputs all of these count as well; where one in forty of a task's longer inputs has such a pair, doubling is
+    input has too. In English inputs all of these count as well; where one in sixty of a task's longer inputs has such a pair, doubling is
     how its writers write, and those are information. With the extra `loopwright[text]` it also mentions likely misspellings in English
     answers: words in lower case that no dictionary has, that stand in no other row and not in their own input, and are one letter away
     from a common word.
@@ -75,13 +75,16 @@ class SpellingNoise(Rule):
     yields_to = ("DUP305", "LEN603")
     thresholds = (
         Threshold(
-            "usual", 0.025, "of dialogues between doctor and patient (MTS-Dialog) 1 in 200 doubles a word, of tweets (TweetSumm) 1 in 30"
+            "usual", 0.015, "of dialogues between doctor and patient (MTS-Dialog) 1 in 200 doubles a word, of tweets (TweetSumm) 1 in 40"
         ),
         Threshold("max_rows", 2, "a word that more rows have is the corpus's own: a product, a person, a term of the trade"),
         Threshold(
             "min_frequency", 1_000_000, "how often the right word stands in symspellpy's list (Google Books n-grams), about rank 15,000"
         ),
     )
+
+    def left_out(self, context: Context) -> str | None:
+        return None if _can_spell() else "misspellings need symspellpy: pip install 'loopwright[text]'"
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         columns = [*Finding.where, "position", *self.columns]
