@@ -72,11 +72,12 @@ class Unfinished(Rule):
         columns = [*Finding.where, "task", "task_rows", "answer", "answer_field"]
         is_json = (pl.col("task_shape") == "json") & pl.col("answer").str.contains(r"^\s*[{\[]")
         doubtful = examples.filter(is_json & ~pl.col("answer").str.contains(_FLAT_JSON)).select(*columns, percent=pl.lit(None, pl.Int64))
-        prose = examples.filter((pl.col("task_shape") != "json") & self._is_cut(context))
+        prose = examples.filter((pl.col("task_shape") != "json") & self.is_cut(context))
         percent = (pl.col("terminal_share") * 100).floor().cast(pl.Int64)
         return pl.concat([doubtful, prose.select(*columns, percent=percent)])
 
-    def _is_cut(self, context: Context) -> pl.Expr:
+    def is_cut(self, context: Context) -> pl.Expr:
+        """Says whether an answer in sentences stops within one."""
         end = pl.col("answer").str.strip_chars_end()
         sentence = ~pl.col("closed") & (pl.col("task_rows") >= MIN_TASK_ROWS) & end.str.contains(r"\S\s\S|[^\x00-\x7f]")
         sentence &= end.str.len_chars() >= context.threshold(self, "min_characters")
