@@ -1,8 +1,11 @@
 """Model names to folders: `embedded`, a path, or a hub name. Loading weights is for `train`; prep needs tokenizers only."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Thread
 
 from loopwright.errors import UserError
 
@@ -87,3 +90,25 @@ def resolve_model(name: str) -> str:
 def is_hub_name(name: str) -> bool:
     """Says whether a name has the form of a hub name, `organisation/model`, rather than of a path."""
     return name.count("/") == 1 and not name.startswith((".", "/", "~", "-")) and not name.endswith("/") and "\\" not in name
+
+
+@cache
+def hub_answers() -> bool:
+    """Says, within 10 seconds and once a run, whether the Hugging Face hub can be reached.
+
+    Without a network its client asks for each file of a model six times over half a minute. Told beforehand to look in its cache alone,
+    it says at once that a model is not there.
+    """
+    from huggingface_hub import constants, get_session
+
+    answers = []
+
+    def ask() -> None:
+        with suppress(Exception):  # the network's errors, which are those of the client's own library
+            answers.append(get_session().head(constants.ENDPOINT, timeout=5))
+
+    if not constants.HF_HUB_OFFLINE:
+        asking = Thread(target=ask, daemon=True)  # one name may have ten addresses, each of which waits for 5 seconds
+        asking.start()
+        asking.join(10)
+    return bool(answers)

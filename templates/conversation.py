@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict, cast
 
 from loopwright.errors import UserError
-from loopwright.models import resolve_model
+from loopwright.models import hub_answers, resolve_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -44,7 +45,8 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     source = resolve_model(model)
     logging.set_verbosity_error()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        is_here = Path(source).is_dir() or not hub_answers()
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=is_here)
     except Exception as error:  # transformers raises OSError, ValueError, KeyError and others of its own here
         raise UserError(
             f"cannot load the tokenizer of '{model}': {str(error).splitlines()[0]}",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from loopwright.errors import UserError
 from loopwright.hashing import hash_file, hash_text
-from loopwright.models import KNOWN_MODELS, is_ready, model_dir, resolve_model
+from loopwright.models import KNOWN_MODELS, hub_answers, is_ready, model_dir, resolve_model
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,8 @@ def model_folder(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(source, allow_patterns=["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]))
+        patterns = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
+        return Path(snapshot_download(source, allow_patterns=patterns, local_files_only=not hub_answers()))
     except Exception as error:  # the hub's own errors, the network's, and the file system's
         raise _cannot_load(name, error) from error
 

@@ -1,3 +1,7 @@
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +55,17 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     assert cache_dir() == tmp_path / "xdg" / "loopwright"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_dir() == Path.home() / ".cache" / "loopwright"
+
+
+@pytest.mark.parametrize("load", ["from templates.chat import load_tokenizer as load", "from train.models import model_folder as load"])
+def test_a_hub_that_does_not_answer_is_told_of_soon(tmp_path: Path, load: str) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:  # takes the connection, and says nothing
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        environment = {**os.environ, "HF_ENDPOINT": place, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+        program = (
+            f"{load}\nimport time; began = time.monotonic()\ntry: load('organisation/model')\nfinally: print(time.monotonic() - began)"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    assert "UserError: cannot load" in done.stderr
+    assert "Retry" not in done.stderr
+    assert float(done.stdout) < 25
