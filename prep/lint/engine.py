@@ -127,7 +127,7 @@ def _model_reason(model: str | None, *, named_by_config: bool) -> str | None:
     try:
         token_limit(model)
     except UserError as error:
-        return str(error)
+        return str(error).removesuffix(".")
     return None
 
 
