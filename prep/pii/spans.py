@@ -110,7 +110,9 @@ NAMED_OTHERWISE = re.compile(
     r"(?i)\b(?:order|invoice|ref|reference|ticket|case|tracking|parcel|shipment|waybill|serial|part|model|item|product|catalog(?:ue)?|sku|isbn"
     r"|issn|doi|customer|client|account|acct|iban|policy|claim|booking|reservation|confirmation|contract|patent|licen[cs]e|vat|tax|upc|ean"
     r"|gtin|imei|batch|lot|version|build|id|mrn|record|zip|postcode|transaction|txn|member(?:ship)?|document|file|job|po|rma|pin|passport"
-    r"|commit|build|hash|bug|issue|pr|article|section|clause|pages?|pp|chapter|verse|score|coordinates?|timestamp|epoch|ver|v)(?:'s)?\.?"
+    r"|commit|build|hash|bug|issue|pr|article|section|clause|pages?|pp|chapter|verse|score|coordinates?|timestamp|epoch|ver|v)(?:'s)?"
+    # A stop behind a short form belongs to it; behind "account" it ends the sentence, and the number that follows is another's.
+    r"(?:(?<=ref)\.|(?<=acct)\.|(?<=ver)\.|(?<=\bv)\.|(?<=pp)\.|(?<=txn)\.|(?<=id)\.)?"
     r"(?: (?:number|num|no|nr|id|code|license)\b\.?)?[ ]?(?:is|was|of|[:#=])?[ #]{0,2}$"
 )
 """Ends where a word says that the number that follows is an order's, an invoice's, a part's."""
