@@ -1,13 +1,29 @@
 """What the rules about identifiers share: they scan texts, and propose invented values in place of what they find."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
 
 from prep.lint.rule import Draft, Finding, Rule, Subject
 from prep.lint.texts import TEXT_COLUMNS
+from prep.pii import PiiSpan, SecretSpan
 from prep.surrogates import replace_fields
 
 MAX_A_TEXT = 100
 """How many identifiers are listed of one text."""
+_FIRST_CHARACTERS = 100_000
+_MAX_IDENTIFIER = 5_000  # no pattern of an identifier, with the words around it, takes so much
+
+Span = TypeVar("Span", PiiSpan, SecretSpan)
+
+
+def find_first(find: Callable[[str], list[Span]], text: str) -> list[Span]:
+    """Returns the first `MAX_A_TEXT` identifiers of a text, in order; one that is full of them is not read to its end."""
+    if len(text) > _FIRST_CHARACTERS:
+        # What ends well before the cut is found all the same with the rest of the text behind it.
+        found = [span for span in find(text[:_FIRST_CHARACTERS]) if span.end < _FIRST_CHARACTERS - _MAX_IDENTIFIER]
+        if len(found) >= MAX_A_TEXT:
+            return found[:MAX_A_TEXT]
+    return find(text)[:MAX_A_TEXT]
 
 
 class IdentifierRule(Rule):

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
+from prep.lint.identifiers import IdentifierRule, find_first
 from prep.lint.rule import Finding, Severity
 from prep.lint.texts import part_name, span_finding, texts
 from prep.pii import PiiSpan, find_pii, may_hold_pii
@@ -60,7 +60,7 @@ class PersonalIdentifier(IdentifierRule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.iter_rows(named=True):
-            for span in find_pii(row["text"])[:MAX_A_TEXT]:
+            for span in find_first(find_pii, row["text"]):
                 yield _finding(row, span)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
+from prep.lint.identifiers import IdentifierRule, find_first
 from prep.lint.rule import Finding, Severity
 from prep.lint.texts import part_name, span_finding, texts
 from prep.pii import find_secrets, may_hold_secret
@@ -41,7 +41,7 @@ class Secret(IdentifierRule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.iter_rows(named=True):
-            for span in find_secrets(row["text"])[:MAX_A_TEXT]:
+            for span in find_first(find_secrets, row["text"]):
                 article = "an" if span.provider[0] in "aAeEiIoOxX" or span.provider.startswith("npm") else "a"
                 yield span_finding(
                     row,

@@ -16,6 +16,7 @@ from loopwright.errors import UserError
 from prep.cli import app
 from prep.lint.cache import cached_lint
 from prep.lint.run import LintOptions, LintReport, lint
+from prep.pii import find_pii, find_secrets
 from tests.helpers import review, write_dataset
 
 SEATS = ("window", "bar", "garden", "stove", "corner", "stairs", "piano", "kitchen", "door", "cellar")
@@ -217,3 +218,14 @@ def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path, op
     os.mkfifo(tmp_path / "pipe")
     done = CliRunner().invoke(app, ["lint", str(tmp_path / "missing.jsonl"), option, str(tmp_path / "pipe")])
     assert "it is a pipe or a device" in str(done.exception)
+
+
+def test_a_text_full_of_identifiers_is_read_until_enough_are_listed(tmp_path: Path) -> None:
+    number = iter(range(1000, 9999))
+    text = " ".join(f"My SSN is 123-45-{next(number)}, the key is sk-proj-{next(number)}aB3dE5fG7hI9jK1lM." for _ in range(2500))
+    path = write_lines(tmp_path / "train.jsonl", [{"prompt": "Who?", "completion": text}])
+    report = lint(path, options=LintOptions(select=("PII501", "PII503")))
+    for code, found in (("PII501", find_pii(text)), ("PII503", find_secrets(text))):
+        assert len(found) == 2500
+        spans = [one.span for one in report.diagnostics if one.code == code]
+        assert spans == [(one.start, one.end) for one in found[:100]]
