@@ -10,6 +10,7 @@ import pytest
 
 from prep.build import build
 from prep.dataset import Dataset
+from prep.lint.fixing import fix
 from prep.lint.rule import RULES, Rule
 from prep.lint.run import LintOptions, lint
 from tests.prep.lint.test_rules import CASES, rows_of, write_lines
@@ -38,8 +39,8 @@ inputs: {prompt: str, chosen: str, rejected: str}
 FIXED = [(code, case) for code, case in CASES if "fixed" in case]
 
 
-def drafted(code: str, case: dict[str, Any], folder: Path) -> dict[Any, Any]:
-    """Returns line -> draft of a rule, for the rows of the case; those of a test file under `test.jsonl:line`."""
+def make(case: dict[str, Any], folder: Path) -> None:
+    """Builds the rows of a case into `out`, by `case.yaml`."""
     rows = rows_of(case)
     write_lines(folder / "train.jsonl", rows)
     is_chat = "messages" in rows[0]
@@ -52,6 +53,11 @@ def drafted(code: str, case: dict[str, Any], folder: Path) -> dict[Any, Any]:
     config = CONFIG.replace("SOURCES", ", ".join(sources)).replace("TEMPLATE", template)
     (folder / "case.yaml").write_text(config, encoding="utf-8")
     build(folder / "case.yaml", folder / "out")
+
+
+def drafted(code: str, case: dict[str, Any], folder: Path) -> dict[Any, Any]:
+    """Returns line -> draft of a rule, for the rows of the case; those of a test file under `test.jsonl:line`."""
+    make(case, folder)
     places = {row["row_id"]: row for row in Dataset.open(folder / "out").examples().collect().iter_rows(named=True)}
     found: dict[Any, Any] = {}
     for draft in lint(folder / "out", options=LintOptions(select=(code,), thresholds=case.get("thresholds", {}))).drafts():
@@ -70,3 +76,22 @@ def test_what_becomes_of_a_row(code: str, case: dict[str, Any], tmp_path: Path) 
 @pytest.mark.parametrize("code", [code for code, rule in RULES.entries.items() if type(rule).draft is not Rule.draft])
 def test_every_rule_that_drafts_has_a_case_of_it(code: str) -> None:
     assert any(case["fixed"] for case_code, case in FIXED if case_code == code)
+
+
+def _can_be_made(case: dict[str, Any]) -> bool:
+    return any(change == "drop" or None not in change.values() for change in case["fixed"].values())
+
+
+MADE = [(code, case) for code, case in FIXED if _can_be_made(case)]
+
+
+@pytest.mark.parametrize(("code", "case"), MADE, ids=[f"{code}: {case['name']}" for code, case in MADE])
+def test_what_a_rule_fixes_it_reports_no_more_and_the_second_time_nothing_changes(code: str, case: dict[str, Any], tmp_path: Path) -> None:
+    make(case, tmp_path)
+    options = LintOptions(select=(code,), thresholds=case.get("thresholds", {}))
+    result = fix(tmp_path / "out", tmp_path / "case.yaml", options, unsafe=True)
+    assert result.fixes
+    left = {one["row_id"] for one in result.report.drafts() if one["op"] == "drop" or None not in one["fields"].values()}
+    assert left == set()
+    again = fix(tmp_path / "out", tmp_path / "case.yaml", options, unsafe=True)
+    assert (again.fixes, again.num_rounds) == ((), 0)
