@@ -25,15 +25,28 @@ def propose(
     from collections import Counter
 
     from prep.drafts import save_drafts
+    from prep.lint.run import LintOptions, lint
+    from prep.propose import config_changes
     from prep.propose import propose as propose_drafts
 
-    drafts = propose_drafts(dataset, failures_path=failures, model=model)
+    report = lint(dataset, options=LintOptions(model=model))
+    drafts = propose_drafts(dataset, failures_path=failures, report=report)
+    changes = config_changes(report)
     save_drafts(out, drafts)
     counts = Counter(draft.op for draft in drafts)
     notice(f"{len(drafts)} drafts in {out} ({', '.join(f'{number} {op}' for op, number in sorted(counts.items())) or 'nothing to mend'})")
     notice(f"Look through them: prep fix edit {out}   Then: prep fix apply {out} CONFIG")
+    for code, remedy in changes:
+        notice(f"{code}, which no draft mends: {remedy}")
     if as_json:
-        print_json({"out": str(out), "drafts": len(drafts), "by_op": counts})
+        print_json(
+            {
+                "out": str(out),
+                "drafts": len(drafts),
+                "by_op": counts,
+                "config": [{"code": code, "remedy": remedy} for code, remedy in changes],
+            }
+        )
 
 
 @fix_app.command()

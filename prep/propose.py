@@ -17,6 +17,7 @@ from prep.dataset import Dataset
 from prep.drafts import Draft
 from prep.fixes import Fields, row_hash
 from prep.lint.drafts import answer_field
+from prep.lint.rule import RULES
 from prep.lint.run import LintOptions, LintReport, lint
 
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
@@ -50,24 +51,33 @@ class _Suspect:
     similarity: float = 0.0
 
 
-def propose(dataset_path: Path, *, failures_path: Path | None = None, model: str | None = None) -> list[Draft]:
+def propose(
+    dataset_path: Path, *, failures_path: Path | None = None, model: str | None = None, report: LintReport | None = None
+) -> list[Draft]:
     """Drafts fixes for a dataset.
 
     Args:
         dataset_path: the dataset.
         failures_path: `failures.jsonl` of an evaluation on its validation split, if there is one.
         model: a model whose tokenizer lint's token rules use.
+        report: lint's report, where it is made already.
 
     Raises:
         UserError: the dataset or the failures cannot be read.
     """
     dataset = Dataset.open(dataset_path)
     rows = _rows(dataset)
-    drafts = _from_report(lint(dataset_path, options=LintOptions(model=model)), rows)
+    drafts = _from_report(report or lint(dataset_path, options=LintOptions(model=model)), rows)
     if failures_path is not None:
         failures = load_lines(failures_path, _Failure, "Give the failures.jsonl of an evaluation.")
         drafts += _from_failures(failures, rows, dataset)
     return _without_repeats(drafts)
+
+
+def config_changes(report: LintReport) -> list[tuple[str, str]]:
+    """Returns code and remedy of what no edit of a row mends, and a change of the config does: shares of the whole, unknown labels."""
+    of_none = (one for one in report.diagnostics if one.row_id is None and one.remedy != RULES.get(one.code).remedy)
+    return list(dict.fromkeys((one.code, one.remedy) for one in of_none))
 
 
 def drafts_from_lint(report: LintReport) -> list[Draft]:

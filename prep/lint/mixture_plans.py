@@ -85,7 +85,7 @@ def _plan(sizes: Mapping[str, int], resample: ResampleConfig) -> str | None:
     }
     first, second = (over, under) if times <= _MAX_REPEATS else (under, over)
     piece = config_piece("resample", first.model_dump())
-    return None if piece is None else f"`{piece}`, which {said[first.how]} (`how: {second.how}` {said[second.how]})"
+    return None if piece is None else f"`{piece}` into the config, which {said[first.how]} (`how: {second.how}` {said[second.how]})"
 
 
 def plan_groups(top: str, size: int, total: int, share: float, manifest: Manifest) -> str | None:
@@ -104,7 +104,7 @@ def plan_groups(top: str, size: int, total: int, share: float, manifest: Manifes
     resample = ResampleConfig(by=fields.pop(), to={top: share})
     piece = config_piece("resample", resample.model_dump())
     others = "others" if top != "others" else "the others"
-    return None if piece is None else f"`{piece}`, which leaves {_left({top: size, others: total - size}, resample)}"
+    return None if piece is None else f"`{piece}` into the config, which leaves {_left({top: size, others: total - size}, resample)}"
 
 
 def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> str | None:
@@ -134,7 +134,7 @@ def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> 
         for entry, weight in zip(entries, weights, strict=True)
     ]
     piece = config_piece("sources", weighted)
-    return None if piece is None else f"`{piece}`, which leaves {rest + largest:,} of {sum(in_train):,} train rows"
+    return None if piece is None else f"`{piece}` into the config, which leaves {rest + largest:,} of {sum(in_train):,} train rows"
 
 
 def _left(sizes: Mapping[str, int], resample: ResampleConfig) -> str:

@@ -61,7 +61,7 @@ class ClassImbalance(Rule):
             messages = map(_unexpected, expected) if expected else self._uneven(task.counts, context)
             for message in filter(None, messages):
                 plan = plan_labels(task.template, task.train, task.fields, expected, context.manifest) if task.is_pure else None
-                remedy = plan and f"Put {plan} into the config; or a{self.remedy[1:]}"
+                remedy = plan and f"Put {plan}; or a{self.remedy[1:]}"
                 yield Finding(of_template(task.template) + message, source=task.source, field="label", remedy=remedy)
 
     def _uneven(self, counts: dict[str, int], context: Context) -> Iterable[str]:

@@ -93,4 +93,4 @@ class SourceDominance(Rule):
             return (
                 "Give the other templates the fields that they need (`prep build` says which rows they could not render), or more weight."
             )
-        return plan and f"Put {plan} into the config; or add rows of the others."
+        return plan and f"Put {plan}; or add rows of the others."

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from prep.build import build
+from prep.cli import app
 from prep.dataset import Dataset
 from prep.lint.documentation import rule_sections
 from prep.lint.report import Diagnostic
@@ -239,3 +241,14 @@ def test_rows_with_an_unknown_label_are_kept_once_the_remedy_stands_in_the_confi
     out = make(tmp_path, rows, {"labels": {"Good.": "good"}})
     assert [one.line for one in findings(out, "CON204")] == [42]
     assert Dataset.open(out).manifest.rows.kept == 41
+
+
+def test_proposed_drafts_come_with_what_only_the_config_can_mend(tmp_path: Path) -> None:
+    rows = [*reviews(90, 10), {"text": "Rice", "label": "Good."}, {"text": "Soup number 1", "label": "good"}]
+    out = make(tmp_path, {"rows.jsonl": rows}, {})
+    printed = CliRunner().invoke(app, ["fix", "propose", str(out), "--out", str(tmp_path / "drafts.jsonl"), "--json"])
+    assert printed.exit_code == 0
+    found = json.loads(printed.stdout)["config"]
+    assert [one["code"] for one in found] == ["BAL101", "CON204"]
+    assert found[0]["remedy"] == findings(out, "BAL101")[0].remedy
+    assert "DUP301" in (tmp_path / "drafts.jsonl").read_text(encoding="utf-8")
