@@ -20,7 +20,7 @@ _NOWHERE_ELSE = 0.9
 # Some openings and endings of one label are its own ("unfortunately", "call now"); they stand beside few different words.
 _MIN_ROWS = 12
 _SCATTERED = 0.6
-_FITTING = 0.6
+_FITTING = 0.45
 
 
 @dataclass(frozen=True, slots=True)
