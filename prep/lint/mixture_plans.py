@@ -31,7 +31,7 @@ def plan_labels(
 
     Args:
         template: whose labels these are.
-        counts: the train rows of each label, by its word.
+        counts: the train examples of each label, by its word.
         fields: the mapped fields of one row of each, as JSON.
         declared: the shares that are declared; none for even ones.
         manifest: the dataset's; None for a foreign file.
@@ -80,7 +80,7 @@ def _plan(sizes: Mapping[str, int], resample: ResampleConfig) -> str | None:
     rendered = resampled_sizes(sizes, over)
     times = max(-(-target // size) for size, target in rendered)
     said = {
-        "over": f"renders rows up to {times:,} times, {sum(target for _, target in rendered):,} in all",
+        "over": f"renders rows up to {times:,} times, {sum(target for _, target in rendered):,} examples in all",
         "under": f"leaves {_left(sizes, under)}",
     }
     first, second = (over, under) if times <= _MAX_REPEATS else (under, over)
@@ -93,8 +93,8 @@ def plan_groups(top: str, size: int, total: int, share: float, manifest: Manifes
 
     Args:
         top: the largest group.
-        size: its train rows.
-        total: all train rows that have a group.
+        size: its train examples.
+        total: all train examples that have a group.
         share: what it may have.
         manifest: whose config names the groups' column.
     """
@@ -111,7 +111,7 @@ def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> 
     """Returns what to put into the config so that the largest source has no more than a share of train, as a clause; None for nothing.
 
     Args:
-        sizes: the train rows of each file.
+        sizes: the train examples of each file.
         share: what the largest may have.
         manifest: whose config names the sources.
     """
@@ -134,11 +134,11 @@ def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> 
         for entry, weight in zip(entries, weights, strict=True)
     ]
     piece = config_piece("sources", weighted)
-    return None if piece is None else f"`{piece}` into the config, which leaves {rest + largest:,} of {sum(in_train):,} train rows"
+    return None if piece is None else f"`{piece}` into the config, which leaves {rest + largest:,} of {sum(in_train):,} train examples"
 
 
 def _left(sizes: Mapping[str, int], resample: ResampleConfig) -> str:
-    return f"{sum(target for _, target in resampled_sizes(sizes, resample)):,} of {sum(sizes.values()):,} train rows"
+    return f"{sum(target for _, target in resampled_sizes(sizes, resample)):,} of {sum(sizes.values()):,} train examples"
 
 
 def _gives(entry: SourceConfig, file: str) -> bool:
