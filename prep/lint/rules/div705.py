@@ -9,12 +9,15 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.languages import NAMES, foreign, likely_languages
 from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.short_texts import MIN_WORDS, can_read_short_texts, short_text_language
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import shorten
 
 _SAMPLE_ROWS = 20_000
 _MIN_CHARACTERS = 8
 _MIN_TEXTS = 20
+# Of the texts that lingua is to read, which are held until then; a text that speaks of a language does so at its beginning.
+_UNCERTAIN_CHARACTERS = 1_000
 # A row that speaks of languages may hold several on purpose: translations, grammar questions, quotes.
 _ABOUT_LANGUAGES = re.compile(
     r"(?i:\btranslat|\btraduc|\btradui|\b\u00fcbersetz|\bvertaal)|\b(?:"
@@ -31,9 +34,10 @@ class UnexpectedLanguage(Rule):
     ## What it does
     Learns from a sample of up to 20,000 rows which languages the inputs and the answers of each task are in, or takes them from
     `expect: {languages: [en]}`. It then looks for texts in another one: by script, and for twenty languages in Latin script by their
-    articles, pronouns and other small words. Short texts, names, loan words, quotes and code have too few of those to count; labels,
-    JSON, tasks that mix languages, and rows that speak of a language or translation are left alone. In a mix of questions, where nobody
-    says what the next one may be, a finding is information.
+    articles, pronouns and other small words. Names, loan words, quotes and code have too few of those to count, and many short texts too:
+    with the extra `loopwright[text]` up to `DIV705.rows` texts of three words and more in which nothing tells the language are read by
+    lingua (its trigram models). Labels, JSON, tasks that mix languages, and rows that speak of a language or translation are left alone.
+    In a mix of questions, where nobody says what the next one may be, a finding is information.
 
     ## Why is this bad
     The model answers some users in a language that they did not ask for, and what it learns from those rows helps no other.
@@ -54,6 +58,8 @@ class UnexpectedLanguage(Rule):
         Threshold("main", 0.85, "below it the texts of a task have no one language to be held against"),
         Threshold("min_words", 3, "three small words of a language that no expected one has; two happen in names and jokes (Die Hard)"),
         Threshold("min_share", 0.25, "in running text of the twenty languages a third to a half of the words are on their lists"),
+        Threshold("confidence", 0.99, "lingua's; at 0.9 it takes one English text in 1,000 for foreign, at 0.99 one in 4,000"),
+        Threshold("rows", 20_000, "lingua reads some 2,000 short texts a second; one in twelve English reviews is uncertain"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -61,12 +67,18 @@ class UnexpectedLanguage(Rule):
         declared = context.options.expect.languages
         expected = texts.select("task", "part").unique() if declared else self._learn(texts, context)
         languages = pl.lit(list(declared), pl.List(pl.String())) if declared else pl.col("languages")
-        return (
-            texts.join(expected.lazy(), on=["task", "part"])
-            .with_columns(languages=languages)
-            .with_columns(likely=_likely(pl.col("text")))
-            .filter(pl.col("likely").is_not_null() & ~pl.col("likely").is_in(pl.col("languages")))
+        told = (
+            texts.join(expected.lazy(), on=["task", "part"]).with_columns(languages=languages).with_columns(likely=_likely(pl.col("text")))
         )
+        other = told.filter(pl.col("likely").is_not_null() & ~pl.col("likely").is_in(pl.col("languages")))
+        if not can_read_short_texts():
+            return other
+        uncertain = told.filter(pl.col("likely").is_null() & (pl.col("text").str.count_matches(r"\p{Latin}{2,}") >= MIN_WORDS))
+        first = uncertain.sort("position").head(int(context.threshold(self, "rows")))
+        return pl.concat([other, first.with_columns(pl.col("text", "input", "system").str.head(_UNCERTAIN_CHARACTERS))])
+
+    def left_out(self, context: Context) -> str | None:
+        return None if can_read_short_texts() else "short texts need lingua: pip install 'loopwright[text]'"
 
     def _learn(self, texts: pl.LazyFrame, context: Context) -> pl.DataFrame:
         """Returns the languages of each task's inputs and answers, from a sample, where they have a main one."""
@@ -86,15 +98,17 @@ class UnexpectedLanguage(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         min_hits, min_share = int(context.threshold(self, "min_words")), context.threshold(self, "min_share")
+        min_confidence = context.threshold(self, "confidence")
         for row in found.iter_rows(named=True):
             verdict = foreign(row["text"], row["languages"], min_hits=min_hits, min_share=min_share)
-            if verdict is None or any(_ABOUT_LANGUAGES.search(row[part] or "") for part in ("system", "input")):
+            language = verdict.language if verdict else short_text_language(row["text"], row["languages"], min_confidence)
+            if language is None or any(_ABOUT_LANGUAGES.search(row[part] or "") for part in ("system", "input")):
                 continue
             usual = " and ".join(NAMES.get(name, name) for name in row["languages"])
             what = "input" if row["part"] == "input" else "answer"
-            message = f"the {what} is in {NAMES[verdict.language]}, the task's are in {usual}: '{shorten(row['text'], 40)}'"
+            message = f"the {what} is in {NAMES[language]}, the task's are in {usual}: '{shorten(row['text'], 40)}'"
             severity = Severity.INFO if row["mixed"] else None
-            yield Finding.at(row, message, field=row["field"], kind=verdict.language, severity=severity)
+            yield Finding.at(row, message, field=row["field"], kind=language, severity=severity)
 
 
 def _texts(examples: pl.LazyFrame) -> pl.LazyFrame:

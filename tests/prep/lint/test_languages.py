@@ -1,11 +1,16 @@
 """Languages are told by script and small words; what is too short or too mixed to tell is left open."""
 
+import json
+from pathlib import Path
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prep.lint.languages import FUNCTION_WORDS, NAMES, foreign, likely_languages
+from prep.lint.run import LintOptions, lint
+from prep.lint.short_texts import short_text_language
 
 SENTENCES = {
     "en": "The customer wants to know where his parcel is.",
@@ -74,3 +79,37 @@ def test_any_text_gets_an_answer(texts: list[str]) -> None:
     assert found.len() == len(texts)
     for text in texts:
         foreign(text, ["en"], min_hits=3, min_share=0.25)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Pago rechazado otra vez", "es"),
+        ("Excellent rapport qualit\u00e9 prix", "fr"),
+        ("Preis und Leistung hervorragend", "de"),
+        ("P\u0142atno\u015b\u0107 znowu odrzucona", "pl"),
+        ("Siparişim hi\u00e7 gelmedi", "tr"),
+        ("Cancel a transaction", None),
+        ("Crust is not good.", None),
+        ("Buongiorno", None),  # a word alone is as often a name
+        ("Kraftwerk Rammstein", None),
+    ],
+)
+def test_short_texts_are_read_by_lingua(text: str, language: str | None) -> None:
+    pytest.importorskip("lingua")
+    assert short_text_language(text, ["en"], 0.99) == language
+    assert language is None or short_text_language(text, ["en", language], 0.99) is None
+    assert short_text_language(text, ["zh"], 0.5) is None  # a few words of Latin script among Chinese texts are terms
+
+
+def test_a_short_foreign_text_is_found_among_english_ones(tmp_path: Path) -> None:
+    pytest.importorskip("lingua")
+    things = ("The soup", "My order", "This room", "Our waiter", "The parcel", "A driver")
+    said = ("was late for the second time", "is not what we had hoped for", "took an hour", "has been very kind to us", "came cold")
+    rows = [{"prompt": f"{thing} {what}", "completion": "Thank you for this."} for thing in things for what in said]
+    rows += [{"prompt": "Pago rechazado otra vez", "completion": "ok"}, {"prompt": "Acme Widgetron 3000 deluxe", "completion": "ok"}]
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (found,) = lint(path, options=LintOptions(select=("DIV705",))).diagnostics
+    assert (found.line, found.kind) == (31, "es")
+    assert not lint(path, options=LintOptions(select=("DIV705",), thresholds={"DIV705.rows": 0})).diagnostics
