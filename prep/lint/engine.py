@@ -20,7 +20,7 @@ _ROWS_AT_ONCE = 1_000_000
 
 
 def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) -> tuple[list[Rule], list[Skipped]]:
-    """Divides rules into those that can look at this data and those that cannot, with the reason.
+    """Divides rules into those that can look at this data and those that cannot, or not in all ways that they know, with the reason.
 
     Args:
         rules: the selected rules.
@@ -36,10 +36,12 @@ def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) 
     able, skipped = [], []
     for rule in rules:
         reason = next((missing[need] for need in rule.needs if missing.get(need)), None) or rule.unavailable(context)
-        if reason is None:
-            able.append(rule)
-        else:
+        if reason is not None:
             skipped.append(Skipped(rule.code, reason))
+            continue
+        able.append(rule)
+        if (left_out := rule.left_out(context)) is not None:
+            skipped.append(Skipped(rule.code, left_out, partly=True))
     return able, skipped
 
 

@@ -88,10 +88,15 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A rule that did not look at the data, and why. It has not passed."""
+    """A rule that did not look at the data, or only in part of the ways that it knows, and why. It has not passed."""
 
     code: str
     reason: str
+    partly: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it as the JSON contract has it; `partly` only where it is so."""
+        return {"code": self.code, "reason": self.reason} | ({"partly": True} if self.partly else {})
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class LintReport:
     Attributes:
         path: what was linted.
         diagnostics: in the order of files and lines.
-        skipped: the rules that did not run.
+        skipped: the rules that did not run, or only in part.
         num_examples: how many examples were looked at.
         built: whether it is a built dataset.
         num_held_back: diagnostics that a suppression or the baseline holds back.
@@ -138,7 +143,7 @@ class LintReport:
         return {
             "diagnostics": [diagnostic.as_json() for diagnostic in self.diagnostics],
             "summary": self.summary,
-            "skipped": [{"code": skipped.code, "reason": skipped.reason} for skipped in self.skipped],
+            "skipped": [skipped.as_json() for skipped in self.skipped],
         }
 
     def drafts(self) -> list[dict[str, Any]]:

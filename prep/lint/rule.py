@@ -156,6 +156,10 @@ class Rule(ABC):
         """Returns why the rule cannot look at this data, or None where it can."""
         return None
 
+    def left_out(self, context: "Context") -> str | None:  # noqa: ARG002
+        """Returns which part of its work the rule cannot do here and what that needs, or None where it does all of it."""
+        return None
+
     @abstractmethod
     def check(self, examples: pl.LazyFrame, context: "Context") -> pl.LazyFrame:
         """Returns the findings, or the candidates for `refine`, among the examples (columns of `LINT_SCHEMA`)."""

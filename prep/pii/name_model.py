@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MODELS = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm")
+_GET_MODEL = f"python -m spacy download {_MODELS[-1]}"
+_POSSESSIVE = re.compile("['\u2019]s$")
 _MAX_CHARACTERS = 20_000  # spaCy takes memory by the character; what lies behind is read by the patterns alone
 
 
@@ -22,6 +25,15 @@ def spacy_model() -> str | None:
     if importlib.util.find_spec("presidio_analyzer") is None or importlib.util.find_spec("spacy") is None:
         return None
     return next((name for name in _MODELS if importlib.util.find_spec(name) is not None), None)
+
+
+def model_unavailable() -> str | None:
+    """Returns what to install before names can be found by a model, or None where they can."""
+    if spacy_model() is not None:
+        return None
+    if importlib.util.find_spec("presidio_analyzer") is None:
+        return f"names that nothing announces need Presidio and an English model: pip install 'loopwright[pii]', then {_GET_MODEL}"
+    return f"names that nothing announces need an English spaCy model: {_GET_MODEL}"
 
 
 def find_names_by_model(text: str, model: str, known: "Iterable[PiiSpan]") -> list[PiiSpan]:
@@ -35,11 +47,14 @@ def find_names_by_model(text: str, model: str, known: "Iterable[PiiSpan]") -> li
     taken = [(span.start, span.end) for span in known]
     spans = []
     for found in _analyser(model).analyze(text[:_MAX_CHARACTERS], language="en", entities=["PERSON", "LOCATION"]):
-        name = text[found.start : found.end]
-        if is_medical_term(name, text[found.end : found.end + 20]) or any(found.start < end and start < found.end for start, end in taken):
-            continue
         kind: PiiKind = "PERSON" if found.entity_type == "PERSON" else "LOCATION"
-        spans.append(PiiSpan(kind, found.start, found.end))
+        # A name stands on one line, and what it possesses is not part of it.
+        name = _POSSESSIVE.sub("", text[found.start : found.end].split("\n")[0].rstrip())
+        end = found.start + len(name)
+        is_address = kind == "PERSON" and any(character.isdigit() for character in name)
+        is_known = any(found.start < other_end and start < end for start, other_end in taken)
+        if name and not is_address and not is_known and not is_medical_term(name, text[end : end + 20]):
+            spans.append(PiiSpan(kind, found.start, end))
     return without_surrogates(text, spans)
 
 
@@ -47,6 +62,7 @@ def find_names_by_model(text: str, model: str, known: "Iterable[PiiSpan]") -> li
 def _analyser(model: str) -> Any:
     # Imported by name: it is an optional extra, and no types come with it.
     presidio = importlib.import_module("presidio_analyzer")
-    settings = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": model}]}
-    engine = importlib.import_module("presidio_analyzer.nlp_engine").NlpEngineProvider(nlp_configuration=settings).create_engine()
+    engine = importlib.import_module("presidio_analyzer.nlp_engine").SpacyNlpEngine([{"lang_code": "en", "model_name": model}])
+    # Presidio's own way of loading asks the network for a model that was not installed by pip.
+    engine.nlp = {"en": importlib.import_module(model).load()}
     return presidio.AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])

@@ -80,7 +80,7 @@ def as_html(report: LintReport, facts: PageFacts) -> str:
         overall=_hundred(_clean_share(report, report.diagnostics)),
         scores=scores,
         counts=counts,
-        quiet=[RULES.get(code) for code in sorted(report.ran) if code not in report.summary],
+        quiet=[RULES.get(code) for code in sorted(set(report.ran) - report.summary.keys() - {one.code for one in report.skipped})],
         summaries={code: rule_summary(RULES.get(code)) for code in RULES.entries},
         findings=findings,
         codes=sorted({one.code for one in findings}),
@@ -116,7 +116,7 @@ def score_groups(report: LintReport) -> list[Score]:
     found: dict[str, list[Diagnostic]] = defaultdict(list)
     for one in report.diagnostics:
         found[group_of(one.code)].append(one)
-    skipped = {one.code for one in report.skipped}
+    skipped = {one.code for one in report.skipped if not one.partly}
     scores = []
     for code, group in GROUPS.items():
         own = found[code]

@@ -138,7 +138,7 @@ def _invocation(report: LintReport, indexes: dict[str, int]) -> Json:
     notifications: list[Json] = [
         {
             "level": "note",
-            "message": {"text": f"{skipped.code} did not run: {skipped.reason}."},
+            "message": {"text": f"{skipped.code} {'ran only in part' if skipped.partly else 'did not run'}: {skipped.reason}."},
             "associatedRule": {"id": skipped.code, "index": indexes[skipped.code]},
         }
         for skipped in report.skipped

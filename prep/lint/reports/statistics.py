@@ -78,7 +78,7 @@ def statistics_as_json(report: LintReport) -> dict[str, Any]:
     return {
         "num_examples": report.num_examples,
         "statistics": rules,
-        "skipped": [{"code": skipped.code, "reason": skipped.reason} for skipped in report.skipped],
+        "skipped": [skipped.as_json() for skipped in report.skipped],
     }
 
 

@@ -75,10 +75,10 @@ def summary_line(report: LintReport) -> str:
         line += f" {plural(report.num_held_back, 'finding')} held back by a suppression or the baseline."
     if not report.skipped:
         return line
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     for skipped in report.skipped:
-        reasons.setdefault(skipped.reason, []).append(skipped.code)
-    return line + "".join(f"\nNot run: {', '.join(codes)}: {reason}." for reason, codes in reasons.items())
+        reasons.setdefault(("Run in part" if skipped.partly else "Not run", skipped.reason), []).append(skipped.code)
+    return line + "".join(f"\n{what}: {', '.join(codes)}: {reason}." for (what, reason), codes in reasons.items())
 
 
 def plural(count: int, noun: str) -> str:

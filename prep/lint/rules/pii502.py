@@ -8,7 +8,7 @@ from prep.lint.context import Context
 from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
 from prep.lint.rule import Finding, Severity, Threshold
 from prep.lint.texts import part_name, span_finding, texts
-from prep.pii.name_model import find_names_by_model, spacy_model
+from prep.pii.name_model import find_names_by_model, model_unavailable, spacy_model
 from prep.pii.names import find_names, may_hold_name
 
 _WORDS = {"PERSON": "a person's name", "LOCATION": "a place", "DATE_OF_BIRTH": "a date of birth"}
@@ -41,6 +41,9 @@ class PersonName(IdentifierRule):
     with_names = True
     thresholds = (Threshold("rows", 2000, "the model reads some 30 texts a second on one core; the patterns read every row"),)
     remedy = "Replace the name by an invented one where the text is about somebody; nothing needs to be done for public figures."
+
+    def left_out(self, context: Context) -> str | None:
+        return model_unavailable()
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         looked_at = may_hold_name(pl.col("text"))
