@@ -1,10 +1,11 @@
-"""Missing and unsupported facts: numbers of summaries and clinical notes changed, added or deleted by a seeded script, and what lint finds.
+"""Missing and unsupported facts: numbers and names of summaries and clinical notes changed or deleted by a script, and what lint finds.
 
     python benchmarks/facts.py FOLDER [--share 0.1] [--seed 7] [--show 5]
 
 FOLDER holds `calls/tweetsumm_train.csv` (TweetSumm, `inputs` and `summaries`) and `medical/mts_dialog_train.csv` (MTS-Dialog, `dialogue`
-and `section_text`). A share of the answers that have a number which their input has, in any spelling, is damaged: in turn one such number
-is changed, a sentence with a number is added, a number is deleted, and a number is deleted with the word after it. No config is given.
+and `section_text`). A share of the answers whose numbers their inputs all have, in any spelling, is damaged, in turn: a number is changed,
+a word with a number deleted, a sentence with a number added, a word with a number deleted and the one after it, a name exchanged, the
+characters of a number cut out, a number in words exchanged. No config is given.
 
 Prints for each corpus and rule: damaged rows found of those planted for the rule (recall), damaged rows among all that the rule reports
 (precision), findings on undamaged rows, and with `--show` some of those: whether they are true is for a reader to say, since people
@@ -77,25 +78,67 @@ def delete(_source: str, answer: str, chooser: random.Random, *, with_next: bool
     return " ".join([*words[:place], *words[place + len(lost) :]]).rstrip(",") + end
 
 
+def cut_out(_source: str, answer: str, chooser: random.Random) -> str | None:
+    """Deletes the characters of a number and nothing else, as a pattern does."""
+    found = numerals(answer)
+    if not found:
+        return None
+    number = chooser.choice(found)
+    return answer[: number.start] + answer[number.end :]
+
+
+def rename(source: str, answer: str, chooser: random.Random) -> str | None:
+    """Puts another name in the place of one inside a sentence that the input has too."""
+    names = [match for match in re.finditer(r"(?<=[a-z,] )[A-Z][a-z]{3,}", answer) if match[0].lower() in source.lower()]
+    others = [name for name in _NAMES if name.lower() not in source.lower()]
+    if not names:
+        return None
+    match = chooser.choice(names)
+    return answer[: match.start()] + chooser.choice(others) + answer[match.end() :]
+
+
+def recount(source: str, answer: str, chooser: random.Random) -> str | None:
+    """Puts another number in the place of one in words."""
+    words = list(re.finditer(r"\b(?:two|three|four|five|six|seven|eight)\b", answer))
+    index = NumeralIndex(f"{source}\n{answer}")
+    others = [word for number, word in _COUNTS.items() if not index.holds(numerals(number)[0])]
+    if not words or not others:
+        return None
+    match = chooser.choice(words)
+    return answer[: match.start()] + chooser.choice(others) + answer[match.end() :]
+
+
+_NAMES = ("Vodafone", "Lisbon", "Harrison", "Kindle", "Metoprolol", "Toyota", "Ibiza", "Samantha")
+_COUNTS = {"3": "three", "6": "six", "7": "seven", "9": "nine", "11": "eleven"}
 DAMAGES: tuple[tuple[str, Callable[..., str | None], dict[str, bool]], ...] = (
     ("GRM952", change, {}),
     ("GRM954", delete, {}),
     ("GRM952", add, {}),
     ("GRM954", delete, {"with_next": True}),
+    ("GRM952", rename, {}),
+    ("GRM954", cut_out, {}),
+    ("GRM952", recount, {}),
 )
 
 
 def plant(rows: list[tuple[str, str]], share: float, chooser: random.Random) -> tuple[list[tuple[str, str]], dict[int, str]]:
-    """Returns the rows with a share of those damaged that have a supported number, and row number -> the rule that is to find it."""
-    fit = [place for place, (source, answer) in enumerate(rows) if numerals(answer) and _supported(source, answer)]
-    chosen = sorted(chooser.sample(fit, round(share * len(fit))))
+    """Returns the rows with some damaged, and row number -> the rule that is to find it.
+
+    As many are damaged as the share says of those with numbers that their input all has; each damage in turn takes the next row, in a
+    drawn order, that it can be done to.
+    """
+    fit = [place for place, (source, answer) in enumerate(rows) if _supported(source, answer)]
+    num_damaged = round(share * sum(bool(numerals(rows[place][1])) for place in fit))
+    chooser.shuffle(fit)
     damaged, key = list(rows), {}
-    for count, place in enumerate(chosen):
+    for count in range(num_damaged):
         rule, damage, options = DAMAGES[count % len(DAMAGES)]
-        answer = damage(*rows[place], chooser, **options)
-        if answer is not None:
-            damaged[place] = (rows[place][0], answer)
-            key[place + 1] = rule
+        for place in fit:
+            answer = damage(*rows[place], chooser, **options) if place + 1 not in key else None
+            if answer is not None:
+                damaged[place] = (rows[place][0], answer)
+                key[place + 1] = rule
+                break
     return damaged, key
 
 

@@ -75,12 +75,17 @@ def numerals(text: str) -> list[Numeral]:
     return found
 
 
-def spelled_numerals(text: str) -> list[Numeral]:
-    """Returns the numbers from 10 up that a text spells out in English, as one number each: "seventy six" is 76."""
+SPELLED = r"""(?i)\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen
+|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million)\b""".replace("\n", "")
+"""A word of a number from 2 up, in a linear-time pattern."""
+
+
+def spelled_numerals(text: str, *, least: int = 10) -> list[Numeral]:
+    """Returns the numbers from `least` up that a text spells out in English, as one number each: "seventy six" is 76."""
     return [
         Numeral(fact.value, (fact.value,), fact.start, fact.end)
         for fact in extract_facts(text, ("number",))
-        if not text[fact.start].isdigit() and fact.value.isdigit() and len(fact.value) >= 2
+        if not text[fact.start].isdigit() and fact.value.isdigit() and int(fact.value) >= least
     ]
 
 

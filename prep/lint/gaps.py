@@ -5,11 +5,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from prep.numerals import NumeralIndex, numerals
+from prep.lint.gap_signs import MarkHabits, find_marks, lost_numerals
 
 __all__ = ["Gap", "GapHabits", "find_gaps"]
 
@@ -26,8 +26,8 @@ _UNITS = _words(
     quid miles km kms metres meters feet inches gb mb tb mbps kb kg lbs mg ml mcg pm am points stars digits packs pack"""
 )
 _NUMBER_WORDS = _words(
-    """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty forty fifty sixty ninety
-    hundred thousand half couple first second third"""
+    """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
+    twenty thirty forty fifty sixty seventy eighty ninety hundred thousand half couple first second third"""
 )
 # Before a unit these say how many, or that it is no matter of number: "few days", "business hours", "these times".
 _QUANTITIES = _NUMBER_WORDS | _words(
@@ -90,16 +90,18 @@ class GapHabits:
     Attributes:
         seen: word -> how often it stands.
         pairs: neighbouring words without a number -> how often they stand so.
+        marks: how often answers have what a deletion leaves.
     """
 
     seen: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    marks: MarkHabits = field(default_factory=MarkHabits)
 
     @classmethod
-    def of(cls, answers: Iterable[str]) -> "GapHabits":
-        """Returns the habits of some answers."""
-        habits = cls()
-        for answer in answers:
+    def of(cls, pairs: Sequence[tuple[str, str]]) -> "GapHabits":
+        """Returns the habits of some inputs and answers."""
+        habits = cls(marks=MarkHabits.of(pairs))
+        for _, answer in pairs:
             words = [word for word, _ in _tokens(answer)]
             for left, right in zip(words, [*words[1:], "\n"], strict=True):
                 habits.seen[left] += 1
@@ -119,8 +121,9 @@ def find_gaps(answer: str, source: str, habits: GapHabits) -> list[Gap]:
         source: what it restates.
         habits: of the task's answers; a pair of words that several have is no gap.
     """
-    held = NumeralIndex(answer)
-    lost = next((source[one.start : one.end] for one in numerals(source) if not held.holds(one)), None)
+    lost = lost_numerals(source, answer)
+    if not lost:
+        return []
     context = _Context(source)
     tokens = [("\n", 0), *_tokens(answer), ("\n", len(answer))]
     gaps = []
@@ -130,10 +133,15 @@ def find_gaps(answer: str, source: str, habits: GapHabits) -> list[Gap]:
             continue
         number = context.missing_between(left, right)
         if number is None and left in _DANGLING and (left, right) not in context.bigrams and habits.never_meet(left, right):
-            number = lost
+            number = source[lost[0].start : lost[0].end]
         if number is not None:
             gaps.append(Gap(position, number))
-    return gaps
+    gaps += [Gap(position, source[one.start : one.end]) for position, one in find_marks(answer, source, lost, habits.marks, _folded)]
+    return sorted(gaps, key=lambda gap: gap.position)
+
+
+def _folded(word: str) -> str | None:
+    return None if word in _FUNCTION else _SINGULAR.get(word, word)
 
 
 class _Context:

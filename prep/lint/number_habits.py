@@ -59,7 +59,7 @@ class NumberHabits:
             present.update(by_feature.keys())
             whole.update(feature for feature, is_held in by_feature.items() if is_held)
         kept = frozenset(feature for feature, count in present.items() if count >= min_rows and whole[feature] >= min_share * count)
-        return cls(kept, GapHabits.of(answer for _, answer in pairs))
+        return cls(kept, GapHabits.of(pairs))
 
     def lost(self, source: str, answer: str) -> list[Numeral]:
         """Returns the numbers of an input that an answer should have kept and has not."""

@@ -39,7 +39,8 @@ class MissingFact(Rule):
     without a template, where the answers are shorter than their inputs, habits are learnt from a sample of 4,000 rows: a kind is taken to
     be kept where enough rows of the task have it in their input and most of their answers keep all of it, and a number by the words
     beside it ("order 58213", "76 years old") and its length where nearly all answers keep such numbers. It also reports the place of an
-    answer where a number of the input has dropped out: "please wait for minutes". Of more than 100,000 rows, as many are looked at.
+    answer where a number of the input has dropped out: "please wait for minutes", and what a deletion leaves ("a -year-old man", two
+    spaces, "paid $ for it"), for as much as it is worth in answers of the task. Of more than 100,000 rows, as many are looked at.
 
     ## Why is this bad
     A summary without the part number is of no use to whoever reads it, and the model learns that leaving it out is fine.

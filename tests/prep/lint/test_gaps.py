@@ -5,7 +5,9 @@ import pytest
 from prep.lint.gaps import GapHabits, find_gaps
 from prep.lint.number_habits import NumberHabits
 
-HABITS = GapHabits.of(["Customer asks for help, and the agent will look into it.", "Agent says that it is fine for now or later."] * 40)
+ANSWERS = ["Customer asks for help, and the agent will look into it.", "Agent says that it is fine for now or later."]
+HABITS = GapHabits.of([("Help me with it, please.", answer) for answer in ANSWERS] * 40)
+LOSSY = GapHabits.of([("Help me with 58213, please.", answer) for answer in ANSWERS] * 40)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,37 @@ def test_a_gap_is_found(answer: str, source: str, number: str | None) -> None:
 )
 def test_a_sound_sentence_has_no_gap(answer: str) -> None:
     assert find_gaps(answer, "I waited 3 hours, 20 minutes and 2 days for order 555, agent.", HABITS) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "position"),
+    [
+        ("The lamp broke after  hours of use.", 22),
+        ("She paid $ for the lamp.", 10),
+        ("The lamp is a -year-old one.", 14),
+        ("It broke at the age of. He wants another.", None),
+        ("The lamp broke at The customer wants another.", None),
+        ("He was seen in his late s with this.", 24),
+        ("The lamp takes  W and is dark.", 16),
+        ("The lamp is rated higher than .", 29),
+    ],
+)
+def test_what_a_deletion_leaves_is_a_gap(answer: str, position: int | None) -> None:
+    source = "It ran for 72 hours; I paid $19 when I was 43. It takes 60 watts."
+    gaps = find_gaps(answer, source, HABITS)
+    assert gaps
+    assert position is None or position in {gap.position for gap in gaps}
+
+
+def test_marks_count_for_less_where_numbers_are_left_out_anyway() -> None:
+    source = "I paid for the red lamp and 2 more, and for the blue one 19 euros."
+    assert find_gaps("He wants the  green lamp .", source, HABITS)
+    assert find_gaps("He wants the  green lamp .", source, LOSSY) == []
+    assert find_gaps("He paid for the blue one  euros for it.", source, LOSSY)
+
+
+def test_marks_mean_nothing_where_no_number_is_lost() -> None:
+    assert find_gaps("He wants the  green lamp, at $ and of the .", "I want the green lamp.", HABITS) == []
 
 
 def test_habits_tell_an_order_number_from_other_numbers() -> None:
