@@ -8,6 +8,7 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.languages import NAMES, foreign, likely_languages
+from prep.lint.prepare import LOOKS_LIKE_JSON
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.short_texts import MIN_WORDS, can_read_short_texts, short_text_language
 from prep.lint.tasks import ONE_TASK
@@ -15,6 +16,7 @@ from prep.lint.texts import shorten
 
 _SAMPLE_ROWS = 20_000
 _MIN_CHARACTERS = 8
+_SENTENCE_WORDS = 5
 _MIN_TEXTS = 20
 # Of the texts that lingua is to read, which are held until then; a text that speaks of a language does so at its beginning.
 _UNCERTAIN_CHARACTERS = 1_000
@@ -36,7 +38,8 @@ class UnexpectedLanguage(Rule):
     `expect: {languages: [en]}`. It then looks for texts in another one: by script, and for twenty languages in Latin script by their
     articles, pronouns and other small words. Names, loan words, quotes and code have too few of those to count, and many short texts too:
     with the extra `loopwright[text]` up to `DIV705.rows` texts of three words and more in which nothing tells the language are read by
-    lingua (its trigram models). Labels, JSON, tasks that mix languages, and rows that speak of a language or translation are left alone.
+    lingua (its trigram models). Labels (a sentence among them is none), JSON, tasks that mix languages,
+    and rows that speak of a language or translation are left alone.
     In a mix of questions, where nobody says what the next one may be, a finding is information.
 
     ## Why is this bad
@@ -105,18 +108,29 @@ class UnexpectedLanguage(Rule):
             if language is None or any(_ABOUT_LANGUAGES.search(row[part] or "") for part in ("system", "input")):
                 continue
             usual = " and ".join(NAMES.get(name, name) for name in row["languages"])
-            what = "input" if row["part"] == "input" else "answer"
-            message = f"the {what} is in {NAMES[language]}, the task's are in {usual}: '{shorten(row['text'], 40)}'"
+            message = f"the {row['what']} is in {NAMES[language]}, the task's are in {usual}: '{shorten(row['text'], 40)}'"
             severity = Severity.INFO if row["mixed"] else None
             yield Finding.at(row, message, field=row["field"], kind=language, severity=severity)
 
 
 def _texts(examples: pl.LazyFrame) -> pl.LazyFrame:
-    """Returns the inputs, without what their task's rows share, and the answers that are prose, one row a text."""
-    free = examples.filter(~pl.col("task_shape").is_in(["label", "json"]))
-    parts = [("input", examples, "body"), ("answer", free, "answer")]
+    """Returns the inputs, without what their task's rows share, and the answers that are prose, one row a text.
+
+    A sentence among labels or JSON is held against the task's inputs: the answers beside it say too little to have a language.
+    """
+    answer = pl.col("answer")
+    coded = pl.col("task_shape").is_in(["label", "json"])
+    stray = coded & ~answer.str.contains(LOOKS_LIKE_JSON) & (answer.str.count_matches(r"\S\s") >= _SENTENCE_WORDS - 1)
+    parts = [
+        ("input", "input", examples, "body"),
+        ("answer", "answer", examples.filter(~coded), "answer"),
+        ("input", "answer", examples.filter(stray), "answer"),
+    ]
     columns: list[str | pl.Expr] = [*Finding.where, "position", "task", "system", "input", (~ONE_TASK).alias("mixed")]
-    frames = [frame.select(*columns, part=pl.lit(part), text=pl.col(text), field=pl.col(f"{part}_field")) for part, frame, text in parts]
+    frames = [
+        frame.select(*columns, part=pl.lit(part), what=pl.lit(what), text=pl.col(text), field=pl.col(f"{what}_field"))
+        for part, what, frame, text in parts
+    ]
     return pl.concat(frames).filter(pl.col("text").str.len_chars() >= _MIN_CHARACTERS)
 
 

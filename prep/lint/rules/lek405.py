@@ -20,6 +20,8 @@ _ANNOUNCE = (
 )
 _AFTER = r"[\"'\u201c\u201d)\]*]{0,3}\s{0,3}(?:is|are|was|[=:\uff1a>\u2013(-]|->|=>){1,2}[\s\"'\u201c\u2018(\[*`]{0,4}"
 _BEFORE_ANSWER = re.compile(rf"(?:{_ANNOUNCE}{_AFTER}|(?:->|=>|\u2192|#{{2,}}|\|)\s{{0,3}})$", re.IGNORECASE)
+# "= positive" at the very end of a text; a number behind it would be the result of a sum.
+_EQUALS = re.compile(r"(?:^|\s)={1,2}\s{0,3}$")
 _MORE_CHOICES = re.compile(r"\s{0,2}(?:/|\||or\b|vs\b|versus\b|,[^.\n]{1,40}\bor\b)", re.IGNORECASE)
 _OPENS = re.compile(r"(?:^|\n)[\s\"'\[(<*#]{0,4}$")
 _CLOSES = re.compile(r"[\s\"'\])>*.!]{0,4}(?:\n|$)")
@@ -160,7 +162,7 @@ def _announced(body: str, answers: list[str], *, alone: bool) -> Iterator[tuple[
                 continue
             if _MORE_CHOICES.match(body[end : end + 60]):
                 continue
-            marker = _BEFORE_ANSWER.search(before)
+            marker = _BEFORE_ANSWER.search(before) or (_EQUALS.search(before) if alone and not after.strip() else None)
             lonely = alone and len(answer) > 1 and len(body) > 2 * len(answer) and _lonely(body, start, end)
             if marker or code or lonely:
                 yield (start - len(marker[0]) if marker else start), end
