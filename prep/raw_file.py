@@ -50,6 +50,13 @@ class Block:
     is_overlong: bool = False
 
 
+def wide_mark(data: bytes) -> str | None:
+    """Returns the encoding, UTF-16 or UTF-32, whose byte-order mark some bytes begin with. UTF-32's begins as UTF-16's does."""
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    return "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
+
+
 @dataclass(frozen=True, slots=True)
 class RawFile:
     """One file of a source.
@@ -153,9 +160,9 @@ class RawFile:
         return text
 
     def _refuse_wide_mark(self, data: bytes) -> None:
-        is_wide = codec_name(self.options.encoding, self.path).startswith(_WIDE)
-        if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} and not is_wide:
-            raise UserError("the file begins with a UTF-16 mark", str(self.path), "Set 'encoding: utf-16' for this source.")
+        mark = wide_mark(data)
+        if mark and not codec_name(self.options.encoding, self.path).startswith(_WIDE):
+            raise UserError(f"the file begins with a {mark} mark", str(self.path), f"Set 'encoding: {mark.lower()}' for this source.")
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from loopwright.errors import UserError
-from prep.raw_file import Block, RawFile, RejectedRow, block_lines, data_suffix
+from prep.raw_file import Block, RawFile, RejectedRow, block_lines, data_suffix, wide_mark
 from prep.source_config import SourceConfig
 
 _BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _WHITE_SPACE = " \t\r\n"
 
 
@@ -50,8 +49,8 @@ def read_records(path: Path, source: str) -> Iterator[tuple[int, Any] | Defect]:
     file = RawFile(path, SourceConfig(path=str(path)))
     with file.open() as opened:
         head = opened.read(4096)
-    if head.startswith(_UTF16_BOMS):
-        raise UserError("the file is UTF-16", str(path), "Save it as UTF-8.")
+    if mark := wide_mark(head):
+        raise UserError(f"the file is {mark}", str(path), "Save it as UTF-8.")
     if head.startswith(_BOM):
         yield Defect("FMT001", source, 1, "the file begins with a byte order mark, which was skipped", severity="info")
     if _is_document(path, head):

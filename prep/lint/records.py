@@ -269,16 +269,20 @@ def _choices(value: dict[str, Any]) -> Record:
     return record
 
 
-def _alpaca(value: dict[str, Any]) -> Record:
-    record = Record("verbalizer", answer_field="output")
-    instruction = _text(record, "instruction", value["instruction"])
-    given = _text(record, "input", value.get("input"))
-    # With an input the instruction is the task, the same for many rows; without one it is the question.
-    record.input, record.input_field = (given, "input") if given else (instruction, "instruction")
-    record.system, record.system_field = (instruction, "instruction") if given else (_text(record, "system", value.get("system")), "system")
-    record.task = record.system
-    record.answer = _answer_text(record, "output", value["output"])
-    return record
+def _instructed(name: str, completion: str) -> Callable[[dict[str, Any]], Record]:
+    def parse(value: dict[str, Any]) -> Record:
+        record = Record("verbalizer", answer_field=completion)
+        instruction = _text(record, "instruction", value["instruction"])
+        given = _text(record, name, value.get(name))
+        # With an input the instruction is the task, the same for many rows; without one it is the question.
+        record.input, record.input_field = (given, name) if given else (instruction, "instruction")
+        system = (instruction, "instruction") if given else (_text(record, "system", value.get("system")), "system")
+        record.system, record.system_field = system
+        record.task = record.system
+        record.answer = _answer_text(record, completion, value[completion])
+        return record
+
+    return parse
 
 
 def _plain(value: dict[str, Any]) -> Record:
@@ -330,7 +334,8 @@ _SHAPES: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Record]], ...] 
     (("messages",), _chat),
     (("conversations",), _chat),
     (("prompt", "choices"), _choices),
-    (("instruction", "output"), _alpaca),
+    (("instruction", "output"), _instructed("input", "output")),
+    (("instruction", "context", "response"), _instructed("context", "response")),  # as Databricks' Dolly has it
     *(((prompt, completion), _pair(prompt, completion)) for prompt, completion in PAIRS),
     (_PLAIN, _plain),
 )

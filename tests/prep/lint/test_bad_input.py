@@ -5,6 +5,7 @@ import json
 import os
 import random
 import resource
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from loopwright.errors import UserError
 from prep.cli import app
 from prep.lint.cache import cached_lint
+from prep.lint.examples import load_files
 from prep.lint.run import LintOptions, LintReport, lint
 from prep.pii import find_pii, find_secrets
 from tests.helpers import review, write_dataset
@@ -229,3 +231,24 @@ def test_a_text_full_of_identifiers_is_read_until_enough_are_listed(tmp_path: Pa
         assert len(found) == 2500
         spans = [one.span for one in report.diagnostics if one.code == code]
         assert spans == [(one.start, one.end) for one in found[:100]]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "train.csv", "train"])
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-32"])
+def test_a_file_of_wide_characters_is_refused_by_its_encoding(tmp_path: Path, encoding: str, name: str) -> None:
+    path = tmp_path / name
+    path.write_text('{"prompt": "Was it good?", "completion": "Yes."}\n', encoding=encoding)
+    with pytest.raises(UserError, match=encoding):
+        lint(path)
+
+
+def test_what_an_instruction_is_about_belongs_to_the_input(tmp_path: Path) -> None:
+    rows = [{"instruction": "When was it built?", "context": "", "response": "In 1888, I think."}]
+    rows += [{"instruction": "Say when.", "context": f"Built by nun {name}.", "response": ""} for name in "AB"]
+    report = lint(write_lines(tmp_path / "train.jsonl", rows), options=LintOptions(select=("LEN603", "DUP301", "CON201")))
+    assert codes(report) == {("LEN603", 2), ("LEN603", 3)}
+    with tempfile.TemporaryDirectory() as folder:
+        frame = (
+            load_files([(tmp_path / "train.jsonl", "train")], Path(folder)).frame.sort("position").select("input", "input_field").collect()
+        )
+    assert frame.rows() == [("When was it built?", "instruction"), ("Built by nun A.", "context"), ("Built by nun B.", "context")]
