@@ -9,6 +9,7 @@ from prep.keys import hash_column, normalise_expr
 from prep.lint.tasks import (
     MIN_TASK_ROWS,
     Instruction,
+    asks_anything,
     canonical_tasks,
     find_instructions,
     mixed_task,
@@ -107,7 +108,8 @@ def _name_tasks(frame: pl.LazyFrame) -> pl.LazyFrame:
     instructions: dict[str, list[Instruction]] = {}
     for tasks_of_pass in frequent.iter_slices(_TASKS_A_PASS):
         instructions |= _instructions(frame, tasks_of_pass)
-    mixed = known.filter(~pl.col("built") & pl.col("free") & (pl.col("system") == ""))["task"].to_list()
+    unnamed = (pl.col("system") == "") | asks_anything(pl.col("system"))
+    mixed = known.filter(~pl.col("built") & pl.col("free") & unnamed)["task"].to_list()
     return _with_bodies(frame, instructions).with_columns(
         task=pl.col("task").replace({task: mixed_task(task) for task in mixed if task not in instructions})
     )

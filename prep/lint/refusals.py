@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from prep.lint.tasks import ONE_TASK
+from prep.lint.tasks import ONE_TASK, asks_anything
 
 _APOSTROPHE = r"['\x{2019}\x{2018}\x{60}]?"
 _AI = r"(?:ai|a\.i\.|artificial intelligence|(?:large )?language model|llm|virtual assistant|chat ?bot|machine learning model)"
@@ -84,14 +84,5 @@ OPENING = (
 )
 """An answer that begins with words that say nothing of it, as assistants do: "Sure! Here is the summary"."""
 
-_ASSISTANT = (
-    r"(?i)\b(?:helpful|honest|harmless|friendly|knowledgeable|(?:ai|virtual|digital) assistant|chat ?bot|language model|chatgpt"
-    r"|access to the following (?:functions|tools))\b"
-)
-_WORK = (
-    r"(?i)\b(?:classif|categori|label|summar|translat|extract|rewrit|convert|tag\b|intent|sentiment|identify|detect|decide"
-    r"|(?:name|state|give) the|(?:answer|reply|respond) (?:only )?(?:with|in|yes|true)|json|clinical note|headline|title|transcri)"
-)
-_PREAMBLE = pl.col("preamble")
-NARROW_TASK = ONE_TASK & ((pl.col("template") != "") | ~_PREAMBLE.str.contains(_ASSISTANT) | _PREAMBLE.str.contains(_WORK))
+NARROW_TASK = ONE_TASK & ((pl.col("template") != "") | ~asks_anything(pl.col("preamble")))
 """A task that says what is to be done with an input, other than "You are a helpful assistant", under which anything may be asked."""

@@ -35,6 +35,20 @@ _WORD = re.compile(r"\w+")
 # The beginning of a turn at the end of an instruction: "Write the note.\n\nDoctor: ".
 _SPEAKER = re.compile(r"\n([^\W\d][\w .-]{0,30}: ?)$")
 
+_ASSISTANT = (
+    r"(?i)\b(?:helpful|honest|harmless|friendly|knowledgeable|(?:ai|virtual|digital) assistant|chat ?bot|language model|chatgpt"
+    r"|access to the following (?:functions|tools))\b"
+)
+_WORK = (
+    r"(?i)\b(?:classif|categori|label|summar|translat|extract|rewrit|convert|tag\b|intent|sentiment|identify|detect|decide"
+    r"|(?:name|state|give) the|(?:answer|reply|respond) (?:only )?(?:with|in|yes|true)|json|clinical note|headline|title|transcri)"
+)
+
+
+def asks_anything(instruction: pl.Expr) -> pl.Expr:
+    """Says whether an instruction tells who speaks and not what is to be done: "You are a helpful assistant"."""
+    return instruction.str.contains(_ASSISTANT) & ~instruction.str.contains(_WORK)
+
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
