@@ -13,6 +13,7 @@ from prep.lint.texts import shorten
 # System message, then user and assistant by turns (tool results go before the assistant's next turn), an assistant last.
 _ORDERLY = r"^(?:system,)?user,(?:assistant,(?:(?:tool,)+assistant,)*user,)*assistant,(?:(?:tool,)+assistant,)*$"
 _FEW = 3
+_MIN_DESIGN = 50
 
 
 class RoleOrder(Rule):
@@ -48,17 +49,19 @@ class RoleOrder(Rule):
         roles = pl.col("messages").list.eval(pl.element().struct.field("role").fill_null("unknown")).list.join(",") + ","
         return (
             examples.filter(is_chat)
-            .select(*Finding.where, "task", "task_rows", roles=roles)
+            .select(*Finding.where, "task", "task_rows", roles=roles, num_chats=pl.len())
             .filter(~pl.col("roles").str.contains(_ORDERLY))
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         counts = Counter(found.select("task", "roles").iter_rows())
         by_task: Counter[tuple[str, str]] = Counter()
+        in_all: Counter[str] = Counter()
         for (task, roles), count in counts.items():
             order = roles.split(",")[:-1]
             if _without_answer(order) is None:
                 by_task.update({(task, disorder): count for disorder in _unusual(order)})
+                in_all.update(dict.fromkeys(_unusual(order), count))
         for row in found.iter_rows(named=True):
             roles = row["roles"].split(",")[:-1]
             missing = _without_answer(roles)
@@ -66,8 +69,11 @@ class RoleOrder(Rule):
                 yield Finding.at(row, f"the chat {missing}", field="messages")
                 continue
             for disorder in _unusual(roles):
-                count = by_task[row["task"], disorder]
-                if count <= _FEW or count <= context.threshold(self, "design") * row["task_rows"]:
+                count, num_rows = by_task[row["task"], disorder], row["task_rows"]
+                if count > context.threshold(self, "design") * num_rows and num_rows < _MIN_DESIGN:
+                    # A message out of place makes a small task of its own, all of which is out of order.
+                    count, num_rows = in_all[disorder], row["num_chats"]
+                if count <= _FEW or count <= context.threshold(self, "design") * num_rows:
                     yield Finding.at(row, f"the chat {disorder}", field="messages", severity=Severity.WARNING)
                     break
 
