@@ -12,8 +12,8 @@ import polars as pl
 
 from prep.raw_file import RawFile, RejectedRow, is_utf8
 
-# A name that no column of a file has; the raw columns stand beside it.
-LINE = "#line"
+# The raw columns stand beside it: a name that no column has, not even one that another program called "#line".
+LINE = "\0line"
 _BATCH_ROWS = 1 << 14
 _BATCH_CHARACTERS = 8 << 20
 # Made once: json.dumps would make one a row.
@@ -28,7 +28,7 @@ class RawRows:
     """Some rows of one file.
 
     Attributes:
-        frame: `#line` (1-based) and the file's own columns, all of them text: a value that is no text stands as its compact JSON, so that
+        frame: `LINE` (1-based) and the file's own columns, all of them text: a value that is no text stands as its compact JSON, so that
             no row's value depends on the rows around it. A column that none of these rows has may be left out.
         rejected: rows that could not be read.
         added: text columns made of the frame's own, row for row, such as `turns`. One stands in place of a column of the same name, and

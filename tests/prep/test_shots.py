@@ -17,6 +17,7 @@ from prep.fixes import base_id
 from prep.near import jaccard, shingles
 from prep.problem import PART
 from prep.shots import LACKING, ShotPool, distinct
+from prep.source import LINE
 from templates.fallback import REASON, SHOTS, render_frame
 from templates.template import Template
 from tests.templates.helpers import make_template, message
@@ -42,7 +43,7 @@ def rows(num: int, seed: int = 0) -> pl.DataFrame:
         {
             "#row_id": [hash_text(str(seed), str(number)) for number in range(num)],
             "#source": "a.csv",
-            "#line": pl.int_range(num, eager=True),
+            LINE: pl.int_range(num, eager=True),
             "#group": pl.Series([None] * num, dtype=pl.String),
             "#split": ["test" if number % 5 == 0 else "train" for number in range(num)],
             "text": [" ".join(chance.choices(WORDS, k=12)) for _ in range(num)],
@@ -88,7 +89,7 @@ def test_demonstrations_are_train_rows_and_never_the_row_or_one_like_it() -> Non
 
 
 def test_a_row_is_not_shown_its_group() -> None:
-    frame = rows(200).with_columns((pl.col("#line") % 3).cast(pl.String).alias("#group"))
+    frame = rows(200).with_columns((pl.col(LINE) % 3).cast(pl.String).alias("#group"))
     group_of = dict(frame.select("text", "#group").rows())
     for group, shots in zip(frame["#group"], drawn(pool(frame).draw(frame)), strict=True):
         assert group not in {group_of[shot] for shot in shots}
@@ -110,7 +111,7 @@ def test_labels_are_spread_evenly_and_in_no_fixed_order() -> None:
     odd = Counter(tuple(sorted(row)) for row in drawn(pool(frame, shots=3).draw(frame), "label"))
     assert set(odd) == {("n", "n", "p"), ("n", "p", "p")}
     assert min(odd.values()) > 150
-    only = drawn(pool(frame.filter((pl.col("label") == "p") | (pl.col("#line") < 10))).draw(frame), "label")
+    only = drawn(pool(frame.filter((pl.col("label") == "p") | (pl.col(LINE) < 10))).draw(frame), "label")
     assert {row.count("n") for row in only} == {0, 1}  # there is one, and it is not shown to itself
 
 
@@ -166,9 +167,9 @@ def test_the_pool_has_room_for_each_label_and_no_more_than_its_size() -> None:
 def test_rows_that_the_template_cannot_show_are_left_out() -> None:
     frame = train_rows(40)
     bad = frame.head(20).with_columns(
-        pl.when(pl.col("#line") < 5).then(None).otherwise("text").alias("text"),
-        pl.when(pl.col("#line").is_between(5, 9)).then(pl.lit("?")).otherwise("label").alias("label"),
-        pl.when(pl.col("#line") > 9).then(pl.lit("many")).otherwise("stars").alias("stars"),
+        pl.when(pl.col(LINE) < 5).then(None).otherwise("text").alias("text"),
+        pl.when(pl.col(LINE).is_between(5, 9)).then(pl.lit("?")).otherwise("label").alias("label"),
+        pl.when(pl.col(LINE) > 9).then(pl.lit("many")).otherwise("stars").alias("stars"),
     )
     both = pl.concat([bad, frame.tail(20)])
     made = pool(both)

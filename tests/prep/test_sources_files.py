@@ -13,6 +13,7 @@ import pytest
 from loopwright.errors import UserError, UserErrors
 from prep.formats import SourceFile, find_files
 from prep.rows import META_COLUMNS, iter_rows, read_rows
+from prep.source import LINE
 from prep.source_config import SourceConfig
 
 
@@ -175,7 +176,7 @@ def test_a_large_table_is_read_in_batches_that_lose_nothing(tmp_path: Path, monk
     numbers = [2 + index + sum(1 for other in range(index) if other % 5) for index in range(0, 50, 5)]
     assert [line for line, _ in rejected] == numbers
     assert max(batch.frame.height for batch in iter_rows(files_of(tmp_path, path="a.csv"))) == 3
-    good = read_rows(files_of(tmp_path, path="a.csv")).frame["#line"].to_list()
+    good = read_rows(files_of(tmp_path, path="a.csv")).frame[LINE].to_list()
     assert good == [2 + index + sum(1 for other in range(index) if other % 5) for index in range(50) if index % 5]
 
 
@@ -194,7 +195,7 @@ def test_a_line_that_cannot_be_read_rejects_its_paragraph(tmp_path: Path) -> Non
     write(tmp_path, a__txt=b"one\nCaf\xe9\ntwo\n\nthree\n")
     files = files_of(tmp_path, path="a.txt", unit="paragraph")
     rows = read_rows(files)
-    assert rows.frame.select("#line", "text").rows() == [(5, "three")]
+    assert rows.frame.select(LINE, "text").rows() == [(5, "three")]
     assert [(row.line, row.reason) for _, row in rows.rejected] == [(2, "bad_encoding")]
     assert read(tmp_path, path="a.txt", unit="file")[:2] == ([], [(2, "bad_encoding")])
 

@@ -252,3 +252,13 @@ def test_what_an_instruction_is_about_belongs_to_the_input(tmp_path: Path) -> No
             load_files([(tmp_path / "train.jsonl", "train")], Path(folder)).frame.sort("position").select("input", "input_field").collect()
         )
     assert frame.rows() == [("When was it built?", "instruction"), ("Built by nun A.", "context"), ("Built by nun B.", "context")]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "csv"])
+def test_a_column_called_as_line_numbers_are_elsewhere_is_read(tmp_path: Path, kind: str) -> None:
+    frame = pl.DataFrame([(text, f"Row {number}.") for number, (text, _) in enumerate(reviews())], schema=["#line", "answer"], orient="row")
+    path = tmp_path / f"train.{kind}"
+    {"jsonl": frame.write_ndjson, "parquet": frame.write_parquet, "csv": frame.write_csv}[kind](path)
+    with tempfile.TemporaryDirectory() as folder:
+        read = load_files([(path, "train")], Path(folder)).frame.sort("position").collect()
+    assert read["input"].to_list() == frame["#line"].to_list()
