@@ -1,4 +1,5 @@
-"""The language of texts in whose few words nothing tells it: by lingua (Apache-2.0), which the extra `text` installs."""
+"""The language of texts in whose few words nothing tells it: by lingua (Apache-2.0), which the extra `text` installs,
+held against the English word list of symspellpy, which it installs too."""
 
 import re
 from collections.abc import Collection
@@ -7,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from prep.lint.languages import FUNCTION_WORDS
+from prep.lint.spelling import known_words
 
 if TYPE_CHECKING:
     from lingua import LanguageDetector
@@ -39,7 +41,22 @@ def short_text_language(text: str, expected: Collection[str], min_confidence: fl
     best = _detector().compute_language_confidence_values(text)[0]
     code = best.language.iso_code_639_1.name.lower()
     language = next((name for name, other in _CODES.items() if other == code), code)
-    return language if language not in expected and best.value >= min_confidence else None
+    if language in expected or best.value < min_confidence or ("en" in expected and _is_english(text)):
+        return None
+    return language
+
+
+def _is_english(text: str) -> bool:
+    """Says whether half of the words are in an English dictionary: rare ones, as in `Wretched crepes`, look foreign by their letters."""
+    if find_spec("symspellpy") is None:
+        return False
+    words = _WORD.findall(text.lower())
+    return 2 * sum(word in _english_words() for word in words) >= len(words)
+
+
+@cache
+def _english_words() -> frozenset[str]:
+    return frozenset(known_words()["word"])
 
 
 @cache

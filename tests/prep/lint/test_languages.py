@@ -85,12 +85,13 @@ def test_any_text_gets_an_answer(texts: list[str]) -> None:
     ("text", "language"),
     [
         ("Pago rechazado otra vez", "es"),
-        ("Excellent rapport qualit\u00e9 prix", "fr"),
+        ("Paiement refus\u00e9 encore une fois", "fr"),
         ("Preis und Leistung hervorragend", "de"),
         ("P\u0142atno\u015b\u0107 znowu odrzucona", "pl"),
         ("Siparişim hi\u00e7 gelmedi", "tr"),
         ("Cancel a transaction", None),
         ("Crust is not good.", None),
+        ("Cute concept. Wretched cr\u00eapes.", None),
         ("Buongiorno", None),  # a word alone is as often a name
         ("Kraftwerk Rammstein", None),
     ],
