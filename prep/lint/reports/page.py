@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import loopwright
@@ -104,6 +105,7 @@ def as_html(report: LintReport, facts: PageFacts) -> str:
         slice_kinds=list(dict.fromkeys(one.by for one in facts.slices)),
         version=loopwright.__version__,
         group_of=group_of,
+        here=partial(_without_folder, f"{report.path.parent}/"),
         plural=plural,
         share=format_share,
         severity_counts=[(severity.value, report.count(severity)) for severity in Severity],
@@ -154,6 +156,11 @@ def _clean_share(report: LintReport, diagnostics: Iterable[Diagnostic]) -> float
 def _hundred(share: float) -> str:
     """Returns a share out of 100, rounded down: 100 says that there is nothing."""
     return "100" if share == 1 else f"{math.floor(share * 1000) / 10:.1f}"
+
+
+def _without_folder(folder: str, text: str) -> str:
+    """Returns a text with the names of files beside the linted one alone; the page's foot has the whole path."""
+    return text.replace(folder, "") if folder.startswith("/") else text
 
 
 def _rule_findings(count: RuleCount) -> str:

@@ -134,6 +134,11 @@ def test_corpus_text_stays_text(page: str) -> None:
     assert "jane.doe@example.com" not in page and "[EMAIL_ADDRESS]" in elements.text
 
 
+def test_files_are_named_without_their_folder_but_at_the_foot(page: str, folder: Path) -> None:
+    assert page.count(str(folder)) == 1 and page.index(str(folder)) > page.index("<footer>")
+    assert "&lt;b&gt;train.jsonl:" in page
+
+
 def test_every_link_within_the_page_leads_somewhere(page: str) -> None:
     elements = Elements(page)
     ids = [attributes["id"] for _, attributes in elements.tags if "id" in attributes]
