@@ -158,9 +158,14 @@ def _with_bodies(frame: pl.LazyFrame, instructions: dict[str, list[Instruction]]
     return (
         frame.with_columns(cut=cut)
         .with_columns(task=pl.col("cut").struct.field("named"), body=pl.col("cut").struct.field("body"))
-        .with_columns(preamble=pl.concat_str("system", pl.col("cut").struct.field("around")))
-        .drop("cut")
+        .with_columns(around=pl.col("cut").struct.field("around"))
+        .with_columns(preamble=pl.concat_str("system", _BREAK, "around"))
+        .drop("cut", "around")
     )
+
+
+# Else the last word of the one and the first of the other would be one word, which a variant of either changes.
+_BREAK = pl.when((pl.col("system") != "") & (pl.col("around") != "")).then(pl.lit("\n")).otherwise(pl.lit(""))
 
 
 def _of_task(values: dict[str, str]) -> pl.Expr:

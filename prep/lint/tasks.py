@@ -33,6 +33,7 @@ _VARIANT_SIMILARITY = 0.6
 _MAX_RARE = 5_000
 _WORD = re.compile(r"\w+")
 # The beginning of a turn at the end of an instruction: "Write the note.\n\nDoctor: ".
+_MARKED = re.compile(r"[:>\])=]")
 _SPEAKER = re.compile(r"\n([^\W\d][\w .-]{0,30}: ?)$")
 
 _ASSISTANT = (
@@ -113,6 +114,8 @@ def find_instructions(task: str, inputs: Sequence[str], *, split: bool) -> list[
         rest = []
         for texts in _by_end(left, num_words):
             around = _around(task, texts) if len(texts) >= needed else []
+            # Short ones may be words of the inputs, "... of the soup"; a mark says that somebody set them apart.
+            around = [one for one in around if num_words == _HEAD_WORDS[0] or _MARKED.search(one.prefix + one.suffix)]
             found += around
             rest += [] if around else texts
         left = rest
