@@ -59,7 +59,8 @@ def model_folder(name: str) -> Path:
         patterns = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
         return Path(snapshot_download(source, allow_patterns=patterns, local_files_only=not hub_answers()))
     except Exception as error:  # the hub's own errors, the network's, and the file system's
-        raise _cannot_load(name, error) from error
+        cause = error if hub_answers() else OSError("the hub cannot be reached, and its cache does not hold the model")
+        raise _cannot_load(name, cause) from error
 
 
 def load_model(name: str, dtype: Dtype = "auto") -> Model:
