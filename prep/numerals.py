@@ -76,12 +76,15 @@ def numerals(text: str) -> list[Numeral]:
 
 
 SPELLED = r"""(?i)\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen
-|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million)\b""".replace("\n", "")
+|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|dozen|hundred|thousand|million)\b""".replace("\n", "")
 """A word of a number from 2 up, in a linear-time pattern."""
+_SPELLED = re.compile(SPELLED)
 
 
 def spelled_numerals(text: str, *, least: int = 10) -> list[Numeral]:
     """Returns the numbers from `least` up that a text spells out in English, as one number each: "seventy six" is 76."""
+    if not _SPELLED.search(text):
+        return []
     return [
         Numeral(fact.value, (fact.value,), fact.start, fact.end)
         for fact in extract_facts(text, ("number",))

@@ -188,4 +188,4 @@ def _tokens(text: str) -> list[tuple[str, int]]:
 
 
 def _is_number(word: str) -> bool:
-    return any(character.isdigit() for character in word)
+    return not word.isalpha() and any(character.isdigit() for character in word)

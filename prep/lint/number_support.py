@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from prep.numerals import SPELLED, Numeral, NumeralIndex, numerals, spelled_numerals
+from prep.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
 
 _COMPUTES = re.compile(r"(?i)\b(?:total|sum|together|altogether|combined|remaining|left over|difference|overall|in all|average|net)\b|=")
 _MAX_TERMS = 12
 _DIGITS = re.compile(r"\d+")
 _SUFFIX = re.compile(r"-?[a-z%'\u2019]?")
-_SPELLED = re.compile(SPELLED)
 _LOOSE = frozenset({"couple", "pair", "dozen", "both", "half"})  # said without a count in mind
 _RARE = "any"
 _WORD = "word"
@@ -91,8 +90,6 @@ def unsupported_numerals(source: str, answer: str) -> list[Numeral]:
 
 
 def _all_numerals(text: str) -> list[Numeral]:
-    if not _SPELLED.search(text):
-        return numerals(text)
     spelled = [one for one in spelled_numerals(text, least=2) if text[one.start : one.end].lower() not in _LOOSE]
     return sorted([*numerals(text), *spelled], key=lambda numeral: numeral.start)
 

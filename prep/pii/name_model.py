@@ -49,7 +49,7 @@ def find_names_by_model(text: str, model: str, known: "Iterable[PiiSpan]") -> li
     for found in _analyser(model).analyze(text[:_MAX_CHARACTERS], language="en", entities=["PERSON", "LOCATION"]):
         kind: PiiKind = "PERSON" if found.entity_type == "PERSON" else "LOCATION"
         # A name stands on one line, and what it possesses is not part of it.
-        name = _POSSESSIVE.sub("", text[found.start : found.end].split("\n")[0].rstrip())
+        name = _POSSESSIVE.sub("", text[found.start : found.end].split("\n", maxsplit=1)[0].rstrip())
         end = found.start + len(name)
         is_address = kind == "PERSON" and any(character.isdigit() for character in name)
         is_known = any(found.start < other_end and start < end for start, other_end in taken)

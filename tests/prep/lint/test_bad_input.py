@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +259,8 @@ def test_what_an_instruction_is_about_belongs_to_the_input(tmp_path: Path) -> No
 def test_a_column_called_as_line_numbers_are_elsewhere_is_read(tmp_path: Path, kind: str) -> None:
     frame = pl.DataFrame([(text, f"Row {number}.") for number, (text, _) in enumerate(reviews())], schema=["#line", "answer"], orient="row")
     path = tmp_path / f"train.{kind}"
-    {"jsonl": frame.write_ndjson, "parquet": frame.write_parquet, "csv": frame.write_csv}[kind](path)
+    writers: dict[str, Callable[[Path], object]] = {"jsonl": frame.write_ndjson, "parquet": frame.write_parquet, "csv": frame.write_csv}
+    writers[kind](path)
     with tempfile.TemporaryDirectory() as folder:
         read = load_files([(path, "train")], Path(folder)).frame.sort("position").collect()
     assert read["input"].to_list() == frame["#line"].to_list()
