@@ -163,7 +163,7 @@ def _block_lines(file: RawFile) -> Iterator[Iterable[str]]:
 def _check_header(where: str, header: list[str]) -> None:
     for name in header:
         if not is_utf8(name):
-            raise UserError("the header is not UTF-8", where, "Set 'encoding:' for this source, such as latin-1.")
+            raise UserError("the header is not UTF-8", where, "Set 'encoding:' for this source in a config, such as latin-1.")
         if not name.strip():
             raise UserError("a column of the header has no name", where, "Name each column in the first line.")
         if header.count(name) > 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loopwright.console import console, notice, output_width, print_result, print_view, release_memory_early
-from loopwright.errors import ExitCode
+from loopwright.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from prep.lint.report import LintReport
@@ -82,9 +82,13 @@ def lint_command(
         page=output is Format.HTML,
     )
     if fix or unsafe_fixes or diff:
-        report = _fix(path, find_config(path, config), options, unsafe=unsafe_fixes, only_show=diff)
-        if report is None:
+        if test is not None:
+            raise UserError("fixes are of a built dataset, whose own splits are looked at", "--test", "Leave it out.")
+        config = find_config(path, config)
+        if diff:
+            _show_fixes(path, config, options, out, unsafe=unsafe_fixes)
             return
+        report = _fix(path, config, options, unsafe=unsafe_fixes)
     else:
         with console().status("Linting"):
             report = cached_lint(path, test=test, options=options, fresh=no_cache)
@@ -93,16 +97,20 @@ def lint_command(
         raise typer.Exit(ExitCode.FINDINGS)
 
 
-def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool, only_show: bool) -> "LintReport | None":
-    """Makes the fixes, or shows them; returns the report of what is left where they were made."""
-    from prep.lint.fixing import fix, next_fixes
+def _show_fixes(path: Path, config: Path, options: "LintOptions", out: Path | None, *, unsafe: bool) -> None:
+    from prep.lint.fixing import next_fixes
     from prep.lint.reports.fixes import as_diff
 
-    if only_show:
-        with console().status("Linting"):
-            planned = next_fixes(path, config, options, unsafe=unsafe)
-        print_result(as_diff(planned))
-        return None
+    with console().status("Linting"):
+        planned = next_fixes(path, config, options, unsafe=unsafe)
+    _deliver(as_diff(planned), out, f"{len(planned)} fixes would be made.")
+
+
+def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool) -> "LintReport":
+    """Makes the fixes; returns the report of what is left."""
+    from prep.lint.fixing import fix
+    from prep.lint.reports.fixes import as_diff
+
     with console().status("Fixing"):
         result = fix(path, config, options, unsafe=unsafe)
     notice(as_diff(result.fixes))
@@ -113,7 +121,6 @@ def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool, only
 
 
 def _print_report(report: "LintReport", output: Format, out: Path | None, *, statistics: bool) -> None:
-    from loopwright.files import write_atomic
     from prep.lint import reports
 
     if out is None and output is Format.TEXT and not statistics:
@@ -130,11 +137,18 @@ def _print_report(report: "LintReport", output: Format, out: Path | None, *, sta
         text = reports.as_html(report, report.facts)
     else:
         text = reports.as_statistics(report) if statistics else reports.as_text(report, report.excerpts)
+    _deliver(text, out, reports.summary_line(report))
+
+
+def _deliver(text: str, out: Path | None, summary: str) -> None:
+    """Prints a text, or writes it to a file that only its owner can read, and says so."""
     if out is None:
         print_result(text)
-    else:
-        write_atomic(out, text + "\n", private=True)
-        notice(f"{reports.summary_line(report)}\nThe report is in {out}.")
+        return
+    from loopwright.files import write_atomic
+
+    write_atomic(out, text + "\n", private=True)
+    notice(f"{summary}\nThe report is in {out}.")
 
 
 def rule_command(

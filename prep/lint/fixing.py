@@ -64,6 +64,8 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
     Raises:
         UserError: the path is no dataset, or the config is in none of these places.
     """
+    if not dataset_path.exists():
+        raise UserError("there is nothing at this path", str(dataset_path), "Give a dataset's folder.")
     if not dataset_path.is_dir():
         raise UserError(
             "a file from elsewhere has no fix ledger",

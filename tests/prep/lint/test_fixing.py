@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from loopwright.errors import UserError
 from prep.build import build
+from prep.cli import app
 from prep.dataset import Dataset
 from prep.fixes import Fix, append_fixes, load_fixes
 from prep.lint import fixing
@@ -119,3 +121,18 @@ def test_the_config_is_found_beside_the_dataset_or_asked_for(config: Path, tmp_p
     assert find_config(moved.parent / "out", moved) == moved
     with pytest.raises(UserError, match="has no fix ledger"):
         find_config(tmp_path / "reviews.tsv", None)
+    with pytest.raises(UserError, match="nothing at this path"):
+        find_config(tmp_path / "missing", None)
+
+
+def test_the_command_writes_the_diff_where_it_is_told(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "diff.txt"
+    done = CliRunner().invoke(app, ["lint", str(config.parent / "out"), "--diff", "--unsafe-fixes", "--out", str(out)])
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "PII501 (unsafe)" in out.read_text(encoding="utf-8")
+
+
+def test_fixes_of_a_dataset_take_no_test_file(config: Path) -> None:
+    done = CliRunner().invoke(app, ["lint", str(config.parent / "out"), "--fix", "--test", str(config)])
+    assert isinstance(done.exception, UserError)
+    assert done.exception.location == "--test"
