@@ -46,7 +46,7 @@ class NumberHabits:
             min_rows: a habit takes so many inputs that have such a number.
             min_share: and this share of their answers must keep it.
         """
-        pairs = _sound(pairs)
+        pairs = sound_pairs(pairs)
         present: Counter[Feature] = Counter()
         whole: Counter[Feature] = Counter()
         for source, answer in pairs:
@@ -73,8 +73,8 @@ class NumberHabits:
         return find_gaps(answer, source, self.gaps)
 
 
-def _sound(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Leaves out answers much shorter or longer than usual, and those that were cut, so that they do not blur what the others do."""
+def sound_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leaves out answers much shorter or longer than usual, and those that were cut, so that they do not blur what a task's answers do."""
     pairs = list(pairs)
     if not pairs:
         return pairs

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
+from prep.lint.number_habits import sound_pairs
 from prep.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
+from prep.pii import find_pii
 
 _COMPUTES = re.compile(r"(?i)\b(?:total|sum|together|altogether|combined|remaining|left over|difference|overall|in all|average|net)\b|=")
 _MAX_TERMS = 12
@@ -47,9 +49,9 @@ class NumberSupport:
         """
         present: Counter[str] = Counter()
         broken: Counter[str] = Counter()
-        for source, answer in pairs:
+        for source, answer in sound_pairs(pairs):
             found = {shape_of(answer, numeral) for numeral in _all_numerals(answer)}
-            lacking = {shape_of(answer, numeral) for numeral in unsupported_numerals(source, answer)} if found else set()
+            lacking = {shape_of(answer, numeral) for numeral in _not_pii(answer, unsupported_numerals(source, answer))} if found else set()
             present.update(found | ({_RARE} if found - {_WORD} else set()))
             broken.update(lacking | ({_RARE} if lacking - {_WORD} else set()))
         shares = {shape: 1 - broken[shape] / count for shape, count in present.items()}
@@ -92,6 +94,12 @@ def unsupported_numerals(source: str, answer: str) -> list[Numeral]:
 def _all_numerals(text: str) -> list[Numeral]:
     spelled = [one for one in spelled_numerals(text, least=2) if text[one.start : one.end].lower() not in _LOOSE]
     return sorted([*numerals(text), *spelled], key=lambda numeral: numeral.start)
+
+
+def _not_pii(answer: str, found: list[Numeral]) -> list[Numeral]:
+    """Leaves out what is part of an identifier: a phone number that slipped into an answer says nothing about its task's numbers."""
+    spans = find_pii(answer) if found else []
+    return [one for one in found if not any(span.start <= one.start < span.end for span in spans)]
 
 
 def _is_symbol(text: str, numeral: Numeral) -> bool:
