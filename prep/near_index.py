@@ -26,6 +26,9 @@ PAIR_SCHEMA = pl.Schema({"a": pl.UInt32(), "b": pl.UInt32(), "similarity": pl.Fl
 # seldom meet in a long band.
 _MIN_RECALL = 0.995
 _MAX_HASHES = 160
+# Of few texts few meet by chance, so that shorter bands, which take fewer hashes, are the faster ones.
+_FEW_TEXTS = 50_000
+_MAX_HASHES_OF_FEW = 100
 _BAND_LENGTHS = (24, 16, 12, 8, 6, 5, 4, 3, 2, 1)
 _SEED = 17
 _FACTOR = 0x9E3779B97F4A7C15
@@ -63,7 +66,6 @@ class NearIndex:
     one_word: bool = False
     _sizes: list[Counts] = field(default_factory=list)
     _keys: list[Codes] = field(default_factory=list)
-    _bands: list[NDArray[np.uint32]] = field(default_factory=list)
     _num_texts: int = 0
 
     def __post_init__(self) -> None:
@@ -89,7 +91,6 @@ class NearIndex:
                 self._add_edits(words.codes, words.counts, part.str.len_chars().fill_null(0).to_numpy())
             self._sizes.append(sizes)
             self._keys.append(_sums(mix(shingles), sizes))
-            self._bands.append(_band_keys(shingles, sizes, *band_shape(self.threshold)))
             self._num_texts += len(part)
 
     def pairs(self) -> pl.DataFrame:
@@ -113,8 +114,13 @@ class NearIndex:
         return _with_copies(proven.frame(), firsts, copies)
 
     def _band_candidates(self, standing: Places) -> Iterator[tuple[Places, Places]]:
-        for band in range(self._bands[0].shape[0]):
-            keys = np.concatenate([part[band] for part in self._bands])[standing]
+        shingles = _mapped(self._codes_path)
+        shape = band_shape(self.threshold, self._num_texts)
+        ends = np.cumsum([sizes.sum() for sizes in self._sizes])
+        parts = zip(self._sizes, ends, strict=True)
+        bands = [_band_keys(shingles[end - sizes.sum() : end], sizes, *shape) for sizes, end in parts]
+        for band in range(shape[0]):
+            keys = np.concatenate([part[band] for part in bands])[standing]
             yield from _meetings(keys, standing)
 
     def _add_edits(self, codes: Codes, counts: Counts, characters: Counts) -> None:
@@ -165,15 +171,16 @@ def _num_shared(packed: Codes, num_pairs: int) -> Counts:
     return np.bincount(shared.astype(np.int64), minlength=num_pairs)
 
 
-def band_shape(threshold: float) -> tuple[int, int]:
-    """Returns the number of bands and the hashes of each, for pairs of a threshold.
+def band_shape(threshold: float, num_texts: int) -> tuple[int, int]:
+    """Returns the number of bands and the hashes of each, for pairs of a threshold among so many texts.
 
     A pair of similarity s meets in one of b bands of r hashes with the chance 1 - (1 - s^r)^b.
     """
+    max_hashes = _MAX_HASHES if num_texts > _FEW_TEXTS else _MAX_HASHES_OF_FEW
     for length in _BAND_LENGTHS:
         chance = min(threshold**length, 1 - 1e-9)
         num_bands = ceil(log(1 - _MIN_RECALL) / log1p(-chance))
-        if num_bands * length <= _MAX_HASHES or length == 1:
+        if num_bands * length <= max_hashes or length == 1:
             return num_bands, length
     raise AssertionError("the last length always returns")
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prep.keys import normalise, normalise_expr
+from prep.keys import normalise
 
 Codes = NDArray[np.uint64]
 Counts = NDArray[np.int64]
@@ -51,23 +51,21 @@ class WordCodes:
 
 def words(text: str) -> list[str]:
     """Returns the words of a text."""
-    return _split(normalise(text))
-
-
-def _split(normal: str) -> list[str]:
-    return normal.translate(_SPACED).split()
+    return normalise(text).translate(_SPACED).split()
 
 
 def word_codes(texts: pl.Series) -> WordCodes:
     """Returns the words of texts; null has none. Needs about 30 bytes a character while it works."""
     if not len(texts):
         return WordCodes(np.empty(0, np.uint64), np.empty(0, np.int64))
-    normal = texts.fill_null("").alias("text").to_frame().select(normalise_expr(pl.col("text"))).to_series()
-    beyond_ascii = normal.str.len_bytes() != normal.str.len_chars()
+    texts = texts.fill_null("")
+    # Of ASCII texts nothing but the case is to be normalised, as it is all the same what white space parts words.
+    lower = texts.str.to_lowercase().str.replace_all("\n", " ", literal=True)
+    beyond_ascii = texts.str.len_bytes() != texts.str.len_chars()
     if beyond_ascii.any():  # parted character by character, so that within bytes only ASCII is looked at
         rows = beyond_ascii.arg_true()
-        normal = normal.scatter(rows, [" ".join(_split(text)) for text in normal.gather(rows)])
-    data = "\n".join(normal).encode("utf-8").translate(None, b"'")  # normal texts hold no line break
+        lower = lower.scatter(rows, [" ".join(words(text)) for text in texts.gather(rows)])
+    data = "\n".join(lower.to_list()).encode("utf-8").translate(None, b"'")
     characters, kinds = np.frombuffer(data, np.uint8), np.frombuffer(data.translate(_byte_kinds()), np.uint8)
     is_letter = kinds == _LETTER
     starts = np.flatnonzero((kinds == _ALONE) | (is_letter & ~np.append(False, is_letter[:-1])))

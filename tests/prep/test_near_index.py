@@ -121,9 +121,10 @@ def test_texts_without_words_are_near_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.7, 0.9, 1.0])
 def test_bands_find_pairs_at_the_threshold(threshold: float) -> None:
-    num_bands, length = band_shape(threshold)
-    assert 1 - (1 - min(threshold, 1 - 1e-12) ** length) ** num_bands >= 0.99
-    assert num_bands * length <= 600
+    for num_texts in (1_000, 1_000_000):
+        num_bands, length = band_shape(threshold, num_texts)
+        assert 1 - (1 - min(threshold, 1 - 1e-12) ** length) ** num_bands >= 0.99
+        assert num_bands * length <= 600
 
 
 def test_the_frame_s_pairs_are_positions_within_a_template(tmp_path: Path) -> None:
