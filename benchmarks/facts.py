@@ -20,6 +20,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prep.lint.run import LintOptions, lint
@@ -110,19 +111,30 @@ def recount(source: str, answer: str, chooser: random.Random) -> str | None:
 
 _NAMES = ("Vodafone", "Lisbon", "Harrison", "Kindle", "Metoprolol", "Toyota", "Ibiza", "Samantha")
 _COUNTS = {"3": "three", "6": "six", "7": "seven", "9": "nine", "11": "eleven"}
-DAMAGES: tuple[tuple[str, Callable[..., str | None], dict[str, bool]], ...] = (
-    ("GRM952", change, {}),
-    ("GRM954", delete, {}),
-    ("GRM952", add, {}),
-    ("GRM954", delete, {"with_next": True}),
-    ("GRM952", rename, {}),
-    ("GRM954", cut_out, {}),
-    ("GRM952", recount, {}),
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is done to an answer, and the rule that is to find it."""
+
+    name: str
+    rule: str
+    make: Callable[[str, str, random.Random], str | None]
+
+
+DAMAGES = (
+    Damage("number changed", "GRM952", change),
+    Damage("word with a number deleted", "GRM954", delete),
+    Damage("sentence with a number added", "GRM952", add),
+    Damage("word with a number and the next deleted", "GRM954", partial(delete, with_next=True)),
+    Damage("name exchanged", "GRM952", rename),
+    Damage("characters of a number cut out", "GRM954", cut_out),
+    Damage("number in words exchanged", "GRM952", recount),
 )
 
 
-def plant(rows: list[tuple[str, str]], share: float, chooser: random.Random) -> tuple[list[tuple[str, str]], dict[int, str]]:
-    """Returns the rows with some damaged, and row number -> the rule that is to find it.
+def plant(rows: list[tuple[str, str]], share: float, chooser: random.Random) -> tuple[list[tuple[str, str]], dict[int, Damage]]:
+    """Returns the rows with some damaged, and row number -> what was done.
 
     As many are damaged as the share says of those with numbers that their input all has; each damage in turn takes the next row, in a
     drawn order, that it can be done to.
@@ -132,12 +144,12 @@ def plant(rows: list[tuple[str, str]], share: float, chooser: random.Random) -> 
     chooser.shuffle(fit)
     damaged, key = list(rows), {}
     for count in range(num_damaged):
-        rule, damage, options = DAMAGES[count % len(DAMAGES)]
+        damage = DAMAGES[count % len(DAMAGES)]
         for place in fit:
-            answer = damage(*rows[place], chooser, **options) if place + 1 not in key else None
+            answer = damage.make(*rows[place], chooser) if place + 1 not in key else None
             if answer is not None:
                 damaged[place] = (rows[place][0], answer)
-                key[place + 1] = rule
+                key[place + 1] = damage
                 break
     return damaged, key
 
@@ -155,11 +167,12 @@ def measure(corpus: Corpus, folder: Path, arguments: argparse.Namespace) -> None
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "train.jsonl"
         path.write_text("".join(_line(corpus, source, answer) for source, answer in damaged), encoding="utf-8")
-        found = [one for one in lint(path, options=LintOptions(select=RULES)).diagnostics if one.severity.value != "info"]
+        everything = lint(path, options=LintOptions(select=RULES)).diagnostics
+    found = [one for one in everything if one.severity.value != "info"]
     print(f"\n{corpus.name}: {len(rows):,} rows, {len(key)} damaged (seed {arguments.seed})")
     for rule in RULES:
         reported = {one.line for one in found if one.code == rule}
-        planted = {line for line, planted_rule in key.items() if planted_rule == rule}
+        planted = {line for line, damage in key.items() if damage.rule == rule}
         hits, clean = reported & planted, reported - key.keys()
         precision = len(reported & key.keys()) / len(reported) if reported else float("nan")
         print(f"  {rule}  recall {len(hits)}/{len(planted)} = {len(hits) / max(len(planted), 1):.2f}  precision {precision:.2f}", end="")
@@ -168,6 +181,10 @@ def measure(corpus: Corpus, folder: Path, arguments: argparse.Namespace) -> None
         for one in found:
             if one.code == rule and one.line in shown:
                 print(f"      row {one.line}: {one.message}")
+    for damage in DAMAGES:
+        rows_of = {line for line, one in key.items() if one is damage}
+        hits, at_all = ({one.line for one in some if one.code == damage.rule} & rows_of for some in (found, everything))
+        print(f"    {damage.name}: {len(hits)} of {len(rows_of)}, {len(at_all - hits)} more as information")
 
 
 def _line(corpus: Corpus, source: str, answer: str) -> str:
