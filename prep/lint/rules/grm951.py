@@ -193,6 +193,8 @@ def _doubled(row: dict[str, Any], language: str | None) -> re.Match[str] | None:
     text = row["text"][:_MAX_CHARACTERS]
     for match in _DOUBLED.finditer(text):
         word = match[1].casefold()
+        if _is_spelled_out(text, match):
+            continue
         mechanical = word in _MECHANICAL if language in {"en", None} else word in _MECHANICAL_ELSEWHERE.get(language, "").split()
         free = language in {"en", None} and word not in _SOUND and len(word) > 1
         if row["part"] == "input":
@@ -207,6 +209,12 @@ def _doubled(row: dict[str, Any], language: str | None) -> re.Match[str] | None:
         if not re.search(rf"\b{word}\s+{word}\b", other, re.IGNORECASE) and not _is_name(text, match):
             return match
     return None
+
+
+def _is_spelled_out(text: str, match: re.Match[str]) -> bool:
+    """Says whether the words are letters of an abbreviation that somebody dictates: "A A", "an M R I I had"."""
+    is_letter = len(match[1]) == 1 and match[0].isupper()
+    return is_letter and (match[1] != "I" or re.search(r"\b[A-Z][ \t]+$", text[max(0, match.start() - 4) : match.start()]) is not None)
 
 
 def _is_name(text: str, match: re.Match[str]) -> bool:
