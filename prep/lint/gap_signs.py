@@ -1,4 +1,4 @@
-"""Marks that a deleted number leaves in a text: two spaces, a space before a stop, a currency sign without its amount, "than ." """
+"""Marks that a deleted number leaves in a text: two spaces, "than .", a currency sign without its amount."""
 
 import re
 from collections import Counter
@@ -23,12 +23,10 @@ _MARKS = {
     "percent sign alone": re.compile(r"[a-z](?P<gap> )%"),
     "number sign alone": re.compile(r" #(?P<gap>)(?!\w)"),
     "hyphen or ending alone": re.compile(
-        r" (?P<gap>)(?:-(?:year|month|week|day|hour|pack|mile|pound)|(?:s|st|nd|rd|th|am|pm)\b(?![.'\u2019]?\w))"
+        r"(?<!\d) (?P<gap>)(?:-(?:year|month|week|day|hour|pack|mile|pound)|(?:s|st|nd|rd|th|pm)\b(?![.'\u2019]?\w))"
     ),
     "two sentences run together": re.compile(rf"[a-z](?P<gap> +)(?:{_SENTENCE})\b(?! [A-Z])"),
-    "preposition at the end": re.compile(
-        rf"\b(?:of|at|in|is|was|to|for|about|by|from|since)(?P<gap> +)(?:{_SENTENCE}|No|In|On)\b(?! [A-Z])"
-    ),
+    "preposition at the end": re.compile(rf"\b(?:of|at|in|is|was|to|by|since)(?P<gap> +)(?:{_SENTENCE}|No|In|On)\b(?! [A-Z])"),
     "article alone": re.compile(r"\ban?(?P<gap> +)(?:of|for|and|or|with|in|on|who|by|is|was|has|had|from|to|that|which)\b"),
     "preposition alone": re.compile(r"\b(?:at|of|with)(?P<gap> +)(?:and|or|but)\b"),
     "left open": re.compile(

@@ -15,12 +15,14 @@ from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import shorten
 from prep.numerals import SPELLED
+from prep.sieves import sieve
 
 _SAMPLE_ROWS = 5_000
 _MAX_LOOKED_AT = 100_000
 # What holds a digit, as it is written: a sieve for the rows whose answers may have one that the input lacks.
 _WRITTEN = r"[\p{L}\p{N}_/.,:'-]*[0-9][\p{L}\p{N}_/:'-]*"
 _LETTERS = r"\p{L}+"
+_SPELLED = sieve(SPELLED)
 _MAX_SHOWN = 5
 
 
@@ -71,7 +73,7 @@ class UnsupportedFact(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         answer = pl.col("answer")
-        may_hold = answer.str.contains("[0-9]") | answer.str.contains(SPELLED) | answer.str.contains(SIEVE)
+        may_hold = answer.str.contains("[0-9]") | answer.str.contains(_SPELLED) | answer.str.contains(SIEVE)
         restates = ~pl.col("closed") & (pl.col("input") != "") & (pl.col("kind") != "preference") & may_hold
         columns = [*Finding.where, "position", "task", "template", "system", "preamble", "input", "answer", "answer_field"]
         rows = examples.filter(restates).select(*columns, one_task=ONE_TASK)
@@ -128,7 +130,7 @@ def _doubtful() -> pl.Expr:
     names = answer.str.extract_all(SIEVE).list.eval(pl.element().str.slice(2).str.to_lowercase())
     lacking = (
         small_answer.str.extract_all(_WRITTEN).list.set_difference(small.str.extract_all(_WRITTEN)),
-        small_answer.str.extract_all(SPELLED).list.set_difference(small.str.extract_all(SPELLED)),
+        small_answer.str.extract_all(_SPELLED).list.set_difference(small.str.extract_all(_SPELLED)),
         names.list.set_difference(small.str.extract_all(_LETTERS)),
     )
     return pl.any_horizontal(one.list.len() > 0 for one in lacking)
