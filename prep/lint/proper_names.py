@@ -6,7 +6,7 @@ German, or where answers bring names of their own, too many would be lacking, an
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -55,7 +55,7 @@ class NameHabits:
             capital.update(word.lower() for word in _WORD.findall(source))
         self._common = {word for word, count in small.items() if count >= capital[word]}
         self._common.update(word for _, answer in kept for word in _SMALL.findall(answer))
-        lacking = [(answer, self._lacking(source, answer)) for source, answer in kept if _RUN.search(answer)]
+        lacking = [(answer, self.unsupported(source, answer)) for source, answer in kept if _RUN.search(answer)]
         times = Counter(name for _, names in lacking for name in {one.text.lower() for one in names})
         self._common |= {name for name, count in times.items() if count >= _OWN_WORDS}
         self.num_answers = sum(any(self._names(answer)) for answer, _ in lacking)
@@ -68,9 +68,6 @@ class NameHabits:
 
     def unsupported(self, source: str, answer: str) -> list[Name]:
         """Returns the names of an answer that its input lacks, in order."""
-        return self._lacking(source, answer)
-
-    def _lacking(self, source: str, answer: str) -> list[Name]:
         names = list(self._names(answer))
         if not names:
             return []
@@ -84,11 +81,12 @@ class NameHabits:
         for run in _RUN.finditer(answer):
             for word in _WORD.finditer(answer, run.start(), run.end()):
                 text = word[0].lower()
-                if len(text) >= _SHORTEST and text not in self._common and text.removesuffix("s") not in self._common | _TITLES:
+                stem = text.removesuffix("s")
+                if len(text) >= _SHORTEST and self._common.isdisjoint((text, stem)) and stem not in _TITLES:
                     yield Name(word[0], *word.span())
 
 
-def _told_otherwise(name: str, words: Iterable[str]) -> bool:
+def _told_otherwise(name: str, words: Set[str]) -> bool:
     """Says whether a text has a name in another way: spelled alike, cut short ("Dec"), or in parts ("AmexCard")."""
     folded = name.lower()
     parts = [part.lower() for part in _PARTS.findall(name)]

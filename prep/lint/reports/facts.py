@@ -126,10 +126,7 @@ class PageFacts:
     declared: Declared
 
 
-_NOTHING_DECLARED = Declared()
-
-
-def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic], declared: Declared = _NOTHING_DECLARED) -> PageFacts:
+def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic], declared: Declared) -> PageFacts:
     """Counts what the page shows.
 
     Args:

@@ -73,7 +73,7 @@ def linted(folder: Path) -> tuple[LintReport, PageFacts]:
     result = lint(path, test=test_path)
     with TemporaryDirectory() as work:
         frame = load_files([(path, "train"), (test_path, "test")], Path(work)).frame
-        return result, page_facts(frame, result.diagnostics)
+        return result, page_facts(frame, result.diagnostics, Declared())
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_the_page_stays_small_whatever_is_found(folder: Path) -> None:
     )
     many = tuple(result.diagnostics) + tuple(found(id=None, line=line) for line in range(50_000))
     with TemporaryDirectory() as work:
-        facts = page_facts(load_files([(path, "train")], Path(work)).frame, many)
+        facts = page_facts(load_files([(path, "train")], Path(work)).frame, many, Declared())
     assert len(facts.worst) == MAX_WORST_ROWS
     html = as_html(LintReport(path, many, (), 300, built=False), facts)
     assert len(html) < 1_500_000
@@ -187,7 +187,7 @@ def test_nothing_at_all_makes_a_page_too(tmp_path: Path) -> None:
         with TemporaryDirectory() as work:
             frame = load_dataset(dataset, Path(work)).frame
             result = LintReport(dataset, (), (), len(rows), built=True, ran=("DUP301",))
-            text = Elements(as_html(result, page_facts(frame, ()))).text
+            text = Elements(as_html(result, page_facts(frame, (), Declared()))).text
         assert "Nothing was found." in text and "There are none." in text
 
 
@@ -290,7 +290,7 @@ def test_clusters_join_through_other_rows() -> None:
     duplicates = [found(code="DUP302", name="NearDuplicate", id=one, related=(other,)) for one, other in ties]
     with TemporaryDirectory() as work:
         path = write(Path(work) / "train.jsonl", [chat("q", "a")])
-        facts = page_facts(load_files([(path, "train")], Path(work)).frame, duplicates)
+        facts = page_facts(load_files([(path, "train")], Path(work)).frame, duplicates, Declared())
     assert [cluster.num_rows for cluster in facts.clusters] == [4, 2]
 
 
