@@ -10,6 +10,7 @@ Not compared: times, speeds and memory; hashes of the code and of files that are
 """
 
 import argparse
+import resource
 import sys
 import time
 from collections import Counter
@@ -36,14 +37,17 @@ def main() -> int:
     for name, checkout in (("old", given.old), ("new", given.new)):
         side = Side.open(checkout, given.work, again=bool(sides) and fingerprint(checkout) == sides[0].folder.name)
         print(f"{name}: {checkout} in {side.folder}", flush=True)
-        started = time.perf_counter()
+        started, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = used.ru_utime + used.ru_stime
         side.run_all(tasks, given.jobs)
         if side.seconds:
             by_area: Counter[str] = Counter()
             for task, seconds in side.seconds.items():
                 by_area[task.split("/")[0]] += round(seconds)
             told = ", ".join(f"{area} {seconds}" for area, seconds in by_area.items())
-            print(f"  {len(side.seconds)} tasks run in {time.perf_counter() - started:.0f} s (seconds a task, summed: {told})")
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            processor = used.ru_utime + used.ru_stime - before
+            print(f"  {len(side.seconds)} tasks in {time.perf_counter() - started:.0f} s, {processor:.0f} of a processor; by area: {told}")
         if fingerprint(checkout) != side.folder.name.removesuffix("-again"):
             raise SystemExit(f"{checkout} was changed meanwhile: its results are of no one version. Remove {side.folder} and run again.")
         sides.append(side)

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from checkouts.inputs import Inputs
-from checkouts.side import Shell, Task, hash_tree
+from checkouts.side import Shell, Task
 
 TARGETS = ("openai", "azure", "together", "fireworks", "trl", "llamafactory", "axolotl", "hf")
-_FILE_TARGETS = ("openai", "together", "trl", "llamafactory")
+_FILE_TARGETS = ("openai", "trl", "llamafactory", "hf")
 _VALIDATED_FOLDERS = frozenset({"formats", "chat", "preference"})
 _EXPORTED_FILES = frozenset({"dpo_en_demo", "glaive_toolcall_en_demo", "kto_en_demo", "alpaca_zh_demo", "reason_tool_use_demo_50"})
+_FIXED_SAMPLES = frozenset({"reviews", "legal"})
 _RAW = frozenset({".csv", ".tsv", ".jsonl", ".parquet", ".zst", ".txt", ".json"})
 _NUM_CASE_ROWS = 2000
 
@@ -21,8 +22,7 @@ def data_tasks(inputs: Inputs) -> list[Task]:
         tasks += _corpus_tasks(inputs.data, inputs.heads)
     if inputs.cases is not None:
         tasks += _case_tasks(inputs.cases)
-    version = hash_tree(Path(__file__))
-    return [Task(one.area, one.name, one.run, one.inputs, one.needs, version) for one in tasks]
+    return tasks
 
 
 def _sample_tasks(inputs: Inputs) -> Iterable[Task]:
@@ -33,7 +33,9 @@ def _sample_tasks(inputs: Inputs) -> Iterable[Task]:
         yield Task("build", name, _build_sample(folder.name, config.name), (folder,))
         yield Task("lint", name, _lint_sample(name, folder.name, raw), (folder, inputs.model), needs)
         yield Task("tools", f"{name}-export", _export(f"build/{name}/ds"), (), needs)
-        yield Task("tools", f"{name}-fix", _fix(folder.name, config.name), (folder, inputs.model))
+        yield Task("tools", f"{name}-propose", _propose(f"build/{name}/ds"), (inputs.model,), needs)
+        if folder.name in _FIXED_SAMPLES:
+            yield Task("tools", f"{name}-fix", _fix(folder.name, config.name), (folder,))
         yield Task("tools", f"{name}-look", _look(name, folder.name, raw), (folder, inputs.model), needs)
 
 
@@ -63,13 +65,21 @@ def _lint_sample(name: str, folder: str, raw: str) -> Callable[[Shell], None]:
     return run
 
 
+def _propose(dataset: str) -> Callable[[Shell], None]:
+    def run(shell: Shell) -> None:
+        arguments = ("--model", "@input/model", "--out", "@drafts.jsonl", "--json")
+        shell("propose", "prep", "fix", "propose", dataset, *arguments, stdout="json")
+
+    return run
+
+
 def _fix(folder: str, config: str) -> Callable[[Shell], None]:
     """Fixes of all kinds, on a copy of the sample: drafts, their table, what is applied, `lint --fix`, and the builds that follow."""
 
     def run(shell: Shell) -> None:
         told = f"@input/{folder}/{config}"
         shell("build", "prep", "build", told, "--out", "@ds", "--json", stdout="json")
-        shell("propose", "prep", "fix", "propose", "@ds", "--model", "@input/model", "--out", "@drafts.jsonl", "--json", stdout="json")
+        shell("propose", "prep", "fix", "propose", "@ds", "--out", "@drafts.jsonl", "--json", stdout="json")
         shell("diff", "prep", "lint", "@ds", "--config", told, "--diff", "--unsafe-fixes")
         shell("apply", "prep", "fix", "apply", "@drafts.jsonl", told, "--safe", "--json", stdout="json")
         shell("build_applied", "prep", "build", told, "--out", "@applied", "--json", stdout="json")
@@ -79,9 +89,9 @@ def _fix(folder: str, config: str) -> Callable[[Shell], None]:
     return run
 
 
-def _export(dataset: str) -> Callable[[Shell], None]:
+def _export(dataset: str, targets: tuple[str, ...] = TARGETS) -> Callable[[Shell], None]:
     def run(shell: Shell) -> None:
-        for target in TARGETS:
+        for target in targets:
             label = f"export_{target}"
             if shell(label, "prep", "export", dataset, "--target", target, "--out", f"@{target}", "--json", stdout="json"):
                 continue
@@ -152,7 +162,7 @@ def _corpus_tasks(data: Path, heads: Path) -> Iterable[Task]:
         if path.parent.name in _VALIDATED_FOLDERS:
             yield Task("tools", f"{name}-validate", _validate(path.name), (path,))
         if path.stem in _EXPORTED_FILES:
-            yield Task("tools", f"{name}-export", _export(f"build/{name}/ds"), (), (f"build/{name}",))
+            yield Task("tools", f"{name}-export", _export(f"build/{name}/ds", _FILE_TARGETS), (), (f"build/{name}",))
 
 
 def _build_corpus(file: str) -> Callable[[Shell], None]:

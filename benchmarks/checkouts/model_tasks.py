@@ -1,11 +1,9 @@
 """What is run of `train`, `evals` and `loop`: seeded runs of a tiny random model on sample datasets, on the CPU."""
 
 import time
-from collections.abc import Iterable
-from pathlib import Path
 
 from checkouts.inputs import Inputs
-from checkouts.side import TIMEOUT, Shell, Task, hash_tree
+from checkouts.side import TIMEOUT, Shell, Task
 
 _REVIEWS, _CALLS = "build/sample-reviews/ds", "build/sample-calls/ds"
 _TRAIN = """
@@ -30,19 +28,16 @@ loop: {out: ROUNDS}
 
 def model_tasks(inputs: Inputs) -> list[Task]:
     """Returns all tasks that run a model, each after those that it needs, which include builds of samples."""
-    version = hash_tree(Path(__file__))
-    return [Task(one.area, one.name, one.run, one.inputs, one.needs, version) for one in _tasks(inputs)]
-
-
-def _tasks(inputs: Inputs) -> Iterable[Task]:
     model, reviews, calls = (inputs.model,), ("build/sample-reviews",), ("build/sample-calls",)
-    yield Task("train", "reviews", _train_reviews, model, reviews)
-    yield Task("train", "reviews-killed", _train_killed, model, reviews)
-    yield Task("train", "calls", _train_calls, model, calls)
-    yield Task("evals", "reviews", _evals_reviews, model, (*reviews, "train/reviews"))
-    yield Task("evals", "calls", _evals_calls, model, (*calls, "train/calls"))
-    yield Task("evals", "score", _score, (*model, inputs.samples / "foreign"), (*reviews, "train/reviews"))
-    yield Task("loop", "reviews", _loop, (*model, inputs.samples / "reviews"))
+    return [
+        Task("train", "reviews", _train_reviews, model, reviews),
+        Task("train", "reviews-killed", _train_killed, model, reviews),
+        Task("train", "calls", _train_calls, model, calls),
+        Task("evals", "reviews", _evals_reviews, model, (*reviews, "train/reviews")),
+        Task("evals", "calls", _evals_calls, model, (*calls, "train/calls")),
+        Task("evals", "score", _score, (*model, inputs.samples / "foreign"), (*reviews, "train/reviews")),
+        Task("loop", "reviews", _loop, (*model, inputs.samples / "reviews")),
+    ]
 
 
 def _config(shell: Shell, text: str, name: str = "train.yaml") -> str:

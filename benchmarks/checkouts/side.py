@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -63,7 +64,6 @@ class Task:
         run: runs the commands.
         inputs: the files and folders that are copied to `input/` of the task's folder.
         needs: tasks (`area/name`) whose folders the commands read.
-        version: what the result depends on beside the inputs and the checkout: the hash of the code that says what is run.
     """
 
     area: str
@@ -71,12 +71,18 @@ class Task:
     run: "Callable[[Shell], None]"
     inputs: tuple[Path, ...] = ()
     needs: tuple[str, ...] = ()
-    version: str = ""
 
     @property
     def id(self) -> str:
         """The task's folder within the side's."""
         return f"{self.area}/{self.name}"
+
+    def version(self) -> str:
+        """Returns the hash of the code that says what is run, and of the values that it uses."""
+        used = inspect.getclosurevars(self.run)
+        values = {**used.globals, **used.nonlocals}
+        told = [inspect.getsource(one) if inspect.isfunction(one) else repr(one) for _, one in sorted(values.items())]
+        return hashlib.sha256("\n".join([inspect.getsource(self.run), *told]).encode()).hexdigest()
 
 
 @dataclass(slots=True)
@@ -139,7 +145,7 @@ class Side:
 
     def _run(self, task: Task, needed: list[Future[str]]) -> str:
         """Runs one task, unless that was done before; returns the key of its result."""
-        key = hashlib.sha256("\n".join([task.version, *(future.result() for future in needed), *map(hash_tree, task.inputs)]).encode())
+        key = hashlib.sha256("\n".join([task.version(), *(future.result() for future in needed), *map(hash_tree, task.inputs)]).encode())
         mark = self.folder / "done" / f"{task.id}.json"
         if mark.exists() and json.loads(mark.read_text())["key"] == key.hexdigest():
             return key.hexdigest()
