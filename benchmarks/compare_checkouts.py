@@ -10,10 +10,8 @@ Not compared: times, speeds and memory; hashes of the code and of files that are
 """
 
 import argparse
-import resource
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 from checkouts.data_tasks import data_tasks
@@ -37,17 +35,11 @@ def main() -> int:
     for name, checkout in (("old", given.old), ("new", given.new)):
         side = Side.open(checkout, given.work, again=bool(sides) and fingerprint(checkout) == sides[0].folder.name)
         print(f"{name}: {checkout} in {side.folder}", flush=True)
-        started, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        before = used.ru_utime + used.ru_stime
+        started = time.perf_counter()
         side.run_all(tasks, given.jobs)
         if side.seconds:
-            by_area: Counter[str] = Counter()
-            for task, seconds in side.seconds.items():
-                by_area[task.split("/")[0]] += round(seconds)
-            told = ", ".join(f"{area} {seconds}" for area, seconds in by_area.items())
-            used = resource.getrusage(resource.RUSAGE_CHILDREN)
-            processor = used.ru_utime + used.ru_stime - before
-            print(f"  {len(side.seconds)} tasks in {time.perf_counter() - started:.0f} s, {processor:.0f} of a processor; by area: {told}")
+            used = ", ".join(f"{area} {seconds:.0f}" for area, seconds in side.processor.items())
+            print(f"  {len(side.seconds)} tasks in {time.perf_counter() - started:.0f} s; seconds of a processor: {used}")
         if fingerprint(checkout) != side.folder.name.removesuffix("-again"):
             raise SystemExit(f"{checkout} was changed meanwhile: its results are of no one version. Remove {side.folder} and run again.")
         sides.append(side)

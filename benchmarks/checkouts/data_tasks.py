@@ -5,6 +5,7 @@ from pathlib import Path
 
 from checkouts.inputs import Inputs
 from checkouts.side import Shell, Task
+from checkouts.variants import CONFIGS, LINTED_FILES, VALIDATED_FILES
 
 TARGETS = ("openai", "azure", "together", "fireworks", "trl", "llamafactory", "axolotl", "hf")
 _FILE_TARGETS = ("openai", "trl", "llamafactory", "hf")
@@ -13,11 +14,13 @@ _EXPORTED_FILES = frozenset({"dpo_en_demo", "glaive_toolcall_en_demo", "kto_en_d
 _FIXED_SAMPLES = frozenset({"reviews", "legal"})
 _RAW = frozenset({".csv", ".tsv", ".jsonl", ".parquet", ".zst", ".txt", ".json"})
 _NUM_CASE_ROWS = 2000
+# The dictionary that this rule loads takes longer than all else in a small file; it is looked at in samples and whole corpora.
+_QUICK = ("--ignore", "GRM951")
 
 
 def data_tasks(inputs: Inputs) -> list[Task]:
     """Returns all tasks of `prep`, each after those that it needs."""
-    tasks = [*_sample_tasks(inputs), *_foreign_tasks(inputs), *_library_tasks(inputs)]
+    tasks = [*_sample_tasks(inputs), *_foreign_tasks(inputs), *_variant_tasks(inputs), *_library_tasks(inputs)]
     if inputs.data is not None and inputs.heads is not None:
         tasks += _corpus_tasks(inputs.data, inputs.heads)
     if inputs.cases is not None:
@@ -32,6 +35,8 @@ def _sample_tasks(inputs: Inputs) -> Iterable[Task]:
         raw = next(path.name for path in sorted(folder.iterdir()) if path.suffix in _RAW and path.name not in _NO_ROWS)
         yield Task("build", name, _build_sample(folder.name, config.name), (folder,))
         yield Task("lint", name, _lint_sample(name, folder.name, raw), (folder, inputs.model), needs)
+        if folder.name == "reviews":
+            yield Task("lint", f"{name}-formats", _lint_formats(name), (), needs)
         yield Task("tools", f"{name}-export", _export(f"build/{name}/ds"), (), needs)
         yield Task("tools", f"{name}-propose", _propose(f"build/{name}/ds"), (inputs.model,), needs)
         if folder.name in _FIXED_SAMPLES:
@@ -52,15 +57,28 @@ def _build_sample(folder: str, config: str) -> Callable[[Shell], None]:
 
 
 def _lint_sample(name: str, folder: str, raw: str) -> Callable[[Shell], None]:
+    """The counts come from the report that the first command keeps in the cache."""
+
+    def run(shell: Shell) -> None:
+        arguments = (f"build/{name}/ds", "--model", "@input/model")
+        shell("built", "prep", "lint", *arguments, "--format", "json", stdout="lint.json")
+        shell("statistics", "prep", "lint", *arguments, "--statistics", "--format", "json", stdout="json")
+        shell("raw", "prep", "lint", f"@input/{folder}/{raw}", "--format", "json", stdout="lint.json")
+
+    return run
+
+
+def _lint_formats(name: str) -> Callable[[Shell], None]:
+    """Every way in which a report is printed, a baseline, and the scores of ranked rows."""
+
     def run(shell: Shell) -> None:
         ds = f"build/{name}/ds"
-        shell("built", "prep", "lint", ds, "--model", "@input/model", "--scores", "@scores.parquet", "--format", "json", stdout="lint.json")
-        shell("plain", "prep", "lint", ds, "--format", "json", stdout="lint.json")
-        shell("statistics", "prep", "lint", ds, "--statistics", "--format", "json", stdout="json")
-        shell("statistics_text", "prep", "lint", ds, "--statistics")
+        shell("scores", "prep", "lint", ds, "--scores", "@scores.parquet", "--format", "json", "--out", "@report.json")
+        shell("baseline", "prep", "lint", ds, "--baseline", "@report.json", "--select", "CON,DUP", "--format", "json", stdout="lint.json")
         shell("text", "prep", "lint", ds)
         shell("sarif", "prep", "lint", ds, "--format", "sarif")
-        shell("raw", "prep", "lint", f"@input/{folder}/{raw}", "--format", "json", stdout="lint.json")
+        shell("github", "prep", "lint", ds, "--format", "github", "--fail-on", "never")
+        shell("html", "prep", "lint", ds, "--format", "html", "--out", "@report.html")
 
     return run
 
@@ -129,6 +147,33 @@ def _foreign_tasks(inputs: Inputs) -> Iterable[Task]:
     yield Task("tools", "sample-foreign", tools, (inputs.samples / "foreign",))
 
 
+def _variant_tasks(inputs: Inputs) -> Iterable[Task]:
+    def build(shell: Shell) -> None:
+        for name in CONFIGS:
+            shell(f"build_{name}", "prep", "build", f"@input/variants/{name}.yaml", "--out", f"@{name}", "--json", stdout="json")
+
+    def lint(shell: Shell) -> None:
+        for name in CONFIGS:
+            shell(f"built_{name}", "prep", "lint", f"build/variants/{name}", *_QUICK, "--format", "json", stdout="lint.json")
+
+    def lint_raw(shell: Shell) -> None:
+        for name in LINTED_FILES:
+            shell(f"raw_{name}", "prep", "lint", f"@input/variants/{name}", *_QUICK, "--format", "json", stdout="lint.json")
+
+    def tools(shell: Shell) -> None:
+        for name in VALIDATED_FILES:
+            for target in TARGETS:
+                arguments = (f"@input/variants/{name}", "--target", target, "--format", "json")
+                shell(f"validate_{target}_{name}", "prep", "validate", *arguments, stdout="json")
+
+    yield Task("build", "variants", build, (inputs.variants, inputs.model))
+    yield Task("lint", "variants", lint, (), ("build/variants",))
+    yield Task("lint", "variants-raw", lint_raw, (inputs.variants,))
+    yield Task("tools", "variants", tools, (inputs.variants,))
+    for name in ("tools", "pairs"):
+        yield Task("tools", f"variants-export-{name}", _export(f"build/variants/{name}"), (), ("build/variants",))
+
+
 def _library_tasks(inputs: Inputs) -> Iterable[Task]:
     def run(shell: Shell) -> None:
         shell("templates", "prep", "templates", "list", "--json", stdout="json")
@@ -158,11 +203,16 @@ def _corpus_tasks(data: Path, heads: Path) -> Iterable[Task]:
             continue
         name, beginning = f"data-{path.parent.name}-{path.stem}", heads / path.relative_to(data)
         yield Task("build", name, _build_corpus(path.name), (path,))
-        yield Task("lint", name, _lint_corpus(path.name), (beginning,))
+        yield Task("lint", name, _lint_corpus(path.name, not _is_sibling(path)), (beginning,))
         if path.parent.name in _VALIDATED_FOLDERS:
             yield Task("tools", f"{name}-validate", _validate(path.name), (path,))
         if path.stem in _EXPORTED_FILES:
             yield Task("tools", f"{name}-export", _export(f"build/{name}/ds", _FILE_TARGETS), (), (f"build/{name}",))
+
+
+def _is_sibling(path: Path) -> bool:
+    """Says whether another file of the folder is of the same kind, so that its built rows say the same of lint."""
+    return path.stem.endswith(("_validation", "_test", "_zh_demo")) or path.stem in {"tldrlegal_v1", "v1_dpo_demo", "identity"}
 
 
 def _build_corpus(file: str) -> Callable[[Shell], None]:
@@ -173,10 +223,10 @@ def _build_corpus(file: str) -> Callable[[Shell], None]:
     return run
 
 
-def _lint_corpus(file: str) -> Callable[[Shell], None]:
+def _lint_corpus(file: str, built_too: bool) -> Callable[[Shell], None]:
     def run(shell: Shell) -> None:
-        shell("raw", "prep", "lint", f"@input/{file}", "--format", "json", stdout="lint.json")
-        if shell("init", "prep", "init", f"@input/{file}", "--out", "@c.yaml") == 0:
+        shell("raw", "prep", "lint", f"@input/{file}", *_QUICK, "--format", "json", stdout="lint.json")
+        if built_too and shell("init", "prep", "init", f"@input/{file}", "--out", "@c.yaml") == 0:
             shell("build", "prep", "build", "@c.yaml", "--out", "@ds", "--json", stdout="json")
             shell("built", "prep", "lint", "@ds", "--format", "json", stdout="lint.json")
 
@@ -199,7 +249,8 @@ def _case_tasks(cases: Path) -> Iterable[Task]:
         files = sorted(path.name for path in folder.iterdir() if path.suffix in _RAW)
         loose = [name for name in files if name not in told]
         yield Task("build", f"case-{folder.name}", _build_case(folder.name, configs, loose), (folder,))
-        lint = _lint_case(f"build/case-{folder.name}", folder.name, [Path(name).stem for name in (*configs, *loose)], files)
+        names = [Path(name).stem for name in (*configs, *loose)]
+        lint = _lint_case(f"build/case-{folder.name}", folder.name, names, [name for name in files if not name.endswith(".zst")])
         yield Task("lint", f"case-{folder.name}", lint, (), (f"build/case-{folder.name}",))
 
 
@@ -218,9 +269,8 @@ def _lint_case(at: str, folder: str, names: list[str], files: list[str]) -> Call
     def run(shell: Shell) -> None:
         for name in names:
             if (shell.side.folder / at / f"ds_{name}/manifest.json").exists():
-                shell(f"built_{name}", "prep", "lint", f"{at}/ds_{name}", "--format", "json", stdout="lint.json")
+                shell(f"built_{name}", "prep", "lint", f"{at}/ds_{name}", *_QUICK, "--format", "json", stdout="lint.json")
         for name in files:
-            if not name.endswith(".zst"):
-                shell(f"raw_{name}", "prep", "lint", f"{at}/input/{folder}/{name}", "--format", "json", stdout="lint.json")
+            shell(f"raw_{name}", "prep", "lint", f"{at}/input/{folder}/{name}", *_QUICK, "--format", "json", stdout="lint.json")
 
     return run

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checkouts.side import hash_tree
+from checkouts.variants import write_variants
 
 _MODEL = """
 import sys
@@ -45,6 +46,7 @@ class Inputs:
         heads: the first rows of their large files, in the same layout.
         cases: small folders of one difficulty each; None where none were named.
         model: a tiny random model.
+        variants: files and configs for what the samples do not use.
     """
 
     samples: Path
@@ -52,6 +54,7 @@ class Inputs:
     heads: Path | None
     cases: Path | None
     model: Path
+    variants: Path
 
 
 def make_inputs(work: Path, checkout: Path, data: Path | None, cases: Path | None, num_rows: int) -> Inputs:
@@ -64,6 +67,11 @@ def make_inputs(work: Path, checkout: Path, data: Path | None, cases: Path | Non
         _mirror(checkout / "sample_data", samples)
     if not (folder / "model/tokenizer.json").exists():
         subprocess.run([python, "-c", _MODEL, folder / "model"], check=True, cwd=folder)
+    variants = folder / f"variants-{hash_tree(Path(__file__).with_name('variants.py'))[:12]}-{samples.name[-6:]}"
+    if not variants.exists():
+        making = _fresh(variants)
+        write_variants(samples, making / "variants")
+        making.rename(variants)
     heads = folder / f"heads-{num_rows}"
     if data is not None and not heads.exists():
         for path in sorted(data.rglob("*")):
@@ -75,7 +83,15 @@ def make_inputs(work: Path, checkout: Path, data: Path | None, cases: Path | Non
         _mirror(cases, folder / "cases")
         for script in sorted((folder / "cases").glob("*/make.py")):
             subprocess.run([python, script, script.parent], check=True, cwd=folder)
-    return Inputs(samples, data, heads if data else None, folder / "cases" if cases else None, folder / "model")
+    return Inputs(samples, data, heads if data else None, folder / "cases" if cases else None, folder / "model", variants / "variants")
+
+
+def _fresh(target: Path) -> Path:
+    """Returns an empty folder that is to bear another name when it is whole."""
+    making = target.with_suffix(".making")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir()
+    return making
 
 
 def head(content: bytes, suffix: str, num_rows: int) -> bytes:
@@ -93,8 +109,7 @@ def head(content: bytes, suffix: str, num_rows: int) -> bytes:
 
 
 def _mirror(source: Path, target: Path) -> None:
-    making = target.with_suffix(".making")  # a folder that bears the name is whole
-    shutil.rmtree(making, ignore_errors=True)
+    making = _fresh(target)
     for path in sorted(source.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             place = making / path.relative_to(source)

@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 
 # What the commands' results cannot depend on; a commit that changes these alone needs no new run.
 _NO_CODE = (":!tests", ":!docs", ":!benchmarks", ":!sample_data", ":!*.md", ":!Makefile")
@@ -92,6 +94,7 @@ class Side:
     checkout: Path
     folder: Path
     seconds: dict[str, float] = field(default_factory=dict)
+    processor: Counter[str] = field(default_factory=Counter)  # seconds by area
 
     @classmethod
     def open(cls, checkout: Path, work: Path, *, again: bool = False) -> "Side":
@@ -132,10 +135,11 @@ class Side:
 
     def run_all(self, tasks: list[Task], jobs: int) -> None:
         """Runs the tasks whose results are not there yet; each after those that it needs, which stand before it in the list."""
+        versions = {task.id: task.version() for task in tasks}  # now, as the files that say it may change while tasks run
         with locked(self.folder), ThreadPoolExecutor(jobs) as pool:
             running: dict[str, Future[str]] = {}
             for task in tasks:
-                running[task.id] = pool.submit(self._run, task, [running[name] for name in task.needs])
+                running[task.id] = pool.submit(self._run, task, versions[task.id], [running[name] for name in task.needs])
             for number, (name, future) in enumerate(running.items(), start=1):
                 future.result()
                 if sys.stderr.isatty():
@@ -143,9 +147,9 @@ class Side:
         if sys.stderr.isatty():
             print("\r" + " " * 80 + "\r", end="", file=sys.stderr)
 
-    def _run(self, task: Task, needed: list[Future[str]]) -> str:
+    def _run(self, task: Task, version: str, needed: list[Future[str]]) -> str:
         """Runs one task, unless that was done before; returns the key of its result."""
-        key = hashlib.sha256("\n".join([task.version(), *(future.result() for future in needed), *map(hash_tree, task.inputs)]).encode())
+        key = hashlib.sha256("\n".join([version, *(future.result() for future in needed), *map(hash_tree, task.inputs)]).encode())
         mark = self.folder / "done" / f"{task.id}.json"
         if mark.exists() and json.loads(mark.read_text())["key"] == key.hexdigest():
             return key.hexdigest()
@@ -191,28 +195,25 @@ class Shell:
             stdout: the ending of the file that keeps what it printed, which says how that is compared.
         """
         process = self.start(label, command, *arguments, stdout=stdout)
-        try:
-            process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        return self.ended(label, process)
+        watch = Timer(TIMEOUT, process.kill)
+        watch.start()
+        _, status, used = os.wait4(process.pid, 0)
+        watch.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.side.processor[self.at.split("/")[0]] += used.ru_utime + used.ru_stime
+        said = self.path(f"{label}.stderr.txt").read_text(encoding="utf-8", errors="replace")
+        end = {"exit": process.returncode, "traceback": "Traceback (most recent call last)" in said}
+        self.path(f"{label}.end.json").write_text(json.dumps(end))
+        return process.returncode
 
     def start(self, label: str, command: str, *arguments: str | int, stdout: str = "txt") -> "subprocess.Popen[bytes]":
-        """Starts a command; `ended` has to follow."""
+        """Starts a command as `__call__` does, and leaves it to the caller."""
         told = [f"{self.at}/{one[1:]}" if isinstance(one, str) and one.startswith("@") else str(one) for one in arguments]
         argv = [str(self.side.checkout / ".venv/bin" / command), *told]
         with self.path(f"{label}.stdout.{stdout}").open("wb") as out, self.path(f"{label}.stderr.txt").open("wb") as err:
             return subprocess.Popen(
                 argv, cwd=self.side.folder, env=self.side.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=err
             )
-
-    def ended(self, label: str, process: "subprocess.Popen[bytes]") -> int:
-        """Keeps how a command ended, and whether by a traceback."""
-        said = self.path(f"{label}.stderr.txt").read_text(encoding="utf-8", errors="replace")
-        end = {"exit": process.returncode, "traceback": "Traceback (most recent call last)" in said}
-        self.path(f"{label}.end.json").write_text(json.dumps(end))
-        return process.returncode
 
 
 def _copy(source: Path, target: Path) -> None:
