@@ -13,7 +13,7 @@ from evals.metric import METRICS, RowMetric
 from evals.prediction import Prediction
 from evals.report import MetricValue, PairReport, Test
 from evals.rows import EvalRow
-from prep.lint.statistics import wilson_interval
+from loopwright.statistics import holm, wilson_interval
 
 Array = npt.NDArray[np.float64]
 Clusters = npt.NDArray[np.int64]
@@ -180,7 +180,7 @@ def _compare(a: str, b: str, columns: Mapping[str, Mapping[str, Column]], cluste
     """Compares two systems by every metric that both have, and adjusts for the number of metrics."""
     pairs = [_difference((a, b), columns[a][name], columns[b][name], clusters, config) for name in columns[a] if name in columns[b]]
     tested = [index for index, pair in enumerate(pairs) if pair.p is not None]
-    adjusted = statistics.holm([pair.p for pair in pairs if pair.p is not None])
+    adjusted = holm([pair.p for pair in pairs if pair.p is not None])
     for index, p in zip(tested, adjusted, strict=True):
         pairs[index] = pairs[index].model_copy(update={"p_holm": p})
     return pairs

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
+from loopwright.statistics import wilson_interval
 from prep.config import PriorOf
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
 from prep.lint.expectations import DeclaredShare, State
 from prep.lint.refusals import DISCLOSURE, NARROW_TASK, OPENING, REFUSAL
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
-from prep.lint.statistics import wilson_interval
 from prep.lint.tasks import MIN_TASK_ROWS
 
 _LOOK_CHARACTERS = 300  # a refusal comes first, or it is none

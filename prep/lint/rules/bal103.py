@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 
+from loopwright.statistics import wilson_interval
 from prep.lint.context import Context
 from prep.lint.mixture_plans import plan_groups, plan_sources
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.statistics import wilson_interval
 
 _OF = {"source": "file", "template": "template", "group": "group"}
 

@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from loopwright.statistics import Floats
 from prep.lint.context import Context
 from prep.lint.drift import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.statistics import Floats, TestResult, benjamini_hochberg, mann_whitney
+from prep.lint.statistics import TestResult, benjamini_hochberg, mann_whitney
 from prep.lint.texts import of_template, shorten
 
 _MAX_CLASSES = 100

@@ -6,8 +6,8 @@ from math import exp
 import numpy as np
 import polars as pl
 
-from prep.drift import statistics
-from prep.drift.statistics import Bools
+from loopwright import statistics
+from loopwright.statistics import Bools
 from prep.drift.words import WordSets
 from prep.lint.context import Context
 from prep.lint.drift import label_word

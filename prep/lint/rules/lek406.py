@@ -5,13 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
+from loopwright.statistics import wilson_interval
 from prep.lint.baseline import baseline_unavailable
 from prep.lint.classifiers import WORDS, Folds, TextFeatures, make_folds, out_of_fold
 from prep.lint.context import Context
 from prep.lint.label_noise import Labels
 from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.statistics import wilson_interval
 from prep.lint.texts import shorten
 
 _MAX_ROWS = 10_000

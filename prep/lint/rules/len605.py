@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
+from loopwright.statistics import Floats
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Need, Rule, Severity, Threshold
-from prep.lint.statistics import Floats
 
 _COLUMNS = {"tokens": "num_tokens", "answer_tokens": "num_trained_tokens"}
 
