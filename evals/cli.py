@@ -27,25 +27,24 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
 ) -> None:
     """Score systems on one split of a dataset, compare them in pairs, and list what fails and why."""
-    from evals.config import EvalsConfig, override
+    from evals.config import EvalsConfig
     from evals.progress import ProgressBar
     from evals.run import evaluate_dataset
     from evals.table import pairs_table, systems_table, verdict_markup
-    from prep.config import load_section
+    from loopwright.config import load_section, overlay
 
-    options = load_section(config, "evals", EvalsConfig) if config else EvalsConfig()
-    options = override(
-        options,
-        model=model,
-        adapter=adapter,
-        split=split,
-        dtype=dtype,
-        systems=_names(systems),
-        metrics=_names(metrics),
-        limit=limit,
-        form=form,
-        max_new_tokens=max_new_tokens,
-    )
+    given = {
+        "model": model,
+        "adapter": adapter,
+        "split": split,
+        "dtype": dtype,
+        "systems": _names(systems),
+        "metrics": _names(metrics),
+        "limit": limit,
+        "form": form,
+        "max_new_tokens": max_new_tokens,
+    }
+    options = overlay(load_section(config, "evals", EvalsConfig), given, "evals")
     with ProgressBar() as progress:
         report = evaluate_dataset(dataset, out, options, progress)
     console().print(systems_table(report))

@@ -1,10 +1,9 @@
 """The options of an evaluation: the `evals:` section of a config file, over which the command line's options go."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from loopwright.config import validate
 from prep.source_config import SplitName
 from train.models import Dtype
 
@@ -50,13 +49,3 @@ class EvalsConfig(BaseModel):
     """Metric id -> the score of a row under which it counts as a failure."""
     report_failures: int = Field(60, ge=0)
     """Failures shown in report.html; failures.jsonl has them all."""
-
-
-def override(config: EvalsConfig, **options: Any) -> EvalsConfig:
-    """Returns the config with the options that are given (not None) over it.
-
-    Raises:
-        UserError: an option's value is not allowed.
-    """
-    given = {name: value for name, value in options.items() if value is not None}
-    return validate({**config.model_dump(), **given}, EvalsConfig, "evals")

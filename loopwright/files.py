@@ -128,6 +128,15 @@ def require_file(path: Path, kind: str = "file") -> None:
         raise UserError(f"the {kind} is {what}", str(path), "Name a file.")
 
 
+def is_utf8(text: str) -> bool:
+    """Says whether UTF-8 can hold a text; it cannot hold half a character."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON document, indented, keys in the order given."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -180,6 +189,17 @@ def read_json(path: Path) -> Any:
         raise UserError(f"cannot read the file: {error.strerror}", str(path), "Check the path and its permissions.") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"not valid JSON: {error}", str(path), "Mend it, or have it written again.") from error
+
+
+@contextmanager
+def os_errors() -> Iterator[None]:
+    """Turns what Polars raises when a disk takes no more into the OSError that lies behind it."""
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.ComputeError as error:
+        raise OSError(str(error)) from error
 
 
 def _exchange(new: Path, old: Path) -> None:

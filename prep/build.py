@@ -13,7 +13,7 @@ import polars as pl
 
 from loopwright import __version__
 from loopwright.errors import UserError, raise_all
-from loopwright.files import atomic_dir
+from loopwright.files import atomic_dir, os_errors
 from loopwright.hashing import hash_file, hash_text
 from prep.card import render_card
 from prep.checks import check_fields, check_out, check_outputs, load_templates
@@ -24,7 +24,6 @@ from prep.formats import find_files
 from prep.lock import build_lock
 from prep.pipeline import Job, RenderedDataset, read_sources, render_dataset
 from prep.progress import Progress
-from prep.sinks import os_errors
 from prep.write import INTENDED_DROPS, write_dropped
 from templates.template import Template
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loopwright.errors import UserError
+from loopwright.files import is_utf8
 from prep.source_config import SourceConfig
 from prep.unpack import Unpacked
 
@@ -218,15 +219,6 @@ def codec_name(encoding: str, path: Path) -> str:
     except LookupError as error:
         raise UserError(f"unknown encoding '{encoding}'", str(path), "Use a name such as utf-8, latin-1 or gb18030.") from error
     return name
-
-
-def is_utf8(text: str) -> bool:
-    """Says whether UTF-8 can hold a text; it cannot hold half a character."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _whole_lines(file: BinaryIO, path: Path) -> Iterator[bytes | None]:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from loopwright.files import is_utf8
 from prep.formats import Shape
-from prep.raw_file import RawFile, RejectedRow, is_utf8
+from prep.raw_file import RawFile, RejectedRow
 from prep.source import LINE, RawRows, to_text
 
 # As it stands in the JSON of turns; within a text its quotes would be escaped.

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from prep.raw_file import RawFile, RejectedRow, is_utf8
+from loopwright.files import is_utf8
+from prep.raw_file import RawFile, RejectedRow
 
 # The raw columns stand beside it: a name that no column has, not even one that another program called "#line".
 LINE = "\0line"

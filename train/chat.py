@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loopwright.console import notice
 from loopwright.errors import UserError
-from prep.raw_file import is_utf8
+from loopwright.files import is_utf8
 from templates.chat import Message, encode_prompt, load_tokenizer
 from train.adapter import load_adapter
 from train.models import Model, load_model, model_folder

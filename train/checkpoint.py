@@ -11,8 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
-from loopwright.files import atomic_dir
-from prep.sinks import os_errors
+from loopwright.files import atomic_dir, os_errors
 from train.adapter import trainable
 from train.folder import CHECKPOINT_NAME
 from train.models import Model

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from loopwright.config import load_section
 from loopwright.errors import UserError
-from prep.config import BuildConfig, load_build_config, load_section
+from prep.config import BuildConfig, load_build_config
 from prep.formats import find_files
 from prep.lint.run import LintOptions, lint
 from prep.rows import META_COLUMNS, read_rows

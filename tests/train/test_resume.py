@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
+from loopwright.config import load_section, overlay
 from loopwright.errors import UserError
 from tests.helpers import write_dataset
 from tests.train.conftest import reviews
-from train.config import configure
+from train.config import TrainConfig
 from train.run import train
 
 # Batches of 2 out of 11 examples: 6 steps an epoch; checkpoints after steps 4, 6, 8, 12 ... Step 10 (from 0) dies, so 9 and 10 are lost.
@@ -41,11 +42,11 @@ def test_killed_run_resumes_to_the_same_bytes(tiny_model_dir: Path, dataset_dir:
     assert state["progress"]["num_steps"] == 8
     assert not (killed / "run.json").exists()
 
-    config = configure(config_path, {})
+    config = load_section(config_path, "train", TrainConfig)
     with pytest.raises(UserError, match="holds an unfinished run"):
         train(dataset_dir, killed, config)
     with pytest.raises(UserError, match=r"another run: config.seed was 17, is 3"):
-        train(dataset_dir, killed, configure(config_path, {"seed": 3}), resume=True)
+        train(dataset_dir, killed, overlay(config, {"seed": 3}, "train options"), resume=True)
     with pytest.raises(UserError, match="another run: dataset_key was"):
         train(_other_dataset(tmp_path), killed, config, resume=True)
 
@@ -59,7 +60,7 @@ def test_killed_run_resumes_to_the_same_bytes(tiny_model_dir: Path, dataset_dir:
 
 
 def test_resume_without_a_checkpoint_starts_from_the_beginning(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path) -> None:
-    config = configure(None, {"model": str(tiny_model_dir), "max_steps": 1, "dtype": "float32"})
+    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32")
     assert train(dataset_dir, tmp_path / "run", config, resume=True).num_steps == 1
 
 
@@ -67,7 +68,7 @@ def test_damaged_checkpoint_is_an_error(tiny_model_dir: Path, dataset_dir: Path,
     (tmp_path / "run" / "checkpoint").mkdir(parents=True)
     (tmp_path / "run" / "checkpoint" / "state.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match="the checkpoint cannot be read"):
-        train(dataset_dir, tmp_path / "run", configure(None, {"model": str(tiny_model_dir)}), resume=True)
+        train(dataset_dir, tmp_path / "run", TrainConfig(model=str(tiny_model_dir)), resume=True)
 
 
 def _other_dataset(tmp_path: Path) -> Path:
@@ -84,7 +85,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_checkpoint(
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("train.checkpoint.save_file", full)
-    config = configure(None, {"model": str(tiny_model_dir), "max_steps": 1, "dtype": "float32"})
+    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32")
     with pytest.raises(UserError, match=r"cannot write: .*No space left on device"):
         train(dataset_dir, tmp_path / "run", config)
     assert not list((tmp_path / "run").iterdir())
