@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-from evals.generation import Generated, generate
 from evals.language_model import LanguageModel
 from evals.loglikelihood import Scored, score_choices
 from evals.prediction import Advance, Prediction, State
@@ -11,6 +10,7 @@ from evals.requests import ChoiceRequest, encode_choices, encode_question, end_o
 from evals.rows import EvalRow, Task
 from evals.system import Workbench
 from templates.chat import EncodeError
+from train.generation import Generated, generate
 
 
 def answer_with_model(bench: Workbench, adapter: str | None, advance: Advance) -> list[Prediction]:

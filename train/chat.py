@@ -9,6 +9,7 @@ from loopwright.errors import UserError
 from loopwright.files import is_utf8
 from templates.chat import Message, encode_prompt, load_tokenizer
 from train.adapter import load_adapter
+from train.generation import generate
 from train.models import Model, load_model, model_folder
 from train.record import RunRecord
 
@@ -85,23 +86,13 @@ class Comparison:
         return Answers(question, self.system, base, self._generate(input_ids))
 
     def _generate(self, input_ids: list[int]) -> str:
-        import torch
-
-        ids = torch.tensor([input_ids], device=self.model.device)
-        ends = {self.tokenizer.eos_token_id, *_as_list(self.model.generation_config.eos_token_id)} - {None}
-        with torch.inference_mode():
-            output = self.model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                do_sample=False,
-                max_new_tokens=self.max_new_tokens,
-                eos_token_id=sorted(ends),
-                pad_token_id=self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else min(ends),
-            )
-        answer = self.tokenizer.decode(output[0, len(input_ids) :], skip_special_tokens=True)
+        ends = self.model.generation_config.eos_token_id
+        known = {self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+        end_ids = {end for end in known if end is not None}
+        [written] = generate(
+            self.model, self.tokenizer, [input_ids], end_ids=end_ids, max_new_tokens=self.max_new_tokens, own_settings=True
+        )
+        # An end token that is no special token is shown.
+        answer = self.tokenizer.decode(written.token_ids, skip_special_tokens=True)
         assert isinstance(answer, str)
         return answer.strip()
-
-
-def _as_list(value: int | list[int] | None) -> list[int | None]:
-    return list(value) if isinstance(value, list) else [value]

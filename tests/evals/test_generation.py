@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from evals.generation import generate
 from evals.language_model import LanguageModel
 from evals.requests import encode_question, end_of_turn_ids
 from evals.rows import load_rows
 from prep.dataset import Dataset
 from templates.chat import encode_chat
+from train.generation import generate
 
 
 @pytest.fixture(scope="module")
