@@ -8,6 +8,7 @@ import polars as pl
 from evals.config import EvalsConfig
 from loopwright.errors import UserError
 from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
+from prep.replaceable import Replaceable, check_replaceable, other_names
 
 if TYPE_CHECKING:
     from evals.evaluation import Evaluation
@@ -16,23 +17,25 @@ REPORT_NAME = "report.json"
 PAGE_NAME = "report.html"
 PREDICTIONS_NAME = "predictions.parquet"
 FAILURES_NAME = "failures.jsonl"
-_EVALUATION_NAMES = frozenset({REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME})
+_OLDER_EVALUATION = Replaceable(
+    find_stranger=other_names({REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME}),  # such as drafts that somebody corrected
+    file=("there is a file where the output folder is to be", "Choose another folder for --out."),
+    stranger=(
+        "the folder holds something else than an evaluation: '{stranger}'",
+        "Move it elsewhere, or choose an empty or new folder for --out.",
+    ),
+)
 
 
 def check_out(out: Path, dataset_path: Path) -> None:
-    """Makes sure that writing to `out` replaces nothing but an earlier evaluation.
+    """Makes sure that writing to `out` replaces nothing but an earlier evaluation, and can be done.
 
     Raises:
-        UserError: something else is there.
+        UserError: something else is there, or the folder cannot be written to.
     """
     if out.resolve() == dataset_path.resolve():
         raise UserError("the output folder is the dataset itself", str(out), "Choose another folder for --out.")
-    if out.exists() and not out.is_dir():
-        raise UserError("there is a file where the output folder is to be", str(out), "Choose another folder for --out.")
-    # The whole folder is replaced, and with it drafts that somebody corrected and left inside.
-    if out.is_dir() and (strangers := sorted({path.name for path in out.iterdir()} - _EVALUATION_NAMES)):
-        cause = f"the folder holds something else than an evaluation: '{strangers[0]}'"
-        raise UserError(cause, str(out), "Move it elsewhere, or choose an empty or new folder for --out.")
+    check_replaceable(out, _OLDER_EVALUATION)
     require_writable(out.resolve().parent)
 
 

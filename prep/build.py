@@ -16,7 +16,7 @@ from loopwright.errors import UserError, raise_all
 from loopwright.files import atomic_dir, os_errors
 from loopwright.hashing import hash_file, hash_text
 from prep.card import render_card
-from prep.checks import check_fields, check_out, check_outputs, load_templates
+from prep.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
 from prep.config import BuildConfig, load_build_config
 from prep.dataset import Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
 from prep.fixes import load_fixes
@@ -24,6 +24,7 @@ from prep.formats import find_files
 from prep.lock import build_lock
 from prep.pipeline import Job, RenderedDataset, read_sources, render_dataset
 from prep.progress import Progress
+from prep.replaceable import check_replaceable
 from prep.write import INTENDED_DROPS, write_dropped
 from templates.template import Template
 
@@ -96,7 +97,7 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
     started = time.perf_counter()
     config = load_build_config(config_path)
     base_dir = config_path.parent
-    check_out(out)
+    check_replaceable(out, OLDER_DATASET)
     templates = load_templates(config, base_dir, str(config_path))
     outputs = check_outputs(config, templates, str(config_path))
     ledger = base_dir / config.fixes

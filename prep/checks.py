@@ -7,6 +7,7 @@ from loopwright.errors import UserError, did_you_mean, raise_all
 from loopwright.files import read_json
 from prep.config import BuildConfig, Output, TemplateConfig
 from prep.dataset import MANIFEST_NAME
+from prep.replaceable import Replaceable, other_names
 from templates.library import library_template
 from templates.template import Template, load_template
 
@@ -14,6 +15,25 @@ from templates.template import Template, load_template
 _DATASET_NAMES = frozenset(
     {*get_args(Output), MANIFEST_NAME, "README.md", "build.log", "clusters.parquet", "dropped.jsonl", "examples.parquet"}
 )
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Says whether a manifest is ours, of whatever version: a web page's folder has a manifest.json too, and is not to be replaced."""
+    try:
+        value = read_json(folder / MANIFEST_NAME)
+    except UserError:
+        return False
+    return isinstance(value, dict) and "loopwright_version" in value
+
+
+OLDER_DATASET = Replaceable(
+    find_stranger=other_names(_DATASET_NAMES),  # such as a run or an evaluation that somebody put inside
+    file=("--out is a file", "Name a folder."),
+    stranger=("the dataset's folder holds '{stranger}', which is no part of it", "Move it elsewhere, or name a new folder."),
+    is_older=_is_dataset,
+    unlike=("--out is a folder with other things in it", "Name a new folder, or that of an older dataset."),
+)
+"""What a build may replace."""
 
 
 def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Template]:
@@ -45,33 +65,6 @@ def _as_configured(template: Template, entry: TemplateConfig, where: str) -> Tem
         raise UserError(f"template '{template.name}' shows {shown} demonstrations", f"{where}.shots", remedy)
     template = template.in_language(entry.language) if entry.language else template
     return template.with_shots(entry.shots) if entry.shots else template
-
-
-def check_out(out: Path) -> None:
-    """Makes sure that a build to `out` replaces nothing but an older dataset.
-
-    Raises:
-        UserError: something else is there.
-    """
-    if out.is_file():
-        raise UserError("--out is a file", str(out), "Name a folder.")
-    if out.is_dir() and any(out.iterdir()) and not _is_ours(out / MANIFEST_NAME):
-        raise UserError("--out is a folder with other things in it", str(out), "Name a new folder, or that of an older dataset.")
-    # The whole folder is replaced, and with it a run or an evaluation that somebody put inside.
-    strangers = sorted({path.name for path in out.iterdir()} - _DATASET_NAMES) if out.is_dir() else []
-    if strangers:
-        raise UserError(
-            f"the dataset's folder holds '{strangers[0]}', which is no part of it", str(out), "Move it elsewhere, or name a new folder."
-        )
-
-
-def _is_ours(manifest: Path) -> bool:
-    """Says whether a manifest is ours, of whatever version: a web page's folder has a manifest.json too, and is not to be replaced."""
-    try:
-        value = read_json(manifest)
-    except UserError:
-        return False
-    return isinstance(value, dict) and "loopwright_version" in value
 
 
 def check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[str]:
