@@ -52,11 +52,6 @@ class DatasetWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    @property
-    def num_examples(self) -> int:
-        """Examples written so far."""
-        return sum(self.splits.values())
-
     def write(self, examples: pl.DataFrame) -> None:
         """Writes the next examples: `EXAMPLE_SCHEMA` but for their position, which is given here; their lines may stand beside them.
 

@@ -10,23 +10,28 @@ HABITS = GapHabits.of([("Help me with it, please.", answer) for answer in ANSWER
 LOSSY = GapHabits.of([("Help me with 58213, please.", answer) for answer in ANSWERS] * 40)
 
 
+def marked(answer: str, source: str, habits: GapHabits = HABITS) -> str:
+    """The answer with a bar at each gap."""
+    for position in sorted({gap.position for gap in find_gaps(answer, source, habits)}, reverse=True):
+        answer = f"{answer[:position]}|{answer[position:]}"
+    return answer
+
+
 @pytest.mark.parametrize(
-    ("answer", "source", "number"),
+    ("gap", "source", "number"),
     [
-        ("The agent asks to press it for 15 and wait within hours.", "You will hear from us within 72 hours.", "72"),
-        ("It will be exactly and it is free.", "It is exactly 21 days, and then", None),
-        ("Unplug the console for.", "Unplug the console for 10 minutes.", "10"),
-        ("The trial is used once for days on the computer.", "use it for 7 days on a computer", None),
-        ("He is delayed by minutes.", "I am delayed by 34 mins", "34"),
-        ("The plan costs dollars.", "the plan costs 20 dollars", "20"),
+        ("The agent asks to press it for 15 and wait within |hours.", "You will hear from us within 72 hours.", "72"),
+        ("It will be exactly| and it is free.", "It is exactly 21 days, and then", "21"),
+        ("Unplug the console for|.", "Unplug the console for 10 minutes.", "10"),
+        ("The trial is used once for |days on the computer.", "use it for 7 days on a computer", "7"),
+        ("He is delayed by |minutes.", "I am delayed by 34 mins", "34"),
+        ("The plan costs |dollars.", "the plan costs 20 dollars", "20"),
     ],
 )
-def test_a_gap_is_found(answer: str, source: str, number: str | None) -> None:
-    gaps = find_gaps(answer, source, HABITS)
-    if number is None:  # "for days" is what people say, too
-        assert all(0 <= gap.position <= len(answer) for gap in gaps)
-    else:
-        assert number in {gap.number for gap in gaps}
+def test_a_gap_is_found_where_it_is(gap: str, source: str, number: str) -> None:
+    answer = gap.replace("|", "")
+    assert marked(answer, source) == gap
+    assert [found.number for found in find_gaps(answer, source, HABITS)] == [number]
 
 
 @pytest.mark.parametrize(
@@ -43,30 +48,29 @@ def test_a_sound_sentence_has_no_gap(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "position"),
+    "gap",
     [
-        ("The lamp broke after  hours of use.", 22),
-        ("She paid $ for the lamp.", 10),
-        ("The lamp is a -year-old one.", 14),
-        ("It broke at the age of. He wants another.", None),
-        ("The lamp broke at The customer wants another.", None),
-        ("He was seen in his late s with this.", 24),
-        ("The lamp takes  W and is dark.", 16),
-        ("The lamp is rated higher than .", 29),
+        "The lamp broke after  |hours of use.",
+        "She paid $| for the lamp.",
+        "The lamp is a |-year-old one.",
+        "It broke at the age of|. He wants another.",
+        "The lamp broke at |The customer wants another.",
+        "He was seen in his late |s with this.",
+        "The lamp takes  |W and is dark.",
+        "The lamp is rated higher than| .",
     ],
 )
-def test_what_a_deletion_leaves_is_a_gap(answer: str, position: int | None) -> None:
+def test_what_a_deletion_leaves_is_a_gap(gap: str) -> None:
     source = "It ran for 72 hours; I paid $19 when I was 43. It takes 60 watts."
-    gaps = find_gaps(answer, source, HABITS)
-    assert gaps
-    assert position is None or position in {gap.position for gap in gaps}
+    assert marked(gap.replace("|", ""), source) == gap
 
 
 def test_marks_count_for_less_where_numbers_are_left_out_anyway() -> None:
     source = "I paid for the red lamp and 2 more, and for the blue one 19 euros."
-    assert find_gaps("He wants the  green lamp .", source, HABITS)
+    assert marked("He wants the  green lamp .", source) == "He wants the  |green lamp |."
     assert find_gaps("He wants the  green lamp .", source, LOSSY) == []
-    assert find_gaps("He paid for the blue one  euros for it.", source, LOSSY)
+    found = {(gap.position, gap.number) for gap in find_gaps("He paid for the blue one  euros for it.", source, LOSSY)}
+    assert found == {(26, "19"), (36, "2")}
 
 
 def test_marks_mean_nothing_where_no_number_is_lost() -> None:

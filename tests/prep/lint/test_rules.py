@@ -117,6 +117,8 @@ def test_case(code: str, case: dict[str, Any], tmp_path: Path, tiny_model_dir: P
         assert sorted({f"{Path(one.file or '').name}:{one.line}" for one in found}) == expected
     else:
         assert sorted({one.line for one in found}, key=lambda line: line or 0) == expected, [one.message for one in found]
+    if "count" in case:
+        assert len(found) == case["count"]
     if "severity" in case:
         assert {one.severity.value for one in found} == {case["severity"]}
     assert code not in {skipped.code for skipped in report.skipped if not skipped.partly}
