@@ -204,7 +204,7 @@ def os_errors() -> Iterator[None]:
 
 def _exchange(new: Path, old: Path) -> None:
     """Swaps two folders: afterwards `new`'s name holds the old content."""
-    with suppress(AttributeError, OSError):
+    with suppress(AttributeError, OSError, TypeError):  # the last where there is no C library to ask
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
         if renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE) == 0:
             return
@@ -215,7 +215,7 @@ def _exchange(new: Path, old: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows syncs what is open for writing alone
         os.fsync(file.fileno())
 
 
