@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from prep.lint.gap_signs import MarkHabits, find_marks, lost_numerals
+from prep.number_words import CARDINALS, ORDINALS
 
 __all__ = ["Gap", "GapHabits", "find_gaps"]
 
@@ -25,10 +26,7 @@ _UNITS = _words(
     """seconds secs sec minutes mins min hours hrs hr days weeks wks months mths years yrs times percent dollars pounds euros bucks cents
     quid miles km kms metres meters feet inches gb mb tb mbps kb kg lbs mg ml mcg pm am points stars digits packs pack"""
 )
-_NUMBER_WORDS = _words(
-    """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
-    twenty thirty forty fifty sixty seventy eighty ninety hundred thousand half couple first second third"""
-)
+_NUMBER_WORDS = frozenset({*CARDINALS, *ORDINALS[:3], "hundred", "thousand", "half", "couple"} - {"zero"})
 # Before a unit these say how many, or that it is no matter of number: "few days", "business hours", "these times".
 _QUANTITIES = _NUMBER_WORDS | _words(
     """few several many some any no more most all both other this future total so these those the his her their our your my its a an every

@@ -14,7 +14,7 @@ from prep.lint.proper_names import SIEVE, NameHabits
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import shorten
-from prep.numerals import SPELLED
+from prep.number_words import SPELLED
 from prep.sieves import sieve
 
 _SAMPLE_ROWS = 5_000

@@ -13,14 +13,12 @@ from prep.lint.number_habits import NumberHabits
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import mask_near, shorten
+from prep.number_words import TENS, UNITS, any_of
 from prep.sieves import sieve
 
 _SAMPLE_ROWS = 4_000
 _MAX_LOOKED_AT = 100_000
-_NUMBER_WORD = sieve(
-    r"(?i)[0-9]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
-    r"|(?:thir|four|fif|six|seven|eigh|nine)teen\b|\b(?:twen|thir|for|fif|six|seven|eigh|nine)ty\b"
-)
+_NUMBER_WORD = sieve(rf"(?i)[0-9]|\b{any_of(*UNITS[1:13], *TENS)}\b|{any_of(*UNITS[13:])}\b")
 
 
 @dataclass(frozen=True, slots=True)
