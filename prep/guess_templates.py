@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from prep.guess_columns import ANSWER_NAMES, Column
-from prep.guess_language import UNKNOWN
+from prep.language import UNKNOWN
 from templates.library import library_template, template_names
 from templates.template import Template
 

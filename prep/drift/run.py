@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from loopwright import statistics
 from loopwright.errors import UserError
@@ -21,8 +22,8 @@ from prep.drift.overlap import Overlap, find_overlap
 from prep.drift.sample import Inputs, NewRows, Sample, find_inputs, known_sample, new_sample
 from prep.drift.statistics import log_odds_z, permutation_p, smallest_mean_shift, smallest_share_shift
 from prep.drift.words import WordSets, words_of
-from prep.guess_language import UNKNOWN, guess_language, script_of
 from prep.keys import normalise
+from prep.language import UNKNOWN, likely_languages, script_of
 
 NUM_PERMUTATIONS = 300
 LEVEL = 0.05
@@ -186,7 +187,7 @@ def compare(known: Sample, new: Sample, inputs: Inputs, *, model: str | None = N
     is_new = np.arange(len(texts)) >= len(known.texts)
     sets = WordSets.of(texts)
     lengths, unit = _lengths(texts, model)
-    languages, language_names = _categories([_language(text) for text in texts])
+    languages, language_names = _categories(_languages(texts))
     labels, label_names = _categories([*known.labels, *new.labels])
     # A table with one column, or with one row, has nothing to say.
     tables = {
@@ -292,11 +293,13 @@ def _lengths(texts: Sequence[str], model: str | None) -> tuple[Floats, str]:
     return np.array([len(ids) for ids in encoded], np.float64), "tokens"
 
 
-def _language(text: str) -> str | None:
-    """Returns a text's language; of one that is too short to tell none, so that shorter texts are not taken for another language."""
-    language = guess_language(text)
-    if language != UNKNOWN:
-        return language
+def _languages(texts: Sequence[str]) -> list[str | None]:
+    """Returns each text's language; of one that is too short to tell none, so that shorter texts are not taken for another language."""
+    told = likely_languages(pl.Series("text", list(texts), dtype=pl.String), sure=True).to_list()
+    return [language or _unknown(text) for language, text in zip(told, texts, strict=True)]
+
+
+def _unknown(text: str) -> str | None:
     return f"{UNKNOWN} ({script_of(text)})" if len(words_of(text)) >= _MIN_LANGUAGE_WORDS else None
 
 

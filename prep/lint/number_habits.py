@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
+from prep.language_words import FUNCTION_WORDS
 from prep.lint.gaps import Gap, GapHabits, find_gaps
-from prep.lint.languages import FUNCTION_WORDS
 from prep.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
 
 _FINAL = frozenset(".!?)]\"'\u201d\u3002\uff01\uff1f")

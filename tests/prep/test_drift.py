@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +18,7 @@ from prep.drift.statistics import permutation_p
 from prep.drift.verdict import advice, findings, verdict
 from prep.drift.view import drift_json
 from prep.drift.words import WordSets, features_of
-from prep.guess_language import guess_common_language, guess_language
+from prep.language import likely_languages
 from prep.near import NEAR_THRESHOLD, jaccard, shingles
 from tests.prep.helpers import Project, make_project
 
@@ -243,18 +244,13 @@ def test_words_are_counted_once_a_text_and_han_in_pairs_too() -> None:
         ("汤是冷的，我们等了一个小时。", "zh"),
         ("スープは冷たかったです。", "ja"),
         ("수프가 차가웠어요.", "ko"),
-        ("mk401 27kx", "unknown"),
-        ("", "unknown"),
-        ("Zupa była zimna, czekaliśmy godzinę na kelnera.", "unknown"),
+        ("mk401 27kx", None),
+        ("", None),
+        ("Zupa była zimna, czekaliśmy godzinę na kelnera.", "pl"),
     ],
 )
-def test_a_language_is_guessed_or_unknown(text: str, language: str) -> None:
-    assert guess_language(text) == language
-
-
-def test_the_common_language_leaves_out_what_cannot_be_told() -> None:
-    assert guess_common_language(["The soup is on the table.", "ok", "Das ist nicht die Suppe.", "It is what it is."]) == ("en", 2 / 3)
-    assert guess_common_language(["ok"]) == ("unknown", 0.0)
+def test_a_language_is_told_or_left_open(text: str, language: str | None) -> None:
+    assert likely_languages(pl.Series([text]), sure=True).to_list() == [language]
 
 
 def test_a_file_of_the_kind_of_the_dataset_is_read_as_that_was(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from prep.language import MIN_WORDS, can_read_short_texts, foreign, likely_languages, short_text_language
+from prep.language_words import NAMES
 from prep.lint.context import Context
-from prep.lint.languages import NAMES, foreign, likely_languages
 from prep.lint.prepare import LOOKS_LIKE_JSON
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.short_texts import MIN_WORDS, can_read_short_texts, short_text_language
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import shorten
 

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from prep.edits import replace_span
+from prep.language import likely_languages
+from prep.language_words import FUNCTION_WORDS
 from prep.lint.context import Context
 from prep.lint.drafts import example_answer, field_text
-from prep.lint.languages import FUNCTION_WORDS, likely_languages
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.spelling import is_slip, known_words, suggest
 from prep.lint.texts import locate
