@@ -99,7 +99,7 @@ def templates_page() -> str:
     page = ["# Templates", "", "| name | forms | inputs | what it does |", "|---|---|---|---|"]
     for template in map(library_template, template_names()):
         inputs = ", ".join(f"`{name}`" for name in template.header.inputs)
-        page.append(f"| `{template.name}` | {', '.join(template.kinds)} | {inputs} | {_cell(template.header.description)} |")
+        page.append(f"| `{template.name}` | {', '.join(template.forms)} | {inputs} | {_cell(template.header.description)} |")
     return "\n".join(page) + "\n"
 
 

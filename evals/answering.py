@@ -11,6 +11,7 @@ from evals.requests import ChoiceRequest, encode_choices, encode_question, end_o
 from evals.rows import EvalRow, Task
 from evals.system import Workbench
 from templates.chat import EncodeError
+from templates.form import Form
 
 
 def answer_with_model(bench: Workbench, adapter: str | None, advance: Advance) -> list[Prediction]:
@@ -27,7 +28,7 @@ def _choose(bench: Workbench, model: Any, advance: Advance) -> list[Prediction]:
         request = _encoded(bench, language_model, row)
         if isinstance(request, str):
             failed.append(Prediction(row.id, State.ERROR, detail=request))
-        elif bench.form == "chat" and len(request.context_ids) + max(map(len, request.continuations)) - 1 > language_model.max_length:
+        elif bench.form == Form.CHAT and len(request.context_ids) + max(map(len, request.continuations)) - 1 > language_model.max_length:
             failed.append(Prediction(row.id, State.PROMPT_TOO_LONG, detail=_too_long(len(request.context_ids), language_model)))
         else:
             ready.append((row, request))

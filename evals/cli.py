@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from loopwright.console import console, make_app, notice, print_json, print_result, run_app
+from templates.form import Form
 
 app = make_app("Evaluate a model, its adapter and two plain baselines on the same examples.")
 
@@ -43,7 +44,7 @@ def run(
         systems=_names(systems),
         metrics=_names(metrics),
         limit=limit,
-        form=form,
+        form=form and Form(form),
         max_new_tokens=max_new_tokens,
     )
     with ProgressBar() as progress:
@@ -78,7 +79,7 @@ def score(
     from evals.progress import ProgressBar
     from evals.score import ScoreOptions, score_dataset
 
-    options = ScoreOptions(model, adapter, form, dtype, max_batch_tokens, max_choices)
+    options = ScoreOptions(model, adapter, form and Form(form), dtype, max_batch_tokens, max_choices)
     out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.scores.parquet")
     with ProgressBar() as progress:
         report = score_dataset(dataset, out, options, progress.start)

@@ -1,16 +1,23 @@
 """The options of an evaluation: the `evals:` section of a config file, over which the command line's options go."""
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from loopwright.config import validate
 from prep.source_config import SplitName
+from templates.form import Form
 from train.models import Dtype
 
-Form = Literal["chat", "verbalizer"]
+SCORED_FORMS = (Form.CHAT, Form.VERBALIZER)
 
 DEFAULT_SYSTEMS = ("base", "adapter", "constant", "linear")
+
+
+def _require_scored(value: Any) -> Any:
+    if value is not None and value not in SCORED_FORMS:
+        raise ValueError(f"Input should be {' or '.join(repr(str(form)) for form in SCORED_FORMS)}")
+    return value
 
 
 class EvalsConfig(BaseModel):
@@ -26,7 +33,7 @@ class EvalsConfig(BaseModel):
     """The split to evaluate. A look at test is counted in `looks.json` beside the output folder."""
     systems: tuple[str, ...] = Field(DEFAULT_SYSTEMS, min_length=1)
     """What is compared: `base`, `adapter` (the one of `adapter:`), `adapter:RUN`, `constant`, `linear`."""
-    form: Form | None = None
+    form: Annotated[Form | None, BeforeValidator(_require_scored)] = None
     """`chat` or `verbalizer`; default: the adapter's form, else verbalizer where the dataset has it."""
     metrics: tuple[str, ...] = ()
     """Metric ids for all templates, the first deciding the verdict; default: those that each template names."""
@@ -50,6 +57,11 @@ class EvalsConfig(BaseModel):
     """Metric id -> the score of a row under which it counts as a failure."""
     report_failures: int = Field(60, ge=0)
     """Failures shown in report.html; failures.jsonl has them all."""
+
+
+def scored_form(trained: Form) -> Form:
+    """Returns the form in which an adapter is scored that was trained in a form: as a chat where it was, else as raw text."""
+    return Form.CHAT if trained == Form.CHAT else Form.VERBALIZER
 
 
 def override(config: EvalsConfig, **options: Any) -> EvalsConfig:

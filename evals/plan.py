@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.config import EvalsConfig, Form
+from evals.config import EvalsConfig, scored_form
 from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.system import Entry, parse_systems
 from loopwright.errors import UserError
 from prep.dataset import Dataset
+from templates.form import Form
 from train.adapter import require_adapter
 from train.models import model_folder
 from train.record import RunRecord
@@ -110,7 +111,7 @@ def _open_run(given: str) -> RunRecord:
 
 def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConfig) -> Form:
     """Returns the form: that of the runs, which every system compared is scored in, else what is asked for or there."""
-    forms: dict[str, Form] = {given: "chat" if run.form == "chat" else "verbalizer" for given, run in runs.items()}
+    forms = {given: scored_form(run.form) for given, run in runs.items()}
     if len(set(forms.values())) > 1:
         raise UserError("the adapters were trained in two forms", ", ".join(forms), "Evaluate them apart: their scores cannot be compared.")
     trained = next(iter(forms.values()), None)
@@ -120,7 +121,7 @@ def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConf
         )
     form = trained or choose_form(list(rows), config.form)
     choosing = [row for row in rows if row.task is Task.CLASSIFICATION]
-    if choosing and not any(row.messages if form == "chat" else row.prompt is not None for row in choosing):
+    if choosing and not any(row.messages if form == Form.CHAT else row.prompt is not None for row in choosing):
         raise UserError(f"no example of the {config.split} split has the {form} form", "--form", "Choose the other form.")
     return form
 

@@ -6,10 +6,10 @@ All ids come from `templates.chat`, so that what is evaluated is what was traine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evals.config import Form
 from evals.rows import EvalRow
 from templates.chat import EncodeError, Message, encode_chat, encode_continuation, encode_prompt
 from templates.cloze import fill
+from templates.form import Form
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,7 +42,7 @@ def encode_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow, form: For
     Raises:
         EncodeError: the example does not have the form, or it cannot be encoded with proof.
     """
-    return _encode_chat_choices(tokenizer, row) if form == "chat" else _encode_raw_choices(tokenizer, row)
+    return _encode_chat_choices(tokenizer, row) if form == Form.CHAT else _encode_raw_choices(tokenizer, row)
 
 
 def encode_question(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> list[int]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from evals.config import Form
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
 from prep.dataset import Dataset
+from prep.messages import messages_of
 from prep.source_config import SplitName
-from templates.chat import Message, chat_messages
+from templates.chat import Message
+from templates.form import Form
 
 
 class Task(StrEnum):
@@ -129,16 +130,16 @@ def choose_form(rows: list[EvalRow], given: Form | None) -> Form:
     """Returns the form in which classification is scored: as given, else verbalizer where the dataset has it, else chat."""
     if given is not None:
         return given
-    return "verbalizer" if any(row.choices is not None and row.prompt is not None for row in rows) else "chat"
+    return Form.VERBALIZER if any(row.choices is not None and row.prompt is not None for row in rows) else Form.CHAT
 
 
 def _to_row(record: dict[str, Any], said: dict[str, tuple[str, ...]]) -> EvalRow:
     """Makes a row of a record; `said` has all words of a label by the first of them."""
     choices = record["choices"]
     words = None if choices is None else tuple(said.get(choice, (choice,)) for choice in choices)
-    messages, tools = chat_messages(record["messages"], record["extras"]) if record["messages"] else (None, None)
+    chat = messages_of(record) if Form.CHAT in record["forms"] else None  # what a pair's answers follow asks for no one answer
     stored = {name: record[name] for name in EvalRow.__slots__ if name not in {"messages", "words", "tools"}}
-    return EvalRow(**stored, messages=messages, words=words, tools=tools)
+    return EvalRow(**stored, messages=chat.said() if chat else None, words=words, tools=chat.tools if chat else None)
 
 
 def _answered(messages: list[Message] | None) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from evals.config import Form
+from evals.config import scored_form
 from evals.hidden import Listener, listening, middle_layer_number, question_spans
 from evals.language_model import LanguageModel
 from evals.loglikelihood import score_choices
@@ -21,6 +21,7 @@ from evals.score_rows import ScoreRow, read_chunks
 from loopwright.errors import UserError
 from loopwright.files import atomic_file, require_writable
 from templates.chat import EncodeError, load_tokenizer
+from templates.form import Form
 from train.adapter import require_adapter
 from train.models import Dtype, model_folder
 from train.record import RunRecord
@@ -227,7 +228,7 @@ class _Encoder:
             if known is not None and self._agrees(known, alone, row.row):
                 return ChoiceRequest(alone.context_ids, known.continuations, words_of_choices=known.words_of_choices)
             whole = encode_choices(self._tokenizer, row.row, form)
-            if form == "chat":
+            if form == Form.CHAT:
                 self._known[key] = whole
             return whole
         except EncodeError:
@@ -244,9 +245,9 @@ class _Encoder:
 
     def _form_of(self, row: EvalRow) -> Form:
         if self._form is None:
-            return "verbalizer" if row.prompt is not None and row.target is not None else "chat"
-        has = row.messages is not None if self._form == "chat" else row.prompt is not None and row.target is not None
-        other: Form = "verbalizer" if self._form == "chat" else "chat"
+            return Form.VERBALIZER if row.prompt is not None and row.target is not None else Form.CHAT
+        has = row.messages is not None if self._form == Form.CHAT else row.prompt is not None and row.target is not None
+        other = Form.VERBALIZER if self._form == Form.CHAT else Form.CHAT
         return self._form if has else other
 
 
@@ -266,8 +267,8 @@ def _open_run(adapter: str | None) -> RunRecord | None:
 
 def _form(run: RunRecord | None, asked: Form | None, *, has_chat: bool) -> Form | None:
     if run is None:
-        return asked if asked or has_chat else "verbalizer"
-    trained: Form = "chat" if run.form == "chat" else "verbalizer"
+        return asked if asked or has_chat else Form.VERBALIZER
+    trained = scored_form(run.form)
     if asked is not None and asked != trained:
         raise UserError(f"the adapter was trained in {trained} form, and --form asks for {asked}", "--form", "Leave --form out.")
     return trained

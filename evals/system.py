@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from evals.config import EvalsConfig, Form
+from evals.config import EvalsConfig
 from evals.language_model import LanguageModel
 from evals.prediction import Advance, Prediction
 from evals.requests import ChoiceRequest
 from evals.rows import EvalRow, Task
 from loopwright.errors import UserError
 from loopwright.registry import Registry
+from templates.form import Form
 
 
 @dataclass(slots=True)

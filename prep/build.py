@@ -18,7 +18,7 @@ from loopwright.hashing import hash_file, hash_text
 from prep.card import render_card
 from prep.checks import check_fields, check_out, check_outputs, load_templates
 from prep.config import BuildConfig, load_build_config
-from prep.dataset import Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
+from prep.dataset import FORMAT, Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
 from prep.fixes import load_fixes
 from prep.formats import find_files
 from prep.lock import build_lock
@@ -160,7 +160,7 @@ def describe(template: Template) -> TemplateInfo:
         name=template.name,
         version=header.version,
         task=header.task,
-        kinds=template.kinds,
+        forms=template.forms,
         verbalizer={key: list(words) for key, words in template.words.items()},
         metrics=list(header.metrics),
         keep=list(header.keep),
@@ -215,11 +215,18 @@ def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[st
 
 
 def _unchanged(out: Path, key: str) -> Manifest | None:
-    """Returns the manifest of the dataset that is there, if it was built from the same and none of its files was touched since."""
+    """Returns the manifest of the dataset that is there, if it was built from the same and none of its files was touched since.
+
+    One of an older format is built again, under the same key: its rows are the same, and so are the runs that were trained on them.
+    """
     try:
         manifest = Dataset.open(out).manifest
     except UserError:
         return None
-    if manifest.key != key or any(not (out / name).is_file() or hash_file(out / name) != sha for name, sha in manifest.files.items()):
+    if (
+        manifest.format != FORMAT
+        or manifest.key != key
+        or any(not (out / name).is_file() or hash_file(out / name) != sha for name, sha in manifest.files.items())
+    ):
         return None
     return manifest

@@ -1,19 +1,17 @@
 """What can be refused before any work is done: folders, templates, outputs, fields and labels that do not go together."""
 
 from pathlib import Path
-from typing import get_args
 
 from loopwright.errors import UserError, did_you_mean, raise_all
 from loopwright.files import read_json
-from prep.config import BuildConfig, Output, TemplateConfig
+from prep.config import BuildConfig, TemplateConfig
 from prep.dataset import MANIFEST_NAME
+from templates.form import Form
 from templates.library import library_template
 from templates.template import Template, load_template
 
 # All that a build writes at the top of its folder, whatever the config.
-_DATASET_NAMES = frozenset(
-    {*get_args(Output), MANIFEST_NAME, "README.md", "build.log", "clusters.parquet", "dropped.jsonl", "examples.parquet"}
-)
+_DATASET_NAMES = frozenset({*Form, MANIFEST_NAME, "README.md", "build.log", "clusters.parquet", "dropped.jsonl", "examples.parquet"})
 
 
 def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Template]:
@@ -74,13 +72,13 @@ def _is_ours(manifest: Path) -> bool:
     return isinstance(value, dict) and "loopwright_version" in value
 
 
-def check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[str]:
+def check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[Form]:
     """Returns the outputs to write: those asked for, else all that the templates give.
 
     Raises:
         UserError: an output is asked for that no template gives.
     """
-    given = list(dict.fromkeys(kind for template in templates for kind in template.kinds))
+    given = list(dict.fromkeys(form for template in templates for form in template.forms))
     for output in config.outputs:
         if output not in given:
             raise UserError(

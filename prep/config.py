@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from loopwright.config import load_config, parse_yaml, read_text, validate
 from loopwright.errors import UserError
 from prep.source_config import FieldName, SourceConfig
+from templates.form import Form
 
-Output = Literal["chat", "verbalizer", "completion", "preference"]
 LengthOf = Literal["input", "answer", "tokens", "answer_tokens"]
 PriorOf = Literal["refusal", "opening"]
 Section = TypeVar("Section", bound=BaseModel)
@@ -204,7 +204,7 @@ class BuildConfig(_Model):
     """Which labels weigh how much in train."""
     chunk: ChunkConfig | None = None
     """How a long field is cut into pieces."""
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[Form, ...] = ()
     """Which JSONL files are written; default: every form that the templates give."""
     fixes: str = "fixes.jsonl"
     """The fix ledger, relative to the config file; it need not exist."""

@@ -23,6 +23,7 @@ from prep.source import LINE
 from prep.split import assign_splits
 from prep.store import RowStore
 from prep.write import DROPPED_SCHEMA, DatasetWriter
+from templates.form import Form
 from templates.template import Template
 
 
@@ -40,7 +41,7 @@ class Job:
 
     config: BuildConfig
     templates: list[Template]
-    outputs: list[str]
+    outputs: list[Form]
     folder: Path
     ledger_name: str
 

@@ -15,6 +15,25 @@ from train.objective import Objective
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+# What objectives and messages read of an example, and where it is from.
+_COLUMNS = [
+    "id",
+    "row_id",
+    "source",
+    "line",
+    "split",
+    "forms",
+    "messages",
+    "prompt",
+    "mask",
+    "choices",
+    "label",
+    "target",
+    "text",
+    "chosen",
+]
+_COLUMNS += ["rejected", "extras"]
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
@@ -84,7 +103,7 @@ def load_examples(
     encoded: dict[str, list[TrainingExample]] = {"train": [], "validation": []}
     prompts: set[str | None] = set()
     for row in _rows(dataset, [split for split in encoded if split == "train" or config.validation]):
-        if row[objective.column] is None:
+        if objective.form not in row["forms"]:
             other_form.append(row["id"])
             continue
         try:
@@ -114,8 +133,7 @@ def epoch_order(examples: list[TrainingExample], seed: int, epoch: int) -> list[
 
 
 def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
-    columns = ["id", "row_id", "source", "line", "split", "messages", "prompt", "mask", "choices", "label", "target", "text", "extras"]
-    frame = dataset.examples().filter(pl.col("split").is_in(splits)).select(columns)
+    frame = dataset.examples().filter(pl.col("split").is_in(splits)).select(_COLUMNS)
     return frame.collect().to_dicts()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from loopwright.registry import Registry
 from templates.chat import Encoded
+from templates.form import Form
 
 if TYPE_CHECKING:
     import torch
@@ -34,10 +35,8 @@ class Objective(ABC):
 
     name: ClassVar[str]
     """What `objective:` takes."""
-    form: ClassVar[str]
-    """The form of the examples that it trains on, `chat` or `verbalizer`, and so the form in which evals scores the run."""
-    column: ClassVar[str]
-    """The dataset column without which an example does not have that form."""
+    form: ClassVar[Form]
+    """The form of the examples that it trains on, and so the form in which evals scores the run."""
 
     @abstractmethod
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> Encoded:

@@ -9,6 +9,7 @@ from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from loopwright.models import KNOWN_MODELS
 from templates.chat import Encoded
+from templates.form import Form
 from train.models import model_sha256
 
 FILE_NAME = "run.json"
@@ -35,8 +36,8 @@ class RunRecord(BaseModel):
 
     loopwright_version: str
     objective: str
-    form: str
-    """`chat` or `verbalizer`: the form that was trained, and in which evals scores every system."""
+    form: Form
+    """The form that was trained, and in which evals scores every system."""
     model: str
     """The base model, as it was named."""
     model_path: str

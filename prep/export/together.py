@@ -3,7 +3,7 @@
 from typing import Any
 
 from prep.export.messages import MessageShape, prompt_and_target
-from prep.export.profile import Checker, Form, Job
+from prep.export.profile import Checker, Job
 from prep.export.rows import ExportRow
 from prep.export.service import ChatService
 from prep.validate.chat import ChatRules, check_chat, check_keys
@@ -11,6 +11,7 @@ from prep.validate.columns import FormGuard
 from prep.validate.order import strict_alternation
 from prep.validate.preference import check_preference, with_new_names
 from prep.validate.rules import Findings, kind_of
+from templates.form import Form
 
 _FORMS = {
     "chat": ("messages",),

@@ -9,7 +9,7 @@ import polars as pl
 from loopwright.errors import UserError
 from prep.dataset import Manifest
 
-_ALWAYS_THERE = ("id", "row_id", "source", "split", "template", "kind")
+_ALWAYS_THERE = ("id", "row_id", "source", "split", "template", "forms")
 
 
 def refuse_damage(examples: pl.LazyFrame, manifest: Manifest, path: Path) -> None:

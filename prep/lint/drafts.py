@@ -9,6 +9,7 @@ import polars as pl
 
 from prep.dataset import Dataset, Manifest
 from prep.lint.rule import RULES, Draft, Finding, Subject
+from prep.messages import messages_of
 
 _TURN = re.compile(r"messages\[(\d+)\]\.content")
 
@@ -76,9 +77,9 @@ def answer_field(row: Mapping[str, Any], fields: dict[str, Any], manifest: Manif
 
 def example_answer(row: Mapping[str, Any]) -> str | None:
     """Returns the answer of an example (a row of `EXAMPLE_SCHEMA`)."""
-    turns = row["chosen"] or row["messages"]  # of a preference pair, the messages are what both answers share
-    if turns:
-        return turns[-1]["content"] or "" if turns[-1]["role"] == "assistant" else None
+    found = messages_of(row)
+    if found.whole:
+        return None if found.answer is None else str(found.answer["content"] or "")
     answer = row["target"] if row["target"] is not None else row["text"]
     return answer if answer is None else str(answer)
 
@@ -86,8 +87,7 @@ def example_answer(row: Mapping[str, Any]) -> str | None:
 def field_text(row: Mapping[str, Any], name: str | None) -> str | None:
     """Returns the text of an example (a row of `EXAMPLE_SCHEMA`) that a finding names as its field; None where it names no single text."""
     if turn := _TURN.fullmatch(name or ""):
-        turns = [*(row["messages"] or ()), *(row["chosen"] or ())]
-        place = int(turn[1])
+        turns, place = messages_of(row).whole, int(turn[1])
         return turns[place]["content"] if place < len(turns) else None
     if name == "chosen":
         return example_answer(row)

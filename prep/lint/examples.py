@@ -13,7 +13,7 @@ import polars as pl
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines, require_file
 from loopwright.hashing import hash_text
-from prep.dataset import MESSAGES, Dataset, Manifest
+from prep.dataset import MESSAGES, Dataset, Manifest, has_form
 from prep.lint.calls import with_spoken_calls
 from prep.lint.damage import refuse_damage
 from prep.lint.fast_lines import PlainShape, plain_blocks, read_plain
@@ -22,9 +22,13 @@ from prep.lint.lines import Defect, block_values
 from prep.lint.prepare import prepare
 from prep.lint.records import Record
 from prep.lint.turns import last_turn_field, turn_columns
+from prep.messages import whole_column
 from prep.write import INTENDED_DROPS
+from templates.form import Form
 
 _BATCH_ROWS = 20_000
+# Pairs first: what else such an example has is then no question with one right answer.
+_LOOKED_AT = (Form.PREFERENCE, Form.CHAT, Form.VERBALIZER, Form.COMPLETION)
 _ITEM = "item"
 
 LINT_SCHEMA = pl.Schema(
@@ -36,7 +40,7 @@ LINT_SCHEMA = pl.Schema(
         "split": pl.String(),
         "group": pl.String(),
         "template": pl.String(),
-        "kind": pl.String(),
+        "form": pl.String(),  # the form as which the row is looked at, one of those that it has
         "task": pl.String(),  # what tells this row's task from others: its template, else its system message or instruction
         "label": pl.String(),  # the answer's class, where choices are given
         "system": pl.String(),
@@ -181,7 +185,7 @@ def _plain_rows(rows: pl.DataFrame, shape: PlainShape, split: str, source: str) 
         source=pl.lit(source),
         split=pl.lit(split),
         template=pl.lit(""),
-        kind=pl.lit("chat" if shape.is_chat else "verbalizer"),
+        form=pl.lit(Form.CHAT if shape.is_chat else Form.VERBALIZER),
         id=pl.col("row_id"),
         **fields,
     )
@@ -199,8 +203,8 @@ def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dic
         "split": split,
         "group": None,
         "template": "",
-        "kind": record.kind,
-        "task": hash_text(record.kind, record.task),
+        "form": record.form,
+        "task": hash_text(record.form, record.task),
         "label": record.label,
         "system": record.system,
         "input": record.input,
@@ -218,13 +222,12 @@ def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dic
 
 
 def _dataset_columns() -> list[pl.Expr | str]:
-    """Derives the lint frame from `EXAMPLE_SCHEMA`. The chat form is looked at where there is one, else the other forms in turn."""
-    # A pair's preferred answer follows the turns that both answers share.
+    """Derives the lint frame from `EXAMPLE_SCHEMA`. An example of several forms is looked at as one of them: the first of `_LOOKED_AT`."""
     is_pair = pl.col("chosen").is_not_null()
-    no_turn = pl.lit([], MESSAGES)
-    turns = pl.when(is_pair).then(pl.concat_list(pl.col("spoken").fill_null(no_turn), "chosen")).otherwise("spoken")
+    turns = whole_column(pl.col("spoken"))
     chat = turn_columns(turns)
     choice = pl.when(pl.col("label") >= 0).then(pl.col("choices").list.get(pl.col("label"), null_on_oob=True))
+    weights = pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True)
     answer_field = (
         pl.when(is_pair)
         .then(pl.lit("chosen"))
@@ -235,7 +238,8 @@ def _dataset_columns() -> list[pl.Expr | str]:
         .otherwise(pl.lit("text"))
     )
     return [
-        *(pl.col(name) for name in ("id", "row_id", "source", "line", "split", "group", "template", "kind")),
+        *(pl.col(name) for name in ("id", "row_id", "source", "line", "split", "group", "template")),
+        pl.coalesce(pl.when(has_form(form)).then(pl.lit(form)) for form in _LOOKED_AT).alias("form"),
         pl.col("template").alias("task"),
         choice.alias("label"),
         chat.system.fill_null("").alias("system"),
@@ -247,7 +251,11 @@ def _dataset_columns() -> list[pl.Expr | str]:
         answer_field.alias("answer_field"),
         pl.lit("rejected").alias("rejected_field"),
         pl.when(is_pair).then(turns).otherwise("messages").alias("messages"),
-        pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True).alias("weights"),
+        # A weight a message, and a pair's answer is one of them here.
+        pl.when(is_pair)
+        .then(pl.concat_list(weights, pl.col("chosen").list.eval(pl.lit(None, pl.String))))
+        .otherwise(weights)
+        .alias("weights"),
         "fields",
         "extras",
     ]

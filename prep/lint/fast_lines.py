@@ -20,6 +20,7 @@ from prep.lint.records import PAIRS
 from prep.lint.turns import turn_columns
 from prep.raw_file import Block, RawFile, block_lines
 from prep.source_config import SourceConfig
+from templates.form import Form
 
 _SPACE = r"[ \t\r]*"
 # No half of a surrogate pair: an escape that begins with D8 to DF goes the careful way.
@@ -123,7 +124,7 @@ def _columns(shape: PlainShape, split: str) -> list[pl.Expr]:
         return [
             pl.col(_LINE),
             row_id.alias("row_id"),
-            hash_column(hash_input(pl.lit("verbalizer"), pl.lit(""))).alias("task"),
+            hash_column(hash_input(pl.lit(Form.VERBALIZER), pl.lit(""))).alias("task"),
             pl.lit("").alias("system"),
             pl.col(prompt).alias("input"),
             pl.col(completion).alias("answer"),
@@ -133,7 +134,7 @@ def _columns(shape: PlainShape, split: str) -> list[pl.Expr]:
     return [
         pl.col(_LINE),
         row_id.alias("row_id"),
-        hash_column(hash_input(pl.lit("chat"), chat.system)).alias("task"),
+        hash_column(hash_input(pl.lit(Form.CHAT), chat.system)).alias("task"),
         chat.system.alias("system"),
         chat.input.alias("input"),
         chat.answer.alias("answer"),

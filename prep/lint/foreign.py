@@ -18,6 +18,7 @@ from prep.lint.tool_use import check_record_tools
 from prep.raw_file import RawFile, data_suffix
 from prep.source import LINE, RawRows
 from prep.source_config import SourceConfig
+from templates.form import Form
 
 _JSON = {".jsonl", ".ndjson", ".json"}
 _LOOK = 2_000
@@ -62,7 +63,7 @@ def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = 
         canonical = canonical_json(value)
         if isinstance(record, Record):
             record.note_others(value)
-            if record.kind == "chat" and any(word in canonical for word in _TOOL_WORDS):
+            if record.form is Form.CHAT and any(word in canonical for word in _TOOL_WORDS):
                 for where, text, severity in check_record_tools(value):
                     record.problem(where, text, code="FMT005", severity=severity)
     except RecursionError:
@@ -174,7 +175,7 @@ def _is_input(column: Column) -> bool:
 
 
 def _of_columns(value: dict[str, Any], inputs: list[str], answer: str) -> Record:
-    record = Record("verbalizer", input_field=" + ".join(inputs), answer_field=answer)
+    record = Record(Form.VERBALIZER, input_field=" + ".join(inputs), answer_field=answer)
     record.input = "\n".join(str(value[name]) for name in inputs if value.get(name) is not None)
     found = value.get(answer)
     record.answer = None if found is None else str(found)

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prep.lint.label_noise import Labels
+from templates.form import Form
 
 if TYPE_CHECKING:
     from prep.lint.context import Context
@@ -27,7 +28,7 @@ _CHUNK_ROWS = 20_000
 # Of a long input its beginning and end, where what it asks for usually stands.
 _HEAD, _TAIL = 2_000, 1_000
 
-COLUMNS = ("task", "task_rows", "task_shape", "closed", "kind", "label", "answer", "body", "input_key")
+COLUMNS = ("task", "task_rows", "task_shape", "closed", "form", "label", "answer", "body", "input_key")
 """What is read of the lint frame, beside `id` and `position`."""
 
 
@@ -88,7 +89,7 @@ def labelled_tasks(examples: pl.LazyFrame, context: "Context") -> list[LabelledT
 
 def _find_tasks(examples: pl.LazyFrame, _: "Context") -> list[LabelledTask]:
     found = []
-    answered = (pl.col("kind") != "preference") & (pl.col("task") != "") & (pl.col("answer").str.strip_chars() != "")
+    answered = (pl.col("form") != Form.PREFERENCE) & (pl.col("task") != "") & (pl.col("answer").str.strip_chars() != "")
     wanted = answered & (pl.col("task_rows") >= MIN_ROWS) & (pl.col("closed") | (pl.col("task_shape") == "json")) & (pl.col("body") != "")
     tasks = examples.filter(wanted).group_by("task").agg(pl.len().alias("rows"), pl.col("closed").first()).collect(engine="streaming")
     for task in tasks.filter(pl.col("rows") >= MIN_ROWS).sort("rows", "task", descending=True).head(_MAX_TASKS).iter_rows(named=True):

@@ -16,6 +16,7 @@ from prep.lint.tasks import (
     tasks_by_shape,
     varied_body,
 )
+from templates.form import Form
 
 TERMINAL = r"""[.!?\u{2026}\u{3002}\u{ff01}\u{ff1f}\u{0964}][\s"'\u{201d}\u{2019}\u{00bb})\]*_\u{300d}]*$"""
 """Ends as a sentence does: a final stop, then at most closing quotes and brackets."""
@@ -191,7 +192,7 @@ def _vary(rows: pl.Series, instructions: dict[str, list[Instruction]]) -> pl.Ser
 
 def _by_shape(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Divides the tasks of foreign rows whose answers are of several shapes: two tasks without a word to tell them apart."""
-    rows = frame.filter((pl.col("template") == "") & (pl.col("kind") != "preference")).with_columns(shape=_shape())
+    rows = frame.filter((pl.col("template") == "") & (pl.col("form") != Form.PREFERENCE)).with_columns(shape=_shape())
     tasks = tasks_by_shape(_closed(rows, "task", "shape").collect(engine="streaming"))
     if not tasks:
         return frame
@@ -246,7 +247,7 @@ def _profile(frame: pl.LazyFrame) -> pl.LazyFrame:
         answer.filter(answer != "").str.contains(TERMINAL).mean().fill_null(0.0).alias("terminal_share"),
         answer.str.len_chars().median().fill_null(0.0).alias("median_characters"),
     )
-    closed = _closed(frame.filter(pl.col("kind") != "preference"), "task").drop("rows")
+    closed = _closed(frame.filter(pl.col("form") != Form.PREFERENCE), "task").drop("rows")
     shape = (
         pl.when("closed")
         .then(pl.lit("label"))

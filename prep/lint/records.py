@@ -12,6 +12,7 @@ from typing import Any
 
 from prep.lint.lines import Defect, DuplicateKeys, canonical_json
 from prep.lint.texts import shorten
+from templates.form import Form
 
 _ROLES = {
     "human": "user", "user": "user", "prompter": "user", "customer": "user", "gpt": "assistant", "assistant": "assistant",
@@ -38,7 +39,7 @@ class Record:
     """A record as the rules see it.
 
     Attributes:
-        kind: chat, verbalizer, completion, or preference.
+        form: its form.
         messages: role and content of each turn, where there are turns.
         weights: each turn's `weight` as JSON text, None where it has none.
         system: the system message.
@@ -55,7 +56,7 @@ class Record:
         problems: what is wrong with its shape, as (code, field, message, severity).
     """
 
-    kind: str
+    form: Form
     messages: list[dict[str, str | None]] | None = None
     weights: list[str | None] | None = None
     system: str = ""
@@ -206,7 +207,7 @@ def _set_messages(record: Record, turns: Sequence[tuple[str, str | None, Any]], 
 
 def _chat(value: dict[str, Any]) -> Record:
     name = "messages" if "messages" in value else "conversations"
-    record = Record("chat")
+    record = Record(Form.CHAT)
     turns = _turns(record, name, value[name])
     if isinstance(value.get("system"), str):
         turns = [("system", value["system"], _ABSENT), *turns]
@@ -242,7 +243,7 @@ def _answer_text(record: Record, name: str, value: Any) -> str:
 
 def _pair(prompt: str, completion: str) -> Callable[[dict[str, Any]], Record]:
     def parse(value: dict[str, Any]) -> Record:
-        record = Record("verbalizer", answer_field=completion)
+        record = Record(Form.VERBALIZER, answer_field=completion)
         _prompt_into(record, prompt, value[prompt])
         record.answer = _answer_text(record, completion, value[completion])
         return record
@@ -251,7 +252,7 @@ def _pair(prompt: str, completion: str) -> Callable[[dict[str, Any]], Record]:
 
 
 def _choices(value: dict[str, Any]) -> Record:
-    record = Record("verbalizer", answer_field="target")
+    record = Record(Form.VERBALIZER, answer_field="target")
     _prompt_into(record, "prompt", value["prompt"])
     choices, label = value["choices"], value.get("label")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, str) for choice in choices):
@@ -271,7 +272,7 @@ def _choices(value: dict[str, Any]) -> Record:
 
 def _instructed(name: str, completion: str) -> Callable[[dict[str, Any]], Record]:
     def parse(value: dict[str, Any]) -> Record:
-        record = Record("verbalizer", answer_field=completion)
+        record = Record(Form.VERBALIZER, answer_field=completion)
         instruction = _text(record, "instruction", value["instruction"])
         given = _text(record, name, value.get(name))
         # With an input the instruction is the task, the same for many rows; without one it is the question.
@@ -286,14 +287,14 @@ def _instructed(name: str, completion: str) -> Callable[[dict[str, Any]], Record
 
 
 def _plain(value: dict[str, Any]) -> Record:
-    record = Record("completion", answer_field="text")
+    record = Record(Form.COMPLETION, answer_field="text")
     record.answer = _text(record, "text", value["text"])
     return record
 
 
 def _preference(prompt: str, chosen: str, rejected: str) -> Callable[[dict[str, Any]], Record]:
     def parse(value: dict[str, Any]) -> Record:
-        record = Record("preference", answer_field=chosen, rejected_field=rejected)
+        record = Record(Form.PREFERENCE, answer_field=chosen, rejected_field=rejected)
         if prompt in value:
             _prompt_into(record, prompt, value[prompt])
         record.answer = _answer_text(record, chosen, value[chosen])
@@ -306,7 +307,7 @@ def _preference(prompt: str, chosen: str, rejected: str) -> Callable[[dict[str, 
 def _whole_preference(value: dict[str, Any]) -> Record:
     """Pairs of whole conversations that differ in their last turn."""
     names = ("chosen_messages", "rejected_messages") if "chosen_messages" in value else ("chosen", "rejected")
-    record = Record("preference", answer_field=names[0], rejected_field=names[1])
+    record = Record(Form.PREFERENCE, answer_field=names[0], rejected_field=names[1])
     if isinstance(value[names[0]], list) and len(value[names[0]]) > 1:
         _prompt_into(record, names[0], value[names[0]][:-1])
     record.answer = _answer_text(record, names[0], value[names[0]])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from prep.dataset import TemplateInfo
+from templates.form import Form
 from tests.helpers import review, summary, write_dataset
 from train.models import model_sha256
 from train.record import RunRecord, Sample
@@ -35,7 +36,7 @@ SUMMARY_TEMPLATE = TemplateInfo(
     name="calls/summary",
     version="1",
     task="summary",
-    kinds=["chat"],
+    forms=[Form.CHAT],
     verbalizer={},
     metrics=["rouge1", "rougeL", "fact_recall"],
     keep=["code", "customer"],

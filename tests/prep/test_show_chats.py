@@ -47,6 +47,6 @@ def test_a_demonstration_is_not_trained(tmp_path: Path, tiny_model_dir: Path) ->
 
 
 def test_a_cloze_shows_its_mask_and_the_word_for_it(tmp_path: Path) -> None:
-    text, _ = shown(tmp_path, kind="verbalizer", prompt="It was [MASK].", mask="[MASK]", target="good", choices=["bad", "good"], label=1)
+    text, _ = shown(tmp_path, prompt="It was [MASK].", mask="[MASK]", target="good", choices=["bad", "good"], label=1)
     lines = [line.strip("│ ") for line in text.splitlines()]
     assert lines[1:-1] == ["prompt", "It was [MASK].", "mask", "[MASK]", "target", "good", "choices", "bad, good"]

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from templates.chat import Encoded, chat_messages, encode_chat
+from prep.messages import messages_of
+from templates.chat import Encoded, encode_chat
+from templates.form import Form
 from train.objective import Objective, TokenScores
 
 if TYPE_CHECKING:
@@ -22,12 +24,12 @@ class Chat(Objective):
     """
 
     name = "chat"
-    form = "chat"
-    column = "messages"
+    form = Form.CHAT
 
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> Encoded:
         """Encodes the conversation as a whole, once."""
-        return encode_chat(tokenizer, *chat_messages(example["messages"], example["extras"]))
+        found = messages_of(example)
+        return encode_chat(tokenizer, found.said(), found.tools)
 
     def loss(self, scores: TokenScores) -> "torch.Tensor":
         """Returns the weighted sum of the tokens' negative log-likelihoods."""

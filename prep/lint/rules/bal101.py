@@ -15,6 +15,7 @@ from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.rules.con204 import VerbalizerDrift
 from prep.lint.statistics import chi_square_even, evenness
 from prep.lint.texts import of_template
+from templates.form import Form
 
 _MAX_CLASSES = 100
 
@@ -44,7 +45,7 @@ class ClassImbalance(Rule):
 
     code = "BAL101"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "split", "closed", "label", "answer", "kind", "fields")
+    columns = ("task", "template", "source", "split", "closed", "label", "answer", "form", "fields")
     remedy = "Add rows of the rare labels, or declare what is expected: lint: {expect: {label_share: {LABEL: [low, high]}}}."
     thresholds = (
         Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where saying the frequent one always scores 0.76"),
@@ -108,7 +109,7 @@ def count_labels(examples: pl.LazyFrame) -> pl.LazyFrame:
     word = label_word()
     is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
     return (
-        examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & is_label & (word != ""))
+        examples.filter(pl.col("closed") & (pl.col("form") != Form.PREFERENCE) & is_label & (word != ""))
         .group_by("task", "template", word=word)
         .agg(
             pl.len().alias("count"),

@@ -12,6 +12,7 @@ from prep.lint.refusals import DISCLOSURE, NARROW_TASK, OPENING, REFUSAL
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.statistics import wilson_interval
 from prep.lint.tasks import MIN_TASK_ROWS
+from templates.form import Form
 
 _LOOK_CHARACTERS = 300  # a refusal comes first, or it is none
 _MAX_RELATED = 20
@@ -48,7 +49,7 @@ class BoilerplateShare(Rule):
 
     code = "BAL102"
     severity = Severity.WARNING
-    columns = ("task", "template", "task_rows", "task_shape", "kind", "label", "preamble", "input", "answer", "answer_field", "messages")
+    columns = ("task", "template", "task_rows", "task_shape", "form", "label", "preamble", "input", "answer", "answer_field", "messages")
     remedy = "Write the answer, or drop the row; where refusals are wanted, declare their share: lint: {expect: {priors: {refusal: 0.05}}}."
     yields_to = ("LEN603",)
     thresholds = (
@@ -152,7 +153,7 @@ def declared_priors(counted: pl.DataFrame, priors: Mapping[PriorOf, float]) -> I
 
 
 def _answered(examples: pl.LazyFrame) -> pl.LazyFrame:
-    return examples.filter((pl.col("kind") != "completion") & (pl.col("answer") != ""))
+    return examples.filter((pl.col("form") != Form.COMPLETION) & (pl.col("answer") != ""))
 
 
 def _with_instructed(rows: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:

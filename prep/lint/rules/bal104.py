@@ -8,6 +8,7 @@ from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import chi_square_expected
 from prep.lint.texts import of_template
+from templates.form import Form
 
 _LETTERS = "ABCDEFGH"
 _ANSWER_LETTER = r"^\s*(?:(?:the )?(?:correct |right )?(?:answer|option|choice)(?: is)?:?\s*)?\(?([A-Ha-h])(?:[).:,]|\s*$)"
@@ -45,7 +46,7 @@ class ChoiceOrderBias(Rule):
 
     code = "BAL104"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "kind", "input", "answer")
+    columns = ("task", "template", "source", "form", "input", "answer")
     remedy = "Shuffle the options of each row by a seeded order, and the answer's letter with them (`prep rule BAL104` has the template)."
     thresholds = (
         Threshold("p", 0.01, "the level at which chance is ruled out"),
@@ -56,7 +57,7 @@ class ChoiceOrderBias(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         text, answer = pl.col("input"), pl.col("answer").str.strip_chars()
         lettered = examples.filter(
-            text.str.contains(_option("A")) & text.str.contains(_option("B")) & (answer != "") & (pl.col("kind") != "preference")
+            text.str.contains(_option("A")) & text.str.contains(_option("B")) & (answer != "") & (pl.col("form") != Form.PREFERENCE)
         )
         number = pl.sum_horizontal(text.str.contains(_option(letter)).cast(pl.Int64) for letter in _LETTERS)
         by_text = pl.coalesce(

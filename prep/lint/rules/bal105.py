@@ -31,7 +31,7 @@ class PreferenceLengthBias(Rule):
 
     code = "BAL105"
     severity = Severity.WARNING
-    columns = ("template", "source", "kind", "answer", "rejected")
+    columns = ("template", "source", "form", "answer", "rejected")
     remedy = "Add pairs in which the shorter answer is preferred, or balance the pairs by length; compare at equal length when evaluating."
     thresholds = (
         Threshold("p", 0.01, "the level at which chance is ruled out"),

@@ -11,6 +11,7 @@ from prep.lint.drift import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import Floats, TestResult, benjamini_hochberg, mann_whitney
 from prep.lint.texts import of_template, shorten
+from templates.form import Form
 
 _MAX_CLASSES = 100
 
@@ -35,7 +36,7 @@ class LengthLabelBias(Rule):
 
     code = "BAL106"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "closed", "kind", "label", "answer", "body")
+    columns = ("task", "template", "source", "closed", "form", "label", "answer", "body")
     remedy = "Add inputs of other lengths to the label, and compare accuracy by length."
     thresholds = (
         Threshold("p", 0.01, "the level at which chance is ruled out, after adjustment"),
@@ -45,7 +46,7 @@ class LengthLabelBias(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = label_word()
-        labelled = pl.col("closed") & (pl.col("kind") != "preference") & pl.col("answer").is_not_null() & (word != "")
+        labelled = pl.col("closed") & (pl.col("form") != Form.PREFERENCE) & pl.col("answer").is_not_null() & (word != "")
         # Counted a length: what comes back does not grow with the rows.
         return (
             examples.filter(labelled & (pl.col("body") != ""))

@@ -9,6 +9,7 @@ from prep.lint.drafts import edit_answer
 from prep.lint.groups import grouped, ids, place
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.texts import shorten
+from templates.form import Form
 
 _KEYS = ("template", "input_key")
 
@@ -34,7 +35,7 @@ class ConflictingLabels(Rule):
 
     code = "CON201"
     severity = Severity.ERROR
-    columns = ("template", "task", "task_rows", "closed", "kind", "input_key", "answer_key", "answer")
+    columns = ("template", "task", "task_rows", "closed", "form", "input_key", "answer_key", "answer")
     thresholds = (
         Threshold(
             "by_design", 0.05, "sample data with planted conflicts has 2 to 4% such rows; sets with several answers a question 10% and more"
@@ -43,10 +44,10 @@ class ConflictingLabels(Rule):
     remedy = "Decide which answer is right, and correct or drop the other rows."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        comparable = pl.col("input_key").is_not_null() & pl.col("answer_key").is_not_null() & (pl.col("kind") != "preference")
+        comparable = pl.col("input_key").is_not_null() & pl.col("answer_key").is_not_null() & (pl.col("form") != Form.PREFERENCE)
         in_conflict = pl.col("answer_key").n_unique().over(_KEYS) > 1
         return (
-            examples.select(*Finding.where, "position", "kind", "answer", "answer_key", "closed", "task", "task_rows", *_KEYS)
+            examples.select(*Finding.where, "position", "form", "answer", "answer_key", "closed", "task", "task_rows", *_KEYS)
             .filter(comparable)
             .filter(in_conflict)
             .with_columns(share=pl.len().over("task") / pl.col("task_rows"), count=pl.len().over("task"))

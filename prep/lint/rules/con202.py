@@ -11,6 +11,7 @@ from prep.lint.groups import place
 from prep.lint.near_pairs import near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
 from prep.lint.texts import shorten
+from templates.form import Form
 
 _KEYS = ("template", "task")
 _NUM_NEAREST = 3
@@ -37,15 +38,15 @@ class NearConflict(Rule):
     code = "CON202"
     severity = Severity.WARNING
     needs = (Need.NEAR,)
-    columns = ("template", "task", "kind", "body", "input_key", "answer", "answer_key", "closed")
+    columns = ("template", "task", "form", "body", "input_key", "answer", "answer_key", "closed")
     thresholds = (Threshold("similarity", 0.7, "as for DUP302"),)
     yields_to = ("CON201",)
     remedy = "Decide which answer is right, and correct or drop the other row; leave both where the difference decides."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         pairs = near_rows(examples, context, *_KEYS, "answer_key", "closed")
-        same = pl.all_horizontal(pl.col(key) == pl.col(f"{key}_other") for key in _KEYS) & ~pl.col("kind").is_in(
-            ["completion", "preference"]
+        same = pl.all_horizontal(pl.col(key) == pl.col(f"{key}_other") for key in _KEYS) & ~pl.col("form").is_in(
+            [Form.COMPLETION, Form.PREFERENCE]
         )
         differ = pl.col("closed") & (pl.col("answer_key") != pl.col("answer_key_other"))
         nearest = pl.col("similarity").rank("ordinal", descending=True).over("position") <= _NUM_NEAREST

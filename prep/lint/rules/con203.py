@@ -14,6 +14,7 @@ from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.rules.grm953 import Unfinished
 from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
 from prep.lint.texts import shorten
+from templates.form import Form
 
 _LIST = r"^\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s+\S[^\n]*\n\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s"
 _MARKDOWN = r"^\s*(?:#{1,4} \S|\|[^\n]*\|[ \t]*\n\s*\||\*\*[^*\n]{1,40}\*\*:?\s*\n)"
@@ -52,7 +53,7 @@ class MixedOutputShape(Rule):
         "task_rows",
         "task_shape",
         "closed",
-        "kind",
+        "form",
         "terminal_share",
         "system",
         "input",
@@ -87,7 +88,7 @@ class MixedOutputShape(Rule):
         )
         cut = (pl.col("task_shape") == "json") | Unfinished().is_cut(context)
         looked_at = ONE_TASK & (~pl.col("closed") | (pl.col("task_shape") == "json")) & (pl.col("task_rows") >= MIN_TASK_ROWS)
-        shaped = examples.filter(looked_at & (answer.str.strip_chars() != "") & (pl.col("kind") != "completion")).select(
+        shaped = examples.filter(looked_at & (answer.str.strip_chars() != "") & (pl.col("form") != Form.COMPLETION)).select(
             *Finding.where,
             "position",
             "task",

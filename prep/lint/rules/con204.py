@@ -16,6 +16,7 @@ from prep.lint.drift import MAX_LABEL_CHARACTERS, Drift, Limits, find_drift
 from prep.lint.mixture_plans import config_piece
 from prep.lint.rule import Draft, Finding, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS
+from templates.form import Form
 
 _MAX_CLASSES = 200
 _MAX_WORDS = 5
@@ -62,7 +63,7 @@ class VerbalizerDrift(DefectRule):
 
     code = "CON204"
     severity = Severity.WARNING
-    columns = ("task", "task_shape", "kind", "label", "answer", "answer_field")
+    columns = ("task", "task_shape", "form", "label", "answer", "answer_field")
     remedy = "Write the label as the other rows do, or add its spelling under `labels:` in the config."
     yields_to = ("BAL102", "LEN603")
     thresholds = (
@@ -77,7 +78,7 @@ class VerbalizerDrift(DefectRule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         rows = (
-            examples.filter(pl.col("label").is_null() & pl.col("task_shape").is_in(["label", "json"]) & (pl.col("kind") != "preference"))
+            examples.filter(pl.col("label").is_null() & pl.col("task_shape").is_in(["label", "json"]) & (pl.col("form") != Form.PREFERENCE))
             .filter(pl.col("answer").str.strip_chars() != "")
             .select(*Finding.where, "position", "task", "task_shape", "answer", field="answer_field")
         )

@@ -37,7 +37,7 @@ class LowDiversity(Rule):
 
     code = "DIV701"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "task_shape", "template", "source", "kind", "body", "answer")
+    columns = ("task", "task_rows", "task_shape", "template", "source", "form", "body", "answer")
     remedy = "Collect rows of other kinds, or drop near-duplicates."
     thresholds = (
         Threshold(

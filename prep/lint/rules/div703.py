@@ -14,6 +14,7 @@ from prep.lint.drift import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import chi_square_p
 from prep.lint.texts import shorten
+from templates.form import Form
 
 _SAMPLE_ROWS = 1_000
 _MAX_CHARACTERS = 2_000
@@ -41,7 +42,7 @@ class SplitDrift(Rule):
 
     code = "DIV703"
     severity = Severity.WARNING
-    columns = ("split", "body", "closed", "label", "answer", "kind")
+    columns = ("split", "body", "closed", "label", "answer", "form")
     remedy = "Divide the rows again at random within groups, or add to train what it lacks; `prep drift` shows the words that differ."
     thresholds = (
         Threshold("auc", 0.638, "lower end of the 95% interval (DeLong et al. 1988); as large as Cohen's d of 0.5, Phi(d / sqrt 2)"),
@@ -58,7 +59,7 @@ class SplitDrift(Rule):
         every = (pl.len().over("split") // _SAMPLE_ROWS).clip(1)
         word = pl.when("closed").then(label_word())
         return (
-            examples.filter((pl.col("body") != "") & (pl.col("kind") != "preference"))
+            examples.filter((pl.col("body") != "") & (pl.col("form") != Form.PREFERENCE))
             .select("split", "position", text=pl.col("body").str.head(_MAX_CHARACTERS), length=pl.col("body").str.len_chars(), word=word)
             .filter(pl.col("position") % every == 0)
         )

@@ -54,7 +54,7 @@ class UnexpectedLanguage(Rule):
 
     code = "DIV705"
     severity = Severity.WARNING
-    columns = ("task", "task_shape", "kind", "input", "system", "body", "answer", "input_field", "answer_field")
+    columns = ("task", "task_shape", "form", "input", "system", "body", "answer", "input_field", "answer_field")
     remedy = "Translate the row, or drop it; where it belongs here, declare it: lint: {expect: {languages: [en, de]}}."
     thresholds = (
         Threshold("usual", 0.05, "a language that one text in twenty has is a habit of the task, and no longer unexpected"),

@@ -7,6 +7,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.groups import grouped, ids, place
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
+from templates.form import Form
 
 _KEYS = ("template", "split", "input_key", "answer_key")
 
@@ -32,12 +33,12 @@ class ExactDuplicate(Rule):
 
     code = "DUP301"
     severity = Severity.WARNING
-    columns = ("template", "split", "input_key", "answer_key", "kind")
+    columns = ("template", "split", "input_key", "answer_key", "form")
     remedy = "Drop the copy: `dedup: {exact: true}` in the config, or accept the fix that `prep fix propose` drafts."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        comparable = pl.col("answer_key").is_not_null() & (pl.col("input_key").is_not_null() | (pl.col("kind") == "completion"))
-        return examples.select(*Finding.where, "position", "kind", *_KEYS).filter(comparable).filter(pl.len().over(_KEYS) > 1)
+        comparable = pl.col("answer_key").is_not_null() & (pl.col("input_key").is_not_null() | (pl.col("form") == Form.COMPLETION))
+        return examples.select(*Finding.where, "position", "form", *_KEYS).filter(comparable).filter(pl.len().over(_KEYS) > 1)
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for first, *copies in grouped(found, _KEYS):

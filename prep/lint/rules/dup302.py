@@ -13,6 +13,7 @@ from prep.lint.near_pairs import TEXT, near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
 from prep.near import jaccard, shingles
 from prep.words import words
+from templates.form import Form
 
 _KEYS = ("template", "split", "task")
 # A row near many is compared with the nearest few.
@@ -43,7 +44,7 @@ class NearDuplicate(Rule):
     code = "DUP302"
     severity = Severity.WARNING
     needs = (Need.NEAR,)
-    columns = ("template", "split", "task", "task_rows", "kind", "body", "input_key", "answer", "answer_key", "closed")
+    columns = ("template", "split", "task", "task_rows", "form", "body", "input_key", "answer", "answer_key", "closed")
     thresholds = (
         Threshold(
             "similarity",
@@ -62,7 +63,7 @@ class NearDuplicate(Rule):
         agree = pl.col("answer_key").eq_missing(pl.col("answer_key_other")) | ~pl.col("closed").fill_null(False)
         nearest = pl.col("similarity").rank("ordinal", descending=True).over("position") <= _NUM_NEAREST
         chosen = pairs.filter(same & agree).filter(nearest).select("position", "position_other", "similarity")
-        rows = examples.select(*Finding.where, "position", "task", "task_rows", "kind", "answer", "answer_key", text=TEXT)
+        rows = examples.select(*Finding.where, "position", "task", "task_rows", "form", "answer", "answer_key", text=TEXT)
         return chosen.join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
@@ -73,7 +74,7 @@ class NearDuplicate(Rule):
                 continue
             seen.add(row["position"])
             message = f"nearly the same as {row['source_other']}:{row['line_other']}: {described(row['text'], row['text_other'])}"
-            field = "answer" if row["kind"] == "completion" else "input"
+            field = "answer" if row["form"] == Form.COMPLETION else "input"
             exchange = is_exchange(*difference(row["text"], row["text_other"]))
             kept.append((Finding.at(row, message, field=field, related=(row["id_other"],)), (row["task"], row["task_rows"]), exchange))
         by_design = patterned(Counter(task for _, task, exchange in kept if exchange), context.threshold(self, "by_design"))
@@ -81,7 +82,7 @@ class NearDuplicate(Rule):
             yield replace(finding, severity=Severity.INFO) if exchange and task in by_design else finding
 
     def _agree(self, row: dict[str, Any], context: Context) -> bool:
-        if row["answer_key"] == row["answer_key_other"] or row["kind"] == "completion":
+        if row["answer_key"] == row["answer_key_other"] or row["form"] == Form.COMPLETION:
             return True
         if row["similarity"] < context.threshold(self, "similarity"):
             return False

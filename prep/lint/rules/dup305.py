@@ -12,6 +12,7 @@ from prep.lint.drafts import edit_answer
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import shorten
+from templates.form import Form
 
 _MAX_CHARACTERS = 20_000
 _MAX_PERIOD = 60
@@ -63,7 +64,7 @@ class DegenerateRepetition(Rule):
 
     code = "DUP305"
     severity = Severity.WARNING
-    columns = ("task", "template", "system", "preamble", "closed", "kind", "input", "answer", "answer_field")
+    columns = ("task", "template", "system", "preamble", "closed", "form", "input", "answer", "answer_field")
     remedy = "Write the answer once, or drop the row."
     yields_to = ("LEN603",)
     thresholds = (
@@ -81,7 +82,7 @@ class DegenerateRepetition(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         words = pl.col("answer").str.slice(0, _MAX_CHARACTERS).str.to_lowercase().str.extract_all(_WORD_PATTERN)
-        counted = examples.filter((pl.col("answer") != "") & (pl.col("kind") != "completion")).with_columns(
+        counted = examples.filter((pl.col("answer") != "") & (pl.col("form") != Form.COMPLETION)).with_columns(
             num_words=words.list.len(), num_distinct=words.list.n_unique()
         )
         # What sound text of that length has by Heaps' law, generously: 0.8 of short ones, 0.65 of 100 words, 0.45 of 500.

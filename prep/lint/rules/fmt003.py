@@ -9,6 +9,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.texts import shorten
+from templates.form import Form
 
 # System message, then user and assistant by turns (tool results go before the assistant's next turn), an assistant last.
 _ORDERLY = r"^(?:system,)?user,(?:assistant,(?:(?:tool,)+assistant,)*user,)*assistant,(?:(?:tool,)+assistant,)*$"
@@ -38,14 +39,14 @@ class RoleOrder(Rule):
 
     code = "FMT003"
     severity = Severity.ERROR
-    columns = ("messages", "kind", "task", "task_rows")
+    columns = ("messages", "form", "task", "task_rows")
     remedy = "Give the chat its answer, put its turns in order, or remove it."
     thresholds = (
         Threshold("design", 0.05, "a larger share of a task's chats is its design: people do write twice before they are answered"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        is_chat = pl.col("kind").str.contains("chat") & pl.col("messages").is_not_null()
+        is_chat = (pl.col("form") == Form.CHAT) & pl.col("messages").is_not_null()
         roles = pl.col("messages").list.eval(pl.element().struct.field("role").fill_null("unknown")).list.join(",") + ","
         return (
             examples.filter(is_chat)

@@ -9,7 +9,7 @@ from prep.lint.context import Context
 from prep.lint.defects import DefectRule
 from prep.lint.rule import Draft, Finding, Severity, Subject
 from prep.lint.tool_use import check_tool_use
-from templates.conversation import chat_messages
+from prep.messages import messages_of
 
 
 class ToolCallMismatch(DefectRule):
@@ -68,7 +68,7 @@ def _problems(rows: pl.Series) -> pl.Series:
 
 def _of(row: dict[str, object]) -> Iterable[tuple[str, str, str]]:
     try:
-        messages, tools = chat_messages(row["messages"], row["extras"])  # type: ignore[arg-type]
+        found = messages_of(row)
     except (ValueError, KeyError, json.JSONDecodeError):
         return ()
-    return check_tool_use(messages, tools)
+    return check_tool_use(found.said(), found.tools)

@@ -7,6 +7,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS
+from templates.form import Form
 
 _MEMBER = r'"((?:[^"\\]|\\.){1,60})"\s*:\s*(["\-0-9tf\[{])'
 _FLAT = r"^\{[^{}]*\}$"
@@ -35,7 +36,7 @@ class MixedTypes(Rule):
 
     code = "FMT006"
     severity = Severity.WARNING
-    columns = ("source", "template", "kind", "task", "task_shape", "answer", "input_field", "answer_field", "fields")
+    columns = ("source", "template", "form", "task", "task_shape", "answer", "input_field", "answer_field", "fields")
     remedy = "Write the row in the shape of the others, or put rows of another shape into a file of their own."
     thresholds = (
         Threshold("minority", 0.02, "a shape or type that more rows have is there on purpose"),
@@ -43,13 +44,13 @@ class MixedTypes(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        root = pl.when(pl.col("kind") == "chat").then(pl.col("input_field")).otherwise(pl.col("answer_field")).str.extract(r"^([^\[.]+)")
+        root = pl.when(pl.col("form") == Form.CHAT).then(pl.col("input_field")).otherwise(pl.col("answer_field")).str.extract(r"^([^\[.]+)")
         shapes = examples.filter(pl.col("template") == "").select(
             *Finding.where,
             scope="source",
             of=pl.lit(""),
             key=pl.lit(""),
-            value=pl.format("{} under '{}'", "kind", root),
+            value=pl.format("{} under '{}'", "form", root),
             field=pl.lit(None, pl.String),
         )
         answers = examples.filter(pl.col("task_shape") == "json").select(

@@ -15,6 +15,7 @@ from prep.lint.languages import FUNCTION_WORDS, likely_languages
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.spelling import is_slip, known_words, suggest
 from prep.lint.texts import locate
+from templates.form import Form
 
 _MAX_CHARACTERS = 20_000
 _DOUBLED = re.compile(r"(?<![\w'\u2019/@#.-])([^\W\d_]+(?:['\u2019][^\W\d_]+)?)[ \t]+(\1)(?![\w'\u2019/@.-]*\w)", re.IGNORECASE)
@@ -70,7 +71,7 @@ class SpellingNoise(Rule):
 
     code = "GRM951"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "kind", "input", "system", "answer", "input_field", "system_field", "answer_field", "turns")
+    columns = ("task", "task_rows", "form", "input", "system", "answer", "input_field", "system_field", "answer_field", "turns")
     remedy = "Correct the text."
     yields_to = ("DUP305", "LEN603")
     thresholds = (
@@ -89,7 +90,7 @@ class SpellingNoise(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         columns = [*Finding.where, "position", *self.columns]
         parts = [examples.filter(pl.col(part) != "").select(*columns, part=pl.lit(part), text=pl.col(part)) for part in ("answer", "input")]
-        texts = pl.concat(parts).filter(pl.col("kind") != "completion")
+        texts = pl.concat(parts).filter(pl.col("form") != Form.COMPLETION)
         doubled = texts.filter(pl.col("text").map_batches(_has_doubled, return_dtype=pl.Boolean, is_elementwise=True))
         doubled = doubled.with_columns(word=pl.lit(None, pl.String))
         return pl.concat([doubled, self._unknown(examples, context).select(doubled.collect_schema().names())]) if _can_spell() else doubled

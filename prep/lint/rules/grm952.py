@@ -16,6 +16,7 @@ from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import shorten
 from prep.numerals import SPELLED
 from prep.sieves import sieve
+from templates.form import Form
 
 _SAMPLE_ROWS = 5_000
 _MAX_LOOKED_AT = 100_000
@@ -61,7 +62,7 @@ class UnsupportedFact(Rule):
 
     code = "GRM952"
     severity = Severity.WARNING
-    columns = ("task", "template", "system", "preamble", "input", "answer", "answer_field", "closed", "kind")
+    columns = ("task", "template", "system", "preamble", "input", "answer", "answer_field", "closed", "form")
     remedy = "Correct the fact in the answer, or give the input that it comes from."
     yields_to = ("CON201",)
     thresholds = (
@@ -74,7 +75,7 @@ class UnsupportedFact(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         answer = pl.col("answer")
         may_hold = answer.str.contains("[0-9]") | answer.str.contains(_SPELLED) | answer.str.contains(SIEVE)
-        restates = ~pl.col("closed") & (pl.col("input") != "") & (pl.col("kind") != "preference") & may_hold
+        restates = ~pl.col("closed") & (pl.col("input") != "") & (pl.col("form") != Form.PREFERENCE) & may_hold
         columns = [*Finding.where, "position", "task", "template", "system", "preamble", "input", "answer", "answer_field"]
         rows = examples.filter(restates).select(*columns, one_task=ONE_TASK)
         sample = spread(rows, _SAMPLE_ROWS).with_columns(doubtful=pl.lit(None, pl.Boolean))

@@ -14,6 +14,7 @@ from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import mask_near, shorten
 from prep.sieves import sieve
+from templates.form import Form
 
 _SAMPLE_ROWS = 4_000
 _MAX_LOOKED_AT = 100_000
@@ -54,7 +55,7 @@ class MissingFact(Rule):
 
     code = "GRM954"
     severity = Severity.WARNING
-    columns = ("task", "template", "system", "input", "body", "answer", "answer_field", "closed", "kind", "task_shape")
+    columns = ("task", "template", "system", "input", "body", "answer", "answer_field", "closed", "form", "task_shape")
     remedy = "Write the missing fact into the answer."
     yields_to = ("LEN603", "GRM955", "GRM953", "DUP305", "DIV705")
     thresholds = (
@@ -68,7 +69,7 @@ class MissingFact(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         restates = ~pl.col("closed") & (pl.col("answer").str.strip_chars() != "") & pl.col("input").str.contains(_NUMBER_WORD)
-        restates &= pl.col("kind") != "preference"
+        restates &= pl.col("form") != Form.PREFERENCE
         columns = [*Finding.where, "position", "task", "template", "system", "input", "body", "answer", "answer_field", "task_shape"]
         if context.built:
             kept = examples.filter(restates & pl.col("template").is_in([name for name, kinds in context.keep.items() if kinds]))

@@ -6,6 +6,7 @@ from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.texts import shorten
+from templates.form import Form
 
 _WILL = r"(?:['\x{2019}]ll| will| shall|['\x{2019}]m going to| am going to|['\x{2019}]re going to| are going to)"
 _PROMISE = rf"\b(?:i|we){_WILL}|\blet me|\ballow me to"
@@ -65,7 +66,7 @@ class DeferredAnswer(Rule):
 
     code = "GRM955"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "closed", "kind", "answer", "answer_field")
+    columns = ("task", "task_rows", "closed", "form", "answer", "answer_field")
     remedy = "Write the answer that was asked for, or drop the row."
     yields_to = ("LEN603",)
     thresholds = (
@@ -77,7 +78,7 @@ class DeferredAnswer(Rule):
         short = pl.col("answer").str.len_chars() <= context.threshold(self, "max_characters")
         deferral = pl.col("answer").str.contains(_DEFERRED)
         deferral |= (pl.col("answer").str.len_chars() <= _BRIEF) & pl.col("answer").str.contains(_ACKNOWLEDGED)
-        deferred = examples.filter(~pl.col("closed") & short & (pl.col("kind") != "completion") & deferral)
+        deferred = examples.filter(~pl.col("closed") & short & (pl.col("form") != Form.COMPLETION) & deferral)
         return (
             deferred.with_columns(share=pl.len().over("task") / pl.col("task_rows"), count=pl.len().over("task"))
             .filter((pl.col("share") <= context.threshold(self, "common")) | (pl.col("count") <= 2))

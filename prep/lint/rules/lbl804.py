@@ -6,6 +6,7 @@ from prep.keys import normalise_expr
 from prep.lint.context import Context
 from prep.lint.rule import Draft, Finding, RankedRule, Severity, Subject, Threshold
 from prep.near_index import similarities
+from templates.form import Form
 
 
 class PreferenceTooClose(RankedRule):
@@ -28,7 +29,7 @@ class PreferenceTooClose(RankedRule):
 
     code = "LBL804"
     severity = Severity.WARNING
-    columns = ("kind", "answer", "rejected", "rejected_field")
+    columns = ("form", "answer", "rejected", "rejected_field")
     thresholds = (
         Threshold("similarity", 0.9, "a word in forty is another; Pal et al. 2024 see likelihoods fall from edit distances that small"),
     )
@@ -36,7 +37,7 @@ class PreferenceTooClose(RankedRule):
 
     def rank(self, examples: pl.LazyFrame, context: Context) -> pl.DataFrame:
         equal = normalise_expr(pl.col("answer")) == normalise_expr(pl.col("rejected"))
-        pairs = examples.filter((pl.col("kind") == "preference") & pl.col("answer").is_not_null() & pl.col("rejected").is_not_null())
+        pairs = examples.filter((pl.col("form") == Form.PREFERENCE) & pl.col("answer").is_not_null() & pl.col("rejected").is_not_null())
         scores = [pl.DataFrame(schema={"id": pl.String, "score": pl.Float64})]
         for batch in pairs.select("id", "answer", "rejected", equal=equal).collect_batches(chunk_size=20_000):
             similarity = pl.Series(similarities(batch["answer"], batch["rejected"]))

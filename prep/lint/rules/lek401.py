@@ -7,6 +7,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.groups import SPLIT_ORDER, grouped, ids, one_split_only, place
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
+from templates.form import Form
 
 _KEYS = ("template", "leak_key")
 
@@ -30,14 +31,14 @@ class SplitLeakExact(Rule):
 
     code = "LEK401"
     severity = Severity.ERROR
-    columns = ("template", "split", "input_key", "answer_key", "kind")
+    columns = ("template", "split", "input_key", "answer_key", "form")
     remedy = "Drop the row from train; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def unavailable(self, context: Context) -> str | None:
         return one_split_only(context)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        leak_key = pl.when(pl.col("kind") == "completion").then(pl.col("answer_key")).otherwise(pl.col("input_key"))
+        leak_key = pl.when(pl.col("form") == Form.COMPLETION).then(pl.col("answer_key")).otherwise(pl.col("input_key"))
         return (
             examples.select(*Finding.where, "position", "template", "split", leak_key=leak_key)
             .filter(pl.col("leak_key").is_not_null())

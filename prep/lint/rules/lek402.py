@@ -10,6 +10,7 @@ from prep.lint.differences import described, difference, is_exchange, patterned
 from prep.lint.groups import SPLIT_ORDER, one_split_only
 from prep.lint.near_pairs import TEXT, near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
+from templates.form import Form
 
 _KEYS = ("template", "task")
 
@@ -35,7 +36,7 @@ class SplitLeakNear(Rule):
     code = "LEK402"
     severity = Severity.WARNING
     needs = (Need.NEAR,)
-    columns = ("template", "task", "task_rows", "split", "kind", "body", "answer", "input_key")
+    columns = ("template", "task", "task_rows", "split", "form", "body", "answer", "input_key")
     thresholds = (
         Threshold("similarity", 0.7, "as for DUP302"),
         Threshold("by_design", 0.05, "as for DUP302"),
@@ -58,7 +59,7 @@ class SplitLeakNear(Rule):
             .sort("similarity", "position_other", descending=[True, False])
             .unique("position", keep="first", maintain_order=True)
         )
-        rows = examples.select(*Finding.where, "position", "split", "task", "task_rows", "kind", text=TEXT)
+        rows = examples.select(*Finding.where, "position", "split", "task", "task_rows", "form", text=TEXT)
         return chosen.join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
@@ -71,7 +72,7 @@ class SplitLeakNear(Rule):
                 row,
                 f"this row of {row['split']} stands in {row['split_other']} as well, nearly, at {row['source_other']}:{row['line_other']}: "
                 f"{described(row['text'], row['text_other'])}",
-                field="answer" if row["kind"] == "completion" else "input",
+                field="answer" if row["form"] == Form.COMPLETION else "input",
                 severity=Severity.INFO if row["task"] in by_design and is_exchange(*apart) else None,
                 related=(row["id_other"],),
             )

@@ -68,7 +68,7 @@ class EvalContamination(Rule):
 
     code = "LEK403"
     severity = Severity.WARNING
-    columns = ("split", "kind", "body", "answer")
+    columns = ("split", "form", "body", "answer")
     thresholds = (
         Threshold("share", 0.5, "share of the runs: the most of the input; Brown et al. 2020 count one run, which any quotation has"),
         Threshold("common", 10, "a run in more rows than this is boilerplate (Brown et al. 2020)"),

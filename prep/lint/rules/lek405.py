@@ -11,6 +11,7 @@ from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import shorten
+from templates.form import Form
 
 # Words that announce the answer to a question about the text, as fields of a form or of an annotated file do.
 _ANNOUNCE = (
@@ -54,7 +55,7 @@ class AnswerInPrompt(Rule):
 
     code = "LEK405"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "template", "system", "closed", "kind", "body", "input", "answer", "input_field")
+    columns = ("task", "task_rows", "template", "system", "closed", "form", "body", "input", "answer", "input_field")
     remedy = "Take the answer out of the prompt, or drop the row."
     thresholds = (
         Threshold("min_characters", 25, "shorter answers (a name, an amount, a yes) stand in their inputs by chance"),
@@ -64,7 +65,7 @@ class AnswerInPrompt(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         answer = _normal(pl.col("answer"))
         body = _normal(pl.col("body"))
-        asked = examples.filter((pl.col("answer") != "") & (pl.col("body") != "") & (pl.col("kind") != "preference"))
+        asked = examples.filter((pl.col("answer") != "") & (pl.col("body") != "") & (pl.col("form") != Form.PREFERENCE))
         length = answer.str.len_chars()
         is_json = answer.str.starts_with("{")
         holds = body.str.contains(answer, literal=True)

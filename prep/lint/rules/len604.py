@@ -12,6 +12,7 @@ from prep.lint.context import Context
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import robust_deviation
 from prep.lint.tasks import MIN_TASK_ROWS
+from templates.form import Form
 
 _PARTS: dict[LengthOf, str] = {"input": "body", "answer": "answer"}
 _NORMAL_95 = 1.645
@@ -45,7 +46,7 @@ class LengthOutlier(Rule):
 
     code = "LEN604"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "kind", "body", "answer", "input_field", "answer_field")
+    columns = ("task", "task_rows", "form", "body", "answer", "input_field", "answer_field")
     remedy = "Split or cut the row, or declare what is expected: lint: {expect: {lengths: {answer: [LEAST, MOST]}}}."
     yields_to = ("LEN603",)
     thresholds = (
@@ -64,7 +65,7 @@ class LengthOutlier(Rule):
         declared = context.options.expect.lengths
         found = []
         for part, column in _PARTS.items():
-            texts = examples.filter(pl.col(column).is_not_null() & (pl.lit(part == "answer") | (pl.col("kind") != "completion"))).select(
+            texts = examples.filter(pl.col(column).is_not_null() & (pl.lit(part == "answer") | (pl.col("form") != Form.COMPLETION))).select(
                 "position", "task", "task_rows", characters=pl.col(column).str.len_chars()
             )
             bounds = declared.get(part)

@@ -10,6 +10,7 @@ from prep.lint.rules.tpl902 import no_tokenizer
 from prep.lint.texts import of_template
 from prep.pii import mask_around
 from templates.chat import load_tokenizer
+from templates.form import Form
 
 _SAMPLE_ROWS = 300
 _TAIL = 200
@@ -37,7 +38,7 @@ class BoundarySpace(Rule):
 
     code = "TPL903"
     severity = Severity.WARNING
-    columns = ("template", "source", "kind", "messages", "input", "answer")
+    columns = ("template", "source", "form", "messages", "input", "answer")
     remedy = "End the prompt without white space and begin the answer with it; `prep templates check FILE --model MODEL` shows the tokens."
     thresholds = (Threshold("share", 0.05, "of the rows; a few prompts end on a space of their own"),)
 
@@ -46,7 +47,7 @@ class BoundarySpace(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         joined = examples.filter(
-            pl.col("messages").is_null() & pl.col("kind").str.contains("verbalizer") & (pl.col("input") != "") & (pl.col("answer") != "")
+            pl.col("messages").is_null() & (pl.col("form") == Form.VERBALIZER) & (pl.col("input") != "") & (pl.col("answer") != "")
         )
         every = (pl.len().over("template", "source") // _SAMPLE_ROWS).clip(1)
         return joined.filter(pl.int_range(pl.len()).over("template", "source") % every == 0).select(

@@ -12,6 +12,7 @@ from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.texts import shorten
 from prep.near import jaccard, shingles
 from prep.words import words
+from templates.form import Form
 
 _MIN_WORDS = 5
 _MAX_DEMONSTRATIONS = 100
@@ -43,7 +44,7 @@ class FewShotLeak(Rule):
 
     code = "TPL906"
     severity = Severity.WARNING
-    columns = ("kind", "preamble", "body", "answer", "messages", "input_field")
+    columns = ("form", "preamble", "body", "answer", "messages", "input_field")
     thresholds = (Threshold("near", 0.8, "share of word pairs from which Lee et al. 2022 call two texts near-duplicates"),)
     remedy = "Draw the demonstrations from other rows: `prep build` with `shots` does."
 
@@ -52,7 +53,7 @@ class FewShotLeak(Rule):
         turns = pl.col("messages").list.eval(assistant).list.sum().fill_null(0) > 1
         lines = pl.col("preamble").str.count_matches("\n") >= 2
         cue = pl.col("body").str.contains(r"\n[ \t]*\n|\n###|\n---") & pl.col("body").str.contains(r"(?::|->|=>)\s*$")
-        rows = examples.filter((pl.col("kind") != "completion") & (turns | lines | cue))
+        rows = examples.filter((pl.col("form") != Form.COMPLETION) & (turns | lines | cue))
         threshold = context.threshold(self, "near")
         found = rows.select("position", "preamble", "body", "answer", "messages").map_batches(
             lambda batch: pl.DataFrame(list(_leaks(batch, threshold)), schema=_FOUND, orient="row"),
