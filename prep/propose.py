@@ -142,7 +142,9 @@ def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], da
 
 def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Dataset) -> Draft:
     fields: Fields = row["fields"]
-    name = answer_field(row, fields, dataset.manifest) or list(fields)[-1]
+    # An evaluation asks for one of the choices where there are some, whatever pair stands beside them.
+    asked = {**row, "messages": None, "chosen": None} if row["choices"] and row["chosen"] is not None else row
+    name = answer_field(asked, fields, dataset.manifest) or list(fields)[-1]
     proposed: str | None = None
     if row["choices"]:  # a label can be proposed; an answer in words is for a person to write
         words = dataset.manifest.template(row["template"]).trained_words

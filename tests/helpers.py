@@ -1,5 +1,7 @@
 """Helpers that several packages' tests share."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,9 @@ import polars as pl
 
 from prep.dataset import EXAMPLE_SCHEMA, FixAccounting, Manifest, RowAccounting, TemplateInfo
 from templates.form import Form, forms_where
+
+BEFORE = Path(__file__).parent / "fixtures" / "before"
+"""What version 0.1.0 wrote before forms were a list; its README says how."""
 
 DEFAULT_TEMPLATE = TemplateInfo(
     name="reviews/sentiment",
@@ -63,6 +68,20 @@ def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[Tem
     )
     (path / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return path
+
+
+def copy_before(folder: Path, model_dir: Path) -> Path:
+    """Copies what the version before wrote, with a model of these tests in the place of the one that it was trained on."""
+    from train.models import model_sha256
+
+    shutil.copytree(BEFORE, folder)
+    (folder / "tiny-model").symlink_to(model_dir, target_is_directory=True)
+    for name, keys in (("rounds/round-001/run/run.json", ()), ("interrupted/checkpoint/state.json", ("identity",))):
+        record = json.loads((folder / name).read_text(encoding="utf-8"))
+        holder = record[keys[0]] if keys else record
+        holder["model_sha256"] = model_sha256(model_dir)
+        (folder / name).write_text(json.dumps(record), encoding="utf-8")
+    return folder
 
 
 def _forms(row: dict[str, Any]) -> list[Form]:

@@ -64,7 +64,8 @@ def answer_field(row: Mapping[str, Any], fields: dict[str, Any], manifest: Manif
     for name, text in reversed(texts.items()):
         if text == answer.strip():
             return name
-    word = row["choices"][row["label"]] if row["choices"] and row["label"] is not None else None
+    is_labelled = row["chosen"] is None and row["choices"] and row["label"] is not None  # what a pair prefers is said in its own words
+    word = row["choices"][row["label"]] if is_labelled else None
     if word is not None:
         words = manifest.template(row["template"]).trained_words
         keys = {key for key, value in words.items() if value == word}

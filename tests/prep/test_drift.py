@@ -10,15 +10,17 @@ from typer.testing import CliRunner
 
 from loopwright.errors import UserError
 from prep.cli import app
+from prep.dataset import Dataset
 from prep.drift import statistics
 from prep.drift.overlap import find_overlap
 from prep.drift.run import DriftReport, compare, drift
-from prep.drift.sample import Inputs, NewRows, Sample
+from prep.drift.sample import Inputs, NewRows, Sample, find_inputs
 from prep.drift.verdict import advice, findings, verdict
 from prep.drift.view import drift_json
 from prep.drift.words import WordSets, features_of
 from prep.guess_language import guess_common_language, guess_language
 from prep.near import NEAR_THRESHOLD, jaccard, shingles
+from tests.helpers import write_dataset
 from tests.prep.helpers import Project, make_project
 
 DISHES = ["soup", "bread", "fish", "salad", "pasta", "rice", "cake", "tea", "coffee", "steak", "curry", "pie"]
@@ -171,6 +173,19 @@ def test_columns_are_found_by_the_mapping_the_name_or_the_chat(project: Project)
     assert sorted(drift(project.out, NewRows(new_rows(project, given), text=("q",))).new.texts) == sorted(texts)
     with pytest.raises(UserError, match=r"no column for the dataset's 'text'\. Name the column that holds the text with --text"):
         drift(project.out, NewRows(new_rows(project, given)))
+
+
+def test_a_text_beside_a_chat_or_a_pair_does_not_make_its_answer_an_input(tmp_path: Path) -> None:
+    fields = [{"asked": f"What of the soup {number}?", "said": f"It is cold {number}."} for number in range(4)]
+    answers = [{"role": "assistant", "content": one["said"]} for one in fields]
+    rows: list[dict[str, Any]] = [
+        {"row_id": one["asked"], "messages": [{"role": "user", "content": one["asked"]}], "fields": json.dumps(one)} for one in fields
+    ]
+    beside = [{"text": f"{one['asked']} {one['said']}"} for one in fields]
+    chats = [{**row, "messages": [*row["messages"], answer], **text} for row, answer, text in zip(rows, answers, beside, strict=True)]
+    pairs = [{**row, "chosen": [answer], "rejected": [answer], **text} for row, answer, text in zip(rows, answers, beside, strict=True)]
+    for name, several in (("chats", chats), ("pairs", pairs)):
+        assert find_inputs(Dataset.open(write_dataset(tmp_path / name, several)), "train").fields == ["asked"], name
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,14 @@ def test_nothing_to_train_on_is_said(load: Load, rows: list[dict[str, Any]], cau
         load(rows)
 
 
+def test_what_a_pair_answers_is_no_chat(load: Load) -> None:
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    answers = {name: [{"role": "assistant", "content": name}] for name in ("chosen", "rejected")}
+    data = load([*reviews(), {"row_id": "pair", "messages": turns, **answers}])
+    assert [example_id.split("/")[0] for example_id in data.other_form] == ["pair"]
+    assert "pair" not in {example.row_id for example in data.train}
+
+
 def test_all_rows_too_long_is_said(load: Load) -> None:
     with pytest.raises(UserError, match="all 1 training examples exceed"):
         load([review("long " * 400, 1)], length_limit=200, truncation="drop")
