@@ -82,10 +82,10 @@ def rules_page() -> str:
         "|---|---|---|---|",
     ]
     for rule in rules:
-        first = (inspect.getdoc(type(rule)) or "").split("\n", 1)[0]
+        first = (inspect.getdoc(rule) or "").split("\n", 1)[0]
         page.append(f"| [{rule.code}](#{rule.code.lower()}-{rule.name.lower()}) | {rule.name} | {rule.severity} | {_cell(first)} |")
     for rule in rules:
-        page += ["", f"## {rule.code} {rule.name}", "", (inspect.getdoc(type(rule)) or "").replace("\n## ", "\n### ")]
+        page += ["", f"## {rule.code} {rule.name}", "", (inspect.getdoc(rule) or "").replace("\n## ", "\n### ")]
         if rule.thresholds:
             page += ["", "### Thresholds", "", "| name | default | where it comes from |", "|---|---|---|"]
             page += [f"| `{rule.code}.{one.name}` | {one.default:g} | {_cell(one.source)} |" for one in rule.thresholds]
@@ -112,11 +112,11 @@ def sources_page() -> str:
     for title, wants_shape in (("Files", False), ("Shapes of records", True)):
         page += ["", f"## {title}"]
         for name, source in SOURCE_FORMATS.entries.items():
-            if isinstance(source, Shape) != wants_shape:
+            if issubclass(source, Shape) != wants_shape:
                 continue
-            page += ["", f"### {name}", "", inspect.getdoc(type(source)) or ""]
+            page += ["", f"### {name}", "", inspect.getdoc(source) or ""]
             facts = {"endings": source.suffixes, "keys of its own": sorted(source.options)}
-            if isinstance(source, RecordShape):
+            if issubclass(source, RecordShape):
                 facts |= {"reads": source.reads, "adds": source.makes}
             page += _facts(facts)
     return "\n".join(page) + "\n"
@@ -128,7 +128,7 @@ def targets_page() -> str:
 
     page = ["# Export targets", "", "`--target` of `prep export` and `prep validate`. [Exports](../exports.md) says how they are used."]
     for name, profile in PROFILES.entries.items():
-        page += ["", f"## {name}", "", f"{profile.title}. {inspect.getdoc(type(profile)) or ''}"]
+        page += ["", f"## {name}", "", f"{profile.title}. {inspect.getdoc(profile) or ''}"]
         size = "any size" if profile.max_bytes is None else f"files of at most {profile.max_bytes >> 20} MiB"
         page += ["", f"A training file needs {profile.min_rows} row{'s' if profile.min_rows > 1 else ''} or more; {size}."]
         facts = {
@@ -156,7 +156,7 @@ def metrics_page() -> str:
 
     page = ["# Metrics", "", "| id | what it is |", "|---|---|"]
     for name, metric in METRICS.entries.items():
-        first = (inspect.getdoc(type(metric)) or "").split("\n\n", 1)[0].replace("\n", " ")
+        first = (inspect.getdoc(metric) or "").split("\n\n", 1)[0].replace("\n", " ")
         page.append(f"| `{name}` | {_cell(first)} |")
     return "\n".join(page) + "\n"
 

@@ -73,7 +73,7 @@ def measure(rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answe
     names = list(dict.fromkeys(name for template_metrics in metrics.values() for name in template_metrics))
     columns: dict[str, dict[str, Column]] = {}
     for system, predictions in answers.items():
-        made = {name: _column(METRICS.get(name), rows, metrics, predictions) for name in names}
+        made = {name: _column(METRICS.get(name)(), rows, metrics, predictions) for name in names}
         columns[system] = {name: column for name, column in made.items() if column is not None}
     values = {
         system: dict(zip(by_name, _values(list(by_name.values()), clusters, config), strict=True)) for system, by_name in columns.items()

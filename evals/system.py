@@ -103,7 +103,7 @@ def parse_systems(names: tuple[str, ...], adapter: str | None) -> list[Entry]:
             if adapter is None:
                 continue
             argument = adapter
-        system = SYSTEMS.get(kind)
+        system = SYSTEMS.get(kind)()
         if system.takes_argument != bool(argument) or (colon and not argument):
             remedy = f"Write '{kind}:...'." if system.takes_argument else f"Write '{kind}'."
             raise UserError(f"'{name}' is not how the system '{kind}' is named", "systems", remedy)

@@ -1,4 +1,4 @@
-"""Discovery: every module of a package is one extension, so that adding one is adding one file."""
+"""Discovery: every module below a package is one extension, so that adding one is adding one file."""
 
 import importlib
 import inspect
@@ -12,9 +12,10 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The concrete subclasses of a base class that the modules of a package define, instantiated without arguments.
+    """The concrete subclasses of a base class that the modules of a package and of its sub-packages define.
 
-    Nothing is imported before the first look.
+    It holds classes and makes no instance: who makes one, and with what, is said by the base class. Nothing is imported before the first
+    look.
 
     Args:
         package: dotted name of the package whose modules are the extensions.
@@ -30,21 +31,21 @@ class Registry(Generic[T]):
         self._kind = kind
 
     @cached_property
-    def entries(self) -> dict[str, T]:
+    def entries(self) -> dict[str, type[T]]:
         """All extensions by name, in the order of their names."""
         package = importlib.import_module(self._package)
-        found: dict[str, T] = {}
-        for info in pkgutil.iter_modules(package.__path__):
-            module = importlib.import_module(f"{self._package}.{info.name}")
+        found: dict[str, type[T]] = {}
+        for info in pkgutil.walk_packages(package.__path__, prefix=f"{self._package}."):
+            module = importlib.import_module(info.name)
             for _, member in inspect.getmembers(module, inspect.isclass):
                 if member.__module__ != module.__name__ or not issubclass(member, self._base) or inspect.isabstract(member):
                     continue
                 name = getattr(member, self._key)
                 assert name not in found, f"two extensions of {self._package} are called {name}"
-                found[name] = member()
+                found[name] = member
         return dict(sorted(found.items()))
 
-    def get(self, name: str) -> T:
+    def get(self, name: str) -> type[T]:
         """Returns one extension.
 
         Raises:

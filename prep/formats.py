@@ -139,7 +139,7 @@ def format_of(source: SourceConfig, path: Path) -> Source:
     """
     if source.format == "auto":
         return container_of(path, source)
-    named = SOURCE_FORMATS.get(source.format)
+    named = SOURCE_FORMATS.get(source.format)()
     if isinstance(named, Shape):
         container_of(path, source)  # refuses the file now, before the first row is read
     return named
@@ -154,9 +154,9 @@ def container_of(path: Path, source: SourceConfig) -> Source:
     suffix = data_suffix(path)
     for one in SOURCE_FORMATS.entries.values():
         if suffix in one.suffixes:
-            return one
+            return one()
     if name := sniff_format(path, source):
-        return SOURCE_FORMATS.get(name)
+        return SOURCE_FORMATS.get(name)()
     raise UserError(
         f"cannot tell the format of '{path.name}' by its ending or content",
         remedy=f"Name it: 'format:' with one of {', '.join(SOURCE_FORMATS.entries)}.",
@@ -203,9 +203,11 @@ def _fitting_shapes(batch: RawRows) -> list[Shape]:
     """Returns the shapes that all of the first records have, the one that makes most of their columns first."""
     records = batch.frame.drop(LINE).head(_NUM_LOOKED_AT).to_dicts()
     scores: list[tuple[int, str, Shape]] = []
-    for shape in SOURCE_FORMATS.entries.values():
-        score = min((shape.fits(record) for record in records), default=0) if isinstance(shape, Shape) else 0
-        if isinstance(shape, Shape) and score:
+    for one in SOURCE_FORMATS.entries.values():
+        if not issubclass(one, Shape):
+            continue
+        shape = one()
+        if score := min((shape.fits(record) for record in records), default=0):
             scores.append((-score, shape.name, shape))
     return [shape for _, _, shape in sorted(scores, key=lambda one: one[:2])]
 

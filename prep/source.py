@@ -49,6 +49,8 @@ class RawRows:
 class Source(ABC):
     """A source format. A subclass in a module of `prep.sources` is found by itself.
 
+    `prep.formats` makes an instance, without arguments, for each file that is read with it.
+
     Attributes:
         name: what `format:` calls it.
         suffixes: endings of files that are read with it under `format: auto`.

@@ -30,7 +30,10 @@ class TokenScores:
 
 
 class Objective(ABC):
-    """A training objective. One subclass a file in `train/objectives/`; its docstring is its documentation."""
+    """A training objective. One subclass a file in `train/objectives/`; its docstring is its documentation.
+
+    Preparing a run makes one instance, without arguments.
+    """
 
     name: ClassVar[str]
     """What `objective:` takes."""

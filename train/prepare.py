@@ -42,7 +42,7 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
         UserError: the dataset, its rows, the model, an option or the run folder is not fit.
     """
     dataset = Dataset.open(dataset_dir)
-    objective = OBJECTIVES.get(config.objective)
+    objective = OBJECTIVES.get(config.objective)()
     finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)

@@ -61,6 +61,8 @@ class Job:
 class Profile(ABC):
     """A target. A subclass in a module of `prep.export` is found by itself.
 
+    One export, or one validation, makes one instance, without arguments.
+
     Attributes:
         name: what `--target` takes.
         title: what it is, for people.

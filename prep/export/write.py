@@ -90,7 +90,7 @@ def export(dataset_dir: Path, target: str, out: Path, *, form: str | None = None
     Raises:
         UserError: the target, form or split is not to be had, a row breaks a rule of the target, or the folder cannot be written.
     """
-    profile = PROFILES.get(target)
+    profile = PROFILES.get(target)()
     dataset = Dataset.open(dataset_dir)
     examples = dataset.examples()
     chosen_splits = _choose_splits(dataset, splits)

@@ -7,12 +7,12 @@ from prep.lint.rule import RULES, Rule
 HEADINGS = ("What it does", "Why is this bad", "Example", "Fix safety")
 
 
-def rule_summary(rule: Rule) -> str:
+def rule_summary(rule: type[Rule]) -> str:
     """Returns the first line of a rule's documentation."""
     return _docstring(rule).partition("\n")[0]
 
 
-def rule_sections(rule: Rule) -> dict[str, str]:
+def rule_sections(rule: type[Rule]) -> dict[str, str]:
     """Returns a rule's documentation by heading, in order."""
     sections: dict[str, str] = {}
     for block in _docstring(rule).split("\n## ")[1:]:
@@ -21,7 +21,7 @@ def rule_sections(rule: Rule) -> dict[str, str]:
     return sections
 
 
-def rule_page(rule: Rule) -> str:
+def rule_page(rule: type[Rule]) -> str:
     """Returns a rule's page as Markdown: name, severity, the four headings, thresholds with their sources."""
     parts = [f"# {rule.code} {rule.name}", f"{rule_summary(rule)}\n\nSeverity: {rule.severity.value}. {_reach(rule)}"]
     parts += [f"## {heading}\n{body}" for heading, body in rule_sections(rule).items()]
@@ -39,9 +39,9 @@ def list_rules() -> str:
     return "\n".join(f"{rule.code}  {rule.name:{width}}  {rule.severity.value:7}  {rule_summary(rule)}" for rule in rules)
 
 
-def _reach(rule: Rule) -> str:
+def _reach(rule: type[Rule]) -> str:
     return "Needs a tokenizer: --model, or `model:` in the config." if rule.needs else "Needs nothing but the rows."
 
 
-def _docstring(rule: Rule) -> str:
-    return inspect.cleandoc(type(rule).__doc__ or "")
+def _docstring(rule: type[Rule]) -> str:
+    return inspect.cleandoc(rule.__doc__ or "")

@@ -33,7 +33,7 @@ def make_drafts(report: "LintReport") -> list[dict[str, Any]]:
         subject = Subject(row, fields, answer_field(row, fields, dataset.manifest), related)
         names = ("message", "id", "row_id", "field", "span", "kind")
         finding = Finding(**{name: getattr(diagnostic, name) for name in names})
-        draft = RULES.get(diagnostic.code).draft(finding, subject)
+        draft = RULES.get(diagnostic.code)().draft(finding, subject)
         if draft is not None:
             entry = _entry(draft, diagnostic)
             drafts.setdefault((entry["op"], entry["row_id"], entry["code"], json.dumps(entry["fields"], sort_keys=True)), entry)

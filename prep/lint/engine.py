@@ -134,9 +134,9 @@ def _model_reason(model: str | None, *, named_by_config: bool) -> str | None:
 
 
 def rules_matching(select: tuple[str, ...], ignore: tuple[str, ...]) -> list[Rule]:
-    """Returns the rules whose codes begin with one of `select` (all, where it is empty) and with none of `ignore`."""
+    """Makes the rules whose codes begin with one of `select` (all, where it is empty) and with none of `ignore`."""
     return [
-        rule
+        rule()
         for rule in RULES.entries.values()
         if (not select or rule.code.startswith(select)) and not rule.code.startswith(ignore or ("\0",))
     ]

@@ -133,10 +133,14 @@ class Subject:
 class Rule(ABC):
     """One lint rule. Its class docstring is its documentation, under four headings: What it does, Why is this bad, Example, Fix safety.
 
+    The engine makes an instance of each selected rule for one run, without arguments; drafts are asked of an instance made likewise.
+
     `check` is a lazy query, so that all rules run in one pass over the data. A rule that needs an exact look in Python selects its
     candidates there and takes that look in `refine`, at the few rows that are left.
     """
 
+    name: ClassVar[str]
+    """The rule's name: its class's."""
     code: ClassVar[str]
     severity: ClassVar[Severity]
     remedy: ClassVar[str]
@@ -147,10 +151,9 @@ class Rule(ABC):
     yields_to: ClassVar[tuple[str, ...]] = ()
     """Codes whose finding on the same example says it all: an empty answer is not also unfinished."""
 
-    @property
-    def name(self) -> str:
-        """The rule's name: its class's."""
-        return type(self).__name__
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = cls.__name__
 
     def unavailable(self, context: "Context") -> str | None:  # noqa: ARG002
         """Returns why the rule cannot look at this data, or None where it can."""

@@ -65,7 +65,7 @@ def validate(path: Path, target: str, *, validation: Path | None = None, model: 
     """
     from prep.export.profile import PROFILES
 
-    profile = PROFILES.get(target)
+    profile = PROFILES.get(target)()
     limit = None if model is None else token_limit(model)
     if validation is not None:
         check_size(validation, None, Findings())  # before the first file is read: minutes, where it is large

@@ -21,7 +21,7 @@ ENGLISH = st.text(alphabet="abcdeXYZ019 .,'-_!?\n", max_size=60)
 
 
 def compute(name: str, predictions: list[Any], references: list[Any]) -> float:
-    return float(METRICS.get(name).compute(predictions=predictions, references=references)[name])
+    return float(METRICS.get(name)().compute(predictions=predictions, references=references)[name])
 
 
 def random_answers(seed: int, count: int = 60) -> tuple[list[str], list[str]]:
@@ -36,9 +36,9 @@ def test_every_metric_is_documented_and_an_evaluate_metric_under_its_own_name() 
         "accuracy", "exact_match", "fact_recall", "macro_f1", "mcc", "nll", "rouge1", "rouge2", "rougeL",
     }  # fmt: skip
     for name, metric in METRICS.entries.items():
-        assert isinstance(metric, evaluate.Metric)
+        assert issubclass(metric, evaluate.Metric)
         assert metric.name == name
-        assert type(metric).__doc__ and metric.tasks
+        assert metric.__doc__ and metric.tasks
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -67,11 +67,11 @@ def test_nll_equals_log_loss() -> None:
 def test_metrics_combine_and_stay_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a metric went to the network"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(tmp_path / "cache"))
-    classes = [type(METRICS.get(name)) for name in ("accuracy", "macro_f1", "exact_match")]
+    classes = [METRICS.get(name) for name in ("accuracy", "macro_f1", "exact_match")]
     combined = evaluate.combine([metric() for metric in classes])
     result = combined.compute(predictions=["a", "b", "b"], references=["a", "b", "a"])
     assert result == pytest.approx({"accuracy": 2 / 3, "macro_f1": 2 / 3, "exact_match": 2 / 3})
-    written = evaluate.combine([METRICS.get("rouge1"), METRICS.get("rougeL")]).compute(predictions=["a b"], references=["a c"])
+    written = evaluate.combine([METRICS.get("rouge1")(), METRICS.get("rougeL")()]).compute(predictions=["a b"], references=["a c"])
     assert written == pytest.approx({"rouge1": 0.5, "rougeL": 0.5})
     assert not (tmp_path / "cache").exists(), "a metric wrote to the cache folder"
 
@@ -106,7 +106,7 @@ def test_rouge_keeps_an_accented_word_whole() -> None:
 
 def test_fact_recall_counts_typed_facts() -> None:
     reference = "MK401-27KX reported damaged by customer 5402 on 5 March 2024."
-    metric = METRICS.get("fact_recall")
+    metric = METRICS.get("fact_recall")()
     assert metric.score(reference, reference) == 1.0
     assert metric.score("MK401-27KX arrived broken for customer 5402 on 2024-03-05", reference) == 1.0
     assert metric.score("Customer 5402 has a damaged part.", reference) == pytest.approx(1 / 3)
@@ -124,7 +124,7 @@ def test_exact_match_strips_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1", "mcc"])
 def test_statistics_add_up_over_rows(name: str) -> None:
-    metric = METRICS.get(name)
+    metric = METRICS.get(name)()
     predictions, references = random_answers(5)
     statistics = metric.statistics(predictions, references)
     half = statistics[::2].sum(axis=0)

@@ -34,6 +34,9 @@ def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
     (package / "__init__.py").write_text("")
     (package / "square.py").write_text(MODULE.format(cls="Square", name="square", corners=4))
     (package / "hexagon.py").write_text(MODULE.format(cls="Hexagon", name="hexagon", corners=6))
+    (package / "round").mkdir()
+    (package / "round" / "__init__.py").write_text("")
+    (package / "round" / "disc.py").write_text(MODULE.format(cls="Disc", name="disc", corners=0))
     # What a module merely imports is not its extension.
     (package / "helper.py").write_text("from shapes_of_a_test.square import Square\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -43,8 +46,8 @@ def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
 
 
 def test_one_file_is_one_extension(shapes: Registry[Shape]) -> None:
-    assert list(shapes.entries) == ["hexagon", "square"]
-    assert shapes.get("square").corners() == 4
+    assert list(shapes.entries) == ["disc", "hexagon", "square"]
+    assert shapes.get("square")().corners() == 4
 
 
 def test_nothing_is_imported_before_the_first_look(shapes: Registry[Shape]) -> None:
@@ -61,4 +64,4 @@ def test_every_source_format_says_what_it_is_and_which_endings_are_its_own() -> 
     assert {"csv", "json", "jsonl", "parquet", "tsv", "txt", "alpaca", "sharegpt", "openai", "oasst"} <= formats.keys()
     endings = [suffix for one in formats.values() for suffix in one.suffixes]
     assert len(endings) == len(set(endings))
-    assert all(type(one).__doc__ for one in formats.values())
+    assert all(one.__doc__ for one in formats.values())

@@ -21,7 +21,7 @@ HEADER = "text,label\n"
 def rows_of(path: Path, **options: Any) -> RawRows:
     """Reads a whole file by the format that its ending names."""
     source = SourceConfig.model_validate({"path": path.name, "format": data_suffix(path)[1:], **options})
-    batches = list(SOURCE_FORMATS.get(source.format).read(RawFile(path, source)))
+    batches = list(SOURCE_FORMATS.get(source.format)().read(RawFile(path, source)))
     frame = pl.concat([batch.frame for batch in batches], how="diagonal")
     assert frame.columns[0] == LINE
     assert set(frame.drop(LINE).dtypes) <= {pl.String()}

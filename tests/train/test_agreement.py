@@ -56,7 +56,7 @@ def test_a_run_follows_a_plain_loop_step_by_step(
     adapted: Model, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path, options: Options
 ) -> None:
     config = options(epochs=5, schedule="linear", warmup=0, weight_decay=0.01, micro_batch_size=3, validation=False)
-    examples = load_examples(Dataset.open(dataset_dir), OBJECTIVES.get("chat"), load_tokenizer(str(tiny_model_dir)), config, 512).train
+    examples = load_examples(Dataset.open(dataset_dir), OBJECTIVES.get("chat")(), load_tokenizer(str(tiny_model_dir)), config, 512).train
     plan = Plan.of(len(examples), config)
     order = StepOrder(examples, config, plan)
     expected = list(plain_steps(adapted, [order[step] for step in range(plan.num_steps)], config))

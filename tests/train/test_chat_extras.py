@@ -21,7 +21,7 @@ def load(folder: Path, model: Path, extras: dict[str, object]) -> TrainingData:
         {"role": "user" if index % 2 == 0 else "assistant", "content": text} for index, text in enumerate(("a", "bad", "x", "good"))
     ]
     dataset = Dataset.open(write_dataset(folder / "data", [{"messages": messages, "extras": json.dumps(extras)}]))
-    return load_examples(dataset, OBJECTIVES.get("chat"), load_tokenizer(str(model)), TrainConfig.model_validate({}), 512)
+    return load_examples(dataset, OBJECTIVES.get("chat")(), load_tokenizer(str(model)), TrainConfig.model_validate({}), 512)
 
 
 def test_a_turn_of_weight_0_is_not_trained(tmp_path: Path, tiny_model_dir: Path) -> None:

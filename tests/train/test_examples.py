@@ -22,7 +22,7 @@ def load(tmp_path: Path, tiny_model_dir: Path) -> Load:
     def load_rows(rows: list[dict[str, Any]], length_limit: int = 512, **changes: Any) -> TrainingData:
         dataset = Dataset.open(write_dataset(tmp_path / "data", rows))
         return load_examples(
-            dataset, OBJECTIVES.get("chat"), load_tokenizer(str(tiny_model_dir)), TrainConfig.model_validate(changes), length_limit
+            dataset, OBJECTIVES.get("chat")(), load_tokenizer(str(tiny_model_dir)), TrainConfig.model_validate(changes), length_limit
         )
 
     return load_rows

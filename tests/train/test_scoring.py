@@ -23,7 +23,7 @@ from train.objective import OBJECTIVES
 from train.scoring import Scorer
 
 CPU = torch.device("cpu")
-CHAT = OBJECTIVES.get("chat")
+CHAT = OBJECTIVES.get("chat")()
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def as_sarif(report: LintReport, excerpts: Excerpts | None = None, *, root: Path
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule(rule: Rule) -> Json:
+def _rule(rule: type[Rule]) -> Json:
     sections = rule_sections(rule)
     return {
         "id": rule.code,

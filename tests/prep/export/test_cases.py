@@ -70,7 +70,7 @@ def test_every_valid_form_passes(kind: Format, tmp_path: Path) -> None:
 
 def test_every_target_and_every_rule_has_a_case() -> None:
     assert {kind.target for kind in FORMATS} == set(PROFILES.entries)
-    assert all(profile.title and profile.__class__.__doc__ and profile.forms for profile in PROFILES.entries.values())
+    assert all(profile.title and profile.__doc__ and profile.forms for profile in PROFILES.entries.values())
     in_cases = {case["rule"] for kind in FORMATS for case in kind.broken}
     in_cases |= {rule for kind in FORMATS for case in kind.valid for rule in case.get("warnings", [])}
     of_files = (Path(__file__).parent / "test_files.py").read_text(encoding="utf-8")

@@ -149,7 +149,7 @@ def test_every_rule_is_documented(rule: Any) -> None:
     assert rule.remedy
     assert all(threshold.source for threshold in rule.thresholds)
     assert rule.name in rule_page(rule)
-    assert rule.code.lower() == type(rule).__module__.rpartition(".")[2]
+    assert rule.code.lower() == rule.__module__.rpartition(".")[2]
 
 
 def test_every_case_file_is_of_a_rule() -> None:
