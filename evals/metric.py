@@ -75,7 +75,7 @@ def one_hot(predictions: Sequence[str], references: Sequence[str]) -> tuple[npt.
     return np.array(predictions)[:, None] == classes, np.array(references)[:, None] == classes
 
 
-METRICS: Registry[RowMetric] = Registry("evals.metrics", RowMetric, key="name", kind="metric")
+METRICS: Registry[RowMetric] = Registry("evals.metrics", RowMetric, key="name", kind="metric", plugins=("metrics",))
 
 DEFAULT_METRICS: dict[Task, tuple[str, ...]] = {
     Task.CLASSIFICATION: ("accuracy", "macro_f1"),

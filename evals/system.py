@@ -81,7 +81,7 @@ class Entry:
     argument: str
 
 
-SYSTEMS: Registry[System] = Registry("evals.systems", System, key="name", kind="system")
+SYSTEMS: Registry[System] = Registry("evals.systems", System, key="name", kind="system", plugins=("systems",))
 
 
 def parse_systems(names: tuple[str, ...], adapter: str | None) -> list[Entry]:

@@ -3,16 +3,20 @@
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from functools import cached_property
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from loopwright.errors import UserError, did_you_mean
+from loopwright.plugins import PluginFile, active_files, installed, load_file
 
 T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The concrete subclasses of a base class that the modules of a package and of its sub-packages define.
+    """The concrete subclasses of a base class, by name: those of a package and its sub-packages, of installed plug-ins, and of the files
+    that the config in use names.
 
     It holds classes and makes no instance: who makes one, and with what, is said by the base class. Nothing is imported before the first
     look.
@@ -22,28 +26,31 @@ class Registry(Generic[T]):
         base: the class that an extension subclasses.
         key: the class attribute that names an extension, such as "code" or "name".
         kind: what one is called in an error message.
+        plugins: the kinds of `loopwright.plugins.KINDS` under which they come from outside.
     """
 
-    def __init__(self, package: str, base: type[T], *, key: str, kind: str) -> None:
+    def __init__(self, package: str, base: type[T], *, key: str, kind: str, plugins: tuple[str, ...] = ()) -> None:
         self._package = package
         self._base = base
         self._key = key
         self._kind = kind
+        self._plugins = plugins
+        self._by_files: dict[tuple[PluginFile, ...], dict[str, type[T]]] = {}
 
-    @cached_property
+    @property
     def entries(self) -> dict[str, type[T]]:
-        """All extensions by name, in the order of their names."""
-        package = importlib.import_module(self._package)
-        found: dict[str, type[T]] = {}
-        for info in pkgutil.walk_packages(package.__path__, prefix=f"{self._package}."):
-            module = importlib.import_module(info.name)
-            for _, member in inspect.getmembers(module, inspect.isclass):
-                if member.__module__ != module.__name__ or not issubclass(member, self._base) or inspect.isabstract(member):
-                    continue
-                name = getattr(member, self._key)
-                assert name not in found, f"two extensions of {self._package} are called {name}"
-                found[name] = member
-        return dict(sorted(found.items()))
+        """All extensions by name, in the order of their names.
+
+        Raises:
+            UserError: a plug-in cannot be loaded, has no extension, or has one of a name that is taken.
+        """
+        files = active_files(self._plugins)
+        if files not in self._by_files:
+            found = dict(self._without_files)
+            for file in files:
+                self._add(found, self._of_module(load_file(file), str(file.path)))
+            self._by_files[files] = dict(sorted(found.items()))
+        return self._by_files[files]
 
     def get(self, name: str) -> type[T]:
         """Returns one extension.
@@ -51,7 +58,77 @@ class Registry(Generic[T]):
         Raises:
             UserError: there is none of that name.
         """
+        entries = self.entries
         try:
-            return self.entries[name]
+            return entries[name]
         except KeyError:
-            raise UserError(f"unknown {self._kind} '{name}'", remedy=did_you_mean(name, list(self.entries))) from None
+            raise UserError(f"unknown {self._kind} '{name}'", remedy=did_you_mean(name, list(entries))) from None
+
+    @cached_property
+    def _without_files(self) -> dict[str, type[T]]:
+        package = importlib.import_module(self._package)
+        found: dict[str, type[T]] = {}
+        for info in pkgutil.walk_packages(package.__path__, prefix=f"{self._package}."):
+            self._add(found, self._subclasses(importlib.import_module(info.name)))
+        for kind in self._plugins:
+            for plugin in installed(kind):
+                loaded = plugin.load()
+                if isinstance(loaded, ModuleType):
+                    self._add(found, self._of_module(loaded, f"the installed package {plugin.distribution}"))
+                else:
+                    self._add(found, [self._require_extension(loaded, f"the installed package {plugin.distribution}")])
+        return found
+
+    def _add(self, found: dict[str, type[T]], classes: "list[type[T]]") -> None:
+        for one in classes:
+            self._require_whole(one)
+            name = getattr(one, self._key)
+            if name in found:
+                raise UserError(
+                    f"two extensions are called '{name}': {found[name].__name__} of {_file(found[name])} and {one.__name__}",
+                    _file(one),
+                    f"Give one of the two another '{self._key}'.",
+                )
+            found[name] = one
+
+    def _of_module(self, module: ModuleType, where: str) -> "list[type[T]]":
+        """Returns the extensions of a plug-in's module, which is there to have some."""
+        candidates = list(self._candidates(module))
+        classes = [one for one in candidates if not inspect.isabstract(one)]
+        return classes or [self._require_extension(candidates[0] if candidates else module, where)]
+
+    def _subclasses(self, module: ModuleType) -> "list[type[T]]":
+        return [one for one in self._candidates(module) if not inspect.isabstract(one)]
+
+    def _candidates(self, module: ModuleType) -> "Iterator[type[T]]":
+        """Yields the subclasses that a module defines; what it merely imports is another's."""
+        for _, member in inspect.getmembers(module, inspect.isclass):
+            if member.__module__ == module.__name__ and issubclass(member, self._base) and member is not self._base:
+                yield member
+
+    def _require_whole(self, one: type[T]) -> None:
+        """Makes sure that a class has a value for each attribute that its base only declares."""
+        declared = {name for base in one.__mro__ for name in vars(base).get("__annotations__", {})}
+        missing = sorted(name for name in declared if not name.startswith("_") and not hasattr(one, name))
+        if missing:
+            raise UserError(f"the {self._kind} {one.__name__} has no '{missing[0]}'", _file(one), f"Give it one: {missing[0]} = ...")
+
+    def _require_extension(self, loaded: object, where: str) -> type[T]:
+        """Returns what a plug-in gives, if it is a concrete subclass of the base."""
+        if not (inspect.isclass(loaded) and issubclass(loaded, self._base)):
+            base = f"{self._base.__module__}.{self._base.__name__}"
+            raise UserError(f"the plug-in has no {self._kind}", where, f"Write a subclass of {base} in it.")
+        if inspect.isabstract(loaded):
+            missing = ", ".join(sorted(vars(loaded)["__abstractmethods__"]))
+            raise UserError(
+                f"the {self._kind} {loaded.__name__} is not whole: it does not define {missing}", where, "Define what is missing."
+            )
+        return loaded
+
+
+def _file(one: type[object]) -> str:
+    """Returns the file that defines a class."""
+    try:
+        return inspect.getfile(one)
+    except (OSError, TypeError):
+        return one.__module__

@@ -14,7 +14,7 @@ from prep.sniff import sniff_format
 from prep.source import LINE, RawRows, Source
 from prep.source_config import SourceConfig
 
-SOURCE_FORMATS: Registry[Source] = Registry("prep.sources", Source, key="name", kind="source format")
+SOURCE_FORMATS: Registry[Source] = Registry("prep.sources", Source, key="name", kind="source format", plugins=("sources", "shapes"))
 _NUM_LOOKED_AT = 8  # records by which a shape is told
 # What datasets' own folders hold beside the rows.
 _NO_ROWS = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})

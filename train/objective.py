@@ -55,4 +55,4 @@ class Objective(ABC):
         """Returns the summed loss of a micro-batch, a scalar; the trainer divides by the step's sum of weights."""
 
 
-OBJECTIVES: Registry[Objective] = Registry("train.objectives", Objective, key="name", kind="objective")
+OBJECTIVES: Registry[Objective] = Registry("train.objectives", Objective, key="name", kind="objective", plugins=("objectives",))

@@ -120,4 +120,4 @@ class Profile(ABC):
         """
 
 
-PROFILES: Registry[Profile] = Registry("prep.export", Profile, key="name", kind="target")
+PROFILES: Registry[Profile] = Registry("prep.export", Profile, key="name", kind="target", plugins=("targets",))

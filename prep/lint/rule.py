@@ -196,4 +196,4 @@ class RankedRule(Rule):
         """Returns `id` and `score` in [0, 1] for every example that the rule looked at, each once."""
 
 
-RULES: Registry[Rule] = Registry("prep.lint.rules", Rule, key="code", kind="rule")
+RULES: Registry[Rule] = Registry("prep.lint.rules", Rule, key="code", kind="rule", plugins=("rules",))
