@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from loopwright.errors import ExitCode, UserError, UserErrors, missing_extra
+from loopwright.process import prepare_process
 
 if TYPE_CHECKING:
     import typer
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 # What the `train` extra brings, by the names under which it is imported.
 _TRAIN_MODULES = frozenset({"datasets", "evaluate", "gguf", "peft", "rouge_score", "safetensors", "scipy", "sklearn", "torch"})
 
-_ALLOCATOR = "_RJEM_MALLOC_CONF"
-_HOLD_MEMORY = "dirty_decay_ms:10000,muzzy_decay_ms:10000"
 _MAX_ERRORS = 50  # one mistake can make an error of each row
 
 # What a terminal obeys instead of showing: control characters, and marks that turn the direction of the text around them. Line ends and
@@ -120,26 +118,9 @@ def make_app(help_text: str) -> "typer.Typer":
     return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
 
 
-def release_memory_early() -> None:
-    """Has Polars give memory back soon, for a command that makes many passes; to be called before Polars is imported.
-
-    What each pass holds for the next adds up: lint of 300,000 rows takes 1.3 GB at the most instead of 1.7.
-    """
-    if os.environ.get(_ALLOCATOR) == _HOLD_MEMORY:
-        os.environ[_ALLOCATOR] = "dirty_decay_ms:500,muzzy_decay_ms:500"
-
-
 def run_app(app: Callable[[], Any]) -> None:
     """Runs a command-line application and turns its errors into exit codes."""
-    # Read when torch is first imported. By default its idle threads spin for long: beside another busy process a training step then takes
-    # two to four times as long. A short spin keeps nine tenths of the speed on an idle machine. Measured in benchmarks/README.md.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    # Read when Polars is first imported. Its allocator gives memory back after a tenth of a second, only to ask for it again: held for ten
-    # seconds, a build of a million rows takes half of the page faults.
-    os.environ.setdefault(_ALLOCATOR, _HOLD_MEMORY)
-    # So that what a command keeps in temporary folders, which is corpus text, goes when it is told to stop.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    prepare_process()
     try:
         app()
     except UserError as error:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loopwright.console import console, notice, output_width, print_result, print_view, release_memory_early
+from loopwright.console import console, notice, output_width, print_result, print_view
 from loopwright.errors import ExitCode, UserError
+from loopwright.process import release_memory_early
 
 if TYPE_CHECKING:
     from prep.lint.report import LintReport
