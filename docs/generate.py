@@ -106,7 +106,7 @@ def templates_page() -> str:
 def sources_page() -> str:
     """Returns the page of all source formats."""
     from prep.formats import SOURCE_FORMATS, Shape
-    from prep.shape import RecordShape
+    from prep.sources.shapes.base import RecordShape
 
     page = ["# Source formats", "", "`format:` of a source. [Sources](../sources.md) says how a file's own is told, and what is not read."]
     for title, wants_shape in (("Files", False), ("Shapes of records", True)):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from prep.conversation import are_turns, json_of, read_turns
-from prep.shape import RecordShape
+from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.messages import are_turns, json_of, read_turns
 
 
 class PromptCompletion(RecordShape):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from prep.formats import Shape
-from prep.message_trees import Message, as_rows, read_forest, turns_of, walk
 from prep.raw_file import RawFile, RejectedRow
 from prep.source import RawRows
+from prep.sources.shapes.message_trees import Message, as_rows, read_forest, turns_of, walk
 
 _COLUMNS = ("message_tree_id", "message_id", "lang", "turns")
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from prep.conversation import json_of, read_turns
-from prep.shape import RecordShape
-from prep.sources.prompt_completion import as_turns, prompt_turns
+from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.messages import json_of, read_turns
+from prep.sources.shapes.prompt_completion import as_turns, prompt_turns
 
 _LABELS = {"true": "true", "false": "false", "1": "true", "0": "false"}
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from prep.conversation import instruction_text, json_of
-from prep.shape import RecordShape
+from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.messages import instruction_text, json_of
 
 
 class Alpaca(RecordShape):

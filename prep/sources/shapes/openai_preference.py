@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from prep.conversation import answer_text, are_turns, json_of, read_tools, read_turns
-from prep.shape import RecordShape
 from prep.source import to_text
-from prep.sources.prompt_completion import as_turns
+from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.messages import answer_text, are_turns, json_of, read_tools, read_turns
+from prep.sources.shapes.prompt_completion import as_turns
 
 
 class OpenAiPreference(RecordShape):
