@@ -191,19 +191,25 @@ def data_suffix(path: Path) -> str:
 
 def block_lines(block: Block, encoding: str) -> Iterator[tuple[int, str | RejectedRow]]:
     """Yields (1-based number, text) of the lines of a block; a line that cannot be used is a rejected row."""
-    number = block.first_line
     if block.is_overlong:
-        yield number, RejectedRow(number, "too_long", f"the line is longer than {MAX_LINE_BYTES >> 20} MiB")
+        yield block.first_line, RejectedRow(block.first_line, "too_long", f"the line is longer than {MAX_LINE_BYTES >> 20} MiB")
+        return
+    for number, line in numbered_lines(block):
+        if block.is_clean or is_utf8(line):
+            yield number, line
+        else:
+            yield number, RejectedRow(number, "bad_encoding", f"the line is not {encoding}")
+
+
+def numbered_lines(block: Block) -> Iterator[tuple[int, str]]:
+    """Yields (1-based number, text) of the lines of a block as they stand, without their line ends; an overlong one has no text."""
+    if block.is_overlong:
         return
     lines = block.text.split("\n")
     if block.text.endswith("\n"):
         del lines[-1]
-    for line in lines:
-        if block.is_clean or is_utf8(line):
-            yield number, line.removesuffix("\r")
-        else:
-            yield number, RejectedRow(number, "bad_encoding", f"the line is not {encoding}")
-        number += 1
+    for number, line in enumerate(lines, start=block.first_line):
+        yield number, line.removesuffix("\r")
 
 
 def codec_name(encoding: str, path: Path) -> str:

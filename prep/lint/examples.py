@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,9 @@ from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.lint.calls import with_spoken_calls
 from prep.lint.damage import refuse_damage
 from prep.lint.fast_lines import PlainShape, plain_blocks, read_plain
-from prep.lint.foreign import parse_item, read_examples
-from prep.lint.lines import Defect, block_values
+from prep.lint.foreign import Read, parse_item, read_examples
+from prep.lint.lines import Defect, block_records
 from prep.lint.prepare import prepare
-from prep.lint.records import Record
 from prep.lint.turns import last_turn_field, turn_columns
 from prep.write import INTENDED_DROPS
 
@@ -66,6 +65,7 @@ class LintData:
         num_examples: the frame's rows.
         splits: the splits that have rows.
         manifest: of a built dataset.
+        unread: of foreign files, path of a key -> the records in which nobody read it.
     """
 
     frame: pl.LazyFrame
@@ -73,6 +73,7 @@ class LintData:
     num_examples: int
     splits: frozenset[str]
     manifest: Manifest | None = None
+    unread: Counter[str] = field(default_factory=Counter)
 
 
 def load_dataset(path: Path, folder: Path) -> LintData:
@@ -103,17 +104,18 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
     """
     defects: list[Defect] = []
     copies: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
     batches: list[Path] = []
     for path, split in files:
         require_file(path)
         before = len(batches), len(defects)
-        for batch in _FileReader(path, split, defects, copies).frames():
+        for batch in _FileReader(path, split, defects, copies, unread).frames():
             batches.append(folder / f"read-{len(batches):05d}.parquet")
             batch.write_parquet(batches[-1])
         if before == (len(batches), len(defects)):
             raise UserError("the file holds no rows", str(path), "Give a file with one training example a line.")
     frame = pl.scan_parquet(batches, glob=False) if batches else pl.LazyFrame(schema=LINT_SCHEMA)
-    return _lint_data(frame, defects, folder, None)
+    return _lint_data(frame, defects, folder, None, unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +127,14 @@ class _FileReader:
         split: the split that it stands for.
         defects: what is wrong with it is added to these.
         copies: how often each row id came so far, in this file and those before it.
+        unread: path of a key -> the records in which nobody read it, added to likewise.
     """
 
     path: Path
     split: str
     defects: list[Defect]
     copies: Counter[str]
+    unread: Counter[str]
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yields the file's examples, in its order."""
@@ -144,15 +148,16 @@ class _FileReader:
         shape, blocks = plain
         for block in blocks:
             rows, others = read_plain(block, shape, self.split)
-            careful = [parse_item(item, source) for item in block_values(block, source, frozenset(others))] if others else []
+            careful = [parse_item(item, source) for item in block_records(block, source, frozenset(others))] if others else []
             yield from self._numbered(careful, _plain_rows(rows, shape, self.split, source))
 
-    def _numbered(self, items: list[tuple[int, str, Record] | Defect], plain: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    def _numbered(self, items: list[Read | Defect], plain: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yields the rows that were read one by one and those that were read by columns as one frame, with their ids."""
         self.defects.extend(item for item in items if isinstance(item, Defect))
         read = [item for item in items if not isinstance(item, Defect)]
+        self.unread.update(path for one in read for path in one.unread)
         # Of the row's content and its file's part, not of its path or place: ids hold when the file is moved or put in order.
-        rows = [_row(record, hash_text(self.split, canonical), str(self.path), line, self.split) for line, canonical, record in read]
+        rows = [_row(one, hash_text(self.split, one.canonical), str(self.path), self.split) for one in read]
         careful = pl.DataFrame(rows, schema=LINT_SCHEMA).with_row_index(_ITEM)  # by number: a whole array may stand on one line
         frame = pl.concat([plain, careful], how="diagonal").sort("line", maintain_order=True)
         ids = []
@@ -160,8 +165,7 @@ class _FileReader:
             self.copies[row_id] += 1
             ids.append(row_id if self.copies[row_id] == 1 else f"{row_id}-{self.copies[row_id]}")
             if number is not None:
-                line, _, record = read[number]
-                self.defects.extend(record.defects(str(self.path), line, ids[-1]))
+                self.defects.extend(read[number].defects(str(self.path), ids[-1]))
         if ids:
             yield frame.drop(_ITEM).with_columns(pl.Series("id", ids, pl.String), pl.Series("row_id", ids, pl.String))
 
@@ -190,12 +194,13 @@ def _plain_rows(rows: pl.DataFrame, shape: PlainShape, split: str, source: str) 
     )
 
 
-def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dict[str, Any]:
+def _row(read: Read, row_id: str, source: str, split: str) -> dict[str, Any]:
+    record = read.sample
     return {
         "id": row_id,
         "row_id": row_id,
         "source": source,
-        "line": line,
+        "line": read.line,
         "split": split,
         "group": None,
         "template": "",
@@ -283,7 +288,9 @@ def _dropped(path: Path) -> list[Defect]:
     return defects
 
 
-def _lint_data(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None) -> LintData:
+def _lint_data(
+    frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None, unread: Counter[str] | None = None
+) -> LintData:
     frame = prepare(frame, folder)
     facts = frame.select(pl.col("split").unique().implode(), pl.len().alias("rows")).collect(engine="streaming").row(0, named=True)
-    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest)
+    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest, unread or Counter())

@@ -1,6 +1,7 @@
 """A shape of records that is read row by row: the file's columns in, fields of known names out."""
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -8,7 +9,8 @@ import polars as pl
 
 from prep.formats import Shape
 from prep.raw_file import RawFile, RejectedRow, is_utf8
-from prep.source import LINE, RawRows, to_text
+from prep.source import LINE, RawRows, count_values, to_text
+from prep.sources.strict_json import Keys
 
 # As it stands in the JSON of turns; within a text its quotes would be escaped.
 _REASONING = ',"reasoning":"'
@@ -26,15 +28,15 @@ class RecordShape(Shape):
     makes: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def is_of_shape(self, record: dict[str, str | None]) -> bool:
+    def is_of_shape(self, record: Keys) -> bool:
         """Whether a record has this shape, by its columns and what they hold."""
 
     @abstractmethod
-    def fields(self, record: dict[str, str | None]) -> dict[str, Any]:
+    def fields(self, record: Keys) -> dict[str, Any]:
         """Returns the fields of a record; lists are written as JSON.
 
         Args:
-            record: the columns of `reads`, None where the row has none.
+            record: the columns of `reads`; what is not asked for counts as not read.
 
         Raises:
             ValueError: the record is not of this shape; the message says why, with "it" for the record.
@@ -42,7 +44,7 @@ class RecordShape(Shape):
 
     def fits(self, record: dict[str, str | None]) -> int:
         """Returns how many of a record's columns this shape reads, or 0."""
-        whole = self._record(record)
+        whole = Keys({name: record.get(name) for name in self.reads})
         return sum(value is not None for value in whole.values()) if self.is_of_shape(whole) else 0
 
     def convert(self, batches: Iterator[RawRows], file: RawFile) -> Iterator[RawRows]:
@@ -53,14 +55,17 @@ class RecordShape(Shape):
             made: list[tuple[str | None, ...]] = []
             rejected: list[RejectedRow] = []
             is_good: list[bool] = []
+            unread: Counter[str] = Counter()
             for line, *values in rows.frame.select(LINE, *names).iter_rows():
+                record = Keys(zip(names, values, strict=True))
                 try:
-                    found = self.fields(self._record(dict(zip(names, values, strict=True))))
+                    found = self.fields(record)
                     texts = tuple(to_text(found.get(name)) for name in self.makes)
                     if not all(text is None or text.isascii() or is_utf8(text) for text in texts):
                         raise ValueError("JSON within it holds half a character")
                     made.append(texts)
                     is_good.append(True)
+                    unread.update(record.unread)
                 except (ValueError, RecursionError) as error:
                     why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
                     rejected.append(RejectedRow(line, "bad_record", f"the record is not of the format {self.name}: {why}"))
@@ -71,13 +76,12 @@ class RecordShape(Shape):
             added = fields.select(name for name in self.makes if fields[name].null_count() < len(made) or name in rows.frame.columns)
             if rows.added.width:
                 added = rows.added.filter(good).drop(added.columns, strict=False).hstack(added)
-            yield RawRows(rows.frame.filter(good), rows.rejected + rejected, added)
+            frame = rows.frame.filter(good)
+            unread.update(count_values(frame, [name for name in frame.columns if name not in {LINE, *self.reads}]))
+            yield RawRows(frame, rows.rejected + rejected, added, unread)
             if "turns" in added.columns:
                 num_reasoned += int(added["turns"].str.contains(_REASONING, literal=True).sum())
         if num_reasoned:
             file.notices.append(
                 f"{num_reasoned:,} rows of '{file.path.name}' hold reasoning: it stands in their turns as 'reasoning', apart from the text."
             )
-
-    def _record(self, record: dict[str, str | None]) -> dict[str, str | None]:
-        return {name: record.get(name) for name in self.reads}

@@ -2,16 +2,65 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from prep.source import to_text
+from prep.sources.json_paths import join
+from prep.sources.shapes.legal import KEPT_KEYS, PARTS, POLICIES, ROLE_KEYS, TEXT_KEYS, WEIGHT_KEYS, MessageFlaw, is_weight, weight_of
+from prep.sources.strict_json import Keys
+from templates.values import speaker_role
 
-_ROLE_KEYS = ("role", "from", "speaker")
-_TEXT_KEYS = ("content", "value", "text")
-_KEPT = ("tool_calls", "function_call", "tool_call_id", "name", "refusal")
-_WEIGHTS = ("weight", "loss_weight", "train")
-_TEXT_PARTS = frozenset({"text", "input_text", "output_text", "tool_result"})
-_REASONING_PARTS = frozenset({"reasoning", "thinking"})
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is wrong with a message.
+
+    Attributes:
+        flaw: what it is.
+        where: the key within the message; empty for all of it.
+        value: what stands there.
+    """
+
+    flaw: MessageFlaw
+    where: str = ""
+    value: Any = None
+
+    @property
+    def reason(self) -> str:
+        """Why a record with it is rejected, with the message for its subject."""
+        match self.flaw:
+            case MessageFlaw.NO_OBJECT:
+                return f"is {type(self.value).__name__}, not an object"
+            case MessageFlaw.ROLE_UNKNOWN:
+                return f"has the unknown role {str(self.value)[:40]!r}"
+            case MessageFlaw.ROLE_MISSING:
+                return "has no role"
+            case MessageFlaw.PART_NO_TEXT:
+                kind = self.value.get("type") if isinstance(self.value, Mapping) else None
+                return f"has a part of the type '{str(kind)[:40]}', which is no text"
+            case MessageFlaw.CONTENT_MISSING:
+                return "has no text"
+            case _:
+                return f"has the weight {str(self.value)[:40]}, which is neither 0 nor 1"
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading some messages found beside their turns.
+
+    Attributes:
+        faults: what is wrong with the message read last.
+        unread: the keys that nobody read, by paths from a message.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def rejection(self) -> str | None:
+        """Why the build rejects the message read last; None where it does not."""
+        return next((fault.reason for fault in self.faults if POLICIES[fault.flaw].is_rejected), None)
 
 
 def json_of(text: str | None) -> Any:
@@ -28,11 +77,16 @@ def are_turns(value: Any) -> bool:
     """Whether a value is a list of messages, by the keys of the first."""
     if not isinstance(value, list) or not value or not isinstance(value[0], Mapping):
         return False
-    return any(key in value[0] for key in _ROLE_KEYS) and any(key in value[0] for key in (*_TEXT_KEYS, *_KEPT))
+    return any(key in value[0] for key in ROLE_KEYS) and any(key in value[0] for key in (*TEXT_KEYS, *KEPT_KEYS))
 
 
-def read_turns(value: Any, system: str | None = None) -> list[dict[str, Any]]:
-    """Returns the turns of a list of messages, with a system text before them that stands apart in some formats.
+def read_turns(value: Any, record: Keys, name: str) -> list[dict[str, Any]]:
+    """Returns the turns of a list of messages.
+
+    Args:
+        value: the list.
+        record: where it stands; it is told what is not read.
+        name: the list's name there.
 
     Raises:
         ValueError: the value is no list of messages, has none, or one of them cannot be a turn.
@@ -40,67 +94,115 @@ def read_turns(value: Any, system: str | None = None) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not value:
         raise ValueError("it has no list of messages" if not isinstance(value, list) else "it has no messages")
     turns = []
+    found = Reading()
     for number, message in enumerate(value, start=1):
-        try:
-            turns.append(read_turn(message))
-        except ValueError as error:
-            raise ValueError(f"message {number} {error}") from error
-    if system and system.strip() and turns[0]["role"] != "system":
+        turns.append(read_message(message, found))
+        if found.faults and (why := found.rejection):
+            raise ValueError(f"message {number} {why}")
+    if found.unread:
+        record.leave(f"{name}[].{path}" for path in found.unread)
+    return turns
+
+
+def with_system(turns: list[dict[str, Any]], record: Keys) -> list[dict[str, Any]]:
+    """Returns turns with the record's own `system` text before them, unless they begin with one: then it is not read."""
+    if turns[0]["role"] != "system" and (system := record["system"]) and system.strip():
         turns.insert(0, {"role": "system", "text": system})
     return turns
 
 
-def read_turn(message: Any) -> dict[str, Any]:
+def read_message(message: Any, found: Reading) -> dict[str, Any]:
     """Returns one turn: its role as the file names it, its text, and what else of it a chat file can hold.
 
-    Raises:
-        ValueError: the message has no role or no text, or holds what is no text, such as an image.
+    Args:
+        message: the message as the file has it.
+        found: its `faults` become those of this message; what it has that is not read is added to its `unread`.
     """
+    if found.faults:
+        found.faults.clear()
     if not isinstance(message, Mapping):
-        raise ValueError(f"is {type(message).__name__}, not an object")
-    role = next((message[key] for key in _ROLE_KEYS if message.get(key) is not None), None)
+        found.faults.append(Fault(MessageFlaw.NO_OBJECT, value=message))
+        return {"role": "unknown"}
+    if len(message) == 2:  # a role and a text, as nearly all are
+        role, text = message.get("role"), message.get("content")
+        if type(role) is str and type(text) is str and speaker_role(role):
+            return {"role": role, "text": text}
+    return _read_any(message, found)
+
+
+def _read_any(message: Mapping[str, Any], found: Reading) -> dict[str, Any]:
+    role_key = next((key for key in ROLE_KEYS if message.get(key) is not None), ROLE_KEYS[0])
+    role = message.get(role_key)
+    turn: dict[str, Any] = {"role": role if isinstance(role, str) else "unknown"}
     if not isinstance(role, str):
-        raise ValueError("has no role")
-    turn: dict[str, Any] = {"role": role}
-    content = next((message[key] for key in _TEXT_KEYS if message.get(key) is not None), None)
+        found.faults.append(Fault(MessageFlaw.ROLE_MISSING, value=role))
+    elif speaker_role(role) is None:
+        found.faults.append(Fault(MessageFlaw.ROLE_UNKNOWN, value=role))
+    text_key = next((key for key in TEXT_KEYS if message.get(key) is not None), TEXT_KEYS[0])
+    content = message.get(text_key)
     if isinstance(content, list):
-        turn.update(_read_parts(content))
+        turn.update(read_parts(content, text_key, found))
     elif content is not None:
+        if isinstance(content, Mapping):
+            found.faults.append(Fault(MessageFlaw.CONTENT_NO_TEXT, text_key, content))
         turn["text"] = to_text(content)
-    for key in _KEPT:
+    for key in KEPT_KEYS:
         if message.get(key):
             turn[key] = message[key]
-    weight = next((message[key] for key in _WEIGHTS if message.get(key) is not None), None)
-    if weight is not None:
-        if weight not in {0, 1}:
-            raise ValueError(f"has the weight {weight}, which is neither 0 nor 1")
-        turn["weight"] = int(weight)
+    weight_key = next((key for key in WEIGHT_KEYS if message.get(key) is not None), WEIGHT_KEYS[0])
+    if message.get(weight_key) is not None:
+        _read_weight(message[weight_key], weight_key, turn, found)
     if "text" not in turn and not any(key in turn for key in ("tool_calls", "function_call", "refusal")):
-        raise ValueError("has no text")
+        found.faults.append(Fault(MessageFlaw.CONTENT_MISSING, value=turn["role"]))
+    read = {role_key, text_key, weight_key, *KEPT_KEYS}
+    found.unread += [join("", key) for key, value in message.items() if key not in read and value is not None]
     return turn
 
 
-def _read_parts(parts: list[Any]) -> dict[str, Any]:
-    """Reads content that is a list of typed parts."""
+def _read_weight(value: Any, key: str, turn: dict[str, Any], found: Reading) -> None:
+    weight = weight_of(value)
+    if weight is None:
+        found.faults.append(Fault(MessageFlaw.WEIGHT, key, value))
+        return
+    turn["weight"] = weight
+    if key == WEIGHT_KEYS[0] and not is_weight(value):  # the others are truth values where they come from
+        found.faults.append(Fault(MessageFlaw.WEIGHT_TYPE, key, value))
+    if speaker_role(turn["role"]) != "assistant":
+        found.faults.append(Fault(MessageFlaw.WEIGHT_ROLE, key, value))
+
+
+def read_parts(parts: list[Any], text_key: str, found: Reading) -> dict[str, Any]:
+    """Returns what a content that is a list of typed parts says, as the keys of a turn.
+
+    Args:
+        parts: the list.
+        text_key: its name.
+        found: takes what is wrong, and what is not read.
+    """
     texts: list[str] = []
-    found: dict[str, list[Any]] = {}
-    for part in parts:
+    others: dict[str, list[Any]] = {}
+    for index, part in enumerate(parts):
         if isinstance(part, str):
             texts.append(part)
             continue
-        kind = part.get("type") if isinstance(part, Mapping) else None
-        value = part.get("text", part.get("value", part.get(kind))) if isinstance(part, Mapping) and isinstance(kind, str) else None
-        if kind in _TEXT_PARTS and isinstance(value, str):
+        kind = (part.get("type") or "text") if isinstance(part, Mapping) else None
+        known = PARTS.get(kind) if isinstance(kind, str) else None
+        key = next((one for one in ("text", "value", kind, "content") if known and part.get(one) is not None), "text")
+        value = part.get(key) if known else None
+        held = known.turn_key if known else None
+        if held == "text" and isinstance(value, str):
             texts.append(value)
-        elif kind in _REASONING_PARTS and isinstance(value, str):
-            found.setdefault("reasoning", []).append(value)
-        elif kind == "tool_call" and value is not None:
-            found.setdefault("tool_calls", []).append(json_of(value) if isinstance(value, str) else value)
-        elif kind == "refusal" and isinstance(value, str):
-            found.setdefault("refusal", []).append(value)
+        elif held == "tool_calls" and value is not None:
+            others.setdefault(held, []).append(json_of(value) if isinstance(value, str) else value)
+        elif held in {"reasoning", "refusal"} and isinstance(value, str):
+            others.setdefault(str(held), []).append(value)
         else:
-            raise ValueError(f"has a part of the type '{kind}', which is no text")
-    turn: dict[str, Any] = {key: values if key == "tool_calls" else "\n".join(values) for key, values in found.items()}
+            found.faults.append(Fault(MessageFlaw.PART_NO_TEXT, f"{text_key}[{index}]", part))
+            continue
+        if len(part) > 2 or (len(part) == 2 and "type" not in part):
+            left = (name for name, one in part.items() if name not in {"type", key} and one is not None)
+            found.unread += [join(f"{text_key}[]", name) for name in left]
+    turn: dict[str, Any] = {name: values if name == "tool_calls" else "\n".join(values) for name, values in others.items()}
     if texts or not turn.keys() & {"tool_calls", "refusal"}:
         turn["text"] = "\n".join(texts)
     return turn
