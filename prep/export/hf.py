@@ -8,7 +8,8 @@ from prep.export.messages import MessageShape, chat_row, compact, preference_par
 from prep.export.profile import Checker, Form, Job, Profile
 from prep.export.rows import ExportRow, Message
 from prep.export.writers import ParquetWriter, RowWriter
-from prep.validate.chat import OPENAI_MESSAGE_KEYS, ChatRules
+from prep.sources.shapes.legal import OPENAI_MESSAGE_KEYS
+from prep.validate.chat import ChatRules
 from prep.validate.columns import TRL_FORMS, VERBALIZER_FORM, ColumnChecker, FormGuard
 
 if TYPE_CHECKING:

@@ -182,13 +182,14 @@ def read_array(text: JsonText, decoder: Decoder) -> Iterator[JsonRecord]:
             yield JsonRecord(text.line, None, [JsonDefect(Flaw.UNCLOSED, "Expecting value")])
             return
         record = text.record(decoder)
+        if record.error is not None and record.error.flaw is Flaw.SYNTAX:
+            yield record
+            return
         num_commas = text.skip_space()
         if is_amiss or (not text.is_over and num_commas != (not text.starts_with("]"))):
             record.defects.append(_COMMA)
         is_amiss = False
         yield record
-        if record.error is not None and record.error.flaw is Flaw.SYNTAX:
-            return
     text.skip(1)
 
 
