@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from prep.raw_file import MAX_LINE_BYTES, Block, is_utf8, numbered_lines
 from prep.sources.json_paths import join, walk
 
-SPACE = re.compile(r"[ \t\r\n]*")
+_SPACE = re.compile(r"[ \t\r\n]*")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNDECODED = re.compile("[\udc80-\udcff]")  # as `surrogateescape` keeps bytes
@@ -106,7 +106,7 @@ class JsonRecord:
 
     Attributes:
         line: 1-based, where it starts.
-        value: what it is; None where it cannot be read.
+        value: what it is; None where it cannot be read. It counts only where there is no `error`.
         defects: what is wrong with it.
         text: its line, of JSON Lines; with the bytes that are not of the encoding as lone surrogates.
     """
@@ -179,20 +179,22 @@ class Decoder:
         Raises:
             NoJsonError: it holds none, or more.
         """
-        start = SPACE.match(text).end()  # type: ignore[union-attr]
-        value, end = self.value_at(text, start)
-        after = SPACE.match(text, end).end()  # type: ignore[union-attr]
+        value, end = self.value_at(text, _space_end(text, 0))
+        after = _space_end(text, end)
         if after != len(text):
             raise NoJsonError(Flaw.TRAILING, "Extra data", after)
         return value
 
     def record(self, line: int, text: str) -> JsonRecord:
-        """Reads a line as a record."""
+        """Reads a line as a record. One behind whose value more stands has that value and an error."""
         try:
-            value = self.value(text)
+            value, end = self.value_at(text, _space_end(text, 0))
         except NoJsonError as error:
             return JsonRecord(line, None, [error.defect], text)
-        return JsonRecord(line, value, self.hidden(value, text, 0, len(text)), text)
+        defects = self.hidden(value, text, 0, end)
+        if _space_end(text, end) != len(text):
+            defects.append(JsonDefect(Flaw.TRAILING, "Extra data", end))
+        return JsonRecord(line, value, defects, text)
 
     def hidden(self, value: Any, text: str, start: int, end: int) -> list[JsonDefect]:
         """Returns what the value that was read last, from `text[start:end]`, does not show; nothing where the decoder does not watch."""
@@ -247,6 +249,12 @@ def undecoded(text: str, start: int = 0, end: int | None = None) -> JsonDefect:
     found = _UNDECODED.search(text, start, len(text) if end is None else end)
     position = found.start() if found else start
     return JsonDefect(Flaw.ENCODING, f"the byte 0x{ord(text[position]) - 0xDC00:02x}", position - start)
+
+
+def _space_end(text: str, start: int) -> int:
+    space = _SPACE.match(text, start)
+    assert space is not None
+    return space.end()
 
 
 def refuse_constant(name: str) -> NoReturn:

@@ -129,22 +129,27 @@ def _row(record: JsonRecord, found: Findings) -> Row | None:
     if (brackets > _MAX_DEPTH or not record.text) and depth_of(record.value) > _MAX_DEPTH:
         found.error("", "json.too_deep", f"the value is nested more than {_MAX_DEPTH} levels deep")
         return None
-    for defect in record.defects:
-        found.error(join(defect.path, defect.key) if defect.key else defect.path, _RULES[defect.flaw], _message(defect))
-    if record.error is None and not isinstance(record.value, dict):
+    trailing = record.error if record.error is not None and record.error.flaw is Flaw.TRAILING else None
+    for defect in (one for one in record.defects if one is not trailing):
+        found.error(join(defect.path, defect.key) if defect.key else defect.path, _RULES[defect.flaw], _message(defect, record.text))
+    if not isinstance(record.value, dict) and (record.error is None or (trailing and record.text)):
         found.error("", "json.not_object", f"expected an object, found {kind_of(record.value)}")
-    return record.value if isinstance(record.value, dict) else None
+    if trailing:
+        found.error("", _RULES[trailing.flaw], _message(trailing, record.text))
+    return record.value if isinstance(record.value, dict) and record.error is None else None
 
 
-def _message(defect: JsonDefect) -> str:
+def _message(defect: JsonDefect, text: str) -> str:
     if defect.flaw is Flaw.DEPTH:
         return "the value is nested too deeply to be read"
     if defect.flaw is Flaw.ENCODING:
         return f"not UTF-8: {defect.cause}"
-    cause = defect.cause.split(";", maxsplit=1)[0] if defect.flaw is Flaw.DIGITS else defect.cause
-    if defect.flaw is Flaw.TRAILING and defect.position is not None:
+    cause = defect.cause.split(";", maxsplit=1)[0]
+    if defect.position is None:
+        return cause
+    if defect.flaw is Flaw.TRAILING:
         return f"something follows the object, from column {defect.position + 1}"
-    return cause if defect.position is None else f"{cause} at column {defect.position + 1}"
+    return f"{cause} at column {defect.position - text.rfind(chr(10), 0, defect.position)}"
 
 
 def _parquet_rows(path: Path, found: Findings) -> Iterator[Row | None]:
