@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from prep.raw_file import RawFile, RejectedRow, is_utf8
-from prep.sources.json_paths import join
+from prep.sources.json_paths import key_path
 
 # The raw columns stand beside it: a name that no column has, not even one that another program called "#line".
 LINE = "\0line"
@@ -59,7 +59,7 @@ class RawRows:
 
 def count_values(frame: pl.DataFrame, names: Iterable[str]) -> Counter[str]:
     """Returns how many rows have a value in each of some columns, by what the key is called in a path; columns without any are left out."""
-    counts = ((join("", name), frame.height - frame[name].null_count()) for name in names)
+    counts = ((key_path(name), frame.height - frame[name].null_count()) for name in names)
     return Counter({path: count for path, count in counts if count})
 
 

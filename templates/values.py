@@ -156,6 +156,7 @@ def _plain_turn(turn: Any) -> dict[str, Any] | None:
     return {"speaker": speaker, "text": text} if role is None else {"speaker": speaker, "role": role, "text": text}
 
 
+@lru_cache(maxsize=1024)
 def speaker_role(speaker: str) -> str | None:
     """Returns the chat role of a speaker, by the names that corpora give them; None for one that is nobody known."""
     return _SPEAKER_ROLES.get(speaker.strip().lower())

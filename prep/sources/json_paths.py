@@ -3,10 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 _PLAIN_KEY = re.compile(r"[\w-]{1,60}")
 _SHOWN_CHARACTERS = 60
+# Made once: json.dumps would make one a value.
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -28,6 +31,12 @@ def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+@lru_cache(maxsize=1024)
+def key_path(key: str, holder: str = "") -> str:
+    """Returns the path of a key, as `join`, of those that rows share: it is worked out once."""
+    return join(holder, key)
+
+
 def shown(text: str) -> str:
     """Returns a stranger's text as messages show it: quoted, on one line, no longer than can be read."""
     return json.dumps(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...", ensure_ascii=False)
@@ -44,4 +53,4 @@ def depth_of(value: Any) -> int:
 
 def canonical_json(value: Any) -> str:
     """Returns a value as compact JSON with its keys in order: the same for all ways to write it."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _CANONICAL.encode(value)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from prep.raw_file import MAX_LINE_BYTES, Block, is_utf8, numbered_lines
-from prep.sources.json_paths import join, walk
+from prep.sources.json_paths import key_path, walk
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -96,8 +96,8 @@ class Keys(dict[str, Any]):
     @property
     def unread(self) -> list[str]:
         """The paths that nobody read, each once. Null says nothing, as tables fill every column: it need not be read."""
-        own = [join("", key) for key, value in self.items() if value is not None and key not in self._asked]
-        return list(dict.fromkeys(own + self._left))
+        own = [key_path(key) for key, value in self.items() if key not in self._asked and value is not None]
+        return list(dict.fromkeys(own + self._left)) if self._left else own
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prep.source import to_text
-from prep.sources.json_paths import join
+from prep.sources.json_paths import key_path
 from prep.sources.shapes.legal import KEPT_KEYS, PARTS, POLICIES, ROLE_KEYS, TEXT_KEYS, WEIGHT_KEYS, MessageFlaw, is_weight, weight_of
 from prep.sources.strict_json import Keys
 from templates.values import speaker_role
@@ -37,7 +37,7 @@ class Fault:
             case MessageFlaw.ROLE_MISSING:
                 return "has no role"
             case MessageFlaw.PART_NO_TEXT:
-                kind = self.value.get("type") if isinstance(self.value, Mapping) else None
+                kind = self.value.get("type") if isinstance(self.value, dict) else None
                 return f"has a part of the type '{str(kind)[:40]}', which is no text"
             case MessageFlaw.CONTENT_MISSING:
                 return "has no text"
@@ -51,10 +51,12 @@ class Reading:
 
     Attributes:
         faults: what is wrong with the message read last.
+        said: of a content of parts, the texts of all of them in their order, whatever their type.
         unread: the keys that nobody read, by paths from a message.
     """
 
     faults: list[Fault] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
     @property
@@ -75,7 +77,7 @@ def json_of(text: str | None) -> Any:
 
 def are_turns(value: Any) -> bool:
     """Whether a value is a list of messages, by the keys of the first."""
-    if not isinstance(value, list) or not value or not isinstance(value[0], Mapping):
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
         return False
     return any(key in value[0] for key in ROLE_KEYS) and any(key in value[0] for key in (*TEXT_KEYS, *KEPT_KEYS))
 
@@ -120,7 +122,9 @@ def read_message(message: Any, found: Reading) -> dict[str, Any]:
     """
     if found.faults:
         found.faults.clear()
-    if not isinstance(message, Mapping):
+    if found.said:
+        found.said.clear()
+    if not isinstance(message, dict):
         found.faults.append(Fault(MessageFlaw.NO_OBJECT, value=message))
         return {"role": "unknown"}
     if len(message) == 2:  # a role and a text, as nearly all are
@@ -130,33 +134,45 @@ def read_message(message: Any, found: Reading) -> dict[str, Any]:
     return _read_any(message, found)
 
 
-def _read_any(message: Mapping[str, Any], found: Reading) -> dict[str, Any]:
-    role_key = next((key for key in ROLE_KEYS if message.get(key) is not None), ROLE_KEYS[0])
+def _read_any(message: dict[str, Any], found: Reading) -> dict[str, Any]:
+    role_key = _first_of(message, ROLE_KEYS)
     role = message.get(role_key)
     turn: dict[str, Any] = {"role": role if isinstance(role, str) else "unknown"}
     if not isinstance(role, str):
         found.faults.append(Fault(MessageFlaw.ROLE_MISSING, value=role))
     elif speaker_role(role) is None:
         found.faults.append(Fault(MessageFlaw.ROLE_UNKNOWN, value=role))
-    text_key = next((key for key in TEXT_KEYS if message.get(key) is not None), TEXT_KEYS[0])
+    text_key = _first_of(message, TEXT_KEYS)
     content = message.get(text_key)
-    if isinstance(content, list):
+    if isinstance(content, str):
+        turn["text"] = content
+    elif isinstance(content, list):
         turn.update(read_parts(content, text_key, found))
     elif content is not None:
-        if isinstance(content, Mapping):
+        if isinstance(content, dict):
             found.faults.append(Fault(MessageFlaw.CONTENT_NO_TEXT, text_key, content))
         turn["text"] = to_text(content)
     for key in KEPT_KEYS:
         if message.get(key):
             turn[key] = message[key]
-    weight_key = next((key for key in WEIGHT_KEYS if message.get(key) is not None), WEIGHT_KEYS[0])
+    weight_key = _first_of(message, WEIGHT_KEYS)
     if message.get(weight_key) is not None:
         _read_weight(message[weight_key], weight_key, turn, found)
-    if "text" not in turn and not any(key in turn for key in ("tool_calls", "function_call", "refusal")):
+    if "text" not in turn and not ("tool_calls" in turn or "function_call" in turn or "refusal" in turn):
         found.faults.append(Fault(MessageFlaw.CONTENT_MISSING, value=turn["role"]))
-    read = {role_key, text_key, weight_key, *KEPT_KEYS}
-    found.unread += [join("", key) for key, value in message.items() if key not in read and value is not None]
+    read = (role_key, text_key, weight_key, *KEPT_KEYS)
+    for key, value in message.items():
+        if key not in read and value is not None:
+            found.unread.append(key_path(key))
     return turn
+
+
+def _first_of(message: dict[str, Any], keys: tuple[str, ...]) -> str:
+    """Returns the first of some keys that has a value; the first of all where none has."""
+    for key in keys:
+        if message.get(key) is not None:
+            return key
+    return keys[0]
 
 
 def _read_weight(value: Any, key: str, turn: dict[str, Any], found: Reading) -> None:
@@ -184,10 +200,11 @@ def read_parts(parts: list[Any], text_key: str, found: Reading) -> dict[str, Any
     for index, part in enumerate(parts):
         if isinstance(part, str):
             texts.append(part)
+            found.said.append(part)
             continue
-        kind = (part.get("type") or "text") if isinstance(part, Mapping) else None
+        kind = (part.get("type") or "text") if isinstance(part, dict) else None
         known = PARTS.get(kind) if isinstance(kind, str) else None
-        key = next((one for one in ("text", "value", kind, "content") if known and part.get(one) is not None), "text")
+        key = _first_of(part, ("text", "value", str(kind), "content")) if known else "text"
         value = part.get(key) if known else None
         held = known.turn_key if known else None
         if held == "text" and isinstance(value, str):
@@ -199,9 +216,11 @@ def read_parts(parts: list[Any], text_key: str, found: Reading) -> dict[str, Any
         else:
             found.faults.append(Fault(MessageFlaw.PART_NO_TEXT, f"{text_key}[{index}]", part))
             continue
-        if len(part) > 2 or (len(part) == 2 and "type" not in part):
+        if isinstance(value, str):
+            found.said.append(value)
+        if len(part) > 2 or "type" not in part:
             left = (name for name, one in part.items() if name not in {"type", key} and one is not None)
-            found.unread += [join(f"{text_key}[]", name) for name in left]
+            found.unread += [key_path(name, f"{text_key}[]") for name in left]
     turn: dict[str, Any] = {name: values if name == "tool_calls" else "\n".join(values) for name, values in others.items()}
     if texts or not turn.keys() & {"tool_calls", "refusal"}:
         turn["text"] = "\n".join(texts)

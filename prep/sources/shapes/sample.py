@@ -5,6 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from prep.sources.json_paths import canonical_json
@@ -88,7 +89,7 @@ class Sample:
 
     def note_others(self, value: dict[str, Any]) -> None:
         """Keeps what a record says beside its texts: who wrote it, where it is from, which labels others gave it."""
-        texts = {re.split(r"[.\[]", name)[0] for name in (self.system_field, self.input_field, self.answer_field, self.rejected_field)}
+        texts = {_root(name) for name in (self.system_field, self.input_field, self.answer_field, self.rejected_field)}
         others = {name: one for name, one in value.items() if name not in texts | _OF_THE_SHAPE}
         self.others = canonical_json(others) if others else None
 
@@ -102,10 +103,10 @@ class Sample:
             return json.dumps(value)
         if isinstance(value, list) and all(isinstance(part, dict) for part in value):
             found = Reading()
-            turn = read_parts(value, name, found)
+            read_parts(value, name, found)
             self._note_faults("", found)
             self.unread += found.unread
-            return str(turn.get("text") or turn.get("refusal") or "")
+            return "\n".join(found.said)
         self.problem(name, f"'{name}' is {type_name(value)}, not text")
         return ""
 
@@ -123,7 +124,7 @@ class Sample:
             if found.faults:
                 self._note_faults(f"{name}[{index}]", found, is_last=index == len(value) - 1)
             if isinstance(message, dict):
-                turns.append(_said(turn, message))
+                turns.append(_said(turn, message, found.said))
         self.unread += [f"{name}[].{path}" for path in found.unread]
         return turns
 
@@ -232,6 +233,11 @@ def preference_sample(record: Keys, keys: tuple[str, ...]) -> Sample:
     return sample
 
 
+@lru_cache(maxsize=1024)
+def _root(name: str) -> str:
+    return re.split(r"[.\[]", name)[0]
+
+
 def type_name(value: Any) -> str:
     """Returns what a JSON value is, in words."""
     if isinstance(value, dict):
@@ -248,10 +254,10 @@ def dump(value: Any) -> str:
         return ""
 
 
-def _said(turn: dict[str, Any], message: dict[str, Any]) -> Turn:
-    """Returns what rules look at of a turn: a call, or a refusal, is what is said where there is no text."""
+def _said(turn: dict[str, Any], message: dict[str, Any], parts: list[str]) -> Turn:
+    """Returns what rules look at of a turn: all that its parts say; a call, or a refusal, where there is no text."""
     role = speaker_role(turn["role"]) or turn["role"]
-    content = turn.get("text")
+    content = "\n".join(parts) if parts else turn.get("text")
     if not content and (calls := turn.get("tool_calls") or turn.get("function_call")):
         content = dump(calls)
     return "system" if role == "developer" else role, content or turn.get("refusal", content), message.get(WEIGHT_KEYS[0], _ABSENT)
@@ -274,7 +280,7 @@ def _words(fault: Fault, place: str) -> tuple[str, ...]:
         case MessageFlaw.PART_NO_TEXT:
             kind = fault.value.get("type") if isinstance(fault.value, dict) else None
             said = (f"'{place}'" + " is a part of the type {}, which is no text", repr(kind))
-            if kind in {None, "text"}:
+            if kind is None or kind == "text":
                 said = (f"'{place}' has no text",)
         case _:
             said = (f"'{place}'" + " is the weight {}, which is neither 0 nor 1", dump(fault.value))
