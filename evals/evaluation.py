@@ -16,7 +16,7 @@ from evals.prediction import Prediction, Progress, State
 from evals.report import Report, SystemReport
 from evals.rows import EvalRow, Task
 from evals.slices import confusions_of, measure_slices
-from evals.system import Entry, Workbench
+from evals.system import Entry, EvalContext
 from evals.verdict import judge
 from loopwright.errors import UserError
 
@@ -59,23 +59,23 @@ def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str
         UserError: the model or an adapter cannot be loaded, or cannot be asked a single example.
     """
     started = time.perf_counter()
-    bench = Workbench(plan.rows, plan.train_rows, plan.form, config)
-    lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], bench.notes)
+    context = EvalContext(plan.rows, plan.train_rows, plan.form, config)
+    lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], context.notes)
     if plan.model is not None:
         adapters = {entry.argument: Path(entry.argument) for entry in plan.entries if entry.system.takes_argument}
-        bench.model = LanguageModel(plan.model, config.dtype, adapters)
-        bench.max_new_tokens = config.max_new_tokens or _longest_answer(bench)
+        context.model = LanguageModel(plan.model, config.dtype, adapters)
+        context.max_new_tokens = config.max_new_tokens or _longest_answer(context)
     answers: dict[str, dict[str, Prediction]] = {}
     seconds: dict[str, float] = {}
     for entry in plan.entries:
-        made, took = _answer(entry, bench, progress)
-        if _all_failed(entry, made, bench):
+        made, took = _answer(entry, context, progress)
+        if _all_failed(entry, made, context):
             continue
         answers[entry.label], seconds[entry.label] = made, took
     measured = measure(plan.rows, plan.metrics, answers, config)
     # The system whose mistakes are worth mending: the tuned one, else the model, else a baseline.
     subject = plan.tuned or next((entry.label for entry in plan.entries if entry.system.needs_model), next(iter(answers)))
-    failures = find_failures(subject, bench, answers[subject], measured, lint)
+    failures = find_failures(subject, context, answers[subject], measured, lint)
     verdict, detail = judge(list(answers), measured.pairs, plan.primary, config.confidence)
     report = Report(
         verdict=verdict,
@@ -93,12 +93,12 @@ def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str
         model_sha256=next((run.model_sha256 for run in plan.runs.values()), None),
         adapter=plan.tuned.partition(":")[2] if plan.tuned else None,
         form=plan.form,
-        dtype=bench.model.dtype if bench.model is not None else None,
+        dtype=context.model.dtype if context.model is not None else None,
         seconds=round(time.perf_counter() - started, 3),
-        settings={**config.model_dump(mode="json"), "max_new_tokens": bench.max_new_tokens or None},
+        settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
         warnings=[*plan.warnings, *_warnings(plan, answers, looks)],
-        notes=[*plan.notes, *_notes(bench)],
+        notes=[*plan.notes, *_notes(context)],
         slices=measure_slices(plan.rows, measured, config.confidence),
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
@@ -106,19 +106,19 @@ def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str
     return Evaluation(report, plan.rows, answers, measured, failures)
 
 
-def _answer(entry: Entry, bench: Workbench, progress: Progress) -> tuple[dict[str, Prediction], float]:
+def _answer(entry: Entry, context: EvalContext, progress: Progress) -> tuple[dict[str, Prediction], float]:
     """Lets one system answer; every example of its tasks has exactly one prediction afterwards."""
-    asked = [row for row in bench.rows if row.task in entry.system.tasks]
+    asked = [row for row in context.rows if row.task in entry.system.tasks]
     advance = progress.start(entry.label, len(asked))
     started = time.perf_counter()
-    predictions = entry.system.answer(bench, entry.argument, advance)
+    predictions = entry.system.answer(context, entry.argument, advance)
     seconds = time.perf_counter() - started
     by_id = {prediction.id: prediction for prediction in predictions}
     assert len(predictions) == len(by_id) == len(asked), f"{entry.label} answered {len(by_id)} of {len(asked)} examples"
     return {row.id: by_id[row.id] for row in asked}, seconds
 
 
-def _all_failed(entry: Entry, predictions: Mapping[str, Prediction], bench: Workbench) -> bool:
+def _all_failed(entry: Entry, predictions: Mapping[str, Prediction], context: EvalContext) -> bool:
     """Says whether a baseline could answer nothing, and notes why.
 
     Raises:
@@ -128,8 +128,8 @@ def _all_failed(entry: Entry, predictions: Mapping[str, Prediction], bench: Work
         return False
     reasons = sorted({prediction.detail or "" for prediction in predictions.values()})
     if entry.system.needs_model:
-        raise UserError(f"no example can be put to {entry.label}: {_first(reasons)}", bench.require_model().name)
-    bench.notes.append(f"{entry.label} is left out: {_first(reasons)}")
+        raise UserError(f"no example can be put to {entry.label}: {_first(reasons)}", context.require_model().name)
+    context.notes.append(f"{entry.label} is left out: {_first(reasons)}")
     return True
 
 
@@ -145,21 +145,21 @@ def _system_report(plan: Plan, predictions: Mapping[str, Prediction], measured: 
     )
 
 
-def _longest_answer(bench: Workbench) -> int:
+def _longest_answer(context: EvalContext) -> int:
     """Returns the limit of new tokens: a quarter more than the longest train answer. The evaluated answers are not looked at."""
-    answers = [row.reference for row in bench.train_rows if row.task is Task.GENERATION]
-    if not bench.rows_of(Task.GENERATION):
+    answers = [row.reference for row in context.train_rows if row.task is Task.GENERATION]
+    if not context.rows_of(Task.GENERATION):
         return 0
     if not answers:
         return _DEFAULT_NEW_TOKENS
-    tokenizer = bench.require_model().tokenizer
+    tokenizer = context.require_model().tokenizer
     longest = max(len(ids) for ids in tokenizer(answers, add_special_tokens=False)["input_ids"])
     return min(max(longest + longest // 4, _FEWEST_NEW_TOKENS), _MOST_NEW_TOKENS)
 
 
-def _notes(bench: Workbench) -> list[str]:
-    apart = [f"{bench.num_split_apart} choices are encoded apart from their prompt, as a token spans the join"]
-    return bench.notes + (apart if bench.num_split_apart else [])
+def _notes(context: EvalContext) -> list[str]:
+    apart = [f"{context.num_split_apart} choices are encoded apart from their prompt, as a token spans the join"]
+    return context.notes + (apart if context.num_split_apart else [])
 
 
 def _warnings(plan: Plan, answers: Mapping[str, Mapping[str, Prediction]], looks: int | None) -> list[str]:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing_extensions import override
 
 from evals.config import EvalsConfig
-from evals.looks import add_look, num_looks
 from evals.plan import make_plan
 from evals.prediction import Advance, Progress
 from evals.report import Report
+from evals.test_set_looks import add_look, num_looks
 from evals.write import check_out, write_evaluation
 from loopwright.hashing import hash_text
 

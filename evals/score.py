@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from evals.config import Form
-from evals.hidden import Listener, listening, middle_layer_number, question_spans
+from evals.hidden import HiddenStateHook, capturing, middle_layer_number, question_spans
 from evals.language_model import LanguageModel
 from evals.loglikelihood import score_choices
 from evals.prediction import Advance
@@ -157,22 +157,22 @@ class _Scorer:
         ready = [index for index, request in enumerate(encoded) if request is not None and self._fits(request)]
         requests = [request for index in ready if (request := encoded[index]) is not None]
         spans = question_spans([one.context_ids for one in requests], [rows[index].task for index in ready], self._affixes)
-        listener = Listener(spans)
-        with listening(self._model, listener):
+        hook = HiddenStateHook(spans)
+        with capturing(self._model, hook):
             scored = score_choices(
                 self._model,
                 requests,
                 max_length=self._max_length,
                 max_batch_tokens=self._max_batch_tokens,
                 advance=self._start(f"rows {chunk + 1}", len(requests)),
-                after_batch=listener.after_batch,
+                after_batch=hook.after_batch,
             )
         records: list[dict[str, Any]] = [{"id": row.id} for row in rows]
         for place, (index, request, result) in enumerate(zip(ready, requests, scored, strict=True)):
             records[index] |= _record(rows[index], request, result.loglikelihoods)
             # A text without a question has nothing before its answer but the token that begins every text.
             if len(request.context_ids) > 1:
-                records[index]["hidden"] = listener.vectors[place]
+                records[index]["hidden"] = hook.vectors[place]
         return records
 
     def _fits(self, request: ChoiceRequest) -> bool:

@@ -14,7 +14,7 @@ from loopwright.registry import Registry
 
 
 @dataclass(slots=True)
-class Workbench:
+class EvalContext:
     """Everything that systems share in one evaluation.
 
     Attributes:
@@ -62,11 +62,11 @@ class System(ABC):
     tasks: ClassVar[frozenset[Task]] = frozenset(Task)
 
     @abstractmethod
-    def answer(self, bench: Workbench, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, argument: str, advance: Advance) -> list[Prediction]:
         """Returns one prediction for each example of the tasks it knows, in any order.
 
         Args:
-            bench: the examples and what systems share.
+            context: the examples and what systems share.
             argument: what stands after the colon of the system's name; empty where nothing does.
             advance: told how many examples are done.
         """

@@ -2,9 +2,9 @@
 
 from typing_extensions import override
 
-from evals.answering import answer_with_model
 from evals.prediction import Advance, Prediction
-from evals.system import System, Workbench
+from evals.prompted import answer_with_model
+from evals.system import EvalContext, System
 
 
 class Adapter(System):
@@ -15,6 +15,6 @@ class Adapter(System):
     takes_argument = True
 
     @override
-    def answer(self, bench: Workbench, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, argument: str, advance: Advance) -> list[Prediction]:
         """Answers with the adapter of the run folder `argument`."""
-        return answer_with_model(bench, argument, advance)
+        return answer_with_model(context, argument, advance)

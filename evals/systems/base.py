@@ -2,9 +2,9 @@
 
 from typing_extensions import override
 
-from evals.answering import answer_with_model
 from evals.prediction import Advance, Prediction
-from evals.system import System, Workbench
+from evals.prompted import answer_with_model
+from evals.system import EvalContext, System
 
 
 class Base(System):
@@ -14,6 +14,6 @@ class Base(System):
     needs_model = True
 
     @override
-    def answer(self, bench: Workbench, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, argument: str, advance: Advance) -> list[Prediction]:
         """Answers with the base weights alone."""
-        return answer_with_model(bench, None, advance)
+        return answer_with_model(context, None, advance)

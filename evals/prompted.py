@@ -9,25 +9,25 @@ from evals.loglikelihood import Scored, score_choices
 from evals.prediction import Advance, Prediction, State
 from evals.requests import ChoiceRequest, encode_choices, encode_question, end_of_turn_ids
 from evals.rows import EvalRow, Task
-from evals.system import Workbench
+from evals.system import EvalContext
 from templates.chat import EncodeError
 
 
-def answer_with_model(bench: Workbench, adapter: str | None, advance: Advance) -> list[Prediction]:
+def answer_with_model(context: EvalContext, adapter: str | None, advance: Advance) -> list[Prediction]:
     """Answers every example with the model, one adapter switched on or all of them off."""
-    with bench.require_model().with_adapter(adapter) as model:
-        return [*_choose(bench, model, advance), *_write(bench, model, advance)]
+    with context.require_model().with_adapter(adapter) as model:
+        return [*_choose(context, model, advance), *_write(context, model, advance)]
 
 
-def _choose(bench: Workbench, model: Any, advance: Advance) -> list[Prediction]:
-    rows = bench.rows_of(Task.CLASSIFICATION)
-    language_model = bench.require_model()
+def _choose(context: EvalContext, model: Any, advance: Advance) -> list[Prediction]:
+    rows = context.rows_of(Task.CLASSIFICATION)
+    language_model = context.require_model()
     failed, ready = [], []
     for row in rows:
-        request = _encoded(bench, language_model, row)
+        request = _encoded(context, language_model, row)
         if isinstance(request, str):
             failed.append(Prediction(row.id, State.ERROR, detail=request))
-        elif bench.form == "chat" and len(request.context_ids) + max(map(len, request.continuations)) - 1 > language_model.max_length:
+        elif context.form == "chat" and len(request.context_ids) + max(map(len, request.continuations)) - 1 > language_model.max_length:
             failed.append(Prediction(row.id, State.PROMPT_TOO_LONG, detail=_too_long(len(request.context_ids), language_model)))
         else:
             ready.append((row, request))
@@ -36,22 +36,22 @@ def _choose(bench: Workbench, model: Any, advance: Advance) -> list[Prediction]:
         model,
         [request for _, request in ready],
         max_length=language_model.max_length,
-        max_batch_tokens=bench.config.max_batch_tokens,
+        max_batch_tokens=context.config.max_batch_tokens,
         advance=advance,
     )
     return failed + [_best(row, result) for (row, _), result in zip(ready, scored, strict=True)]
 
 
-def _encoded(bench: Workbench, language_model: LanguageModel, row: EvalRow) -> ChoiceRequest | str:
+def _encoded(context: EvalContext, language_model: LanguageModel, row: EvalRow) -> ChoiceRequest | str:
     """Encodes an example once for all systems; a text says why it cannot be encoded."""
-    if row.id not in bench.encoded:
+    if row.id not in context.encoded:
         try:
-            request = encode_choices(language_model.tokenizer, row, bench.form)
-            bench.num_split_apart += request.num_split_apart
-            bench.encoded[row.id] = request
+            request = encode_choices(language_model.tokenizer, row, context.form)
+            context.num_split_apart += request.num_split_apart
+            context.encoded[row.id] = request
         except EncodeError as error:
-            bench.encoded[row.id] = str(error)
-    return bench.encoded[row.id]
+            context.encoded[row.id] = str(error)
+    return context.encoded[row.id]
 
 
 def _best(row: EvalRow, scored: Scored) -> Prediction:
@@ -62,12 +62,12 @@ def _best(row: EvalRow, scored: Scored) -> Prediction:
     return Prediction(row.id, State.PROMPT_CUT if scored.is_cut else State.OK, row.choices[best], scored.loglikelihoods)
 
 
-def _write(bench: Workbench, model: Any, advance: Advance) -> list[Prediction]:
-    language_model = bench.require_model()
+def _write(context: EvalContext, model: Any, advance: Advance) -> list[Prediction]:
+    language_model = context.require_model()
     failed: list[Prediction] = []
     ready: list[tuple[EvalRow, list[int]]] = []
     end_ids: set[int] = set()
-    for row in bench.rows_of(Task.GENERATION):
+    for row in context.rows_of(Task.GENERATION):
         try:
             prompt = encode_question(language_model.tokenizer, row)
             end_ids = end_ids or end_of_turn_ids(language_model.tokenizer, row)
@@ -87,8 +87,8 @@ def _write(bench: Workbench, model: Any, advance: Advance) -> list[Prediction]:
         [prompt for _, prompt in ready],
         end_ids=end_ids,
         max_length=language_model.max_length,
-        max_new_tokens=bench.max_new_tokens,
-        max_batch_tokens=bench.config.max_batch_tokens,
+        max_new_tokens=context.max_new_tokens,
+        max_batch_tokens=context.config.max_batch_tokens,
         advance=advance,
     )
     return failed + [_written(row, answer) for (row, _), answer in zip(ready, answers, strict=True)]
