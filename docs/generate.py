@@ -1,4 +1,5 @@
-"""Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, sources, targets, metrics.
+"""Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, sources, targets,
+metrics, systems.
 
 `--check` writes nothing and fails where a page is out of date.
 """
@@ -161,6 +162,26 @@ def metrics_page() -> str:
     return "\n".join(page) + "\n"
 
 
+def systems_page() -> str:
+    """Returns the page of how systems under test are named, which there are, and what each is compared as."""
+    from evals.spec import Role, SystemSpec
+    from evals.system import SYSTEMS, known_forms
+
+    built = {form.text for system in SYSTEMS.entries.values() for form in system.forms}
+    page = ["# Systems", "", (inspect.getdoc(SystemSpec) or "").split("\n\nAttributes:")[0]]
+    page += ["", "| name | what it is | role | there is code |", "|---|---|---|---|"]
+    page += [
+        f"| `{form.text}` | {_cell(form.description)} | {form.role} | {'yes' if form.text in built else 'not yet'} |"
+        for form in known_forms()
+    ]
+    page += ["", "A name with a `+` has the role `other`. Roles stand in `predictions.parquet` and `report.json`:"]
+    page += ["", "| role | part in the comparison |", "|---|---|", *(f"| `{role}` | {role.part} |" for role in Role)]
+    for name, system in SYSTEMS.entries.items():
+        page += ["", f"## {name}", "", inspect.getdoc(system) or ""]
+        page += _facts({"names": [form.text for form in system.forms], "answers": sorted(system.tasks)})
+    return "\n".join(page) + "\n"
+
+
 def _facts(facts: Mapping[str, Iterable[str]]) -> list[str]:
     """Returns a list of what there is; what there is none of is left out."""
     lines = [f"- {name}: {', '.join(f'`{value}`' for value in values)}" for name, values in facts.items() if values]
@@ -242,6 +263,7 @@ def main() -> None:
         "targets": targets_page,
         "validation": validation_page,
         "metrics": metrics_page,
+        "systems": systems_page,
     }
     stale = []
     for name, make in pages.items():

@@ -30,6 +30,7 @@ def run(
     from evals.config import EvalsConfig, override
     from evals.progress import ProgressBar
     from evals.run import evaluate_dataset
+    from evals.spec import split_names
     from evals.table import pairs_table, systems_table, verdict_markup
     from prep.config import load_section
 
@@ -40,7 +41,7 @@ def run(
         adapter=adapter,
         split=split,
         dtype=dtype,
-        systems=_names(systems),
+        systems=None if systems is None else split_names(systems),
         metrics=_names(metrics),
         limit=limit,
         form=form,

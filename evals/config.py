@@ -25,7 +25,7 @@ class EvalsConfig(BaseModel):
     split: SplitName = "validation"
     """The split to evaluate. A look at test is counted in `looks.json` beside the output folder."""
     systems: tuple[str, ...] = Field(DEFAULT_SYSTEMS, min_length=1)
-    """What is compared: `base`, `adapter` (the one of `adapter:`), `adapter:RUN`, `constant`, `linear`."""
+    """What is compared: `base`, `adapter` (the one of `adapter:`), `adapter:RUN`, `constant`, `linear`; see [systems](systems.md)."""
     form: Form | None = None
     """`chat` or `verbalizer`; default: the adapter's form, else verbalizer where the dataset has it."""
     metrics: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from evals.metric import METRICS, RowMetric
 from evals.prediction import Prediction
 from evals.report import MetricValue, PairReport, Test
 from evals.rows import EvalRow
+from evals.spec import Role
 from prep.lint.statistics import wilson_interval
 
 Array = npt.NDArray[np.float64]
@@ -60,13 +61,16 @@ class Measured:
         return {name: score for name, score in scores.items() if score is not None}
 
 
-def measure(rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answers: Answers, config: EvalsConfig) -> Measured:
+def measure(
+    rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answers: Answers, roles: Mapping[str, Role], config: EvalsConfig
+) -> Measured:
     """Measures every system and compares every pair that matters.
 
     Args:
         rows: the examples.
         metrics: template -> its metric ids.
         answers: each system's predictions.
+        roles: what each of these systems is compared as.
         config: resamples, confidence and seed.
     """
     clusters = number_clusters(rows)
@@ -78,7 +82,7 @@ def measure(rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answe
     values = {
         system: dict(zip(by_name, _values(list(by_name.values()), clusters, config), strict=True)) for system, by_name in columns.items()
     }
-    pairs = [pair for a, b in pairs_to_compare(list(answers)) for pair in _compare(a, b, columns, clusters, config)]
+    pairs = [pair for a, b in pairs_to_compare(roles) for pair in _compare(a, b, columns, clusters, config)]
     return Measured(columns, values, pairs)
 
 
@@ -88,12 +92,10 @@ def number_clusters(rows: Sequence[EvalRow]) -> Clusters:
     return np.array([numbers.setdefault(row.cluster, len(numbers)) for row in rows], dtype=np.int64)
 
 
-def pairs_to_compare(systems: Sequence[str]) -> list[tuple[str, str]]:
-    """Returns the pairs (a, b): each tuned system against all others, the base against the baselines."""
-    rank = {"adapter": 0, "base": 1}
-    kinds = {system: rank.get(system.partition(":")[0], 2) for system in systems}
-    ordered = sorted(systems, key=kinds.__getitem__)
-    return [(a, b) for index, a in enumerate(ordered) for b in ordered[index + 1 :] if kinds[a] < 2]
+def pairs_to_compare(roles: Mapping[str, Role]) -> list[tuple[str, str]]:
+    """Returns the pairs (a, b) of systems: each tuned one against all others, the base against baselines and others."""
+    ordered = sorted(roles, key=lambda system: roles[system].rank)
+    return [(a, b) for index, a in enumerate(ordered) for b in ordered[index + 1 :] if roles[a] in {Role.TUNED, Role.BASE}]
 
 
 def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, confidence: float) -> tuple[MetricValue, int]:

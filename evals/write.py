@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from evals.config import EvalsConfig
+from evals.spec import role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
 
@@ -70,6 +71,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
                     "id": row.id,
                     "row_id": row.row_id,
                     "system": system,
+                    "role": evaluation.report.systems[system].role.value,
                     "reference": row.reference,
                     "prediction": prediction.text,
                     "choice_loglikelihoods": prediction.loglikelihoods,
@@ -83,7 +85,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
             )
     # Parquet has no struct without a field; a metric of sets of rows alone leaves one null behind.
     fields = dict.fromkeys(scored or ["none"], pl.Float64)
-    text = dict.fromkeys(("id", "row_id", "system", "reference", "prediction"), pl.String)
+    text = dict.fromkeys(("id", "row_id", "system", "role", "reference", "prediction"), pl.String)
     return pl.DataFrame(
         records,
         schema={
@@ -93,6 +95,22 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
             **dict.fromkeys(("state", "detail", "split", "template", "group"), pl.String),
         },
     )
+
+
+def read_predictions(path: Path) -> pl.DataFrame:
+    """Returns what `predictions.parquet` holds; a file of before roles were written gets them from the systems' names.
+
+    Raises:
+        UserError: the file is none that an evaluation wrote.
+    """
+    try:
+        frame = pl.read_parquet(path)
+        if "role" not in frame.columns:
+            roles = {system: role_of_earlier_name(system).value for system in frame["system"].unique()}
+            frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"cannot read the predictions: {error}", str(path), "Evaluate again: evals run.") from error
+    return frame
 
 
 def _has_scores(evaluation: "Evaluation", name: str) -> bool:

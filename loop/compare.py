@@ -7,20 +7,23 @@ import polars as pl
 from evals.config import EvalsConfig
 from evals.plan import rows_and_metrics
 from evals.prediction import Prediction, State
+from evals.spec import Role, SystemSpec
 from evals.verdict import judge
-from evals.write import PREDICTIONS_NAME
-from loop.record import Comparison, round_dir
+from evals.write import PREDICTIONS_NAME, read_predictions
+from loop.record import Comparison, round_dir, round_name
 from prep.dataset import Dataset
 
 
 def load_predictions(path: Path) -> dict[str, Prediction]:
-    """Returns the adapter's saved predictions of one evaluation, by example id.
+    """Returns the tuned system's saved predictions of one evaluation, by example id.
 
     Args:
         path: `predictions.parquet`.
+
+    Raises:
+        UserError: the file cannot be read.
     """
-    frame = pl.read_parquet(path, columns=["id", "system", "prediction", "choice_loglikelihoods", "state", "detail"])
-    tuned = frame.filter(pl.col("system").str.starts_with("adapter:"))
+    tuned = read_predictions(path).filter(pl.col("role") == Role.TUNED.value)
     return {
         row["id"]: Prediction(
             id=row["id"],
@@ -48,14 +51,15 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
     from evals.measure import measure  # slow to import, and the first round compares nothing
 
     answers = {
-        f"adapter:{round_dir(rounds_dir, number).name}": load_predictions(round_dir(rounds_dir, number) / "evals" / PREDICTIONS_NAME)
+        str(SystemSpec("adapter", round_name(number))): load_predictions(round_dir(rounds_dir, number) / "evals" / PREDICTIONS_NAME)
         for number in (now, before)
     }
+    roles = dict.fromkeys(answers, Role.TUNED)
     rows, metrics, primary = rows_and_metrics(Dataset.open(round_dir(rounds_dir, now) / "dataset"), config)
     common = set.intersection(*(set(predictions) for predictions in answers.values()))
     rows = [row for row in rows if row.id in common]
     if not rows:
         return None
-    measured = measure(rows, metrics, answers, config)
-    verdict, detail = judge(list(answers), measured.pairs, primary, config.confidence)
+    measured = measure(rows, metrics, answers, roles, config)
+    verdict, detail = judge(roles, measured.pairs, primary, config.confidence)
     return Comparison(before=before, num_common=len(rows), values=measured.values, pairs=measured.pairs, verdict=verdict, detail=detail)

@@ -125,6 +125,7 @@ def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool 
         final_train_loss=run.final_train_loss,
         validation_loss=run.validation_loss,
         metrics={name: system.metrics for name, system in report.systems.items()},
+        roles={name: system.role for name, system in report.systems.items()},
         verdict=report.verdict,
         num_failures=len(read_json_lines(folder / "evals" / FAILURES_NAME)),
         num_drafts=len(drafts),

@@ -4,6 +4,7 @@ from typing_extensions import override
 
 from evals.prediction import Advance, Prediction
 from evals.prompted import answer_with_model
+from evals.spec import FORMS
 from evals.system import EvalContext, System
 
 
@@ -11,10 +12,16 @@ class Adapter(System):
     """The same loaded model with the adapter of a run switched on."""
 
     name = "adapter"
+    forms = (FORMS["adapter"], FORMS["adapter:RUN"])
     needs_model = True
-    takes_argument = True
+
+    @property
+    @override
+    def run(self) -> str:
+        """The run folder, as given."""
+        return self.spec.argument
 
     @override
-    def answer(self, context: EvalContext, argument: str, advance: Advance) -> list[Prediction]:
-        """Answers with the adapter of the run folder `argument`."""
-        return answer_with_model(context, argument, advance)
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
+        """Answers with the adapter of the run folder."""
+        return answer_with_model(context, self.run, advance)

@@ -4,6 +4,7 @@ from typing_extensions import override
 
 from evals.prediction import Advance, Prediction
 from evals.prompted import answer_with_model
+from evals.spec import FORMS
 from evals.system import EvalContext, System
 
 
@@ -11,9 +12,10 @@ class Base(System):
     """The model as it came, every adapter switched off."""
 
     name = "base"
+    forms = (FORMS["base"],)
     needs_model = True
 
     @override
-    def answer(self, context: EvalContext, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
         """Answers with the base weights alone."""
         return answer_with_model(context, None, advance)

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from evals.prediction import Advance, Prediction, State
 from evals.rows import EvalRow, Task
+from evals.spec import FORMS
 from evals.system import EvalContext, System
 
 
@@ -18,10 +19,11 @@ class Constant(System):
     """
 
     name = "constant"
+    forms = (FORMS["constant"],)
     tasks = frozenset({Task.CLASSIFICATION})
 
     @override
-    def answer(self, context: EvalContext, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
         """Answers each example with its template's majority label."""
         counts: dict[str, Counter[str]] = {}
         predictions = []

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from evals.prediction import Advance, Prediction, State
 from evals.rows import EvalRow, Task
+from evals.spec import FORMS
 from evals.system import EvalContext, System
 from evals.tfidf import text_features
 
@@ -19,10 +20,11 @@ class Linear(System):
     """
 
     name = "linear"
+    forms = (FORMS["linear"],)
     tasks = frozenset({Task.CLASSIFICATION})
 
     @override
-    def answer(self, context: EvalContext, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
         """Fits one classifier a template and answers its examples."""
         by_template: dict[str, list[EvalRow]] = {}
         for row in context.rows_of(Task.CLASSIFICATION):

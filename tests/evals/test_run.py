@@ -17,6 +17,7 @@ from evals.cli import app
 from evals.config import EvalsConfig
 from evals.report import Report
 from evals.run import evaluate_dataset
+from evals.write import read_predictions
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines
 from tests.evals.conftest import SUMMARY_TEMPLATE, make_run, review_rows, summary_rows
@@ -38,6 +39,7 @@ def test_the_report_keeps_its_contract(evaluated: tuple[Path, Report], adapter_d
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     tuned = f"adapter:{adapter_dir}"
     assert list(report["systems"]) == ["base", tuned, "constant", "linear"]
+    assert [system["role"] for system in report["systems"].values()] == ["base", "tuned", "baseline", "baseline"]
     for system in report["systems"].values():
         assert system["n_total"] == system["n_scored"] == 24
         assert set(system["metrics"]) == {"accuracy", "macro_f1", "nll"}
@@ -69,6 +71,7 @@ def test_predictions_agree_with_the_report(evaluated: tuple[Path, Report], revie
         assert record["prediction"] == record["choices"][best]
         assert record["scores"]["accuracy"] == float(record["prediction"] == record["reference"])
     for system, rows in predictions.group_by("system"):
+        assert set(rows["role"]) == {report.systems[str(system[0])].role.value}
         value = report.systems[str(system[0])].metrics["accuracy"].value
         assert rows["scores"].struct.field("accuracy").mean() == pytest.approx(value)
 
@@ -245,6 +248,32 @@ def test_a_look_at_test_is_counted_beside_the_output(tmp_path: Path, tiny_model_
     assert counted == {"dataset": "test", "looks": 2}
 
 
+def test_a_run_may_have_a_path_that_looks_like_two_systems(tmp_path: Path, reviews: Path, tiny_model_dir: Path) -> None:
+    run = make_run(tmp_path / "a, b+rag:4 #1", tiny_model_dir)
+    arguments = ["run", str(reviews), "--systems", f'base,"adapter:{run}"', "--limit", "4", "--dtype", "float32", "--json"]
+    result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert list(report["systems"]) == ["base", f'"adapter:{run}"'] and report["adapter"] == str(run)
+    assert set(pl.read_parquet(tmp_path / "out" / "predictions.parquet").filter(role="tuned")["system"]) == {f'"adapter:{run}"'}
+
+
+def test_predictions_of_before_roles_are_read_with_them(tmp_path: Path) -> None:
+    earlier = Path(__file__).parents[1] / "cases" / "rounds" / "without_roles" / "evals" / "predictions.parquet"
+    assert "role" not in pl.read_parquet_schema(earlier)
+    read = read_predictions(earlier)
+    assert read.drop("role").equals(pl.read_parquet(earlier))
+    assert set(read.select("system", "role").unique().rows()) == {
+        ("base", "base"), ("adapter:rounds/round-001/run", "tuned"), ("constant", "baseline"), ("linear", "baseline"),
+    }  # fmt: skip
+    pl.read_parquet(earlier).with_columns(system=pl.lit("mine")).write_parquet(tmp_path / "odd.parquet")
+    with pytest.raises(UserError, match="Evaluate again"):
+        read_predictions(tmp_path / "odd.parquet")
+    (tmp_path / "text.parquet").write_text("no parquet", encoding="utf-8")
+    with pytest.raises(UserError, match="cannot read the predictions"):
+        read_predictions(tmp_path / "text.parquet")
+
+
 def break_nothing(folder: Path) -> None:
     """The folder is as it should be."""
 
@@ -268,7 +297,8 @@ def other_weights(folder: Path) -> None:
     [
         (break_nothing, {"split": "test"}, "the test split is empty"),
         (break_nothing, {"systems": ("base", "linaer")}, "Did you mean 'linear'"),
-        (break_nothing, {"systems": ("base:x",)}, "not how the system"),
+        (break_nothing, {"systems": ("constant:x",)}, "not how the system"),
+        (break_nothing, {"systems": ("base:x",)}, "there is no code for the system 'base:x' yet"),
         (break_nothing, {"metrics": ("acuracy",)}, "Did you mean 'accuracy'"),
         (break_nothing, {"fail_below": {"rogue1": 0.5}}, "Did you mean 'rouge1'"),
         (break_nothing, {"form": "verbalizer"}, "trained in chat form"),
