@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evals import statistics
 from evals.config import EvalsConfig
-from evals.metric import METRICS, RowMetric
+from evals.metric import METRICS, Metric
 from evals.prediction import Prediction
 from evals.report import MetricValue, PairReport, Test
 from evals.rows import EvalRow
@@ -35,7 +34,7 @@ class Column:
         row_scores: the score of each row, where there is one.
     """
 
-    metric: RowMetric
+    metric: Metric
     sums: Array
     counted: npt.NDArray[np.bool_]
     row_scores: list[float | None]
@@ -115,7 +114,7 @@ def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, 
 
 
 def _column(
-    metric: RowMetric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
+    metric: Metric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
 ) -> Column | None:
     """Scores one system by one metric; None where none of its examples is of the metric's kind."""
     asked = [
@@ -125,26 +124,15 @@ def _column(
     ]
     if not asked:
         return None
-    used = []
-    told: list[Any] = []
-    right: list[Any] = []
-    for index, row, prediction in asked:
-        if not prediction.state.is_scored:
-            continue
-        if metric.reads == "distribution":
-            if prediction.loglikelihoods is None:
-                continue
-            told.append(list(prediction.loglikelihoods))
-            right.append(row.label)
-        else:
-            told.append(prediction.text)
-            right.append(row.reference)
-        used.append(index)
-    made = metric.statistics(told, right) if used else np.zeros((0, 2))
+    used = [(index, row, prediction) for index, row, prediction in asked if metric.counts(row, prediction)]
+    indices = [index for index, _, _ in used]
+    used_rows = [row for _, row, _ in used]
+    used_predictions = [prediction for _, _, prediction in used]
+    made = metric.statistics(used_rows, used_predictions) if used else np.zeros((0, 2))
     sums = np.zeros((len(rows), made.shape[1]))
-    sums[used] = made
+    sums[indices] = made
     row_scores: list[float | None] = [None] * len(rows)
-    for index, score in zip(used, metric.row_scores(told, right), strict=True):
+    for index, score in zip(indices, metric.row_scores(used_rows, used_predictions), strict=True):
         row_scores[index] = score
     return Column(metric, sums, np.asarray(sums.any(axis=1)), row_scores)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.config import EvalsConfig, Form
+from evals.metric import DEFAULT_METRICS, METRICS
 from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.spec import Role
 from evals.system import System, make_systems
@@ -132,8 +133,6 @@ def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConf
 
 def _metrics(dataset: Dataset, rows: Sequence[EvalRow], config: EvalsConfig) -> dict[str, tuple[str, ...]]:
     """Returns each template's metrics: those of the config, else of the template, else of its task."""
-    from evals.metric import DEFAULT_METRICS, METRICS  # seconds, for evaluate is slow to import: after the other checks
-
     found: dict[str, tuple[str, ...]] = {}
     tasks: dict[str, set[Task]] = {}
     for row in rows:

@@ -36,7 +36,7 @@ def evaluate_dataset(dataset_path: Path, out: Path, config: EvalsConfig | None =
     plan = make_plan(dataset_path, config)
     split_key = hash_text(*sorted(row.id for row in plan.rows))
     looks = num_looks(out, split_key) + 1 if config.split == "test" else None
-    # The metrics bring in evaluate and, with it, torch: seconds that nobody should wait to read that a folder is missing.
+    # Lint comes with it: nobody should wait for that to read that a folder is missing.
     from evals.evaluation import evaluate
 
     evaluation = evaluate(plan, config, progress or _Silent(), split_key, looks)

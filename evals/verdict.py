@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from evals.metric import METRICS
 from evals.report import Outcome, PairReport, VerdictDetail
 from evals.spec import Role
 from evals.statistics import rows_needed
@@ -66,8 +67,6 @@ def _why_none_decides(roles: Mapping[str, Role], deciding: Mapping[str, Role], p
 
 
 def _outcome(pair: PairReport, level: float) -> Outcome:
-    from evals.metric import METRICS  # slow to import, and what shows a report imports this module
-
     if pair.p_holm is None or pair.difference is None or pair.p_holm >= level or pair.difference == 0:
         return "cannot tell"
     return "better" if (pair.difference > 0) == METRICS.get(pair.metric).higher_is_better else "worse"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from evals.config import EvalsConfig
+from evals.metric import RowMetric
 from evals.spec import role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
@@ -114,4 +115,4 @@ def read_predictions(path: Path) -> pl.DataFrame:
 
 
 def _has_scores(evaluation: "Evaluation", name: str) -> bool:
-    return any(columns[name].metric.has_row_score for columns in evaluation.measured.columns.values() if name in columns)
+    return any(isinstance(columns[name].metric, RowMetric) for columns in evaluation.measured.columns.values() if name in columns)

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from evals.config import EvalsConfig
+from evals.measure import measure
 from evals.plan import rows_and_metrics
 from evals.prediction import Prediction, State
 from evals.spec import Role, SystemSpec
@@ -48,8 +49,6 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
     Returns:
         None where the two have no validation example in common.
     """
-    from evals.measure import measure  # slow to import, and the first round compares nothing
-
     answers = {
         str(SystemSpec("adapter", round_name(number))): load_predictions(round_dir(rounds_dir, number) / "evals" / PREDICTIONS_NAME)
         for number in (now, before)

@@ -11,12 +11,17 @@ from typing import Any
 import polars as pl
 import pytest
 from typer.testing import CliRunner
+from typing_extensions import override
 
 from evals import loglikelihood
 from evals.cli import app
 from evals.config import EvalsConfig
+from evals.prediction import Advance, Prediction, State
 from evals.report import Report
+from evals.rows import Task
 from evals.run import evaluate_dataset
+from evals.spec import Role, SystemForm
+from evals.system import SYSTEMS, EvalContext, System
 from evals.write import read_predictions
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines
@@ -246,6 +251,32 @@ def test_a_look_at_test_is_counted_beside_the_output(tmp_path: Path, tiny_model_
     assert any("look 2" in text for text in second.warnings)
     (counted,) = json.loads((tmp_path / "looks.json").read_text(encoding="utf-8")).values()
     assert counted == {"dataset": "test", "looks": 2}
+
+
+class Oracle(System):
+    """Always right, and of the role that has no part in the verdict."""
+
+    name = "oracle"
+    forms = (SystemForm("oracle", Role.OTHER, "knows the answer"),)
+    tasks = frozenset({Task.CLASSIFICATION})
+
+    @override
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
+        return [Prediction(row.id, State.OK, row.reference) for row in context.rows_of(Task.CLASSIFICATION)]
+
+
+def test_another_system_is_shown_and_paired_and_not_in_the_verdict(
+    tmp_path: Path, reviews: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SYSTEMS.entries, "oracle", Oracle)
+    given = options(model=str(tiny_model_dir), systems=("oracle", "base", "constant"))
+    report = evaluate_dataset(reviews, tmp_path / "out", given)
+    assert report.systems["oracle"].metrics["accuracy"].value == 1.0
+    assert [(pair.a, pair.b) for pair in report.pairs if pair.metric == "accuracy"] == [("base", "constant"), ("base", "oracle")]
+    assert (report.verdict_detail.a, report.verdict_detail.b) == ("base", "constant")
+    assert set(pl.read_parquet(tmp_path / "out" / "predictions.parquet").filter(role="other")["system"]) == {"oracle"}
+    assert '<g class="other">' in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert {failure["system"] for failure in read_json_lines(tmp_path / "out" / "failures.jsonl")} == {"base"}
 
 
 def test_a_run_may_have_a_path_that_looks_like_two_systems(tmp_path: Path, reviews: Path, tiny_model_dir: Path) -> None:
