@@ -74,9 +74,7 @@ def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str
         answers[system.label], seconds[system.label] = made, took
     roles = {system.label: system.role for system in plan.systems if system.label in answers}
     measured = measure(plan.rows, plan.metrics, answers, roles, config)
-    # The system whose mistakes are worth mending: the tuned one, else the model, else a baseline.
-    model = plan.tuned or plan.first(Role.BASE)
-    subject = model.label if model is not None else next(iter(answers))
+    subject = _subject(roles)
     failures = find_failures(subject, context, answers[subject], measured, lint)
     verdict, detail = judge(roles, measured.pairs, plan.primary, config.confidence)
     report = Report(
@@ -120,6 +118,11 @@ def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[d
     by_id = {prediction.id: prediction for prediction in predictions}
     assert len(predictions) == len(by_id) == len(asked), f"{system.label} answered {len(by_id)} of {len(asked)} examples"
     return {row.id: by_id[row.id] for row in asked}, seconds
+
+
+def _subject(roles: Mapping[str, Role]) -> str:
+    """Returns the system whose mistakes are worth mending: the tuned one, else its base, else the first that answered."""
+    return next((label for wanted in (Role.TUNED, Role.BASE) for label, role in roles.items() if role is wanted), next(iter(roles)))
 
 
 def _all_failed(system: System, predictions: Mapping[str, Prediction], context: EvalContext) -> bool:

@@ -49,11 +49,7 @@ class Plan:
     @property
     def tuned(self) -> System | None:
         """The first tuned system, which the verdict is about."""
-        return self.first(Role.TUNED)
-
-    def first(self, role: Role) -> System | None:
-        """Returns the first system of a role."""
-        return next((system for system in self.systems if system.role is role), None)
+        return next((system for system in self.systems if system.role is Role.TUNED), None)
 
 
 def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:

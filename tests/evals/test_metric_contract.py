@@ -120,7 +120,10 @@ def test_a_metric_reads_what_a_prediction_carries_and_leaves_out_who_has_none() 
 
 def test_only_what_a_metric_reads_must_be_there() -> None:
     (row,), (prediction,) = written([None], ["x"])
-    assert not METRICS.get("exact_match")().counts(row, prediction)
+    exact_match = METRICS.get("exact_match")()
+    assert not exact_match.counts(row, prediction)
+    assert not exact_match.counts(row, Prediction(row.id, State.ERROR, "x")), "the state says that it is not scored"
+    assert exact_match.counts(row, Prediction(row.id, State.UNFINISHED, "x"))
     chosen = Prediction(row.id, State.OK, loglikelihoods=(-1.0, -2.0))
     assert not METRICS.get("nll")().counts(row, chosen), "the row has no label"
 

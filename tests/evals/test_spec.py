@@ -105,6 +105,7 @@ def test_what_is_no_name_is_refused_with_what_to_write(text: str, message: str) 
 
 def test_a_list_keeps_commas_in_quotes_and_refuses_an_open_one() -> None:
     assert split_names('base, "adapter:a,b"+rag:4 ,adapter:say "hi,linear,') == ["base", '"adapter:a,b"+rag:4', 'adapter:say "hi', "linear"]
+    assert split_names('base+"rag:4,2",linear') == ['base+"rag:4,2"', "linear"]
     with pytest.raises(UserError, match="not closed"):
         split_names('base,"adapter:a')
 
