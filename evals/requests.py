@@ -63,7 +63,7 @@ def end_of_turn_ids(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> set[i
         EncodeError: no end-of-turn token can be proven.
     """
     encoded = encode_chat(tokenizer, [*_untrained(_asked(row)), _answer("x")], row.tools)
-    last = max(index for index, weight in enumerate(encoded.weights) if weight > 0)
+    last = max(index for index, weight in enumerate(encoded.loss_weights) if weight > 0)
     return {encoded.input_ids[last], tokenizer.eos_token_id}
 
 
@@ -83,7 +83,7 @@ def _encode_chat_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> 
     continuations = []
     for text in _put_words(row, row.messages[-1]["content"] or ""):
         encoded = encode_chat(tokenizer, [*_untrained(asked), _answer(text)], row.tools)
-        trained = [index for index, weight in enumerate(encoded.weights) if weight > 0]
+        trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
         if not trained or encoded.input_ids[: trained[0]] != context_ids:
             raise EncodeError("the chat with its answer does not begin with the tokens of its prompt", remedy="Check the chat template.")
         continuations.append(encoded.input_ids[trained[0] : trained[-1] + 1])

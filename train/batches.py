@@ -68,7 +68,7 @@ def collate(examples: list[TrainingExample], device: torch.device, *, packed: bo
         ids = example.encoded.input_ids
         input_ids[start : start + len(ids)] = ids
         position_ids[start : start + len(ids)] = range(len(ids))
-        for token, weight in enumerate(example.encoded.weights):
+        for token, weight in enumerate(example.encoded.loss_weights):
             if weight > 0 and token > 0:  # nothing predicts the first token
                 predictors.append(start + token - 1)
                 targets.append(ids[token])

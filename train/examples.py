@@ -40,7 +40,7 @@ class TrainingExample:
     @property
     def total_weight(self) -> float:
         """The sum of the loss weights: what the example's loss is divided by."""
-        return sum(self.encoded.weights)
+        return sum(self.encoded.loss_weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTok
     except EncodeError as error:
         where = f" ({error.location})" if error.location else ""
         raise UserError(f"row {row['row_id']} cannot be trained on: {error.cause}{where}", location, error.remedy) from error
-    if not any(encoded.weights[1:]):
+    if not any(encoded.loss_weights[1:]):
         raise UserError(
             f"row {row['row_id']} has no trained token, so that its loss would read 0.0",
             location,

@@ -71,7 +71,7 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", row: dict[str, Any]) -> dict[s
         encoded = encode_chat(tokenizer, messages, tools)
     except EncodeError as error:
         return {"id": row["id"], "encode_error": error.cause}
-    trained = [index for index, weight in enumerate(encoded.weights) if weight > 0]
+    trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
     return {
         "id": row["id"],
         "num_tokens": len(encoded.input_ids),

@@ -76,7 +76,7 @@ def test_the_prompt_is_the_untrained_beginning_of_the_trained_chat(language_mode
         assert row.messages is not None
         trained = encode_chat(language_model.tokenizer, row.messages)
         prompt = encode_question(language_model.tokenizer, row)
-        first = next(index for index, weight in enumerate(trained.weights) if weight > 0)
+        first = next(index for index, weight in enumerate(trained.loss_weights) if weight > 0)
         assert prompt == trained.input_ids[:first]
 
 

@@ -127,7 +127,7 @@ def test_the_chat_form_scores_the_trained_tokens_after_the_trained_prompt(langua
         request = encode_choices(language_model.tokenizer, row, "chat")
         assert row.messages is not None and row.label is not None
         trained = encode_chat(language_model.tokenizer, row.messages)
-        trained_ids = [token for token, weight in zip(trained.input_ids, trained.weights, strict=True) if weight > 0]
+        trained_ids = [token for token, weight in zip(trained.input_ids, trained.loss_weights, strict=True) if weight > 0]
         assert request.continuations[row.label] == trained_ids
         assert request.continuations[row.label][-1] == language_model.tokenizer.eos_token_id
         assert request.context_ids == encode_prompt(language_model.tokenizer, row.messages[:-1])

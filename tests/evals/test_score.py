@@ -85,7 +85,7 @@ def test_the_loss_of_free_text_is_that_of_the_trained_tokens(summaries: Path, ti
     encoded = encode_chat(language_model.tokenizer, row.messages)
     with torch.inference_mode():
         logits = language_model.model(torch.tensor([encoded.input_ids])).logits[0].log_softmax(-1)
-    trained = [index for index, weight in enumerate(encoded.weights) if weight > 0]
+    trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
     loss = -sum(float(logits[index - 1, encoded.input_ids[index]]) for index in trained) / len(trained)
     assert found[row.id]["loss"] == pytest.approx(loss, rel=1e-4)
     assert found[row.id]["num_tokens"] == len(trained)

@@ -36,7 +36,7 @@ def test_a_call_is_trained_with_its_end_of_turn(content: str | None) -> None:
     messages = conversation(content)
     encoded = encode_chat(tokenizer, messages, TOOLS)
     assert trained_text(tokenizer, encoded) == [f'{content or ""}<call>clock {{"zone": "CET"}}</call><|im_end|>', "Nine.<|im_end|>"]
-    assert encode_prompt(tokenizer, messages[:1], TOOLS) == encoded.input_ids[: encoded.weights.index(1.0)]
+    assert encode_prompt(tokenizer, messages[:1], TOOLS) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
     assert '"name": "clock"' in encoded.text
 
 

@@ -39,7 +39,7 @@ def plain_steps(model: Model, steps: list[list[TrainingExample]], config: TrainC
         total, count = torch.zeros(()), 0
         for example in examples:
             ids = torch.tensor([example.encoded.input_ids])
-            labels = torch.where(torch.tensor(example.encoded.weights) > 0, ids[0], -100)
+            labels = torch.where(torch.tensor(example.encoded.loss_weights) > 0, ids[0], -100)
             logits = model(input_ids=ids).logits[0]
             total = total + functional.cross_entropy(logits[:-1], labels[1:], ignore_index=-100, reduction="sum")
             count += int((labels[1:] >= 0).sum())

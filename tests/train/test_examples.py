@@ -31,7 +31,7 @@ def load(tmp_path: Path, tiny_model_dir: Path) -> Load:
 def test_trained_tokens_are_exactly_the_answer_and_its_end(load: Load, tiny_model_dir: Path) -> None:
     tokenizer = load_tokenizer(str(tiny_model_dir))
     for example in load(reviews()).train:
-        trained = [token for token, weight in zip(example.encoded.input_ids, example.encoded.weights, strict=True) if weight]
+        trained = [token for token, weight in zip(example.encoded.input_ids, example.encoded.loss_weights, strict=True) if weight]
         assert tokenizer.decode(trained) in {"positive<|im_end|>", "negative<|im_end|>"}
 
 

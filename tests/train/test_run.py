@@ -112,7 +112,7 @@ def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dat
     assert sorted(ledger["id"]) == sorted([row["id"] for row in examples] * 2)
     for row in examples:
         encoded = encode_chat(tokenizer, row["messages"])
-        ids, trained = torch.tensor(encoded.input_ids), torch.tensor(encoded.weights)[1:] > 0
+        ids, trained = torch.tensor(encoded.input_ids), torch.tensor(encoded.loss_weights)[1:] > 0
         with torch.no_grad():
             logprobs = model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)[trained]
         expected = -logprobs[torch.arange(int(trained.sum())), ids[1:][trained]].mean().item()

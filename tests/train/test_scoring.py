@@ -55,7 +55,7 @@ def reference_losses(model: Model, examples: list[TrainingExample]) -> list[torc
     losses = []
     for example in examples:
         ids = torch.tensor([example.encoded.input_ids])
-        labels = torch.where(torch.tensor(example.encoded.weights) > 0, ids[0], -100)
+        labels = torch.where(torch.tensor(example.encoded.loss_weights) > 0, ids[0], -100)
         logits = model(input_ids=ids).logits[0]
         losses.append(functional.cross_entropy(logits[:-1], labels[1:], ignore_index=-100, reduction="sum"))
     return losses
@@ -177,7 +177,7 @@ def test_margin_and_correctness_follow_from_the_logits(
         losses, margins, least, counts = summarise(batch, packed.score(batch))
     model = own_attention()
     for row, example in enumerate(examples):
-        ids, weights = torch.tensor(example.encoded.input_ids), torch.tensor(example.encoded.weights)
+        ids, weights = torch.tensor(example.encoded.input_ids), torch.tensor(example.encoded.loss_weights)
         with torch.no_grad():
             logprobs = model(input_ids=ids[None]).logits[0].log_softmax(-1)[:-1][weights[1:] > 0]
         targets = ids[1:][weights[1:] > 0]
