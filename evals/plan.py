@@ -9,7 +9,7 @@ from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.system import Entry, parse_systems
 from loopwright.errors import UserError
 from prep.dataset import Dataset
-from train.adapter import require_adapter
+from train.methods.base import METHODS
 from train.models import model_folder
 from train.record import RunRecord
 
@@ -104,7 +104,7 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
 def _open_run(given: str) -> RunRecord:
     folder = Path(given)
     record = RunRecord.load(folder)
-    require_adapter(folder)
+    METHODS.get(record.method).require_saved(folder)
     return record
 
 

@@ -21,7 +21,7 @@ from evals.score_rows import ScoreRow, read_chunks
 from loopwright.errors import UserError
 from loopwright.files import atomic_file, require_writable
 from templates.chat import EncodeError, load_tokenizer
-from train.adapter import require_adapter
+from train.methods.base import METHODS
 from train.models import Dtype, model_folder
 from train.record import RunRecord
 
@@ -260,7 +260,7 @@ def _open_run(adapter: str | None) -> RunRecord | None:
     if adapter is None:
         return None
     record = RunRecord.load(Path(adapter))
-    require_adapter(Path(adapter))
+    METHODS.get(record.method).require_saved(Path(adapter))
     return record
 
 

@@ -8,7 +8,7 @@ from loopwright.console import notice
 from loopwright.errors import UserError
 from prep.raw_file import is_utf8
 from templates.chat import Message, encode_prompt, load_tokenizer
-from train.adapter import load_adapter
+from train.methods.base import METHODS, Method
 from train.models import Model, load_model, model_folder
 from train.record import RunRecord
 
@@ -31,13 +31,15 @@ class Comparison:
     """A model with a run's adapter, ready to be asked.
 
     Attributes:
-        model: the base with the adapter on it.
+        model: the base with what the run trained.
+        method: switches between the two.
         tokenizer: the base model's.
         system: the system message before each question; None for none.
         max_new_tokens: the longest answer, in tokens.
     """
 
     model: Model
+    method: type[Method]
     tokenizer: "PreTrainedTokenizerBase"
     system: str | None
     max_new_tokens: int
@@ -62,8 +64,8 @@ class Comparison:
         if system is None and record.system_prompt is not None:
             system = record.system_prompt
             notice(f"System message, as in the training data (--system changes it): {system}")
-        adapted = load_adapter(load_model(name), run_dir)
-        return cls(adapted, load_tokenizer(name), system or None, max_new_tokens)
+        method = METHODS.get(record.method)
+        return cls(method.load(load_model(name), run_dir), method, load_tokenizer(name), system or None, max_new_tokens)
 
     def ask(self, question: str) -> Answers:
         """Answers a question greedily, with the adapter off and on.
@@ -80,17 +82,16 @@ class Comparison:
         limit = getattr(self.model.config, "max_position_embeddings", None)
         if limit is not None and len(input_ids) >= limit:
             raise UserError(f"the question has {len(input_ids)} tokens, and the model takes {limit}", remedy="Ask a shorter one.")
-        with self.model.disable_adapter():
-            base = self._generate(input_ids)
-        return Answers(question, self.system, base, self._generate(input_ids))
+        base, tuned = (self._generate(input_ids, name) for name in (None, "default"))
+        return Answers(question, self.system, base, tuned)
 
-    def _generate(self, input_ids: list[int]) -> str:
+    def _generate(self, input_ids: list[int], name: str | None) -> str:
         import torch
 
         ids = torch.tensor([input_ids], device=self.model.device)
         ends = {self.tokenizer.eos_token_id, *_as_list(self.model.generation_config.eos_token_id)} - {None}
-        with torch.inference_mode():
-            output = self.model.generate(
+        with self.method.using(self.model, name) as model, torch.inference_mode():
+            output = model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 do_sample=False,

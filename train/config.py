@@ -37,6 +37,8 @@ class TrainConfig(_Model):
     """The base model: `embedded`, a folder or a hub name."""
     objective: str = "chat"
     """What is learned from an example; `chat` trains the assistant's turns."""
+    method: str = "lora"
+    """What of the model is trained; `lora` trains an adapter and leaves the base as it is."""
     epochs: int = Field(2, ge=1)
     """Passes over the train split."""
     max_steps: int | None = Field(None, ge=1)

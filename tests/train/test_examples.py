@@ -21,9 +21,8 @@ Load = Callable[..., TrainingData]
 def load(tmp_path: Path, tiny_model_dir: Path) -> Load:
     def load_rows(rows: list[dict[str, Any]], length_limit: int = 512, **changes: Any) -> TrainingData:
         dataset = Dataset.open(write_dataset(tmp_path / "data", rows))
-        return load_examples(
-            dataset, OBJECTIVES.get("chat")(), load_tokenizer(str(tiny_model_dir)), TrainConfig.model_validate(changes), length_limit
-        )
+        config = TrainConfig.model_validate(changes)
+        return load_examples(dataset, OBJECTIVES.get("chat")(config), load_tokenizer(str(tiny_model_dir)), config, length_limit)
 
     return load_rows
 
@@ -31,14 +30,17 @@ def load(tmp_path: Path, tiny_model_dir: Path) -> Load:
 def test_trained_tokens_are_exactly_the_answer_and_its_end(load: Load, tiny_model_dir: Path) -> None:
     tokenizer = load_tokenizer(str(tiny_model_dir))
     for example in load(reviews()).train:
-        trained = [token for token, weight in zip(example.encoded.input_ids, example.encoded.loss_weights, strict=True) if weight]
+        [sequence] = example.sequences
+        trained = [token for token, weight in zip(sequence.encoded.input_ids, sequence.encoded.loss_weights, strict=True) if weight]
+        assert sequence.targets == trained
         assert tokenizer.decode(trained) in {"positive<|im_end|>", "negative<|im_end|>"}
 
 
 def test_mask_proof_covers_the_text_and_marks_the_answer(load: Load) -> None:
     example = load(reviews()).train[0]
-    sample = mask_proof(example.id, example.encoded)
-    assert "".join(span.text for span in sample.spans) == example.encoded.text
+    [sequence] = example.sequences
+    sample = mask_proof(example.id, [("", sequence.encoded)])
+    assert "".join(span.text for span in sample.spans) == sequence.encoded.text
     assert [span.text for span in sample.spans if span.trained] == ["positive<|im_end|>"]
 
 
