@@ -38,6 +38,7 @@ class Method(ABC):
         """Prepares a base model for training: what is trained requires a gradient afterwards, nothing else does.
 
         The model may be changed in place. Torch's seed decides where what is new begins.
+        The output head is no part of it: the loss core forms the gradient of what goes into the head, and none of its weights.
 
         Raises:
             UserError: the options do not fit the model.
