@@ -24,7 +24,7 @@ _COLUMNS = (
     "split",
     "task",
     "kind",
-    "closed",
+    "is_closed_set",
     "label",
     "system",
     "input",
@@ -77,7 +77,7 @@ def _classes(frame: pl.LazyFrame) -> dict[str, list[str]]:
     """Returns the answer words of each task whose answers come from a fixed set, the most frequent spelling of each."""
     key = pl.col("answer").str.strip_chars().str.to_lowercase()
     counted = (
-        frame.filter("closed", pl.col("label").is_null(), key != "", pl.col("kind") != "preference")
+        frame.filter("is_closed_set", pl.col("label").is_null(), key != "", pl.col("kind") != "preference")
         .group_by("task", "answer", key=key)
         .agg(pl.len().alias("rows"))
         .sort("rows", "answer", descending=[True, False])

@@ -104,7 +104,7 @@ def _frame(task: LabelledTask, pool: Pool, pooled: Floats) -> pl.DataFrame:
 
 def _sample(task: LabelledTask, examples: pl.LazyFrame) -> tuple[NDArray[np.bool_], bool]:
     """Returns which rows are fitted, [N], and whether character sequences are counted."""
-    length = pl.col("body").str.len_chars().clip(upper_bound=3_000)
+    length = pl.col("input_body").str.len_chars().clip(upper_bound=3_000)
     mean = examples.filter(pl.col("task") == task.task).select(length.mean()).collect(engine="streaming").item() or 1.0
     number = int(min(len(task), _MAX_FITTED, max(1_000, _MAX_FITTED_CHARACTERS / mean)))
     if number == len(task):

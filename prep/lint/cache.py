@@ -101,7 +101,7 @@ def _write(place: Path, report: LintReport) -> None:
         "skipped": [dataclasses.asdict(one) for one in report.skipped],
         "num_examples": report.num_examples,
         "built": report.built,
-        "num_held_back": report.num_held_back,
+        "num_suppressed": report.num_suppressed,
         "ran": report.ran,
         "excerpts": [[key, dataclasses.asdict(excerpt)] for key, excerpt in report.excerpts.items()],
     }
@@ -123,7 +123,7 @@ def _read(place: Path, path: Path) -> LintReport | None:
             tuple(Skipped(**one) for one in data["skipped"]),
             data["num_examples"],
             built=data["built"],
-            num_held_back=data["num_held_back"],
+            num_suppressed=data["num_suppressed"],
             ran=tuple(data["ran"]),
             excerpts={(key[0], key[1], key[2] and (key[2][0], key[2][1])): Excerpt(**one) for key, one in data["excerpts"]},
         )

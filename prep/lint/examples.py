@@ -15,11 +15,11 @@ from loopwright.files import read_json_lines, require_file
 from loopwright.hashing import hash_text
 from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.lint.calls import with_spoken_calls
-from prep.lint.damage import refuse_damage
+from prep.lint.columns import add_columns
 from prep.lint.fast_lines import PlainShape, plain_blocks, read_plain
 from prep.lint.foreign import parse_item, read_examples
+from prep.lint.integrity import require_integrity
 from prep.lint.lines import Defect, block_values
-from prep.lint.prepare import prepare
 from prep.lint.records import Record
 from prep.lint.turns import last_turn_field, turn_columns
 from prep.write import INTENDED_DROPS
@@ -84,7 +84,7 @@ def load_dataset(path: Path, folder: Path) -> LintData:
     dataset = Dataset.open(path)
     try:
         examples = dataset.examples()
-        refuse_damage(examples, dataset.manifest, path)
+        require_integrity(examples, dataset.manifest, path)
         frame = with_spoken_calls(examples).select(_dataset_columns())
     except pl.exceptions.PolarsError as error:  # its columns are right, and their content is not
         raise UserError("examples.parquet is damaged", str(path), "Build the dataset again.") from error
@@ -284,6 +284,6 @@ def _dropped(path: Path) -> list[Defect]:
 
 
 def _lint_data(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None) -> LintData:
-    frame = prepare(frame, folder)
+    frame = add_columns(frame, folder)
     facts = frame.select(pl.col("split").unique().implode(), pl.len().alias("rows")).collect(engine="streaming").row(0, named=True)
     return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest)

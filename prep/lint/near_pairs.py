@@ -11,7 +11,7 @@ from prep.near_index import PAIR_SCHEMA, NearIndex
 
 _BATCH_ROWS = 20_000
 
-TEXT = pl.when(pl.col("kind") == "completion").then("answer").otherwise("body")
+TEXT = pl.when(pl.col("kind") == "completion").then("answer").otherwise("input_body")
 """What of an example is compared: its body; of plain text, which has no input, the text."""
 
 
@@ -22,7 +22,7 @@ def near_pairs(frame: pl.LazyFrame, folder: Path, *, threshold: float) -> pl.Laz
     but for one word of each: in a short text one word is a third of the word pairs.
 
     Args:
-        frame: the lint frame; `position`, `template`, `kind`, `body` and `answer` are read.
+        frame: the lint frame; `position`, `template`, `kind`, `input_body` and `answer` are read.
         folder: where the index and the pairs are put.
         threshold: the Jaccard similarity, in (0, 1].
 

@@ -109,7 +109,7 @@ class LintReport:
         skipped: the rules that did not run, or only in part.
         num_examples: how many examples were looked at.
         built: whether it is a built dataset.
-        num_held_back: diagnostics that a suppression or the baseline holds back.
+        num_suppressed: diagnostics that a suppression or the baseline holds back.
         ran: the codes of the rules that looked at the data.
         excerpts: the text that findings point at, where it was asked for.
         facts: what a page shows of the data, where it was asked for.
@@ -120,7 +120,7 @@ class LintReport:
     skipped: tuple[Skipped, ...]
     num_examples: int
     built: bool
-    num_held_back: int = 0
+    num_suppressed: int = 0
     ran: tuple[str, ...] = ()
     excerpts: "Excerpts" = field(default_factory=dict)
     facts: "PageFacts | None" = None

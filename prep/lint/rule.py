@@ -148,7 +148,7 @@ class Rule(ABC):
     """What it reads of the lint frame, beside `Finding.where` and `position`; it is given no more."""
     needs: ClassVar[tuple[Need, ...]] = ()
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
-    yields_to: ClassVar[tuple[str, ...]] = ()
+    superseded_by: ClassVar[tuple[str, ...]] = ()
     """Codes whose finding on the same example says it all: an empty answer is not also unfinished."""
 
     def __init_subclass__(cls) -> None:

@@ -12,11 +12,11 @@ from prep.lint.engine import rules_matching, run_rules, runnable
 from prep.lint.examples import LintData, load_dataset, load_files
 from prep.lint.excerpts import make_excerpts
 from prep.lint.options import check_options, model_of, with_config
+from prep.lint.postprocess import postprocess
 from prep.lint.report import Diagnostic, LintReport, Skipped
 from prep.lint.reports.declared import count_declared
 from prep.lint.reports.facts import page_facts
 from prep.lint.reports.text import shown_in_text
-from prep.lint.settle import settle
 
 __all__ = ["Diagnostic", "LintOptions", "LintReport", "Skipped", "lint"]
 
@@ -66,14 +66,14 @@ def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> Lint
     named_by_config = model_of(data.manifest) == options.model
     rules, skipped = runnable(rules_matching(options.select, options.ignore), context, named_by_config=named_by_config)
     found = run_rules(rules, data.frame, data.num_examples, context, folder)
-    diagnostics, num_held_back = settle(found, options)
+    diagnostics, num_suppressed = postprocess(found, options)
     return LintReport(
         path,
         diagnostics,
         tuple(skipped),
         data.num_examples,
         built=context.built,
-        num_held_back=num_held_back,
+        num_suppressed=num_suppressed,
         ran=tuple(rule.code for rule in rules),
         excerpts=make_excerpts(data.frame, shown_in_text(diagnostics)) if options.excerpts else {},
         facts=page_facts(data.frame, diagnostics, count_declared(data.frame, context)) if options.page else None,

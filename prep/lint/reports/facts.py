@@ -200,8 +200,8 @@ def _label(names: set[str]) -> pl.Expr:
     """The answer's class: as the data gives it, or the answer itself where a task's answers are a closed set of words."""
     if "task_shape" in names:
         closed = pl.col("task_shape") == "label"
-    elif "closed" in names:
-        closed = pl.col("closed")
+    elif "is_closed_set" in names:
+        closed = pl.col("is_closed_set")
     else:
         closed = pl.lit(value=False)
     label = pl.coalesce("label", pl.when(closed).then(pl.col("answer")))

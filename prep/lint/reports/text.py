@@ -71,8 +71,8 @@ def summary_line(report: LintReport) -> str:
     counts = {severity: report.count(severity) for severity in Severity}
     found = ", ".join(plural(count, severity.value) for severity, count in counts.items() if count)
     line = f"{found or 'Nothing found'} in {plural(report.num_examples, 'example')}."
-    if report.num_held_back:
-        line += f" {plural(report.num_held_back, 'finding')} held back by a suppression or the baseline."
+    if report.num_suppressed:
+        line += f" {plural(report.num_suppressed, 'finding')} held back by a suppression or the baseline."
     if not report.skipped:
         return line
     reasons: dict[tuple[str, str], list[str]] = {}

@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.drift import MAX_LABEL_CHARACTERS, find_drift, label_word
 from prep.lint.expectations import DeclaredShare, State
-from prep.lint.mixture_plans import plan_labels
+from prep.lint.label_variants import MAX_LABEL_CHARACTERS, find_variants, label_word
+from prep.lint.rebalance import plan_labels
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.rules.con204 import VerbalizerDrift
 from prep.lint.statistics import chi_square_even, evenness
@@ -44,7 +44,7 @@ class ClassImbalance(Rule):
 
     code = "BAL101"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "split", "closed", "label", "answer", "kind", "fields")
+    columns = ("task", "template", "source", "split", "is_closed_set", "label", "answer", "kind", "fields")
     remedy = "Add rows of the rare labels, or declare what is expected: lint: {expect: {label_share: {LABEL: [low, high]}}}."
     thresholds = (
         Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where saying the frequent one always scores 0.76"),
@@ -108,7 +108,7 @@ def count_labels(examples: pl.LazyFrame) -> pl.LazyFrame:
     word = label_word()
     is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
     return (
-        examples.filter(pl.col("closed") & (pl.col("kind") != "preference") & is_label & (word != ""))
+        examples.filter(pl.col("is_closed_set") & (pl.col("kind") != "preference") & is_label & (word != ""))
         .group_by("task", "template", word=word)
         .agg(
             pl.len().alias("count"),
@@ -160,7 +160,7 @@ def _unexpected(one: DeclaredShare) -> str | None:
 def _without_drift(counts: dict[str, int], context: Context) -> dict[str, int]:
     """Returns the counts of a set's own words: other spellings are counted with the word, strangers not at all."""
     kept = dict(counts)
-    for drift in find_drift(counts, VerbalizerDrift().limits(context)):
+    for drift in find_variants(counts, VerbalizerDrift().limits(context)):
         count = kept.pop(drift.word)
         if drift.meant in kept:
             kept[drift.meant] += count

@@ -48,9 +48,9 @@ class BoilerplateShare(Rule):
 
     code = "BAL102"
     severity = Severity.WARNING
-    columns = ("task", "template", "task_rows", "task_shape", "kind", "label", "preamble", "input", "answer", "answer_field", "messages")
+    columns = ("task", "template", "task_rows", "task_shape", "kind", "label", "instruction", "input", "answer", "answer_field", "messages")
     remedy = "Write the answer, or drop the row; where refusals are wanted, declare their share: lint: {expect: {priors: {refusal: 0.05}}}."
-    yields_to = ("LEN603",)
+    superseded_by = ("LEN603",)
     thresholds = (
         Threshold("common", 0.1, "a share of refusals that is design; 45 of 300 tool-call chats (glaive) refuse, 42 of 999 alpaca rows"),
         Threshold(

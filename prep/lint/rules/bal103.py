@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.mixture_plans import plan_groups, plan_sources
+from prep.lint.rebalance import plan_groups, plan_sources
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import wilson_interval
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.drift import label_word
+from prep.lint.label_variants import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import Floats, TestResult, benjamini_hochberg, mann_whitney
 from prep.lint.texts import of_template, shorten
@@ -35,7 +35,7 @@ class LengthLabelBias(Rule):
 
     code = "BAL106"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "closed", "kind", "label", "answer", "body")
+    columns = ("task", "template", "source", "is_closed_set", "kind", "label", "answer", "input_body")
     remedy = "Add inputs of other lengths to the label, and compare accuracy by length."
     thresholds = (
         Threshold("p", 0.01, "the level at which chance is ruled out, after adjustment"),
@@ -45,11 +45,11 @@ class LengthLabelBias(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = label_word()
-        labelled = pl.col("closed") & (pl.col("kind") != "preference") & pl.col("answer").is_not_null() & (word != "")
+        labelled = pl.col("is_closed_set") & (pl.col("kind") != "preference") & pl.col("answer").is_not_null() & (word != "")
         # Counted a length: what comes back does not grow with the rows.
         return (
-            examples.filter(labelled & (pl.col("body") != ""))
-            .group_by("task", "template", "source", word=word, length=pl.col("body").str.len_chars())
+            examples.filter(labelled & (pl.col("input_body") != ""))
+            .group_by("task", "template", "source", word=word, length=pl.col("input_body").str.len_chars())
             .len("rows")
         )
 

@@ -34,7 +34,7 @@ class ConflictingLabels(Rule):
 
     code = "CON201"
     severity = Severity.ERROR
-    columns = ("template", "task", "task_rows", "closed", "kind", "input_key", "answer_key", "answer")
+    columns = ("template", "task", "task_rows", "is_closed_set", "kind", "input_key", "answer_key", "answer")
     thresholds = (
         Threshold(
             "by_design", 0.05, "sample data with planted conflicts has 2 to 4% such rows; sets with several answers a question 10% and more"
@@ -46,11 +46,11 @@ class ConflictingLabels(Rule):
         comparable = pl.col("input_key").is_not_null() & pl.col("answer_key").is_not_null() & (pl.col("kind") != "preference")
         in_conflict = pl.col("answer_key").n_unique().over(_KEYS) > 1
         return (
-            examples.select(*Finding.where, "position", "kind", "answer", "answer_key", "closed", "task", "task_rows", *_KEYS)
+            examples.select(*Finding.where, "position", "kind", "answer", "answer_key", "is_closed_set", "task", "task_rows", *_KEYS)
             .filter(comparable)
             .filter(in_conflict)
             .with_columns(share=pl.len().over("task") / pl.col("task_rows"), count=pl.len().over("task"))
-            .filter(pl.col("closed") | (pl.col("share") <= context.threshold(self, "by_design")) | (pl.col("count") < 10))
+            .filter(pl.col("is_closed_set") | (pl.col("share") <= context.threshold(self, "by_design")) | (pl.col("count") < 10))
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
@@ -62,7 +62,7 @@ class ConflictingLabels(Rule):
                     row,
                     f"answered '{answer}' here; the same input is answered '{other_answer}' at {place(others[0])}",
                     field="answer",
-                    severity=None if row["closed"] else Severity.WARNING,
+                    severity=None if row["is_closed_set"] else Severity.WARNING,
                     related=ids(others),
                 )
 

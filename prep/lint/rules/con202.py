@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.differences import described, difference, is_harmless
 from prep.lint.drafts import edit_answer
 from prep.lint.groups import place
 from prep.lint.near_pairs import near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
+from prep.lint.slot_differences import described, difference, is_harmless
 from prep.lint.texts import shorten
 
 _KEYS = ("template", "task")
@@ -37,30 +37,30 @@ class NearConflict(Rule):
     code = "CON202"
     severity = Severity.WARNING
     needs = (Need.NEAR,)
-    columns = ("template", "task", "kind", "body", "input_key", "answer", "answer_key", "closed")
+    columns = ("template", "task", "kind", "input_body", "input_key", "answer", "answer_key", "is_closed_set")
     thresholds = (Threshold("similarity", 0.7, "as for DUP302"),)
-    yields_to = ("CON201",)
+    superseded_by = ("CON201",)
     remedy = "Decide which answer is right, and correct or drop the other row; leave both where the difference decides."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        pairs = near_rows(examples, context, *_KEYS, "answer_key", "closed")
+        pairs = near_rows(examples, context, *_KEYS, "answer_key", "is_closed_set")
         same = pl.all_horizontal(pl.col(key) == pl.col(f"{key}_other") for key in _KEYS) & ~pl.col("kind").is_in(
             ["completion", "preference"]
         )
-        differ = pl.col("closed") & (pl.col("answer_key") != pl.col("answer_key_other"))
+        differ = pl.col("is_closed_set") & (pl.col("answer_key") != pl.col("answer_key_other"))
         nearest = pl.col("similarity").rank("ordinal", descending=True).over("position") <= _NUM_NEAREST
         chosen = pairs.filter(same & differ).filter(nearest).select("position", "position_other", "similarity")
-        rows = examples.select(*Finding.where, "position", "answer", "body")
+        rows = examples.select(*Finding.where, "position", "answer", "input_body")
         return chosen.join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         best: dict[int, tuple[bool, Finding]] = {}
-        names = [*Finding.where, "answer", "body", "position"]
+        names = [*Finding.where, "answer", "input_body", "position"]
         for row in found.sort("similarity", "position", "position_other", descending=[True, False, False]).iter_rows(named=True):
             one = {name: row[name] for name in names}
             other = {name: row[f"{name}_other"] for name in names}
             for here, there in ((one, other), (other, one)):
-                words = difference(here["body"], there["body"])
+                words = difference(here["input_body"], there["input_body"])
                 harmless = is_harmless(*words)
                 before = best.get(here["position"])
                 if before is None or (harmless and not before[0]):
@@ -69,7 +69,7 @@ class NearConflict(Rule):
                         Finding.at(
                             here,
                             f"answered '{shorten(here['answer'])}' here and '{shorten(there['answer'])}' at {place(there)}, "
-                            f"whose input is nearly the same: {described(here['body'], there['body'])}",
+                            f"whose input is nearly the same: {described(here['input_body'], there['input_body'])}",
                             field="answer",
                             severity=None if harmless else Severity.INFO,
                             related=(there["id"],),

@@ -7,9 +7,9 @@ import polars as pl
 
 from prep.edits import replace_span
 from prep.lint.answer_style import end_of, quantities, with_other_end, written_as
+from prep.lint.columns import LOOKS_LIKE_JSON
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer, example_answer, field_text
-from prep.lint.prepare import LOOKS_LIKE_JSON
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.rules.grm953 import Unfinished
 from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
@@ -51,9 +51,9 @@ class MixedOutputShape(Rule):
         "task",
         "task_rows",
         "task_shape",
-        "closed",
+        "is_closed_set",
         "kind",
-        "terminal_share",
+        "punctuated_share",
         "system",
         "input",
         "answer",
@@ -86,7 +86,7 @@ class MixedOutputShape(Rule):
             .otherwise(pl.lit("prose"))
         )
         cut = (pl.col("task_shape") == "json") | Unfinished().is_cut(context)
-        looked_at = ONE_TASK & (~pl.col("closed") | (pl.col("task_shape") == "json")) & (pl.col("task_rows") >= MIN_TASK_ROWS)
+        looked_at = ONE_TASK & (~pl.col("is_closed_set") | (pl.col("task_shape") == "json")) & (pl.col("task_rows") >= MIN_TASK_ROWS)
         shaped = examples.filter(looked_at & (answer.str.strip_chars() != "") & (pl.col("kind") != "completion")).select(
             *Finding.where,
             "position",

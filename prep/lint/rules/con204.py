@@ -12,8 +12,8 @@ from prep.edits import replace_span
 from prep.lint.context import Context
 from prep.lint.defects import DefectRule
 from prep.lint.drafts import edit_answer, example_answer, field_text
-from prep.lint.drift import MAX_LABEL_CHARACTERS, Drift, Limits, find_drift
-from prep.lint.mixture_plans import config_piece
+from prep.lint.label_variants import MAX_LABEL_CHARACTERS, LabelVariant, Limits, find_variants
+from prep.lint.rebalance import config_piece
 from prep.lint.rule import Draft, Finding, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS
 
@@ -64,7 +64,7 @@ class VerbalizerDrift(DefectRule):
     severity = Severity.WARNING
     columns = ("task", "task_shape", "kind", "label", "answer", "answer_field")
     remedy = "Write the label as the other rows do, or add its spelling under `labels:` in the config."
-    yields_to = ("BAL102", "LEN603")
+    superseded_by = ("BAL102", "LEN603")
     thresholds = (
         Threshold("ratio", 10, "a spelling is rare where the one it resembles is this many times as frequent; drift is the exception"),
         Threshold(
@@ -132,7 +132,7 @@ class VerbalizerDrift(DefectRule):
         label, template = unknown.groups()
         words = context.manifest.template(template).trained_words
         keys = {**{word: key for key, word in words.items()}, **{key: key for key in words}}
-        drifts = find_drift({**dict.fromkeys(keys, _MANY), label: 1}, self.limits(context))
+        drifts = find_variants({**dict.fromkeys(keys, _MANY), label: 1}, self.limits(context))
         key = next((keys[drift.meant] for drift in drifts if drift.word == label and drift.meant in keys), None)
         piece = key and config_piece(label, key)
         return piece and f"Put `{piece}` under `labels:` in the config, if that is what it means."
@@ -181,17 +181,17 @@ def _drifted(words: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     for (task, key), rows in words.group_by("task", "key"):
         counts = dict(rows.select("word", "rows").iter_rows())
         first = dict(rows.select("word", "first").iter_rows())
-        drifts = [one for one in find_drift(counts, limits) if _is_word(one)]
+        drifts = [one for one in find_variants(counts, limits) if _is_word(one)]
         if sum(map(_is_phrase, drifts)) > _MAX_PHRASES:
             drifts = [one for one in drifts if not _is_phrase(one)]
         found += [(task, key, one.word, one.meant, one.kind, counts.get(one.meant or ""), first.get(one.meant or "")) for one in drifts]
     return pl.DataFrame(found, schema=_FOUND, orient="row")
 
 
-def _is_word(drift: Drift) -> bool:
+def _is_word(drift: LabelVariant) -> bool:
     """A stranger that is a sentence is an answer of another kind: a refusal, or text that was not asked for."""
     return drift.meant is not None or len(drift.word.split()) <= _MAX_WORDS
 
 
-def _is_phrase(drift: Drift) -> bool:
+def _is_phrase(drift: LabelVariant) -> bool:
     return drift.meant is None and len(drift.word.split()) >= 3

@@ -41,7 +41,7 @@ class SystemPromptVariants(Rule):
 
     code = "CON205"
     severity = Severity.WARNING
-    columns = ("template", "preamble", "system", "system_field", "input_field")
+    columns = ("template", "instruction", "system", "system_field", "input_field")
     thresholds = (
         Threshold("ratio", 20, "a variant is an accident where the prompt that it resembles is this many times as frequent"),
         Threshold("similarity", 0.6, "difflib's ratio over words; two prompts of one style ('You sort ...', 'You rate ...') share less"),
@@ -51,7 +51,7 @@ class SystemPromptVariants(Rule):
     remedy = "Give all rows of a task the same system prompt, word for word."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        rows = examples.filter(pl.col("preamble").str.strip_chars() != "").with_columns(key=pl.col("preamble").hash(17))
+        rows = examples.filter(pl.col("instruction").str.strip_chars() != "").with_columns(key=pl.col("instruction").hash(17))
         found = self._variants(rows, context)
         return rows.join(found.lazy(), on=["template", "key"], how="inner").select(
             *Finding.where, "message", field=pl.when(pl.col("system") != "").then("system_field").otherwise("input_field")
@@ -69,7 +69,7 @@ class SystemPromptVariants(Rule):
         texts = (
             rows.join(wanted.lazy(), on=["template", "key"], how="inner")
             .group_by("template", "key")
-            .agg(pl.col("preamble").first().str.head(_MAX_CHARACTERS), pl.col("rows").first())
+            .agg(pl.col("instruction").first().str.head(_MAX_CHARACTERS), pl.col("rows").first())
             .collect(engine="streaming")
             .sort("rows", "key", descending=[True, False])
         )
@@ -80,10 +80,10 @@ class SystemPromptVariants(Rule):
 
     def _in_template(self, prompts: list[dict[str, Any]], context: Context) -> Iterable[tuple[int, str]]:
         ratio, lowest = context.threshold(self, "ratio"), context.threshold(self, "similarity")
-        frequent = [(prompt, prompt["preamble"].split()) for prompt in prompts if prompt["rows"] >= _FREQUENT_ROWS]
+        frequent = [(prompt, prompt["instruction"].split()) for prompt in prompts if prompt["rows"] >= _FREQUENT_ROWS]
         variants: dict[int, list[tuple[dict[str, Any], list[str]]]] = defaultdict(list)
         for prompt in prompts:
-            words = prompt["preamble"].split()
+            words = prompt["instruction"].split()
             near = [
                 (_similarity(words, known), place) for place, (one, known) in enumerate(frequent) if one["rows"] >= ratio * prompt["rows"]
             ]

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.drift import label_word
+from prep.lint.label_variants import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import krippendorff_alpha
 from prep.lint.texts import of_template
@@ -43,7 +43,7 @@ class AnnotatorDisagreement(Rule):
 
     code = "CON206"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "closed", "kind", "label", "answer", "input_key", "fields")
+    columns = ("task", "template", "source", "is_closed_set", "kind", "label", "answer", "input_key", "fields")
     remedy = "Sharpen the guide for annotators, judge disputed rows again, or keep those on which most agree."
     thresholds = (
         Threshold("alpha", 0.667, "Krippendorff (2004): below it no conclusions are drawn; from 0.8 on data are reliable"),
@@ -52,7 +52,7 @@ class AnnotatorDisagreement(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = label_word()
-        judged = pl.col("closed") & (pl.col("kind") != "preference") & (word != "") & pl.col("input_key").is_not_null()
+        judged = pl.col("is_closed_set") & (pl.col("kind") != "preference") & (word != "") & pl.col("input_key").is_not_null()
         labels = examples.filter(judged).select("task", "template", "source", "input_key", word=word, key=pl.col("input_key").hash())
         # Keys that come once are counted as numbers and not held as lists: nearly all do.
         repeated = labels.group_by("key").len("times").filter(pl.col("times") >= 2)

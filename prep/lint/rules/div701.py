@@ -37,7 +37,7 @@ class LowDiversity(Rule):
 
     code = "DIV701"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "task_shape", "template", "source", "kind", "body", "answer")
+    columns = ("task", "task_rows", "task_shape", "template", "source", "kind", "input_body", "answer")
     remedy = "Collect rows of other kinds, or drop near-duplicates."
     thresholds = (
         Threshold(
@@ -57,7 +57,7 @@ class LowDiversity(Rule):
                 "task", "template", "source", "position", part=pl.lit(part), text=pl.col(column).str.head(_MAX_CHARACTERS)
             )
             for part, column, usable in (
-                ("inputs", "body", pl.col("body") != ""),
+                ("inputs", "input_body", pl.col("input_body") != ""),
                 ("answers", "answer", (pl.col("answer") != "") & (pl.col("task_shape") == "prose")),
             )
         ]

@@ -10,7 +10,7 @@ from prep.drift import statistics
 from prep.drift.statistics import Bools
 from prep.drift.words import WordSets
 from prep.lint.context import Context
-from prep.lint.drift import label_word
+from prep.lint.label_variants import label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import chi_square_p
 from prep.lint.texts import shorten
@@ -41,7 +41,7 @@ class SplitDrift(Rule):
 
     code = "DIV703"
     severity = Severity.WARNING
-    columns = ("split", "body", "closed", "label", "answer", "kind")
+    columns = ("split", "input_body", "is_closed_set", "label", "answer", "kind")
     remedy = "Divide the rows again at random within groups, or add to train what it lacks; `prep drift` shows the words that differ."
     thresholds = (
         Threshold("auc", 0.638, "lower end of the 95% interval (DeLong et al. 1988); as large as Cohen's d of 0.5, Phi(d / sqrt 2)"),
@@ -56,10 +56,16 @@ class SplitDrift(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         every = (pl.len().over("split") // _SAMPLE_ROWS).clip(1)
-        word = pl.when("closed").then(label_word())
+        word = pl.when("is_closed_set").then(label_word())
         return (
-            examples.filter((pl.col("body") != "") & (pl.col("kind") != "preference"))
-            .select("split", "position", text=pl.col("body").str.head(_MAX_CHARACTERS), length=pl.col("body").str.len_chars(), word=word)
+            examples.filter((pl.col("input_body") != "") & (pl.col("kind") != "preference"))
+            .select(
+                "split",
+                "position",
+                text=pl.col("input_body").str.head(_MAX_CHARACTERS),
+                length=pl.col("input_body").str.len_chars(),
+                word=word,
+            )
             .filter(pl.col("position") % every == 0)
         )
 

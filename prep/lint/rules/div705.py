@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from prep.lint.columns import LOOKS_LIKE_JSON
 from prep.lint.context import Context
 from prep.lint.languages import NAMES, foreign, likely_languages
-from prep.lint.prepare import LOOKS_LIKE_JSON
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.short_texts import MIN_WORDS, can_read_short_texts, short_text_language
 from prep.lint.tasks import ONE_TASK
@@ -54,7 +54,7 @@ class UnexpectedLanguage(Rule):
 
     code = "DIV705"
     severity = Severity.WARNING
-    columns = ("task", "task_shape", "kind", "input", "system", "body", "answer", "input_field", "answer_field")
+    columns = ("task", "task_shape", "kind", "input", "system", "input_body", "answer", "input_field", "answer_field")
     remedy = "Translate the row, or drop it; where it belongs here, declare it: lint: {expect: {languages: [en, de]}}."
     thresholds = (
         Threshold("usual", 0.05, "a language that one text in twenty has is a habit of the task, and no longer unexpected"),
@@ -122,7 +122,7 @@ def _texts(examples: pl.LazyFrame) -> pl.LazyFrame:
     coded = pl.col("task_shape").is_in(["label", "json"])
     stray = coded & ~answer.str.contains(LOOKS_LIKE_JSON) & (answer.str.count_matches(r"\S\s") >= _SENTENCE_WORDS - 1)
     parts = [
-        ("input", "input", examples, "body"),
+        ("input", "input", examples, "input_body"),
         ("answer", "answer", examples.filter(~coded), "answer"),
         ("input", "answer", examples.filter(stray), "answer"),
     ]

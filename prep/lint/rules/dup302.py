@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.differences import described, difference, is_exchange, patterned
 from prep.lint.near_pairs import TEXT, near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
+from prep.lint.slot_differences import described, difference, is_exchange, patterned
 from prep.near import jaccard, shingles
 from prep.words import words
 
@@ -43,7 +43,7 @@ class NearDuplicate(Rule):
     code = "DUP302"
     severity = Severity.WARNING
     needs = (Need.NEAR,)
-    columns = ("template", "split", "task", "task_rows", "kind", "body", "input_key", "answer", "answer_key", "closed")
+    columns = ("template", "split", "task", "task_rows", "kind", "input_body", "input_key", "answer", "answer_key", "is_closed_set")
     thresholds = (
         Threshold(
             "similarity",
@@ -53,13 +53,13 @@ class NearDuplicate(Rule):
         Threshold("answers", 0.5, "share of word pairs that free answers have in common where they are two wordings of one answer"),
         Threshold("by_design", 0.05, "of 700 distinct bank questions 1%, of the 10,000 they come from 8% are one word from another"),
     )
-    yields_to = ("DUP301",)
+    superseded_by = ("DUP301",)
     remedy = "Drop the row: `dedup: {near: 0.8}` in the config, or accept the fix that `prep fix propose` drafts."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        pairs = near_rows(examples, context, *_KEYS, "answer_key", "closed")
+        pairs = near_rows(examples, context, *_KEYS, "answer_key", "is_closed_set")
         same = pl.all_horizontal(pl.col(key) == pl.col(f"{key}_other") for key in _KEYS)
-        agree = pl.col("answer_key").eq_missing(pl.col("answer_key_other")) | ~pl.col("closed").fill_null(False)
+        agree = pl.col("answer_key").eq_missing(pl.col("answer_key_other")) | ~pl.col("is_closed_set").fill_null(False)
         nearest = pl.col("similarity").rank("ordinal", descending=True).over("position") <= _NUM_NEAREST
         chosen = pairs.filter(same & agree).filter(nearest).select("position", "position_other", "similarity")
         rows = examples.select(*Finding.where, "position", "task", "task_rows", "kind", "answer", "answer_key", text=TEXT)

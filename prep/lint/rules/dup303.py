@@ -44,7 +44,7 @@ class SemanticDuplicate(Rule):
             "cosine", 0.8, "of 300 bank questions, all 53 pairs above it share an intent; of 140 above 0.7 all but one (embedded model)"
         ),
     )
-    yields_to = ("DUP301", "DUP302", "LEK401", "LEK402")
+    superseded_by = ("DUP301", "DUP302", "LEK401", "LEK402")
     remedy = "Look at both rows, and drop one where it adds nothing."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

@@ -63,9 +63,9 @@ class DegenerateRepetition(Rule):
 
     code = "DUP305"
     severity = Severity.WARNING
-    columns = ("task", "template", "system", "preamble", "closed", "kind", "input", "answer", "answer_field")
+    columns = ("task", "template", "system", "instruction", "is_closed_set", "kind", "input", "answer", "answer_field")
     remedy = "Write the answer once, or drop the row."
-    yields_to = ("LEN603",)
+    superseded_by = ("LEN603",)
     thresholds = (
         Threshold("sentence_share", 0.2, "Gopher's limit on the characters in duplicate lines (Rae et al. 2021, Table A1)"),
         Threshold(
@@ -91,17 +91,19 @@ class DegenerateRepetition(Rule):
         spaceless = pl.col("answer").str.contains(r"\p{Han}|\p{Hiragana}|\p{Thai}")
         runs = pl.col("answer").str.contains(rf"(?i){_LETTER_RUN}|{_MARK_RUN}")
         candidate = repeats | runs | (spaceless & (pl.col("num_distinct") <= pl.col("num_words") - 1))
-        return counted.filter(candidate).select(*Finding.where, "closed", "preamble", "input", "answer", "answer_field", mixed=~ONE_TASK)
+        return counted.filter(candidate).select(
+            *Finding.where, "is_closed_set", "instruction", "input", "answer", "answer_field", mixed=~ONE_TASK
+        )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         limits = {threshold.name: context.threshold(self, threshold.name) for threshold in self.thresholds}
         for row in found.iter_rows(named=True):
-            span = repeated(row["answer"][:_MAX_CHARACTERS], limits, label=row["closed"])
+            span = repeated(row["answer"][:_MAX_CHARACTERS], limits, label=row["is_closed_set"])
             if span is None:
                 continue
             unit = row["answer"][span[0] : span[1]]
             # In one task the instruction asks; a caller who says "three times" does not.
-            asked = row["input"] if row["mixed"] else row["preamble"]
+            asked = row["input"] if row["mixed"] else row["instruction"]
             if _REPEAT_ASKED.search(asked or "") or _repeats(row["input"], unit, span[2]):
                 continue
             times = f" {span[2]} times" if span[2] > 1 else ""

@@ -72,7 +72,7 @@ class SpellingNoise(Rule):
     severity = Severity.WARNING
     columns = ("task", "task_rows", "kind", "input", "system", "answer", "input_field", "system_field", "answer_field", "turns")
     remedy = "Correct the text."
-    yields_to = ("DUP305", "LEN603")
+    superseded_by = ("DUP305", "LEN603")
     thresholds = (
         Threshold(
             "usual", 0.015, "of dialogues between doctor and patient (MTS-Dialog) 1 in 200 doubles a word, of tweets (TweetSumm) 1 in 40"

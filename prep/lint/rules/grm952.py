@@ -8,9 +8,9 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.kept import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, spread, supported_kinds
+from prep.lint.fact_fidelity import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, spread, supported_kinds
 from prep.lint.number_support import NumberSupport
-from prep.lint.proper_names import SIEVE, NameHabits
+from prep.lint.proper_names import SIEVE, NameProfile
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import shorten
@@ -27,12 +27,12 @@ _MAX_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Habits:
+class _Profile:
     """What a task's answers take from their inputs: kinds of fact, shapes of number, and names, which may be but information."""
 
     kinds: frozenset[str] = frozenset()
     numbers: NumberSupport = field(default_factory=NumberSupport)
-    names: NameHabits | None = None
+    names: NameProfile | None = None
     name_severity: Severity | None = None
 
 
@@ -61,9 +61,9 @@ class UnsupportedFact(Rule):
 
     code = "GRM952"
     severity = Severity.WARNING
-    columns = ("task", "template", "system", "preamble", "input", "answer", "answer_field", "closed", "kind")
+    columns = ("task", "template", "system", "instruction", "input", "answer", "answer_field", "is_closed_set", "kind")
     remedy = "Correct the fact in the answer, or give the input that it comes from."
-    yields_to = ("CON201",)
+    superseded_by = ("CON201",)
     thresholds = (
         Threshold("min_rows", 20, "18 of 20 is a habit for certain: its 95% Wilson interval reaches down to 0.70"),
         Threshold("supported", 0.9, "sound summaries of the sample data reach 1.0; gsm8k, whose answers compute, stays far below"),
@@ -74,8 +74,8 @@ class UnsupportedFact(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         answer = pl.col("answer")
         may_hold = answer.str.contains("[0-9]") | answer.str.contains(_SPELLED) | answer.str.contains(SIEVE)
-        restates = ~pl.col("closed") & (pl.col("input") != "") & (pl.col("kind") != "preference") & may_hold
-        columns = [*Finding.where, "position", "task", "template", "system", "preamble", "input", "answer", "answer_field"]
+        restates = ~pl.col("is_closed_set") & (pl.col("input") != "") & (pl.col("kind") != "preference") & may_hold
+        columns = [*Finding.where, "position", "task", "template", "system", "instruction", "input", "answer", "answer_field"]
         rows = examples.filter(restates).select(*columns, one_task=ONE_TASK)
         sample = spread(rows, _SAMPLE_ROWS).with_columns(doubtful=pl.lit(None, pl.Boolean))
         return pl.concat([sample, spread(rows.filter(_doubtful()), _MAX_LOOKED_AT).with_columns(doubtful=pl.lit(True))])
@@ -83,30 +83,30 @@ class UnsupportedFact(Rule):
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         learnt = {row["task"]: self._learn(rows, context) for row, rows in by_task(found.filter(pl.col("doubtful").is_null()))}
         for first, rows in by_task(found.filter("doubtful")):
-            habits = learnt.get(first["task"], _Habits())
+            profile = learnt.get(first["task"], _Profile())
             keep = context.keep.get(first["template"], ())
-            kinds = habits.kinds | ({*RESTATED_KINDS, *keep} if keep else set())
-            for row in rows.iter_rows(named=True) if kinds or habits.numbers.usual or habits.names else ():
-                finding = self._typed(row, kinds, context) or _number(row, habits) or _name(row, habits)
+            kinds = profile.kinds | ({*RESTATED_KINDS, *keep} if keep else set())
+            for row in rows.iter_rows(named=True) if kinds or profile.numbers.usual or profile.names else ():
+                finding = self._typed(row, kinds, context) or _number(row, profile) or _name(row, profile)
                 if finding is not None:
                     yield finding
 
-    def _learn(self, rows: pl.DataFrame, context: Context) -> _Habits:
+    def _learn(self, rows: pl.DataFrame, context: Context) -> _Profile:
         min_rows = int(context.threshold(self, "min_rows"))
         supported, number_supported = context.threshold(self, "supported"), context.threshold(self, "number_supported")
         kinds = frozenset(supported_kinds(sampled(rows, context), min_rows=min_rows, min_share=supported)) - {"number"}
         if not rows["one_task"][0]:
-            return _Habits(kinds)
+            return _Profile(kinds)
         pairs = [(_source(row), row["answer"]) for row in rows.iter_rows(named=True)]
         # Numbers in words are read in English; in Chinese too many would seem to be lacking.
         is_han = rows["answer"].str.contains(r"\p{Han}").mean() or 0.0
         number_share = supported if float(is_han) > 0.5 else number_supported  # type: ignore[arg-type]
         numbers = NumberSupport.of(pairs, min_rows=min_rows, min_share=number_share)
-        names = NameHabits(pairs)
+        names = NameProfile(pairs)
         share = names.supported if names.num_answers >= min_rows else 0.0
         if share < context.threshold(self, "name_supported"):
-            return _Habits(kinds, numbers)
-        return _Habits(kinds, numbers, names, None if share >= supported else Severity.INFO)
+            return _Profile(kinds, numbers)
+        return _Profile(kinds, numbers, names, None if share >= supported else Severity.INFO)
 
     def _typed(self, row: Mapping[str, Any], kinds: Iterable[str], context: Context) -> Finding | None:
         kinds = set(kinds)
@@ -125,7 +125,7 @@ class UnsupportedFact(Rule):
 
 def _doubtful() -> pl.Expr:
     """Says whether an answer has what its input may not have: something written with digits, a number in words, a word with a capital."""
-    answer, told = pl.col("answer"), pl.concat_str("input", pl.lit(" "), "preamble", ignore_nulls=True)
+    answer, told = pl.col("answer"), pl.concat_str("input", pl.lit(" "), "instruction", ignore_nulls=True)
     small_answer, small = answer.str.to_lowercase(), told.str.to_lowercase()
     names = answer.str.extract_all(SIEVE).list.eval(pl.element().str.slice(2).str.to_lowercase())
     lacking = (
@@ -138,11 +138,11 @@ def _doubtful() -> pl.Expr:
 
 def _source(row: Mapping[str, Any]) -> str:
     """Returns all that an answer may take facts from."""
-    return f"{row['input']}\n{row['system'] or ''}\n{row['preamble'] or ''}"
+    return f"{row['input']}\n{row['system'] or ''}\n{row['instruction'] or ''}"
 
 
-def _number(row: Mapping[str, Any], habits: _Habits) -> Finding | None:
-    numbers, answer = habits.numbers, row["answer"]
+def _number(row: Mapping[str, Any], profile: _Profile) -> Finding | None:
+    numbers, answer = profile.numbers, row["answer"]
     found = numbers.unsupported(_source(row), answer)
     if not found:
         return None
@@ -150,9 +150,9 @@ def _number(row: Mapping[str, Any], habits: _Habits) -> Finding | None:
     return _lacking(row, "number", [(one.start, one.end) for one in sure or found], None if sure else Severity.INFO)
 
 
-def _name(row: Mapping[str, Any], habits: _Habits) -> Finding | None:
-    found = habits.names.unsupported(_source(row), row["answer"]) if habits.names else []
-    return _lacking(row, "name", [(one.start, one.end) for one in found], habits.name_severity) if found else None
+def _name(row: Mapping[str, Any], profile: _Profile) -> Finding | None:
+    found = profile.names.unsupported(_source(row), row["answer"]) if profile.names else []
+    return _lacking(row, "name", [(one.start, one.end) for one in found], profile.name_severity) if found else None
 
 
 def _lacking(row: Mapping[str, Any], what: str, spans: list[tuple[int, int]], severity: Severity | None) -> Finding:

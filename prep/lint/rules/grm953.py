@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from prep.lint.columns import TERMINAL
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.prepare import TERMINAL
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
 from prep.lint.texts import shorten, shorten_end
@@ -55,9 +55,9 @@ class Unfinished(Rule):
 
     code = "GRM953"
     severity = Severity.WARNING
-    columns = ("template", "task", "task_rows", "task_shape", "closed", "terminal_share", "system", "answer", "answer_field")
+    columns = ("template", "task", "task_rows", "task_shape", "is_closed_set", "punctuated_share", "system", "answer", "answer_field")
     remedy = "Finish the answer, or drop the row."
-    yields_to = ("LEN603", "GRM955", "TPL905", "CON203")
+    superseded_by = ("LEN603", "GRM955", "TPL905", "CON203")
     thresholds = (
         Threshold("mostly", 0.6, "below it answers are fragments by design, and a comma at the end says little"),
         Threshold(
@@ -73,16 +73,16 @@ class Unfinished(Rule):
         is_json = (pl.col("task_shape") == "json") & pl.col("answer").str.contains(r"^\s*[{\[]")
         doubtful = examples.filter(is_json & ~pl.col("answer").str.contains(_FLAT_JSON)).select(*columns, percent=pl.lit(None, pl.Int64))
         prose = examples.filter((pl.col("task_shape") != "json") & self.is_cut(context))
-        percent = (pl.col("terminal_share") * 100).floor().cast(pl.Int64)
+        percent = (pl.col("punctuated_share") * 100).floor().cast(pl.Int64)
         return pl.concat([doubtful, prose.select(*columns, percent=percent)])
 
     def is_cut(self, context: Context) -> pl.Expr:
         """Says whether an answer in sentences stops within one."""
         end = pl.col("answer").str.strip_chars_end()
-        sentence = ~pl.col("closed") & (pl.col("task_rows") >= MIN_TASK_ROWS) & end.str.contains(r"\S\s\S|[^\x00-\x7f]")
+        sentence = ~pl.col("is_closed_set") & (pl.col("task_rows") >= MIN_TASK_ROWS) & end.str.contains(r"\S\s\S|[^\x00-\x7f]")
         sentence &= end.str.len_chars() >= context.threshold(self, "min_characters")
-        dangling = end.str.contains(_DANGLING) & (pl.col("terminal_share") >= context.threshold(self, "mostly"))
-        cut = end.str.contains(_LETTER_END) & (pl.col("terminal_share") >= context.threshold(self, "nearly_all"))
+        dangling = end.str.contains(_DANGLING) & (pl.col("punctuated_share") >= context.threshold(self, "mostly"))
+        cut = end.str.contains(_LETTER_END) & (pl.col("punctuated_share") >= context.threshold(self, "nearly_all"))
         cut &= ONE_TASK | end.str.contains(_AFTER_A_SENTENCE)
         telegraphic = end.str.count_matches(_SHORT_WORD) < _MIN_SHORT * (end.str.count_matches(r"\s\S") + 1)
         cut &= end.str.contains(r"[^\x{00}-\x{24f}]") | ~telegraphic

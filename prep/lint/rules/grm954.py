@@ -8,8 +8,8 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.lint.drafts import edit_answer
-from prep.lint.kept import all_stand_in, by_task, kept_kinds, row_facts, sampled, spread
-from prep.lint.number_habits import NumberHabits
+from prep.lint.fact_fidelity import all_stand_in, by_task, kept_kinds, row_facts, sampled, spread
+from prep.lint.number_fidelity import NumberProfile
 from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import mask_near, shorten
@@ -24,11 +24,11 @@ _NUMBER_WORD = sieve(
 
 
 @dataclass(frozen=True, slots=True)
-class _Habits:
+class _Profile:
     """What a task's answers keep of their inputs."""
 
     kinds: tuple[str, ...] = ()
-    numbers: NumberHabits | None = None
+    numbers: NumberProfile | None = None
 
 
 class MissingFact(Rule):
@@ -54,9 +54,9 @@ class MissingFact(Rule):
 
     code = "GRM954"
     severity = Severity.WARNING
-    columns = ("task", "template", "system", "input", "body", "answer", "answer_field", "closed", "kind", "task_shape")
+    columns = ("task", "template", "system", "input", "input_body", "answer", "answer_field", "is_closed_set", "kind", "task_shape")
     remedy = "Write the missing fact into the answer."
-    yields_to = ("LEN603", "GRM955", "GRM953", "DUP305", "DIV705")
+    superseded_by = ("LEN603", "GRM955", "GRM953", "DUP305", "DIV705")
     thresholds = (
         Threshold("min_rows", 20, "16 of 20 is more than half for certain: its 95% Wilson interval reaches down to 0.58"),
         Threshold(
@@ -67,9 +67,9 @@ class MissingFact(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        restates = ~pl.col("closed") & (pl.col("answer").str.strip_chars() != "") & pl.col("input").str.contains(_NUMBER_WORD)
+        restates = ~pl.col("is_closed_set") & (pl.col("answer").str.strip_chars() != "") & pl.col("input").str.contains(_NUMBER_WORD)
         restates &= pl.col("kind") != "preference"
-        columns = [*Finding.where, "position", "task", "template", "system", "input", "body", "answer", "answer_field", "task_shape"]
+        columns = [*Finding.where, "position", "task", "template", "system", "input", "input_body", "answer", "answer_field", "task_shape"]
         if context.built:
             kept = examples.filter(restates & pl.col("template").is_in([name for name, kinds in context.keep.items() if kinds]))
             return kept.select(*columns, one_task=ONE_TASK, sampled=pl.lit(False))
@@ -80,22 +80,22 @@ class MissingFact(Rule):
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         learnt = {row["task"]: self._learn(rows, context) for row, rows in by_task(found.filter("sampled"))}
         for first, rows in by_task(found.filter(~pl.col("sampled"))):
-            habits = _Habits(context.keep.get(first["template"], ())) if context.built else learnt.get(first["task"], _Habits())
-            for row in rows.iter_rows(named=True) if habits.kinds or habits.numbers else ():
-                finding = _typed(row, habits.kinds, context) or (_number(row, habits.numbers) if habits.numbers else None)
+            profile = _Profile(context.keep.get(first["template"], ())) if context.built else learnt.get(first["task"], _Profile())
+            for row in rows.iter_rows(named=True) if profile.kinds or profile.numbers else ():
+                finding = _typed(row, profile.kinds, context) or (_number(row, profile.numbers) if profile.numbers else None)
                 if finding is not None:
                     yield finding
 
-    def _learn(self, rows: pl.DataFrame, context: Context) -> _Habits:
+    def _learn(self, rows: pl.DataFrame, context: Context) -> _Profile:
         if _characters(rows, "answer") > context.threshold(self, "compression") * _characters(rows, "input"):
-            return _Habits()
+            return _Profile()
         min_rows = int(context.threshold(self, "min_rows"))
         kinds = kept_kinds(sampled(rows, context), min_rows=min_rows, min_share=context.threshold(self, "kept"))
         first = rows.row(0, named=True)
         if not first["one_task"] or first["task_shape"] not in {"prose", "mixed"} or rows.height < min_rows:
-            return _Habits(kinds)
-        pairs = zip(rows["body"], rows["answer"], strict=True)
-        return _Habits(kinds, NumberHabits.of(pairs, min_rows=min_rows, min_share=context.threshold(self, "number_kept")))
+            return _Profile(kinds)
+        pairs = zip(rows["input_body"], rows["answer"], strict=True)
+        return _Profile(kinds, NumberProfile.of(pairs, min_rows=min_rows, min_share=context.threshold(self, "number_kept")))
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the answer loses a fact that it must keep")
@@ -111,13 +111,13 @@ def _typed(row: Mapping[str, Any], kinds: tuple[str, ...], context: Context) -> 
     return Finding.at(row, f"the answer loses the {shown}", field=row["answer_field"], kind=facts[0].kind)
 
 
-def _number(row: Mapping[str, Any], habits: NumberHabits) -> Finding | None:
-    lost = habits.lost(row["body"], row["answer"])
+def _number(row: Mapping[str, Any], profile: NumberProfile) -> Finding | None:
+    lost = profile.lost(row["input_body"], row["answer"])
     if lost:
-        shown = ", ".join(f"'{shorten(row['body'], span=(one.start, one.end))}'" for one in lost[:5])
+        shown = ", ".join(f"'{shorten(row['input_body'], span=(one.start, one.end))}'" for one in lost[:5])
         message = f"the answer loses the number {shown}, of a sort that nearly all answers keep"
         return Finding.at(row, message, field=row["answer_field"], kind="number")
-    gaps = habits.find_gaps(row["input"], row["answer"])
+    gaps = profile.find_gaps(row["input"], row["answer"])
     if not gaps:
         return None
     position, answer = gaps[0].position, row["answer"]

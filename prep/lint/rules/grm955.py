@@ -65,9 +65,9 @@ class DeferredAnswer(Rule):
 
     code = "GRM955"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "closed", "kind", "answer", "answer_field")
+    columns = ("task", "task_rows", "is_closed_set", "kind", "answer", "answer_field")
     remedy = "Write the answer that was asked for, or drop the row."
-    yields_to = ("LEN603",)
+    superseded_by = ("LEN603",)
     thresholds = (
         Threshold("max_characters", 220, "about 40 words: a longer answer says more than that it is late"),
         Threshold("common", 0.1, "the sample data has 1 in 40; what every tenth answer says is how the agents speak"),
@@ -77,7 +77,7 @@ class DeferredAnswer(Rule):
         short = pl.col("answer").str.len_chars() <= context.threshold(self, "max_characters")
         deferral = pl.col("answer").str.contains(_DEFERRED)
         deferral |= (pl.col("answer").str.len_chars() <= _BRIEF) & pl.col("answer").str.contains(_ACKNOWLEDGED)
-        deferred = examples.filter(~pl.col("closed") & short & (pl.col("kind") != "completion") & deferral)
+        deferred = examples.filter(~pl.col("is_closed_set") & short & (pl.col("kind") != "completion") & deferral)
         return (
             deferred.with_columns(share=pl.len().over("task") / pl.col("task_rows"), count=pl.len().over("task"))
             .filter((pl.col("share") <= context.threshold(self, "common")) | (pl.col("count") <= 2))

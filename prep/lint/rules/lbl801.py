@@ -37,7 +37,7 @@ class LikelyMislabel(RankedRule):
     severity = Severity.WARNING
     columns = (*COLUMNS, "answer_field")
     remedy = "Read the row and decide; correct the label, or suppress the finding with the reason."
-    yields_to = ("CON201", "CON204", "LEN603")
+    superseded_by = ("CON201", "CON204", "LEN603")
     thresholds = (
         Threshold(
             "sure",

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.differences import described, difference, is_exchange, patterned
 from prep.lint.groups import SPLIT_ORDER, one_split_only
 from prep.lint.near_pairs import TEXT, near_rows
 from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
+from prep.lint.slot_differences import described, difference, is_exchange, patterned
 
 _KEYS = ("template", "task")
 
@@ -35,12 +35,12 @@ class SplitLeakNear(Rule):
     code = "LEK402"
     severity = Severity.WARNING
     needs = (Need.NEAR,)
-    columns = ("template", "task", "task_rows", "split", "kind", "body", "answer", "input_key")
+    columns = ("template", "task", "task_rows", "split", "kind", "input_body", "answer", "input_key")
     thresholds = (
         Threshold("similarity", 0.7, "as for DUP302"),
         Threshold("by_design", 0.05, "as for DUP302"),
     )
-    yields_to = ("LEK401",)
+    superseded_by = ("LEK401",)
     remedy = "Drop the row from train; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def unavailable(self, context: Context) -> str | None:

@@ -68,14 +68,14 @@ class EvalContamination(Rule):
 
     code = "LEK403"
     severity = Severity.WARNING
-    columns = ("split", "kind", "body", "answer")
+    columns = ("split", "kind", "input_body", "answer")
     thresholds = (
         Threshold("share", 0.5, "share of the runs: the most of the input; Brown et al. 2020 count one run, which any quotation has"),
         Threshold("common", 10, "a run in more rows than this is boilerplate (Brown et al. 2020)"),
         Threshold("gathered", 2, "one quotation is a row's own affair; a training row that has several inputs was put together from them"),
         Threshold("longer", 4, "a training row of which the input is so small a part is no copy of it"),
     )
-    yields_to = ("LEK401", "LEK402")
+    superseded_by = ("LEK401", "LEK402")
     remedy = "Drop the training row, or cut the evaluation input out of it."
 
     def unavailable(self, context: Context) -> str | None:
@@ -135,7 +135,7 @@ class EvalContamination(Rule):
         """Returns the evaluation rows, each with a training row and the share of its runs that train has (`_FOUND`)."""
         is_train = pl.col("split") == "train"
         by_length = _evaluation_grams(examples.filter(~is_train).select("position", text=TEXT))
-        whole = pl.concat_str("body", "answer", separator="\n", ignore_nulls=True)
+        whole = pl.concat_str("input_body", "answer", separator="\n", ignore_nulls=True)
         for positions, codes, counts in _words(examples.filter(is_train).select("position", text=whole)):
             for length, grams in by_length.items():
                 _count(grams, positions, *_runs(codes, counts, length))

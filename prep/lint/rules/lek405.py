@@ -54,7 +54,7 @@ class AnswerInPrompt(Rule):
 
     code = "LEK405"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "template", "system", "closed", "kind", "body", "input", "answer", "input_field")
+    columns = ("task", "task_rows", "template", "system", "is_closed_set", "kind", "input_body", "input", "answer", "input_field")
     remedy = "Take the answer out of the prompt, or drop the row."
     thresholds = (
         Threshold("min_characters", 25, "shorter answers (a name, an amount, a yes) stand in their inputs by chance"),
@@ -63,21 +63,21 @@ class AnswerInPrompt(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         answer = _normal(pl.col("answer"))
-        body = _normal(pl.col("body"))
-        asked = examples.filter((pl.col("answer") != "") & (pl.col("body") != "") & (pl.col("kind") != "preference"))
+        body = _normal(pl.col("input_body"))
+        asked = examples.filter((pl.col("answer") != "") & (pl.col("input_body") != "") & (pl.col("kind") != "preference"))
         length = answer.str.len_chars()
         is_json = answer.str.starts_with("{")
         holds = body.str.contains(answer, literal=True)
-        label = pl.col("closed") & ~is_json & (length <= _MAX_LABEL) & holds
+        label = pl.col("is_closed_set") & ~is_json & (length <= _MAX_LABEL) & holds
         # Of a JSON answer the first and the last value are looked for: an intent, a label and its certainty.
         first, last = (answer.str.extract(rf'{begin}:\s?"([^"]{{3,60}})"') for begin in ("", "(?s).*"))
         value = is_json & (body.str.contains(first, literal=True) | body.str.contains(last, literal=True)).fill_null(value=False)
-        free = (~pl.col("closed") | is_json) & holds
+        free = (~pl.col("is_closed_set") | is_json) & holds
         whole = free & (length >= context.threshold(self, "min_characters"))
         # A shorter answer stands in its prompt by chance; behind "Answer:" it does not.
         brief = free & (length >= _MIN_BRIEF) & body.str.contains(rf"(?i)(?:{_ANNOUNCE}|->|=>)[^\n]{{0,12}}")
         return asked.filter(label | value | whole | brief).select(
-            *Finding.where, "task", "task_rows", "body", "input", "answer", "input_field", label=label, whole=whole, mixed=~ONE_TASK
+            *Finding.where, "task", "task_rows", "input_body", "input", "answer", "input_field", label=label, whole=whole, mixed=~ONE_TASK
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
@@ -89,9 +89,9 @@ class AnswerInPrompt(Rule):
             for row, (start, end) in given:
                 if extracts and not row["label"]:
                     continue
-                shown = shorten(row["body"], 60, span=(start, end))
+                shown = shorten(row["input_body"], 60, span=(start, end))
                 # Within a text an answer may be its best sentence; set apart from it, somebody put it there.
-                put_there = not row["mixed"] and (not row["whole"] or _set_apart(row["body"], start, end))
+                put_there = not row["mixed"] and (not row["whole"] or _set_apart(row["input_body"], start, end))
                 message = f"the prompt gives its own answer away: '{shown}'"
                 yield Finding.at(
                     row, message, field=row["input_field"], span=_span(row, start, end), severity=None if put_there else Severity.INFO
@@ -106,13 +106,13 @@ def _span(row: dict[str, Any], start: int, end: int) -> tuple[int, int] | None:
     """Where the place stands in the input, if that is one text: among messages the list alone is named."""
     if row["input_field"] in {"messages", "conversations"}:
         return None
-    offset = row["input"].find(row["body"])
+    offset = row["input"].find(row["input_body"])
     return None if offset < 0 else (offset + start, offset + end)
 
 
 def _given_away(row: dict[str, Any]) -> tuple[int, int] | None:
     """Returns where in the body the answer is given away, or None."""
-    body, answer = row["body"], row["answer"].strip()
+    body, answer = row["input_body"], row["answer"].strip()
     if row["label"]:
         return next(_announced(body, [answer], alone=True), None)
     if row["whole"]:

@@ -1,4 +1,4 @@
-"""LEK407 SpuriousToken."""
+"""LEK407 TiedToken."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import polars as pl
 from prep.lint.context import Context
 from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
 from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.tokens_tied import Limits, TiedToken, tied_tokens, with_tokens
+from prep.lint.spurious_tokens import Limits, TiedToken, find_spurious_tokens, with_tokens
 
 _MESSAGE = "'{}' stands in {:,} rows, {:,} of them answered '{}' (z = {}), and does not belong to their sentences"
 
@@ -61,7 +61,7 @@ class SpuriousToken(Rule):
         found = [
             rows
             for task in labelled_tasks(examples, context)
-            if (tokens := tied_tokens(task, examples, limits))
+            if (tokens := find_spurious_tokens(task, examples, limits))
             for rows in _rows(task, tokens, examples)
         ]
         nothing = examples.select(*Finding.where, "position", message=pl.lit("")).filter(pl.lit(False))
@@ -73,11 +73,11 @@ def _rows(task: LabelledTask, tokens: list[TiedToken], examples: pl.LazyFrame) -
     for tied in tokens:
         tied_to = task.positions.filter(pl.Series(task.given == tied.label))
         message = _MESSAGE.format(tied.shown, tied.num_rows, tied.num_tied, task.names[tied.label], round(tied.z, 1))
-        with_label = examples.select(*Finding.where, "position", "body").join(
+        with_label = examples.select(*Finding.where, "position", "input_body").join(
             tied_to.to_frame("position").lazy(), on="position", how="semi"
         )
         yield (
-            with_tokens(with_label.filter(pl.col("body").str.to_lowercase().str.contains(tied.token, literal=True)))
+            with_tokens(with_label.filter(pl.col("input_body").str.to_lowercase().str.contains(tied.token, literal=True)))
             .filter(pl.col("token").list.contains(tied.token))
             .select(*Finding.where, "position", message=pl.lit(message))
         )

@@ -34,7 +34,7 @@ class TinyTarget(Rule):
 
     code = "LEN603"
     severity = Severity.ERROR
-    columns = ("task", "task_rows", "closed", "median_characters", "answer", "answer_field")
+    columns = ("task", "task_rows", "is_closed_set", "median_characters", "answer", "answer_field")
     remedy = "Write the answer, or drop the row."
     thresholds = (
         Threshold("characters", 3, "'ok', 'no.' and 'n/a' are at most that long; the shortest sentence is longer"),
@@ -46,14 +46,14 @@ class TinyTarget(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         answer = pl.col("answer").str.strip_chars()
         characters = pl.col("characters")
-        worded = ONE_TASK & ~pl.col("closed") & (pl.col("task_rows") >= MIN_TASK_ROWS)
+        worded = ONE_TASK & ~pl.col("is_closed_set") & (pl.col("task_rows") >= MIN_TASK_ROWS)
         worded &= pl.col("median_characters") >= context.threshold(self, "typical_characters")
         tiny = worded & (characters <= context.threshold(self, "characters"))
         rare = pl.len().over("task", "placeholder") <= context.threshold(self, "rare") * pl.col("task_rows")
         nothing = pl.col("nothing") & (pl.len().over("task", "nothing") <= context.threshold(self, "nothing") * pl.col("task_rows"))
         return (
             examples.filter(pl.col("answer").is_not_null())
-            .select(*Finding.where, "answer_field", "task", "task_rows", "closed", "median_characters", answer=answer)
+            .select(*Finding.where, "answer_field", "task", "task_rows", "is_closed_set", "median_characters", answer=answer)
             .with_columns(characters=pl.col("answer").str.len_chars(), placeholder=pl.col("answer").str.contains(_PLACEHOLDER))
             .with_columns(nothing=pl.col("answer").str.contains(_NOTHING) & ONE_TASK)
             .filter((characters == 0) | tiny | pl.col("placeholder") | pl.col("nothing"))

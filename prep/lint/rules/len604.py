@@ -13,7 +13,7 @@ from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.statistics import robust_deviation
 from prep.lint.tasks import MIN_TASK_ROWS
 
-_PARTS: dict[LengthOf, str] = {"input": "body", "answer": "answer"}
+_PARTS: dict[LengthOf, str] = {"input": "input_body", "answer": "answer"}
 _NORMAL_95 = 1.645
 _SMALLEST_SPREAD = 0.1
 _FEW = 0.05
@@ -45,9 +45,9 @@ class LengthOutlier(Rule):
 
     code = "LEN604"
     severity = Severity.WARNING
-    columns = ("task", "task_rows", "kind", "body", "answer", "input_field", "answer_field")
+    columns = ("task", "task_rows", "kind", "input_body", "answer", "input_field", "answer_field")
     remedy = "Split or cut the row, or declare what is expected: lint: {expect: {lengths: {answer: [LEAST, MOST]}}}."
-    yields_to = ("LEN603",)
+    superseded_by = ("LEN603",)
     thresholds = (
         Threshold("z", 3.5, "Iglewicz and Hoaglin (1993)"),
         Threshold(

@@ -7,7 +7,7 @@ import polars as pl
 
 from loopwright.errors import UserError
 from prep.lint.context import Context
-from prep.lint.drift import MAX_LABEL_CHARACTERS, label_word
+from prep.lint.label_variants import MAX_LABEL_CHARACTERS, label_word
 from prep.lint.rule import Finding, Rule, Severity, Threshold
 from prep.lint.texts import of_template
 from templates.chat import load_tokenizer
@@ -38,7 +38,7 @@ class VerbalizerCollision(Rule):
 
     code = "TPL902"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "closed", "label", "answer", "kind")
+    columns = ("task", "template", "source", "is_closed_set", "label", "answer", "kind")
     remedy = "Choose label words of about equal length that begin differently, under `verbalizer:` in the template."
     thresholds = (
         Threshold("tokens", 3, "a difference in tokens; at a loss of 1 nat a token three make the longer word 20 times less likely"),
@@ -49,7 +49,7 @@ class VerbalizerCollision(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = label_word()
-        labels = pl.col("closed") & (pl.col("kind") != "preference") & (word != "") & (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
+        labels = pl.col("is_closed_set") & (pl.col("kind") != "preference") & (word != "") & (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
         return (
             examples.filter(labels)
             .group_by("task", "template", word=word)

@@ -93,7 +93,7 @@ class UnrenderedText(Rule):
 
     code = "TPL905"
     severity = Severity.WARNING
-    columns = (*TEXT_COLUMNS, "closed", "task", "task_rows", "template")
+    columns = (*TEXT_COLUMNS, "is_closed_set", "task", "task_rows", "template")
     remedy = "Fill in the value where the text was made, or remove the row."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -117,7 +117,7 @@ class UnrenderedText(Rule):
 def _placeholders(row: Mapping[str, Any]) -> list[tuple[str, int, bool]]:
     """Returns what was not filled in: as it stands, where it ends, and whether it may be a mask."""
     text = row["text"]
-    empty = None if row["closed"] and row["part"] == "answer" else _WHOLE.search(text)
+    empty = None if row["is_closed_set"] and row["part"] == "answer" else _WHOLE.search(text)
     about = _IS_CODE if row["one_task"] else _ABOUT_TEMPLATES
     if empty is not None or any(about.search(row[part] or "") for part in ("system", "input", "answer")):
         return [] if empty is None else [(empty[0].strip(), len(text.rstrip()), False)]

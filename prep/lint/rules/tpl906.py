@@ -43,18 +43,18 @@ class FewShotLeak(Rule):
 
     code = "TPL906"
     severity = Severity.WARNING
-    columns = ("kind", "preamble", "body", "answer", "messages", "input_field")
+    columns = ("kind", "instruction", "input_body", "answer", "messages", "input_field")
     thresholds = (Threshold("near", 0.8, "share of word pairs from which Lee et al. 2022 call two texts near-duplicates"),)
     remedy = "Draw the demonstrations from other rows: `prep build` with `shots` does."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         assistant = pl.element().struct.field("role") == "assistant"
         turns = pl.col("messages").list.eval(assistant).list.sum().fill_null(0) > 1
-        lines = pl.col("preamble").str.count_matches("\n") >= 2
-        cue = pl.col("body").str.contains(r"\n[ \t]*\n|\n###|\n---") & pl.col("body").str.contains(r"(?::|->|=>)\s*$")
+        lines = pl.col("instruction").str.count_matches("\n") >= 2
+        cue = pl.col("input_body").str.contains(r"\n[ \t]*\n|\n###|\n---") & pl.col("input_body").str.contains(r"(?::|->|=>)\s*$")
         rows = examples.filter((pl.col("kind") != "completion") & (turns | lines | cue))
         threshold = context.threshold(self, "near")
-        found = rows.select("position", "preamble", "body", "answer", "messages").map_batches(
+        found = rows.select("position", "instruction", "input_body", "answer", "messages").map_batches(
             lambda batch: pl.DataFrame(list(_leaks(batch, threshold)), schema=_FOUND, orient="row"),
             schema=_FOUND,
             predicate_pushdown=False,
@@ -85,7 +85,7 @@ def _similar(row: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
             if words(turns[place]["content"] or "") == words(row["answer"] or ""):
                 yield _alike(query, words(_before(turns, place))), _before(turns, place)
         return
-    body = row["body"] or ""
+    body = row["input_body"] or ""
     blocks = _BLANK_LINE.split(body)
     if len(blocks) > 1:
         if body.rstrip().endswith((":", "->", "=>")):
@@ -95,8 +95,8 @@ def _similar(row: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
                     yield _alike(blocks[-1], shown), block
         return
     answer = " ".join(words(row["answer"] or ""))
-    for shown, text in _demonstrations(row["preamble"] or ""):
-        if answer and f" {answer} " in f" {' '.join(words(row['preamble']))} ":
+    for shown, text in _demonstrations(row["instruction"] or ""):
+        if answer and f" {answer} " in f" {' '.join(words(row['instruction']))} ":
             yield _alike(body, shown), text
 
 
@@ -105,9 +105,9 @@ def _before(turns: list[Mapping[str, Any]], place: int) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _demonstrations(preamble: str) -> list[tuple[list[str], str]]:
+def _demonstrations(instruction: str) -> list[tuple[list[str], str]]:
     """Returns the lines and paragraphs of an instruction that could each show an example: few instructions stand before all rows."""
-    parts = dict.fromkeys([*preamble.splitlines(), *_BLANK_LINE.split(preamble)])
+    parts = dict.fromkeys([*instruction.splitlines(), *_BLANK_LINE.split(instruction)])
     return [(found, part) for part in parts if len(found := words(part)) >= _MIN_WORDS][:_MAX_DEMONSTRATIONS]
 
 

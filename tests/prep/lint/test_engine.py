@@ -47,7 +47,7 @@ def test_a_suppressed_row_stays_so_when_the_file_is_put_in_another_order(tmp_pat
     options = LintOptions(suppress=(SuppressConfig(id=found.id or "", code="PII501", reason="a public address"),))
     report = lint(write(tmp_path / "b.jsonl", LEAKY[::-1]), options=options)
     assert lines(report) == [1, 2, 4]
-    assert report.num_held_back == 1
+    assert report.num_suppressed == 1
 
 
 def test_a_baseline_holds_back_what_was_known_and_no_more(tmp_path: Path) -> None:

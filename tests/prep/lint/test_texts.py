@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prep.lint.differences import described
 from prep.lint.run import LintOptions, lint
+from prep.lint.slot_differences import described
 from prep.lint.texts import MASKED_CHARACTERS, shorten, shorten_end, with_separators
 
 CARD = "4111 1111 1111 1111"

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prep.lint.labelled import LabelledTask
-from prep.lint.phrases_tied import tied_phrases
+from prep.lint.spurious_phrases import find_spurious_phrases
 from prep.lint.statistics import benjamini_hochberg, binomial_tail
 
 Counts = NDArray[np.int64]
@@ -62,29 +62,29 @@ class TiedToken:
 
 
 def with_tokens(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Adds `raw` (the tokens of `body`) and `token` (in lower case) as lists."""
-    raw = pl.concat_list(pl.lit(_START), pl.col("body").str.extract_all(_WORD_OR_SYMBOL), pl.lit(_END))
+    """Adds `raw` (the tokens of `input_body`) and `token` (in lower case) as lists."""
+    raw = pl.concat_list(pl.lit(_START), pl.col("input_body").str.extract_all(_WORD_OR_SYMBOL), pl.lit(_END))
     return rows.with_columns(raw=raw).with_columns(token=pl.col("raw").list.eval(pl.element().str.to_lowercase()))
 
 
-def tied_tokens(task: LabelledTask, examples: pl.LazyFrame, limits: Limits) -> list[TiedToken]:
+def find_spurious_tokens(task: LabelledTask, examples: pl.LazyFrame, limits: Limits) -> list[TiedToken]:
     """Returns the tokens of a task that are tied to a label and were slipped in.
 
     Args:
         task: the labelled rows; of more than 200,000 every n-th is looked at.
-        examples: the lint frame with `position` and `body`.
+        examples: the lint frame with `position` and `input_body`.
         limits: what counts.
     """
     every = -(-len(task) // _MAX_ROWS)
     labels = pl.DataFrame({"position": task.positions, "label": task.given})[::every]
-    rows = with_tokens(examples.select("position", "body").join(labels.lazy(), on="position"))
+    rows = with_tokens(examples.select("position", "input_body").join(labels.lazy(), on="position"))
     per_row = rows.select("label", token=pl.col("token").list.unique()).explode("token")
     counts = per_row.group_by("token", "label").agg(pl.len().alias("k")).collect(engine="streaming")
     num_rows = np.bincount(labels["label"].to_numpy(), minlength=len(task.names))
     named = {word for name in task.names for word in name.lower().replace("_", " ").split()} | {name.lower() for name in task.names}
     phrases = [
         TiedToken(one.rarest, " ".join(one.words), one.label, one.num_rows, one.num_tied, one.z)
-        for one in tied_phrases(rows, counts, num_rows, purity=limits.purity, chance=limits.false_discovery_rate)
+        for one in find_spurious_phrases(rows, counts, num_rows, purity=limits.purity, chance=limits.false_discovery_rate)
         if one.rarest not in named
     ]
     pure = _pure(counts, num_rows, limits)

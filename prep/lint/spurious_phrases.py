@@ -44,7 +44,7 @@ class TiedPhrase:
     z: float
 
 
-def tied_phrases(
+def find_spurious_phrases(
     rows: pl.LazyFrame, counts: pl.DataFrame, num_rows: NDArray[np.int64], *, purity: float, chance: float
 ) -> list[TiedPhrase]:
     """Returns the phrases of up to five words at the ends of texts that are tied to a label and fit any text.

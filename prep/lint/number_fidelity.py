@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from prep.lint.gaps import Gap, GapHabits, find_gaps
 from prep.lint.languages import FUNCTION_WORDS
+from prep.lint.missing_numbers import Gap, GapProfile, find_gaps
 from prep.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
 
 _FINAL = frozenset(".!?)]\"'\u201d\u3002\uff01\uff1f")
@@ -26,7 +26,7 @@ Feature = tuple[str, str, int]
 
 
 @dataclass(slots=True)
-class NumberHabits:
+class NumberProfile:
     """What the answers of one task do with the numbers of their inputs.
 
     Attributes:
@@ -35,11 +35,11 @@ class NumberHabits:
     """
 
     kept: frozenset[Feature] = frozenset()
-    gaps: GapHabits = field(default_factory=GapHabits)
+    gaps: GapProfile = field(default_factory=GapProfile)
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]], *, min_rows: int, min_share: float) -> "NumberHabits":
-        """Returns the habits of some inputs and answers.
+    def of(cls, pairs: Iterable[tuple[str, str]], *, min_rows: int, min_share: float) -> "NumberProfile":
+        """Returns the profile of some inputs and answers.
 
         Args:
             pairs: each input with its answer.
@@ -59,7 +59,7 @@ class NumberHabits:
             present.update(by_feature.keys())
             whole.update(feature for feature, is_held in by_feature.items() if is_held)
         kept = frozenset(feature for feature, count in present.items() if count >= min_rows and whole[feature] >= min_share * count)
-        return cls(kept, GapHabits.of(pairs))
+        return cls(kept, GapProfile.of(pairs))
 
     def lost(self, source: str, answer: str) -> list[Numeral]:
         """Returns the numbers of an input that an answer should have kept and has not."""

@@ -1,4 +1,4 @@
-"""From findings to diagnostics: what says nothing new, was looked at before, or is left out by the config does not come through."""
+"""From findings to diagnostics: drops findings that another rule covers, that the config suppresses, or that the baseline holds."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from prep.lint.report import Diagnostic
 from prep.lint.rule import Finding, Rule, Severity
 
 
-def settle(found: Mapping[Rule, Sequence[Finding]], options: LintOptions) -> tuple[tuple[Diagnostic, ...], int]:
+def postprocess(found: Mapping[Rule, Sequence[Finding]], options: LintOptions) -> tuple[tuple[Diagnostic, ...], int]:
     """Returns the diagnostics in the order of files and lines, and how many were held back by suppressions or the baseline.
 
     Raises:
@@ -32,7 +32,7 @@ def _merged(found: Mapping[Rule, Sequence[Finding]]) -> Iterable[Diagnostic]:
     ids = {rule.code: {finding.id for finding in findings if finding.id} for rule, findings in found.items()}
     first_id: dict[tuple[str, str, str], str | None] = {}
     for rule, findings in found.items():
-        said = set().union(*(ids.get(code, set()) for code in rule.yields_to))
+        said = set().union(*(ids.get(code, set()) for code in rule.superseded_by))
         for finding in sorted(findings, key=_where):  # a streaming query yields its rows in no order that holds
             if finding.id in said:
                 continue

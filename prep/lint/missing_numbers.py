@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from prep.lint.gap_signs import MarkHabits, find_marks, lost_numerals
+from prep.lint.deletion_traces import MarkProfile, find_marks, lost_numerals
 
-__all__ = ["Gap", "GapHabits", "find_gaps"]
+__all__ = ["Gap", "GapProfile", "find_gaps"]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?|[$\u20ac\u00a3]?\d[\w.,:/%-]*|[.!?;,:()\n]")
 _STOPS = frozenset(".!?;\n")
@@ -84,7 +84,7 @@ class Gap:
 
 
 @dataclass(slots=True)
-class GapHabits:
+class GapProfile:
     """What the answers of a task do with numbers.
 
     Attributes:
@@ -95,31 +95,31 @@ class GapHabits:
 
     seen: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    marks: MarkHabits = field(default_factory=MarkHabits)
+    marks: MarkProfile = field(default_factory=MarkProfile)
 
     @classmethod
-    def of(cls, pairs: Sequence[tuple[str, str]]) -> "GapHabits":
-        """Returns the habits of some inputs and answers."""
-        habits = cls(marks=MarkHabits.of(pairs))
+    def of(cls, pairs: Sequence[tuple[str, str]]) -> "GapProfile":
+        """Returns the profile of some inputs and answers."""
+        profile = cls(marks=MarkProfile.of(pairs))
         for _, answer in pairs:
             words = [word for word, _ in _tokens(answer)]
             for left, right in zip(words, [*words[1:], "\n"], strict=True):
-                habits.seen[left] += 1
-                habits.pairs[left, right] += 1
-        return habits
+                profile.seen[left] += 1
+                profile.pairs[left, right] += 1
+        return profile
 
     def never_meet(self, left: str, right: str) -> bool:
         """Says whether two words never stand side by side that by chance alone would."""
         return not self.pairs[left, right] and self.seen[left] * self.seen[right] >= 5 * self.seen.total()
 
 
-def find_gaps(answer: str, source: str, habits: GapHabits) -> list[Gap]:
+def find_gaps(answer: str, source: str, profile: GapProfile) -> list[Gap]:
     """Returns the places of an answer where a number of its source is lacking.
 
     Args:
         answer: the answer.
         source: what it restates.
-        habits: of the task's answers; a pair of words that several have is no gap.
+        profile: of the task's answers; a pair of words that several have is no gap.
     """
     lost = lost_numerals(source, answer)
     if not lost:
@@ -129,14 +129,14 @@ def find_gaps(answer: str, source: str, habits: GapHabits) -> list[Gap]:
     gaps = []
     for index in range(1, len(tokens) - 1):
         (left, _), (right, position) = tokens[index], tokens[index + 1]
-        if _is_number(left) or _is_number(right) or left in _STOPS or habits.pairs[left, right] > 2:
+        if _is_number(left) or _is_number(right) or left in _STOPS or profile.pairs[left, right] > 2:
             continue
         number = context.missing_between(left, right)
-        if number is None and left in _DANGLING and (left, right) not in context.bigrams and habits.never_meet(left, right):
+        if number is None and left in _DANGLING and (left, right) not in context.bigrams and profile.never_meet(left, right):
             number = source[lost[0].start : lost[0].end]
         if number is not None:
             gaps.append(Gap(position, number))
-    gaps += [Gap(position, source[one.start : one.end]) for position, one in find_marks(answer, source, lost, habits.marks, _folded)]
+    gaps += [Gap(position, source[one.start : one.end]) for position, one in find_marks(answer, source, lost, profile.marks, _folded)]
     return sorted(gaps, key=lambda gap: gap.position)
 
 

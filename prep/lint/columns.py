@@ -38,24 +38,24 @@ _TURN = pl.struct(
     is_system=pl.element().struct.field("role").eq_missing(pl.lit("system")),
     characters=pl.element().struct.field("content").str.len_chars().fill_null(0),
 )
-_CUT = pl.Struct({"named": pl.String, "body": pl.String, "around": pl.String})
+_CUT = pl.Struct({"named": pl.String, "input_body": pl.String, "around": pl.String})
 # One shape is a task's own where all but the odd answer have it.
 _MAJORITY = 0.8
 
 
-def prepare(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
+def add_columns(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
     """Returns the lint frame, kept in `folder` once, so that no rule computes any of it again.
 
     Adds to `LINT_SCHEMA`, and to its `task`, which then is inferred:
         position: order of reading.
-        body: the input without the constant words that the rows of its task share; inputs are compared by it.
-        preamble: the system message or instruction, and those constant words: what the task says, not the row.
+        input_body: the input without the constant words that the rows of its task share; inputs are compared by it.
+        instruction: the system message or instruction, and those constant words: what the task says, not the row.
         turns: of each message whether it `is_system`, and its `characters`: enough to tell a place in the joined texts.
         input_key, answer_key: 128-bit hashes of the normalised texts; null where a text is empty, as nothing can be said to equal it.
         task_rows: the number of the task's rows.
-        closed: whether the task's answers come from a fixed set of words.
+        is_closed_set: whether the task's answers come from a fixed set of words.
         task_shape: "label", "json", "prose", or "mixed": what the task's answers look like.
-        terminal_share: the share of the task's answers that end in punctuation.
+        punctuated_share: the share of the task's answers that end in punctuation.
         median_characters: the middle length of the task's answers.
 
     Raises:
@@ -70,7 +70,7 @@ def prepare(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
             .with_columns(
                 task=pl.when(pl.col("rows").is_null()).then(pl.lit("")).otherwise(pl.col("task")),
                 turns=pl.col("messages").list.eval(_TURN),
-                input_key=_key(pl.concat_str(["context", pl.lit("\n"), "body"])),
+                input_key=_key(pl.concat_str(["context", pl.lit("\n"), "input_body"])),
                 answer_key=_key(pl.concat_str(["answer", pl.lit("\0"), pl.col("rejected").fill_null("")])),
             )
             .drop("rows", "context")
@@ -85,7 +85,7 @@ def prepare(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
 
 
 def _name_tasks(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Adds `position`, `body`, `preamble` and `context` (what else of a row decides its answer), and sets `task` by what rows share."""
+    """Adds `position`, `input_body`, `instruction` and `context` (what else decides an answer), and sets `task` by what rows share."""
     frame = frame.with_row_index("position")
     told = (
         frame.group_by(told="task")
@@ -139,7 +139,7 @@ def _instructions(frame: pl.LazyFrame, tasks: pl.DataFrame) -> dict[str, list[In
 def _with_bodies(frame: pl.LazyFrame, instructions: dict[str, list[Instruction]]) -> pl.LazyFrame:
     """Cuts each input to its body, and gives the row the task of the instruction that was cut."""
     if not instructions:
-        return frame.with_columns(body="input", preamble="system")
+        return frame.with_columns(input_body="input", instruction="system")
     text, task = pl.col("input"), pl.col("task")
     plain = ~task.is_in(list(instructions))
     body: pl.Expr = pl.when(plain).then(text)
@@ -154,14 +154,14 @@ def _with_bodies(frame: pl.LazyFrame, instructions: dict[str, list[Instruction]]
         body = pl.coalesce(body, pl.when(holds).then(text.str.slice(prefix.str.len_chars(), length)))
         named = pl.coalesce(named, pl.when(holds).then(_of_task({key: one.task for key, one in at_rank.items()})))
         around = pl.coalesce(around, pl.when(holds).then(prefix + suffix))
-    cut = pl.struct("task", "input", body=body, named=named, around=around).map_batches(
+    cut = pl.struct("task", "input", input_body=body, named=named, around=around).map_batches(
         lambda rows: _vary(rows, instructions), return_dtype=_CUT, is_elementwise=True
     )
     return (
         frame.with_columns(cut=cut)
-        .with_columns(task=pl.col("cut").struct.field("named"), body=pl.col("cut").struct.field("body"))
+        .with_columns(task=pl.col("cut").struct.field("named"), input_body=pl.col("cut").struct.field("input_body"))
         .with_columns(around=pl.col("cut").struct.field("around"))
-        .with_columns(preamble=pl.concat_str("system", _BREAK, "around"))
+        .with_columns(instruction=pl.concat_str("system", _BREAK, "around"))
         .drop("cut", "around")
     )
 
@@ -177,7 +177,7 @@ def _of_task(values: dict[str, str]) -> pl.Expr:
 def _vary(rows: pl.Series, instructions: dict[str, list[Instruction]]) -> pl.Series:
     """Completes the rows that no instruction fits to the letter: few are left, those in which somebody changed it."""
     frame = rows.struct.unnest()
-    left = frame["body"].is_null()
+    left = frame["input_body"].is_null()
     found = []
     for task, text in frame.filter(left).select("task", "input").iter_rows():
         varied = ((one.task, body) for one in instructions[task] if (body := varied_body(text, one)) is not None)
@@ -212,7 +212,7 @@ def _shape() -> pl.Expr:
 
 
 def _closed(frame: pl.LazyFrame, *keys: str) -> pl.LazyFrame:
-    """Returns, for each value of the keys, the `rows` that have an answer and whether those are `closed`: from a fixed set of words."""
+    """Returns, for each value of the keys, the answered `rows` and `is_closed_set`: whether their answers are from a fixed set of words."""
     answer = pl.col("answer").str.strip_chars()
     frequent = (pl.col("count") >= _MIN_REPEATS) & (pl.col("characters") <= _MAX_WORD) & ~pl.col("json")
     num_frequent = frequent.sum()
@@ -230,7 +230,7 @@ def _closed(frame: pl.LazyFrame, *keys: str) -> pl.LazyFrame:
         .group_by(*keys)
         .agg(
             pl.col("count").sum().alias("rows"),
-            closed=pl.col("given").all() | (few & (pl.col("count").filter(frequent).sum() >= _CLOSED_SHARE * pl.col("count").sum())),
+            is_closed_set=pl.col("given").all() | (few & (pl.col("count").filter(frequent).sum() >= _CLOSED_SHARE * pl.col("count").sum())),
         )
     )
 
@@ -243,12 +243,12 @@ def _profile(frame: pl.LazyFrame) -> pl.LazyFrame:
     facts = frame.group_by("task").agg(
         pl.len().alias("task_rows"),
         json_share.alias("json_share"),
-        answer.filter(answer != "").str.contains(TERMINAL).mean().fill_null(0.0).alias("terminal_share"),
+        answer.filter(answer != "").str.contains(TERMINAL).mean().fill_null(0.0).alias("punctuated_share"),
         answer.str.len_chars().median().fill_null(0.0).alias("median_characters"),
     )
     closed = _closed(frame.filter(pl.col("kind") != "preference"), "task").drop("rows")
     shape = (
-        pl.when("closed")
+        pl.when("is_closed_set")
         .then(pl.lit("label"))
         .when(pl.col("json_share") >= _MAJORITY)
         .then(pl.lit("json"))
@@ -258,7 +258,7 @@ def _profile(frame: pl.LazyFrame) -> pl.LazyFrame:
     )
     return (
         facts.join(closed, on="task", how="left")
-        .with_columns(pl.col("closed").fill_null(False))
+        .with_columns(pl.col("is_closed_set").fill_null(False))
         .with_columns(task_shape=shape)
         .drop("json_share")
     )

@@ -39,6 +39,6 @@ unknown|unclear|undetermined|not sure|unsure|cannot tell
 _GROUPS = [frozenset(line.split("|")) for line in _SENSES.replace("|\n  ", "|").strip().splitlines()]
 
 
-def same_sense(one: str, other: str) -> bool:
+def are_synonyms(one: str, other: str) -> bool:
     """Says whether two labels, in lower case and without punctuation, are words for one thing in some label set."""
     return any(one in group and other in group for group in _GROUPS)

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 import polars as pl
 
 from prep.keys import normalise
-from prep.lint.senses import same_sense
+from prep.lint.label_synonyms import are_synonyms
 
 MAX_LABEL_CHARACTERS = 40
 """What is longer is an answer of another kind."""
@@ -48,7 +48,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class LabelVariant:
     """A word that is not one of the set's.
 
     Attributes:
@@ -62,7 +62,7 @@ class Drift:
     kind: str
 
 
-def find_drift(counts: Mapping[str, int], limits: Limits) -> list[Drift]:
+def find_variants(counts: Mapping[str, int], limits: Limits) -> list[LabelVariant]:
     """Returns the words of a closed set that drifted.
 
     Args:
@@ -78,9 +78,11 @@ def find_drift(counts: Mapping[str, int], limits: Limits) -> list[Drift]:
         if drift is not None:
             found.append(drift)
     meant: dict[str, str | None] = {drift.word: drift.meant for drift in found}
-    found = [Drift(one.word, meant.get(one.meant or "", one.meant), one.kind) for one in found]
+    found = [LabelVariant(one.word, meant.get(one.meant or "", one.meant), one.kind) for one in found]
     drifted = set(meant)
-    return found + [Drift(word, None, "stranger") for word in _strangers([one for one in order if one not in drifted], counts, limits)]
+    return found + [
+        LabelVariant(word, None, "stranger") for word in _strangers([one for one in order if one not in drifted], counts, limits)
+    ]
 
 
 def bare(word: str) -> str:
@@ -90,24 +92,24 @@ def bare(word: str) -> str:
     return _LEAD.sub("", stripped) or key
 
 
-def _resembling(word: str, own: Sequence[str], counts: Mapping[str, int], keys: Mapping[str, str], limits: Limits) -> Drift | None:
+def _resembling(word: str, own: Sequence[str], counts: Mapping[str, int], keys: Mapping[str, str], limits: Limits) -> LabelVariant | None:
     key = keys[word]
     for other in own:
         if other != word and keys[other] == key and counts[other] >= _SPELLING_RATIO * counts[word]:
-            return Drift(word, other, "spelling")
+            return LabelVariant(word, other, "spelling")
     frequent = [other for other in own if other != word and counts[other] >= limits.ratio * counts[word]]
     if not frequent or not key or counts[word] != max(counts[one] for one in own if keys[one] == key):
         return None
     begins = [other for other in frequent if keys[other].startswith(key)]
     if len(begins) == 1 and (len(key) >= 3 or (len(own) <= _LARGEST_SET and key.isalpha())):
-        return Drift(word, begins[0], "abbreviation")
+        return LabelVariant(word, begins[0], "abbreviation")
     for other in frequent:
         known = keys[other]
         close = len(key) >= 5 and key[:2] == known[:2] and not _numbered(key, known)
         if close and SequenceMatcher(None, key, known).ratio() > limits.similarity:
-            return Drift(word, other, "typing")
-    meant = [other for other in frequent if same_sense(key, keys[other])]
-    return Drift(word, meant[0], "synonym") if len(meant) == 1 else None
+            return LabelVariant(word, other, "typing")
+    meant = [other for other in frequent if are_synonyms(key, keys[other])]
+    return LabelVariant(word, meant[0], "synonym") if len(meant) == 1 else None
 
 
 def _strangers(words: Sequence[str], counts: Mapping[str, int], limits: Limits) -> list[str]:

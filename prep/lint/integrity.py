@@ -12,7 +12,7 @@ from prep.dataset import Manifest
 _ALWAYS_THERE = ("id", "row_id", "source", "split", "template", "kind")
 
 
-def refuse_damage(examples: pl.LazyFrame, manifest: Manifest, path: Path) -> None:
+def require_integrity(examples: pl.LazyFrame, manifest: Manifest, path: Path) -> None:
     """Looks for what the schema alone does not tell.
 
     Args:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from prep.lint.gaps import GapHabits, find_gaps
-from prep.lint.number_habits import NumberHabits
+from prep.lint.missing_numbers import GapProfile, find_gaps
+from prep.lint.number_fidelity import NumberProfile
 
 ANSWERS = ["Customer asks for help, and the agent will look into it.", "Agent says that it is fine for now or later."]
-HABITS = GapHabits.of([("Help me with it, please.", answer) for answer in ANSWERS] * 40)
-LOSSY = GapHabits.of([("Help me with 58213, please.", answer) for answer in ANSWERS] * 40)
+HABITS = GapProfile.of([("Help me with it, please.", answer) for answer in ANSWERS] * 40)
+LOSSY = GapProfile.of([("Help me with 58213, please.", answer) for answer in ANSWERS] * 40)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_habits_tell_an_order_number_from_other_numbers() -> None:
     pairs = [
         (f"My order number is {58000 + index}. I waited {index} days.", f"It concerns order {58000 + index}, late.") for index in range(40)
     ]
-    habits = NumberHabits.of(pairs, min_rows=20, min_share=0.88)
+    habits = NumberProfile.of(pairs, min_rows=20, min_share=0.88)
     source = "My order number is 58213. I waited 17 days."
     assert [one.digits for one in habits.lost(source, "It concerns an order, late.")] == ["58213"]
     assert habits.lost(source, "It concerns order 58213, late.") == []

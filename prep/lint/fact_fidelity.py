@@ -102,7 +102,7 @@ def kept_kinds(facts: Iterable[RowFacts], *, min_rows: int, min_share: float) ->
     for one in facts:
         present.update(one.asked - {"number"})
         broken.update({fact.kind for fact in one.missing})
-    return _habits(present, broken, min_rows, min_share)
+    return _usual_kinds(present, broken, min_rows, min_share)
 
 
 def supported_kinds(facts: Iterable[RowFacts], *, min_rows: int, min_share: float) -> tuple[str, ...]:
@@ -116,12 +116,12 @@ def supported_kinds(facts: Iterable[RowFacts], *, min_rows: int, min_share: floa
     for one in facts:
         present.update(one.given | ({_ANY} if one.given else set()))
         broken.update({fact.kind for fact in one.unsupported} | ({_ANY} if one.unsupported else set()))
-    kinds = _habits(present, broken, min_rows, min_share)
+    kinds = _usual_kinds(present, broken, min_rows, min_share)
     return tuple({*kinds, *RESTATED_KINDS} - {_ANY}) if _ANY in kinds else kinds
 
 
 _ANY = "any"
 
 
-def _habits(present: Counter[str], broken: Counter[str], min_rows: int, min_share: float) -> tuple[str, ...]:
+def _usual_kinds(present: Counter[str], broken: Counter[str], min_rows: int, min_share: float) -> tuple[str, ...]:
     return tuple(kind for kind, count in present.items() if count >= min_rows and (count - broken[kind]) / count >= min_share)

@@ -47,7 +47,7 @@ _FREQUENT = 0.12
 
 
 @dataclass(slots=True)
-class MarkHabits:
+class MarkProfile:
     """How often the answers of a task have each mark, and leave out numbers of their inputs.
 
     Attributes:
@@ -61,14 +61,14 @@ class MarkHabits:
     num_with: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]]) -> "MarkHabits":
-        """Returns the habits of some inputs and answers."""
-        habits = cls()
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> "MarkProfile":
+        """Returns the profile of some inputs and answers."""
+        profile = cls()
         for source, answer in pairs:
-            habits.num_answers += 1
-            habits.num_lossy += bool(lost_numerals(source, answer))
-            habits.num_with.update(mark for mark, pattern in _MARKS.items() if pattern.search(answer))
-        return habits
+            profile.num_answers += 1
+            profile.num_lossy += bool(lost_numerals(source, answer))
+            profile.num_with.update(mark for mark, pattern in _MARKS.items() if pattern.search(answer))
+        return profile
 
     def sides_to_agree(self, mark: str) -> int:
         """Returns on how many sides of a mark a word of the lost number's surroundings must stand."""
@@ -85,7 +85,7 @@ def lost_numerals(source: str, answer: str) -> list[Numeral]:
 
 
 def find_marks(
-    answer: str, source: str, lost: Iterable[Numeral], habits: MarkHabits, fold: Callable[[str], str | None]
+    answer: str, source: str, lost: Iterable[Numeral], profile: MarkProfile, fold: Callable[[str], str | None]
 ) -> Iterator[tuple[int, Numeral]]:
     """Yields the place of each mark of a lost number, and the number.
 
@@ -93,14 +93,14 @@ def find_marks(
         answer: the answer.
         source: what it restates.
         lost: numbers of the source that the answer lacks.
-        habits: of the task's answers.
+        profile: of the task's answers.
         fold: brings a word to the form in which it is compared; None leaves it out.
     """
     around = [(numeral, *_beside(source, numeral.start, numeral.end, _AROUND, fold)) for numeral in lost]
     if not around:
         return
     for mark, pattern in _MARKS.items():
-        sides = habits.sides_to_agree(mark)
+        sides = profile.sides_to_agree(mark)
         for match in pattern.finditer(answer):
             gap = match.span(_GAP) if match[_GAP] is not None else (match.start(), match.start())
             before, after = _beside(answer, *gap, _BESIDE, fold)
