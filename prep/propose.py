@@ -16,8 +16,9 @@ from loopwright.config import load_lines
 from prep.dataset import Dataset
 from prep.drafts import Draft
 from prep.fixes import Fields, row_hash
-from prep.lint.drafts import answer_field
+from prep.lint.answers import answer_field
 from prep.lint.rule import RULES
+from prep.lint.rule_drafts import make_drafts
 from prep.lint.run import LintOptions, LintReport, lint
 
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
@@ -90,7 +91,7 @@ def drafts_from_lint(report: LintReport) -> list[Draft]:
 
 
 def _from_report(report: LintReport, rows: dict[str, dict[str, Any]]) -> list[Draft]:
-    return [_from_lint(draft, rows) for draft in report.drafts() if draft["row_id"] in rows]
+    return [_from_lint(draft, rows) for draft in make_drafts(report) if draft["row_id"] in rows]
 
 
 def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:

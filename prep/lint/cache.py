@@ -18,10 +18,11 @@ from loopwright.files import write_atomic
 from loopwright.hashing import hash_file, hash_text
 from loopwright.models import cache_dir, resolve_model
 from prep.dataset import Dataset
-from prep.lint.context import LintOptions
+from prep.lint.diagnostic import Diagnostic
 from prep.lint.excerpts import Excerpt
-from prep.lint.report import Diagnostic, LintReport, Skipped
-from prep.lint.rule import Severity
+from prep.lint.finding import Severity
+from prep.lint.options import LintOptions
+from prep.lint.report import LintReport, Skipped
 from prep.lint.run import lint
 from prep.lint.template_files import config_dirs, template_files
 

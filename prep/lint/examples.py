@@ -16,10 +16,11 @@ from loopwright.hashing import hash_text
 from prep.dataset import MESSAGES, Dataset, Manifest
 from prep.lint.calls import with_spoken_calls
 from prep.lint.columns import add_columns
+from prep.lint.defects import Defect
 from prep.lint.fast_lines import PlainShape, plain_blocks, read_plain
 from prep.lint.foreign import parse_item, read_examples
 from prep.lint.integrity import require_integrity
-from prep.lint.lines import Defect, block_values
+from prep.lint.lines import block_values
 from prep.lint.records import Record
 from prep.lint.turns import last_turn_field, turn_columns
 from prep.write import INTENDED_DROPS

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prep.facts import Fact, extract_facts, stands_in
+from prep.facts import Fact, FactIndex, extract_facts, stands_in
 from prep.lint.context import Context
 from prep.lint.groups import Row
 
 # Kinds that are checked for support wherever a task restates its input. Times and bare numbers follow from others too often.
 RESTATED_KINDS = ("code", "money", "percent", "dose", "date")
 _SAMPLE_ROWS = 500
+_MAX_INDEXES = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,27 @@ class RowFacts:
     given: frozenset[str]
 
 
+class _FactIndexes:
+    """The facts of texts, for rules that ask for the same ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, FactIndex] = {}
+
+    def of(self, text: str) -> FactIndex:
+        """Returns the facts of a text."""
+        index = self._known.get(text)
+        if index is None:
+            if len(self._known) >= _MAX_INDEXES:
+                self._known.clear()
+            index = self._known[text] = FactIndex(text)
+        return index
+
+
 def row_facts(row: Row, context: Context) -> RowFacts:
     """Compares the facts of an example's input and answer. A system message supports facts, but asks for none to be kept."""
-    source, answer = context.facts(row["input"]), context.facts(row["answer"])
-    system = context.facts(row["system"]) if row["system"] else None
+    known = context.once(_FactIndexes)
+    source, answer = known.of(row["input"]), known.of(row["answer"])
+    system = known.of(row["system"]) if row["system"] else None
     missing = {(fact.kind, fact.value): fact for fact in source.facts if fact.kind != "number" and not answer.holds(fact)}
     unsupported = {
         (fact.kind, fact.value): fact

@@ -12,7 +12,8 @@ import polars as pl
 from loopwright.errors import UserError
 from prep.formats import SOURCE_FORMATS, SourceFile, container_of, read_file
 from prep.guess_columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
-from prep.lint.lines import Defect, canonical_json, read_records
+from prep.lint.defects import Defect
+from prep.lint.lines import canonical_json, read_records
 from prep.lint.records import Record, empty_keys, parse_record
 from prep.lint.tool_use import check_record_tools
 from prep.raw_file import RawFile, data_suffix

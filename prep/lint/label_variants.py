@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 import polars as pl
 
 from prep.keys import normalise
+from prep.lint.context import Context, Threshold
 from prep.lint.label_synonyms import are_synonyms
 
 MAX_LABEL_CHARACTERS = 40
@@ -45,6 +46,22 @@ class Limits:
     similarity: float
     class_share: float
     stranger_share: float
+
+
+# Of CON204: what a config sets the limits by.
+RATIO = Threshold("ratio", 10, "a spelling is rare where the one it resembles is this many times as frequent; drift is the exception")
+SIMILARITY = Threshold(
+    "similarity", 0.8, "difflib's ratio (Ratcliff and Obershelp 1988); 'positve' to 'positive' is 0.93, 'male' to 'female' is 0.8"
+)
+CLASS_SHARE = Threshold(
+    "class_share", 0.03, "each word of a small set has this share of the rows; of 20 kinds of clinical note 13 have less"
+)
+STRANGER_SHARE = Threshold("stranger_share", 0.01, "a word with more rows than this is a class that the others outnumber")
+
+
+def variant_limits(context: Context) -> Limits:
+    """Returns when a word counts as rare in this run."""
+    return Limits(**{one.name: context.value("CON204", one) for one in (RATIO, SIMILARITY, CLASS_SHARE, STRANGER_SHARE)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prep.lint.context import Context
 from prep.lint.label_noise import Labels
-
-if TYPE_CHECKING:
-    from prep.lint.context import Context
 
 MIN_ROWS = 100
 """Fewer rows than this teach a baseline too little to doubt a label."""
@@ -76,7 +74,7 @@ class LabelledTask:
             yield chunk["input_body"].to_list()
 
 
-def labelled_tasks(examples: pl.LazyFrame, context: "Context") -> list[LabelledTask]:
+def labelled_tasks(examples: pl.LazyFrame, context: Context) -> list[LabelledTask]:
     """Returns the tasks whose rows have labels to doubt: at least `MIN_ROWS` of them, and two labels that come back.
 
     Args:
@@ -86,7 +84,7 @@ def labelled_tasks(examples: pl.LazyFrame, context: "Context") -> list[LabelledT
     return context.once(_find_tasks, examples)
 
 
-def _find_tasks(examples: pl.LazyFrame, _: "Context") -> list[LabelledTask]:
+def _find_tasks(examples: pl.LazyFrame) -> list[LabelledTask]:
     found = []
     answered = (pl.col("kind") != "preference") & (pl.col("task") != "") & (pl.col("answer").str.strip_chars() != "")
     wanted = (

@@ -2,40 +2,17 @@
 
 import json
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from json.decoder import JSONDecoder
 from pathlib import Path
 from typing import Any
 
 from loopwright.errors import UserError
+from prep.lint.defects import Defect
 from prep.raw_file import Block, RawFile, RejectedRow, block_lines, data_suffix, wide_mark
 from prep.source_config import SourceConfig
 
 _BOM = b"\xef\xbb\xbf"
 _WHITE_SPACE = " \t\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """A line, or something about one, that is found wrong while it is read; rules report it under their code.
-
-    Attributes:
-        code: of the rule that reports it.
-        source: the file's name.
-        line: 1-based.
-        message: what is wrong, without a final stop.
-        id: of the example, where the line gives one.
-        severity: where it is not the rule's own.
-        field: where in the record.
-    """
-
-    code: str
-    source: str
-    line: int | None
-    message: str
-    id: str | None = None
-    severity: str | None = None
-    field: str | None = None
 
 
 def read_records(path: Path, source: str) -> Iterator[tuple[int, Any] | Defect]:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prep.lint.lines import Defect, DuplicateKeys, canonical_json
-from prep.lint.texts import shorten
+from prep.lint.defects import Defect
+from prep.lint.lines import DuplicateKeys, canonical_json
+from prep.pii.masking import shorten
 
 _ROLES = {
     "human": "user", "user": "user", "prompter": "user", "customer": "user", "gpt": "assistant", "assistant": "assistant",

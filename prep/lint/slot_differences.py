@@ -4,12 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 
-from prep.lint.texts import shorten
-from prep.pii import mask
 from prep.words import words
 
-_NUM_SHOWN = 3
-_MAX_MASKED = 40_000  # longer texts are not masked for a few words of them, and so none is shown
 # What is said or left out without a change of meaning. "Not", "no", "never", "too" and their like are no such words.
 _FILLERS = frozenset(
     word
@@ -28,24 +24,6 @@ def difference(one: str, other: str) -> tuple[list[str], list[str]]:
     """Returns the words that only the first text has, and those that only the second has."""
     first, second = Counter(words(one)), Counter(words(other))
     return list((first - second).elements()), list((second - first).elements())
-
-
-def described(one: str, other: str) -> str:
-    """Returns the difference of two texts in words, for a message, with identifiers masked."""
-    if len(one) + len(other) > _MAX_MASKED:
-        return f"they differ in {max(map(len, difference(one, other))):,} words"
-    here, there = difference(mask(one), mask(other))
-    if not here and not there and one != other and any(difference(one, other)):
-        return "they differ in personal identifiers alone"
-    if here and there:
-        return f"'{_listed(here)}' here, '{_listed(there)}' there"
-    if here:
-        return f"only '{_listed(here)}' is added here"
-    return f"only '{_listed(there)}' is left out here" if there else "the words are the same"
-
-
-def _listed(found: list[str]) -> str:
-    return shorten(" ".join(found[:_NUM_SHOWN]) + (" ..." if len(found) > _NUM_SHOWN else ""))
 
 
 def is_harmless(here: list[str], there: list[str]) -> bool:

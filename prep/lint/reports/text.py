@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from loopwright.console import printable
+from prep.lint.diagnostic import Diagnostic
 from prep.lint.excerpts import Excerpts, place_of
-from prep.lint.report import Diagnostic, LintReport
+from prep.lint.finding import Severity
+from prep.lint.report import LintReport
 from prep.lint.reports.order import by_rule
 from prep.lint.reports.underline import underline
-from prep.lint.rule import Severity
 
 if TYPE_CHECKING:
     from rich.text import Text

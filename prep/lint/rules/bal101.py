@@ -1,18 +1,15 @@
 """BAL101 ClassImbalance."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
 from prep.lint.expectations import DeclaredShare, State
-from prep.lint.label_variants import MAX_LABEL_CHARACTERS, find_variants, label_word
+from prep.lint.finding import Finding, Severity
+from prep.lint.label_counts import count_labels, label_counts, shares_of_task
 from prep.lint.rebalance import plan_labels
-from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.rules.con204 import VerbalizerDrift
+from prep.lint.rule import Rule
 from prep.lint.statistics import chi_square_even, evenness
 from prep.lint.texts import of_template
 
@@ -56,8 +53,8 @@ class ClassImbalance(Rule):
         return count_labels(examples)
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        for task in _task_counts(found, context):
-            expected = _declared_shares(task, context)
+        for task in label_counts(found, context):
+            expected = shares_of_task(task, context)
             messages = map(_unexpected, expected) if expected else self._uneven(task.counts, context)
             for message in filter(None, messages):
                 plan = plan_labels(task.template, task.train, task.fields, expected, context.manifest) if task.is_pure else None
@@ -77,103 +74,11 @@ class ClassImbalance(Rule):
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _TaskCounts:
-    """The rows of a task's labels.
-
-    Attributes:
-        template: the task's.
-        counts: the rows of each label that are looked at.
-        source: the file of all of them, where it is one.
-        train: the train rows of each word.
-        fields: the mapped fields of one row of each word, as JSON; null for a foreign file.
-    """
-
-    template: str
-    counts: dict[str, int]
-    source: str | None
-    train: dict[str, int]
-    fields: dict[str, str | None]
-
-    @property
-    def is_pure(self) -> bool:
-        """Whether each word is a label, none a stray one."""
-        return self.counts.keys() == self.fields.keys()
-
-
-def count_labels(examples: pl.LazyFrame) -> pl.LazyFrame:
-    """Returns `task`, `template`, `word`, `count` of each label of tasks with a fixed set, in `train` as well; whether it is `given`, the
-    `sources`, and the mapped `fields` of one row.
-    """
-    word = label_word()
-    is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
-    return (
-        examples.filter(pl.col("is_closed_set") & (pl.col("kind") != "preference") & is_label & (word != ""))
-        .group_by("task", "template", word=word)
-        .agg(
-            pl.len().alias("count"),
-            (pl.col("split") == "train").sum().alias("train"),
-            pl.col("label").is_not_null().all().alias("given"),
-            pl.col("source").unique().alias("sources"),
-            pl.col("fields").first(),
-        )
-    )
-
-
-def declared_shares(counted: pl.DataFrame, context: Context) -> Iterator[DeclaredShare]:
-    """Holds declared shares of labels against what `count_labels` counted, for each task that has such labels."""
-    for task in _task_counts(counted, context):
-        yield from _declared_shares(task, context)
-
-
-def _task_counts(counted: pl.DataFrame, context: Context) -> Iterator[_TaskCounts]:
-    # The splits are drawn by lot, so that all rows say more; but resampling changes train alone.
-    column = "train" if context.manifest is not None and context.manifest.config.get("resample") else "count"
-    tasks: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in counted.filter(pl.col(column) > 0).sort(column, "word", descending=[True, False]).iter_rows(named=True):
-        tasks[row["task"], row["template"]].append(row)
-    for (_, template), labels in sorted(tasks.items()):
-        counts = {row["word"]: row[column] for row in labels}
-        if not all(row["given"] for row in labels):
-            counts = _without_drift(counts, context)
-        sources = {source for row in labels for source in row["sources"]}
-        source = sources.pop() if len(sources) == 1 else None
-        train, fields = ({row["word"]: row[name] for row in labels} for name in ("train", "fields"))
-        yield _TaskCounts(template, counts, source, train, fields)
-
-
-def _declared_shares(task: _TaskCounts, context: Context) -> list[DeclaredShare]:
-    expected = _expected_words(task.template, context)
-    if not expected.keys() & task.counts.keys():
-        return []
-    total = sum(task.counts.values())
-    return [DeclaredShare(label, task.counts.get(label, 0), total, *bounds, task.template) for label, bounds in expected.items()]
-
-
 def _unexpected(one: DeclaredShare) -> str | None:
     if one.state is State.MET:
         return None
     bounds = f"{one.lowest:.0%} to {one.highest:.0%}"
     return f"'{one.name}' makes up {one.share:.1%} of {one.total:,} rows, outside of the expected {bounds}"
-
-
-def _without_drift(counts: dict[str, int], context: Context) -> dict[str, int]:
-    """Returns the counts of a set's own words: other spellings are counted with the word, strangers not at all."""
-    kept = dict(counts)
-    for drift in find_variants(counts, VerbalizerDrift().limits(context)):
-        count = kept.pop(drift.word)
-        if drift.meant in kept:
-            kept[drift.meant] += count
-    return kept
-
-
-def _expected_words(template: str, context: Context) -> dict[str, tuple[float, float]]:
-    """Returns the declared shares of a template's labels by the verbalizer's word; a config names a label by its key or its word."""
-    declared = context.options.expect.label_share
-    if context.manifest is None or not template:
-        return declared
-    words = context.manifest.template(template).trained_words
-    return {words.get(name, name): share for name, share in declared.items() if name in {*words, *words.values()}}
 
 
 def _count(item: tuple[str, int]) -> int:

@@ -1,26 +1,26 @@
 """BAL102 BoilerplateShare."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from prep.config import PriorOf
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
-from prep.lint.expectations import DeclaredShare, State
-from prep.lint.refusals import DISCLOSURE, NARROW_TASK, OPENING, REFUSAL
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.answer_counts import REFUSES, START, answered, count_answers, declared_priors
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.expectations import State
+from prep.lint.finding import Finding, Severity
+from prep.lint.refusals import NARROW_TASK
+from prep.lint.rule import Rule
 from prep.lint.statistics import wilson_interval
+from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import MIN_TASK_ROWS
 
-_LOOK_CHARACTERS = 300  # a refusal comes first, or it is none
 _MAX_RELATED = 20
 _SAMPLE_ROWS = 20_000
 # Inputs that share as many characters at an end, in as large a share of the rows, share an instruction.
 _SAME_CHARACTERS = 24
 _INSTRUCTED_SHARE = 0.05
-_START = pl.col("answer").str.slice(0, _LOOK_CHARACTERS)
-_REFUSES = _START.str.contains(REFUSAL) | _START.str.contains(DISCLOSURE)
 
 
 class BoilerplateShare(Rule):
@@ -59,10 +59,10 @@ class BoilerplateShare(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        answers = _answered(examples).filter(pl.col("label").is_null())  # a choice that is given is no refusal
+        answers = answered(examples).filter(pl.col("label").is_null())  # a choice that is given is no refusal
         single_turn = pl.col("messages").list.len().fill_null(0) <= 3
         narrow = NARROW_TASK & (pl.col("task_rows") >= MIN_TASK_ROWS)
-        rows = _with_instructed(answers.filter(_REFUSES), answers).select(
+        rows = _with_instructed(answers.filter(REFUSES), answers).select(
             *Finding.where,
             "position",
             "task",
@@ -71,9 +71,9 @@ class BoilerplateShare(Rule):
             field="answer_field",
             narrow=pl.col("task_shape").is_in(["label", "json"]) | (single_turn & (narrow | pl.col("instructed"))),
         )
-        priors = context.options.expect.priors
+        priors = context.expect.priors
         counted = [count_answers(examples)] if priors else []
-        first_words = _START.str.extract(r"^\W*(\S+\s+\S+\s+\S+)").str.to_lowercase()
+        first_words = START.str.extract(r"^\W*(\S+\s+\S+\s+\S+)").str.to_lowercase()
         every = (pl.col("task_rows") // _SAMPLE_ROWS).clip(1)
         begun = (
             answers.filter((pl.col("task_shape") == "prose") & (pl.col("task_rows") >= MIN_TASK_ROWS) & (pl.col("position") % every == 0))
@@ -85,7 +85,7 @@ class BoilerplateShare(Rule):
         return pl.concat([rows, *counted, *([begun] if "opening" not in priors else [])], how="diagonal")
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        priors = context.options.expect.priors
+        priors = context.expect.priors
         rows = found.filter(pl.col("id").is_not_null()).sort("position")
         if priors:
             yield from self._beyond_priors(rows, found.filter(pl.col("num_answers").is_not_null()), priors)
@@ -136,23 +136,6 @@ class BoilerplateShare(Rule):
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the answer turns the task down") if finding.kind == "refusal" else None
-
-
-def count_answers(examples: pl.LazyFrame) -> pl.LazyFrame:
-    """Returns one row: `num_answers`, and how many of them are a `refusal` or begin with a canned `opening`."""
-    refusal = (_REFUSES & pl.col("label").is_null()).sum()
-    return _answered(examples).select(num_answers=pl.len(), refusal=refusal, opening=_START.str.contains(OPENING).sum())
-
-
-def declared_priors(counted: pl.DataFrame, priors: Mapping[PriorOf, float]) -> Iterator[DeclaredShare]:
-    """Holds declared shares of answers against what `count_answers` counted."""
-    (total,) = counted.iter_rows(named=True)
-    for name, prior in priors.items():
-        yield DeclaredShare(name, total[name], total["num_answers"], prior, prior)
-
-
-def _answered(examples: pl.LazyFrame) -> pl.LazyFrame:
-    return examples.filter((pl.col("kind") != "completion") & (pl.col("answer") != ""))
 
 
 def _with_instructed(rows: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:

@@ -5,9 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.rebalance import plan_groups, plan_sources
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rule import Rule
 from prep.lint.statistics import wilson_interval
 
 _OF = {"source": "file", "template": "template", "group": "group"}

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.lint.statistics import chi_square_expected
 from prep.lint.texts import of_template
 

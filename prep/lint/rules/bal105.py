@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.lint.statistics import wilcoxon_signed_rank
 from prep.lint.texts import of_template
 

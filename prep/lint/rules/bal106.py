@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.label_variants import label_word
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rule import Rule
 from prep.lint.statistics import Floats, TestResult, benjamini_hochberg, mann_whitney
-from prep.lint.texts import of_template, shorten
+from prep.lint.texts import of_template
+from prep.pii.masking import shorten
 
 _MAX_CLASSES = 100
 

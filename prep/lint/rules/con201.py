@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.groups import grouped, ids, place
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
-from prep.lint.texts import shorten
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from prep.pii.masking import shorten
 
 _KEYS = ("template", "input_key")
 

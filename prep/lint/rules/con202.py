@@ -4,13 +4,16 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.groups import place
 from prep.lint.near_pairs import near_rows
-from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
-from prep.lint.slot_differences import described, difference, is_harmless
-from prep.lint.texts import shorten
+from prep.lint.rule import Need, Rule
+from prep.lint.slot_differences import difference, is_harmless
+from prep.lint.subject import Draft, Subject
+from prep.lint.texts import described
+from prep.pii.masking import shorten
 
 _KEYS = ("template", "task")
 _NUM_NEAREST = 3

@@ -7,13 +7,15 @@ import polars as pl
 
 from prep.edits import replace_span
 from prep.lint.answer_style import end_of, quantities, with_other_end, written_as
+from prep.lint.answers import edit_answer, example_answer, field_text
 from prep.lint.columns import LOOKS_LIKE_JSON
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer, example_answer, field_text
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
-from prep.lint.rules.grm953 import Unfinished
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
-from prep.lint.texts import shorten
+from prep.lint.unfinished_answers import stops_midway
+from prep.pii.masking import shorten
 
 _LIST = r"^\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s+\S[^\n]*\n\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s"
 _MARKDOWN = r"^\s*(?:#{1,4} \S|\|[^\n]*\|[ \t]*\n\s*\||\*\*[^*\n]{1,40}\*\*:?\s*\n)"
@@ -85,7 +87,7 @@ class MixedOutputShape(Rule):
             .then(pl.lit("all capitals"))
             .otherwise(pl.lit("prose"))
         )
-        cut = (pl.col("task_shape") == "json") | Unfinished().is_cut(context)
+        cut = (pl.col("task_shape") == "json") | stops_midway(context)
         looked_at = ONE_TASK & (~pl.col("is_closed_set") | (pl.col("task_shape") == "json")) & (pl.col("task_rows") >= MIN_TASK_ROWS)
         shaped = examples.filter(looked_at & (answer.str.strip_chars() != "") & (pl.col("kind") != "completion")).select(
             *Finding.where,

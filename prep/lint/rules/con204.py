@@ -9,12 +9,23 @@ from typing import Any
 import polars as pl
 
 from prep.edits import replace_span
-from prep.lint.context import Context
-from prep.lint.defects import DefectRule
-from prep.lint.drafts import edit_answer, example_answer, field_text
-from prep.lint.label_variants import MAX_LABEL_CHARACTERS, LabelVariant, Limits, find_variants
+from prep.lint.answers import edit_answer, example_answer, field_text
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.label_variants import (
+    CLASS_SHARE,
+    MAX_LABEL_CHARACTERS,
+    RATIO,
+    SIMILARITY,
+    STRANGER_SHARE,
+    LabelVariant,
+    Limits,
+    find_variants,
+    variant_limits,
+)
 from prep.lint.rebalance import config_piece
-from prep.lint.rule import Draft, Finding, Severity, Subject, Threshold
+from prep.lint.rule import DefectRule
+from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import MIN_TASK_ROWS
 
 _MAX_CLASSES = 200
@@ -66,13 +77,11 @@ class VerbalizerDrift(DefectRule):
     remedy = "Write the label as the other rows do, or add its spelling under `labels:` in the config."
     superseded_by = ("BAL102", "LEN603")
     thresholds = (
-        Threshold("ratio", 10, "a spelling is rare where the one it resembles is this many times as frequent; drift is the exception"),
-        Threshold(
-            "similarity", 0.8, "difflib's ratio (Ratcliff and Obershelp 1988); 'positve' to 'positive' is 0.93, 'male' to 'female' is 0.8"
-        ),
+        RATIO,
+        SIMILARITY,
         Threshold("closed", 0.85, "share of the rows whose word comes five times or more; in a field of free text hardly any does"),
-        Threshold("class_share", 0.03, "each word of a small set has this share of the rows; of 20 kinds of clinical note 13 have less"),
-        Threshold("stranger_share", 0.01, "a word with more rows than this is a class that the others outnumber"),
+        CLASS_SHARE,
+        STRANGER_SHARE,
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -94,7 +103,7 @@ class VerbalizerDrift(DefectRule):
         counts = said.group_by("task", "key", "word").agg(pl.len().alias("rows"), pl.col("position").min().cast(pl.UInt32).alias("first"))
         # Kept in one table of words, so that no row is held for a word that is in order.
         drifted = _closed_sets(counts, context.threshold(self, "closed")).map_batches(
-            lambda words: _drifted(words, self.limits(context)),
+            lambda words: _drifted(words, variant_limits(context)),
             schema=_FOUND,
             predicate_pushdown=False,
             projection_pushdown=False,
@@ -105,11 +114,6 @@ class VerbalizerDrift(DefectRule):
             .join(examples.select("position", example="id"), left_on="first", right_on="position", how="left")
             .select(*Finding.where, "field", "key", "word", "meant", "drift", "rows", "answer", "example")
         )
-
-    def limits(self, context: Context) -> Limits:
-        """Returns when a word counts as rare."""
-        names = ("ratio", "similarity", "class_share", "stranger_share")
-        return Limits(**{name: context.threshold(self, name) for name in names})
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for defect in super().refine(found, context):
@@ -132,7 +136,7 @@ class VerbalizerDrift(DefectRule):
         label, template = unknown.groups()
         words = context.manifest.template(template).trained_words
         keys = {**{word: key for key, word in words.items()}, **{key: key for key in words}}
-        drifts = find_variants({**dict.fromkeys(keys, _MANY), label: 1}, self.limits(context))
+        drifts = find_variants({**dict.fromkeys(keys, _MANY), label: 1}, variant_limits(context))
         key = next((keys[drift.meant] for drift in drifts if drift.word == label and drift.meant in keys), None)
         piece = key and config_piece(label, key)
         return piece and f"Put `{piece}` under `labels:` in the config, if that is what it means."

@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.texts import shorten
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.pii.masking import shorten
 
 _FREQUENT_ROWS = 20
 _MAX_RARE = 5_000

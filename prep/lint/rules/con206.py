@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.label_variants import label_word
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rule import Rule
 from prep.lint.statistics import krippendorff_alpha
 from prep.lint.texts import of_template
 

@@ -7,8 +7,9 @@ from itertools import pairwise
 import polars as pl
 
 from prep.drift.words import words_of
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.lint.tasks import MIN_TASK_ROWS
 from prep.lint.texts import of_template
 

@@ -1,15 +1,17 @@
 """DIV702 NarrowCoverage."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 
 import polars as pl
 
 from loopwright.errors import did_you_mean
 from prep.config import SLICE_COLUMNS
 from prep.lint.context import Context
-from prep.lint.expectations import DeclaredSlice, State
-from prep.lint.rule import Finding, Rule, Severity
+from prep.lint.expectations import State
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.lint.slice_counts import count_slices, declared_slices
 
 
 class NarrowCoverage(Rule):
@@ -36,7 +38,7 @@ class NarrowCoverage(Rule):
     remedy = "Collect rows of the slice, or declare a smaller number."
 
     def unavailable(self, context: Context) -> str | None:
-        return None if context.options.expect.slices else "no slices are declared: lint: {expect: {slices: {FIELD: {VALUE: ROWS}}}}"
+        return None if context.expect.slices else "no slices are declared: lint: {expect: {slices: {FIELD: {VALUE: ROWS}}}}"
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         # Which fields there are is told from a few rows, for a name that none of them has.
@@ -45,34 +47,12 @@ class NarrowCoverage(Rule):
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         counted = found.filter(pl.col("field").is_not_null())
-        unknown = set(context.options.expect.slices) - set(counted.filter(pl.col("value").is_not_null())["field"])
+        unknown = set(context.expect.slices) - set(counted.filter(pl.col("value").is_not_null())["field"])
         known = sorted(({name for text in found["fields"].drop_nulls() for name in json.loads(text)} | set(SLICE_COLUMNS)) - unknown)
-        for field in [name for name in context.options.expect.slices if name in unknown]:
+        for field in [name for name in context.expect.slices if name in unknown]:
             yield Finding(f"no row has the field '{field}', of which slices are declared", field=field, remedy=did_you_mean(field, known))
-        for one in declared_slices(counted, context.options.expect.slices):
+        for one in declared_slices(counted, context.expect.slices):
             if one.state is not State.MET and one.field not in unknown:
                 number = f"{one.num_rows:,} rows" if one.num_rows else "no row"
                 message = f"'{one.field}' is '{one.value}' in {number}, where {one.wanted:,} are declared"
                 yield Finding(message, field=one.field, kind=f"{one.field}={one.value}")
-
-
-def count_slices(examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-    """Returns `field`, `value` and `rows` of each value of the fields of which slices are declared, among the rows to train on."""
-    rows = examples.filter(pl.col("split") == "train") if "train" in context.splits else examples
-    counts = []
-    for field in context.options.expect.slices:
-        value = pl.col("fields").str.json_path_match(f"$[{json.dumps(field)}]")
-        if field in SLICE_COLUMNS:
-            value = pl.coalesce(value, pl.col(field))
-        counts.append(rows.select(field=pl.lit(field), value=value).group_by("field", "value").len("rows"))
-    return pl.concat(counts)
-
-
-def declared_slices(counted: pl.DataFrame, slices: Mapping[str, Mapping[str, int]]) -> Iterator[DeclaredSlice]:
-    """Holds declared slices against what `count_slices` counted."""
-    for field, wanted in slices.items():
-        rows = counted.filter(pl.col("field") == field)
-        counts = dict(rows.select("value", "rows").iter_rows())
-        total = sum(counts.values())
-        for value, least in wanted.items():
-            yield DeclaredSlice(field, value, counts.get(value, 0), total, least)

@@ -9,11 +9,12 @@ import polars as pl
 from prep.drift import statistics
 from prep.drift.statistics import Bools
 from prep.drift.words import WordSets
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.label_variants import label_word
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rule import Rule
 from prep.lint.statistics import chi_square_p
-from prep.lint.texts import shorten
+from prep.pii.masking import shorten
 
 _SAMPLE_ROWS = 1_000
 _MAX_CHARACTERS = 2_000

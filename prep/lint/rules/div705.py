@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.columns import LOOKS_LIKE_JSON
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.languages import NAMES, foreign, likely_languages
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rule import Rule
 from prep.lint.short_texts import MIN_WORDS, can_read_short_texts, short_text_language
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import shorten
+from prep.pii.masking import shorten
 
 _SAMPLE_ROWS = 20_000
 _MIN_CHARACTERS = 8
@@ -67,7 +68,7 @@ class UnexpectedLanguage(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         texts = _texts(examples)
-        declared = context.options.expect.languages
+        declared = context.expect.languages
         expected = texts.select("task", "part").unique() if declared else self._learn(texts, context)
         languages = pl.lit(list(declared), pl.List(pl.String())) if declared else pl.col("languages")
         told = (

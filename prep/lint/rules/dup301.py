@@ -5,8 +5,10 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.finding import Finding, Severity
 from prep.lint.groups import grouped, ids, place
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
 
 _KEYS = ("template", "split", "input_key", "answer_key")
 

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Need, Rule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Need, Rule
 
 _MAX_ROWS = 30_000
 _ROWS_AT_ONCE = 1_000

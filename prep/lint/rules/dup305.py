@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import shorten
+from prep.pii.masking import shorten
 
 _MAX_CHARACTERS = 20_000
 _MAX_PERIOD = 60

@@ -3,8 +3,8 @@
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.defects import DefectRule
-from prep.lint.rule import Severity
+from prep.lint.finding import Severity
+from prep.lint.rule import DefectRule
 
 
 class UnreadableRow(DefectRule):

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.texts import shorten
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.pii.masking import shorten
 
 # System message, then user and assistant by turns (tool results go before the assistant's next turn), an assistant last.
 _ORDERLY = r"^(?:system,)?user,(?:assistant,(?:(?:tool,)+assistant,)*user,)*assistant,(?:(?:tool,)+assistant,)*$"

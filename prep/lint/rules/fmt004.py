@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity
-from prep.lint.texts import shorten
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.pii.masking import shorten
 
 
 class BadWeight(Rule):

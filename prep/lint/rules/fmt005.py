@@ -6,8 +6,9 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.defects import DefectRule
-from prep.lint.rule import Draft, Finding, Severity, Subject
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import DefectRule
+from prep.lint.subject import Draft, Subject
 from prep.lint.tool_use import check_tool_use
 from templates.conversation import chat_messages
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.lint.tasks import MIN_TASK_ROWS
 
 _MEMBER = r'"((?:[^"\\]|\\.){1,60})"\s*:\s*(["\-0-9tf\[{])'

@@ -9,11 +9,13 @@ from typing import Any
 import polars as pl
 
 from prep.edits import replace_span
-from prep.lint.context import Context
-from prep.lint.drafts import example_answer, field_text
+from prep.lint.answers import example_answer, field_text
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.languages import FUNCTION_WORDS, likely_languages
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.rule import Rule
 from prep.lint.spelling import is_slip, known_words, suggest
+from prep.lint.subject import Draft, Subject
 from prep.lint.texts import locate
 
 _MAX_CHARACTERS = 20_000

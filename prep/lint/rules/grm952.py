@@ -6,15 +6,17 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
 from prep.lint.fact_fidelity import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, spread, supported_kinds
+from prep.lint.finding import Finding, Severity
 from prep.lint.number_support import NumberSupport
 from prep.lint.proper_names import SIEVE, NameProfile
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import shorten
 from prep.numerals import SPELLED
+from prep.pii.masking import shorten
 from prep.sieves import sieve
 
 _SAMPLE_ROWS = 5_000

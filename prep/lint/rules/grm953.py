@@ -6,26 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.columns import TERMINAL
+from prep.lint.answers import edit_answer
 from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
-from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
-from prep.lint.texts import shorten, shorten_end
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from prep.lint.unfinished_answers import MIN_CHARACTERS, MOSTLY, NEARLY_ALL, stops_midway
+from prep.pii.masking import shorten, shorten_end
 
-# Words that no English sentence ends on, but for a question ("what are you waiting for?"), which ends in punctuation.
-_DANGLING = (
-    r"(?i)(?:\b(?:the|an|a|and|or|but|of|to|with|from|for|by|at|as|than|that|which|who|whose|where|because|if|when|while|into|your|our|their"
-    r"|its|my|is|are|was|were|will|would|should)|[,(\[\-\x{2013}&/])$"
-)
-_LETTER_END = r"[\p{L}\p{N}]$"
-# In a mix of questions an answer may be a name; after a whole sentence, half of another is none.
-_AFTER_A_SENTENCE = r"[.!?\x{3002}\x{ff01}\x{ff1f}](?:\s|[^\x00-\x7f])[^.!?:=\n\x{ff1a}\x{3002}\"-]{12,}$"
-# Lists, headings, code, addresses and signatures end without a stop in sound text.
-_OPEN_END = r"(?:^|\n)\s*(?:[-*\x{2022}#>|]|[0-9]{1,2}[.)])\s[^\n]*$|```\s*$|\S+://\S+$|\S+@\S+$|#\w+$|\n[^\n]{0,40}$"
-# Notes in telegraphic style ("Retired Dock Hand", "Appendectomy 1988") end as they please: they lack the short words that bind sentences.
-_SHORT_WORD = r"\b\p{L}{1,3}\b"
-_MIN_SHORT = 0.12
 # One level of plain values is told to be whole by a pattern; what nests is parsed.
 _FLAT_JSON = (
     r'^\s*\{\s*"[^"\\]*"\s*:\s*(?:"[^"\\\n]*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|true|false|null)'
@@ -58,35 +46,15 @@ class Unfinished(Rule):
     columns = ("template", "task", "task_rows", "task_shape", "is_closed_set", "punctuated_share", "system", "answer", "answer_field")
     remedy = "Finish the answer, or drop the row."
     superseded_by = ("LEN603", "GRM955", "TPL905", "CON203")
-    thresholds = (
-        Threshold("mostly", 0.6, "below it answers are fragments by design, and a comma at the end says little"),
-        Threshold(
-            "nearly_all",
-            0.9,
-            "all sound answers of the sample data end in punctuation, and 80 to 93% of those in general chat (alpaca, KTO)",
-        ),
-        Threshold("min_characters", 15, "shorter answers are words, names or amounts rather than sentences"),
-    )
+    thresholds = (MOSTLY, NEARLY_ALL, MIN_CHARACTERS)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         columns = [*Finding.where, "task", "task_rows", "answer", "answer_field"]
         is_json = (pl.col("task_shape") == "json") & pl.col("answer").str.contains(r"^\s*[{\[]")
         doubtful = examples.filter(is_json & ~pl.col("answer").str.contains(_FLAT_JSON)).select(*columns, percent=pl.lit(None, pl.Int64))
-        prose = examples.filter((pl.col("task_shape") != "json") & self.is_cut(context))
+        prose = examples.filter((pl.col("task_shape") != "json") & stops_midway(context))
         percent = (pl.col("punctuated_share") * 100).floor().cast(pl.Int64)
         return pl.concat([doubtful, prose.select(*columns, percent=percent)])
-
-    def is_cut(self, context: Context) -> pl.Expr:
-        """Says whether an answer in sentences stops within one."""
-        end = pl.col("answer").str.strip_chars_end()
-        sentence = ~pl.col("is_closed_set") & (pl.col("task_rows") >= MIN_TASK_ROWS) & end.str.contains(r"\S\s\S|[^\x00-\x7f]")
-        sentence &= end.str.len_chars() >= context.threshold(self, "min_characters")
-        dangling = end.str.contains(_DANGLING) & (pl.col("punctuated_share") >= context.threshold(self, "mostly"))
-        cut = end.str.contains(_LETTER_END) & (pl.col("punctuated_share") >= context.threshold(self, "nearly_all"))
-        cut &= ONE_TASK | end.str.contains(_AFTER_A_SENTENCE)
-        telegraphic = end.str.count_matches(_SHORT_WORD) < _MIN_SHORT * (end.str.count_matches(r"\s\S") + 1)
-        cut &= end.str.contains(r"[^\x{00}-\x{24f}]") | ~telegraphic
-        return sentence & (dangling | cut) & ~end.str.contains(TERMINAL) & ~end.str.contains(_OPEN_END)
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.filter(pl.col("percent").is_not_null()).iter_rows(named=True):

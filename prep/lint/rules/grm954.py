@@ -6,13 +6,15 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
 from prep.lint.fact_fidelity import all_stand_in, by_task, kept_kinds, row_facts, sampled, spread
+from prep.lint.finding import Finding, Severity
 from prep.lint.number_fidelity import NumberProfile
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import mask_near, shorten
+from prep.pii.masking import mask_near, shorten
 from prep.sieves import sieve
 
 _SAMPLE_ROWS = 4_000

@@ -2,10 +2,12 @@
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject, Threshold
-from prep.lint.texts import shorten
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from prep.pii.masking import shorten
 
 _WILL = r"(?:['\x{2019}]ll| will| shall|['\x{2019}]m going to| am going to|['\x{2019}]re going to| are going to)"
 _PROMISE = rf"\b(?:i|we){_WILL}|\blet me|\ballow me to"

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from prep.lint.answers import edit_answer
 from prep.lint.baseline import COLUMNS, baseline_unavailable, judge_labels
-from prep.lint.context import Context
-from prep.lint.drafts import edit_answer
-from prep.lint.rule import Draft, Finding, RankedRule, Severity, Subject, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import RankedRule
+from prep.lint.subject import Draft, Subject
 
 
 class LikelyMislabel(RankedRule):

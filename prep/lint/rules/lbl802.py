@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Need, RankedRule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Need, RankedRule
 
 
 class HardOrAmbiguous(RankedRule):

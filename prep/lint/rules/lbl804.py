@@ -3,8 +3,10 @@
 import polars as pl
 
 from prep.keys import normalise_expr
-from prep.lint.context import Context
-from prep.lint.rule import Draft, Finding, RankedRule, Severity, Subject, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import RankedRule
+from prep.lint.subject import Draft, Subject
 from prep.near_index import similarities
 
 

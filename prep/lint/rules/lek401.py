@@ -5,8 +5,10 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.finding import Finding, Severity
 from prep.lint.groups import SPLIT_ORDER, grouped, ids, one_split_only, place
-from prep.lint.rule import Draft, Finding, Rule, Severity, Subject
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
 
 _KEYS = ("template", "leak_key")
 

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.groups import SPLIT_ORDER, one_split_only
 from prep.lint.near_pairs import TEXT, near_rows
-from prep.lint.rule import Draft, Finding, Need, Rule, Severity, Subject, Threshold
-from prep.lint.slot_differences import described, difference, is_exchange, patterned
+from prep.lint.rule import Need, Rule
+from prep.lint.slot_differences import difference, is_exchange, patterned
+from prep.lint.subject import Draft, Subject
+from prep.lint.texts import described
 
 _KEYS = ("template", "task")
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.finding import Finding, Severity
 from prep.lint.groups import SPLIT_ORDER, grouped, ids, one_split_only, place
-from prep.lint.rule import Finding, Rule, Severity
+from prep.lint.rule import Rule
 
 
 class GroupLeak(Rule):

@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import shorten
+from prep.pii.masking import shorten
 
 # Words that announce the answer to a question about the text, as fields of a form or of an annotated file do.
 _ANNOUNCE = (

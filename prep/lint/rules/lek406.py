@@ -7,12 +7,13 @@ import polars as pl
 
 from prep.lint.baseline import baseline_unavailable
 from prep.lint.classifiers import WORDS, Folds, TextFeatures, make_folds, out_of_fold
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.label_noise import Labels
 from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rule import Rule
 from prep.lint.statistics import wilson_interval
-from prep.lint.texts import shorten
+from prep.pii.masking import shorten
 
 _MAX_ROWS = 10_000
 _MAX_PARTS = 6

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.rule import Rule
 from prep.lint.spurious_tokens import Limits, TiedToken, find_spurious_tokens, with_tokens
 
 _MESSAGE = "'{}' stands in {:,} rows, {:,} of them answered '{}' (z = {}), and does not belong to their sentences"

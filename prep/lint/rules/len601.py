@@ -3,7 +3,9 @@
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Finding, Need, Rule, Severity, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.row_limit import MAX_TOKENS, row_limit
+from prep.lint.rule import Need, Rule
 from prep.lint.texts import with_separators
 
 
@@ -29,17 +31,11 @@ class OverContext(Rule):
     columns = ("num_tokens",)
     needs = (Need.TOKENS,)
     remedy = "Shorten the input, split the row, or use a model with a longer context."
-    thresholds = (Threshold("max_tokens", 0, "0 stands for the model's own limit; give the length that you train with"),)
+    thresholds = (MAX_TOKENS,)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        limit = row_limit(self, context)
+        limit = row_limit(context)
         if limit is None:
             return examples.select(Finding.where).limit(0)
         message = pl.format(f"the row has {{}} tokens, and the limit is {limit:,}", with_separators(pl.col("num_tokens")))
         return examples.filter(pl.col("num_tokens") > limit).select(*Finding.where, message=message)
-
-
-def row_limit(rule: Rule, context: Context) -> int | None:
-    """Returns the longest row, in tokens: LEN601's threshold where it is given, else the model's limit."""
-    given = context.options.thresholds.get("LEN601.max_tokens", 0) if rule.code != "LEN601" else context.threshold(rule, "max_tokens")
-    return int(given) or context.token_limit

@@ -3,8 +3,9 @@
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Finding, Need, Rule, Severity
-from prep.lint.rules.len601 import row_limit
+from prep.lint.finding import Finding, Severity
+from prep.lint.row_limit import row_limit
+from prep.lint.rule import Need, Rule
 from prep.lint.texts import with_separators
 
 
@@ -32,7 +33,7 @@ class NothingTrained(Rule):
     remedy = "Shorten the input, or give the row an answer that the chat template can render; `prep show --tokens MODEL` shows the mask."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        limit = row_limit(self, context)
+        limit = row_limit(context)
         cut = f"the limit of {limit or 0:,} tokens cuts off the end of the answer ({{}} tokens)"
         # Without an answer there is nothing to train either way: FMT003 and LEN603 say so.
         answered = pl.col("answer").str.strip_chars() != ""

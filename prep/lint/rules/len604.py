@@ -8,8 +8,9 @@ from math import log as log_of
 import polars as pl
 
 from prep.config import LengthOf
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.lint.statistics import robust_deviation
 from prep.lint.tasks import MIN_TASK_ROWS
 
@@ -61,7 +62,7 @@ class LengthOutlier(Rule):
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        declared = context.options.expect.lengths
+        declared = context.expect.lengths
         found = []
         for part, column in _PARTS.items():
             texts = examples.filter(pl.col(column).is_not_null() & (pl.lit(part == "answer") | (pl.col("kind") != "completion"))).select(
@@ -96,7 +97,7 @@ class LengthOutlier(Rule):
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        for part, bounds in context.options.expect.lengths.items():
+        for part, bounds in context.expect.lengths.items():
             for row in found.filter(pl.col("part") == part).iter_rows(named=True):
                 message = f"the {part} has {row['characters']:,} characters, outside of the declared {bounds[0]:,} to {bounds[1]:,}"
                 yield Finding.at(row, message, field=row["field"])

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Need, Rule, Severity, Threshold
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Need, Rule
 from prep.lint.statistics import Floats
 
 _COLUMNS = {"tokens": "num_tokens", "answer_tokens": "num_trained_tokens"}
@@ -47,7 +48,7 @@ class TokenReport(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         known = examples.filter(pl.col("num_tokens").is_not_null())
         counts = known.group_by("split", "num_tokens").agg(pl.len().alias("rows"), trained=pl.col("num_trained_tokens").sum())
-        lengths = context.options.expect.lengths
+        lengths = context.expect.lengths
         outside = [
             known.filter(~pl.col(column).is_between(*lengths[name])).select(
                 *Finding.where, what=pl.lit(name), has=pl.col(column).cast(pl.Int64)
@@ -63,7 +64,7 @@ class TokenReport(Rule):
         if "what" not in found.columns:
             return
         for row in found.filter(pl.col("what").is_not_null()).iter_rows(named=True):
-            least, most = context.options.expect.lengths[row["what"]]
+            least, most = context.expect.lengths[row["what"]]
             name = row["what"].replace("_", " ")
             message = f"the row has {row['has']:,} {name}, outside of the declared {least:,} to {most:,}"
             yield Finding.at(row, message, kind=row["what"], severity=Severity.WARNING)

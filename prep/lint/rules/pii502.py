@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
-from prep.lint.rule import Finding, Severity, Threshold
 from prep.lint.texts import part_name, span_finding, texts
 from prep.pii.name_model import find_names_by_model, model_unavailable, spacy_model
 from prep.pii.names import find_names, may_hold_name
@@ -52,7 +52,7 @@ class PersonName(IdentifierRule):
         return texts(examples).filter(looked_at)
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        severity = Severity.WARNING if context.options.profile == "medical" else None
+        severity = Severity.WARNING if context.profile == "medical" else None
         model = spacy_model()
         for row in found.iter_rows(named=True):
             spans = find_names(row["text"])

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.finding import Finding, Severity
 from prep.lint.identifiers import IdentifierRule, find_first
-from prep.lint.rule import Finding, Severity
 from prep.lint.texts import part_name, span_finding, texts
 from prep.pii import find_secrets, may_hold_secret
 

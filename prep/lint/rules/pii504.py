@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.lint.context import Context
+from prep.lint.finding import Finding, Severity
 from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
-from prep.lint.rule import Finding, Severity
 from prep.lint.texts import part_name, span_finding, texts
 from prep.pii import find_pii
 from prep.pii.hipaa import find_hipaa, may_hold_hipaa
@@ -53,7 +53,7 @@ class HipaaIdentifier(IdentifierRule):
     remedy = "Remove the detail or replace it by an invented one; for a built dataset accept the fix that `prep fix propose` drafts."
 
     def unavailable(self, context: Context) -> str | None:
-        return None if context.options.profile == "medical" else "only for medical data: set 'lint: {profile: medical}' in the config"
+        return None if context.profile == "medical" else "only for medical data: set 'lint: {profile: medical}' in the config"
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return texts(examples).filter(may_hold_hipaa(pl.col("text")))

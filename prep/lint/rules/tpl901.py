@@ -6,7 +6,8 @@ import polars as pl
 from jinja2 import nodes
 
 from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.lint.template_files import template_files
 from templates.template import Template
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from loopwright.errors import UserError
-from prep.lint.context import Context
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
 from prep.lint.label_variants import MAX_LABEL_CHARACTERS, label_word
-from prep.lint.rule import Finding, Rule, Severity, Threshold
+from prep.lint.model_tokenizer import no_tokenizer
+from prep.lint.rule import Rule
 from prep.lint.texts import of_template
 from templates.chat import load_tokenizer
 
@@ -58,8 +59,8 @@ class VerbalizerCollision(Rule):
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        assert context.options.model is not None
-        tokenizer = load_tokenizer(context.options.model)
+        assert context.model is not None
+        tokenizer = load_tokenizer(context.model)
         for (_, template), rows in sorted(found.group_by("task", "template"), key=lambda one: str(one[0])):
             words = sorted(set(rows["word"]) | set(_declared(str(template), context)))
             if not 2 <= len(words) <= _MAX_WORDS:
@@ -91,17 +92,6 @@ class VerbalizerCollision(Rule):
                 ),
                 Severity.INFO,
             )
-
-
-def no_tokenizer(context: Context) -> str | None:
-    """Returns why there is no tokenizer to ask, or None where there is one."""
-    if context.options.model is None:
-        return "needs a tokenizer: give --model, or 'model:' in the config"
-    try:
-        load_tokenizer(context.options.model)
-    except UserError as error:
-        return str(error)
-    return None
 
 
 def _declared(template: str, context: Context) -> Iterable[str]:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.rules.tpl902 import no_tokenizer
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.model_tokenizer import no_tokenizer
+from prep.lint.rule import Rule
 from prep.lint.texts import of_template
 from prep.pii import mask_around
 from templates.chat import load_tokenizer
@@ -54,8 +55,8 @@ class BoundarySpace(Rule):
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        assert context.options.model is not None
-        tokenizer = load_tokenizer(context.options.model)
+        assert context.model is not None
+        tokenizer = load_tokenizer(context.model)
         for (template, source), rows in found.sort("position").group_by("template", "source", maintain_order=True):
             changed = []
             for prompt, answer in rows.select("prompt", "answer").iter_rows():

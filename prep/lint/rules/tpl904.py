@@ -9,8 +9,9 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity
-from prep.lint.rules.tpl902 import no_tokenizer
+from prep.lint.finding import Finding, Severity
+from prep.lint.model_tokenizer import no_tokenizer
+from prep.lint.rule import Rule
 from prep.lint.template_files import template_files
 from templates.chat import load_tokenizer
 from templates.template import make_environment
@@ -67,9 +68,9 @@ class Nondeterminism(Rule):
                     source=str(file.path),
                     line=first_line + line,
                 )
-        if context.options.model is not None and no_tokenizer(context) is None:
-            for name in sorted({name for name, _ in _calls(_chat_template(context.options.model), _plain_environment())}):
-                yield Finding(f"the chat template of '{context.options.model}' calls '{name}', which gives something else each time")
+        if context.model is not None and no_tokenizer(context) is None:
+            for name in sorted({name for name, _ in _calls(_chat_template(context.model), _plain_environment())}):
+                yield Finding(f"the chat template of '{context.model}' calls '{name}', which gives something else each time")
 
 
 def _chat_template(model: str) -> str:

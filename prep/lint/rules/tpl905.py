@@ -8,9 +8,11 @@ from typing import Any
 import polars as pl
 
 from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import TEXT_COLUMNS, shorten, span_finding, texts
+from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.pii.masking import shorten
 from prep.sieves import sieve
 
 # Forms that no text has but one about templates.

@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity, Threshold
-from prep.lint.texts import shorten
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
 from prep.near import jaccard, shingles
+from prep.pii.masking import shorten
 from prep.words import words
 
 _MIN_WORDS = 5

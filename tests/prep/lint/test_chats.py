@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prep.lint.context import LintOptions
+from prep.lint.options import LintOptions
 from prep.lint.run import lint
 from tests.helpers import DEFAULT_TEMPLATE, write_dataset
 

@@ -11,8 +11,7 @@ from loopwright.errors import UserError
 from prep.config import SuppressConfig
 from prep.lint import cache, engine, labelled, run
 from prep.lint.cache import cached_lint
-from prep.lint.context import Context
-from prep.lint.rule import Severity
+from prep.lint.finding import Severity
 from prep.lint.run import LintOptions, LintReport, lint
 
 LEAKY = [
@@ -138,9 +137,9 @@ def test_what_several_rules_need_of_the_labels_is_found_once(tmp_path: Path, mon
     made = []
     find = labelled._find_tasks
 
-    def counted(examples: pl.LazyFrame, context: Context) -> list[labelled.LabelledTask]:
+    def counted(examples: pl.LazyFrame) -> list[labelled.LabelledTask]:
         made.append(1)
-        return find(examples, context)
+        return find(examples)
 
     monkeypatch.setattr(labelled, "_find_tasks", counted)
     said = {0: ("cold", "bad"), 1: ("hot", "good")}

@@ -1,56 +1,13 @@
-"""From findings to fix drafts: which raw row, which mapped field, and what to put there."""
+"""The answer of an example: its text, the mapped field that holds it, and the edit that asks a person for another."""
 
-import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import polars as pl
-
-from prep.dataset import Dataset, Manifest
-from prep.lint.rule import RULES, Draft, Finding, Subject
+from prep.dataset import Manifest
+from prep.lint.subject import Draft, Subject
 
 _TURN = re.compile(r"messages\[(\d+)\]\.content")
-
-if TYPE_CHECKING:
-    from prep.lint.report import Diagnostic, LintReport
-
-
-def make_drafts(report: "LintReport") -> list[dict[str, Any]]:
-    """Returns the drafts for a built dataset's report, as `LintReport.drafts` describes them."""
-    dataset = Dataset.open(report.path)
-    wanted = {diagnostic.id for diagnostic in report.diagnostics if diagnostic.id}
-    wanted |= {related for diagnostic in report.diagnostics for related in diagnostic.related}
-    found = dataset.examples().filter(pl.col("id").is_in(list(wanted))).collect()
-    rows = {row["id"]: {**row, "seed": dataset.manifest.seed} for row in found.iter_rows(named=True)}
-    drafts: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for diagnostic in report.diagnostics:
-        row = rows.get(diagnostic.id or "")
-        if row is None:
-            continue
-        fields = json.loads(row["fields"] or "{}")
-        related = [rows[one] for one in diagnostic.related if one in rows]
-        subject = Subject(row, fields, answer_field(row, fields, dataset.manifest), related)
-        names = ("message", "id", "row_id", "field", "span", "kind")
-        finding = Finding(**{name: getattr(diagnostic, name) for name in names})
-        draft = RULES.get(diagnostic.code)().draft(finding, subject)
-        if draft is not None:
-            entry = _entry(draft, diagnostic)
-            drafts.setdefault((entry["op"], entry["row_id"], entry["code"], json.dumps(entry["fields"], sort_keys=True)), entry)
-    return list(drafts.values())
-
-
-def _entry(draft: Draft, diagnostic: "Diagnostic") -> dict[str, Any]:
-    return {
-        "op": draft.op,
-        "row_id": draft.row_id or diagnostic.row_id,
-        "id": draft.id or diagnostic.id,
-        "code": diagnostic.code,
-        "fields": draft.fields,
-        "reason": draft.reason,
-        "evidence": {"code": diagnostic.code, "message": diagnostic.message, "related": list(diagnostic.related)},
-        "safe": draft.safe,
-    }
 
 
 def answer_field(row: Mapping[str, Any], fields: dict[str, Any], manifest: Manifest) -> str | None:
