@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.lint.rules.pii501 import PersonalIdentifier
+from prep.lint.rules.privacy.personal_identifier import PersonalIdentifier
 from prep.pii import find_pii, find_secrets
 from prep.pii.hipaa import find_hipaa
 from prep.pii.numbers import luhn, mod97

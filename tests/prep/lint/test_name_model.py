@@ -41,7 +41,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
         return known(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
-    for module in ("prep.lint.short_texts", "prep.lint.rules.grm951"):
+    for module in ("prep.lint.short_texts", "prep.lint.rules.language.spelling_noise"):
         monkeypatch.setattr(f"{module}.find_spec", find)
     spacy_model.cache_clear()
     yield names

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from prep.lint.rules.lbl801 import _not_told_apart
+from prep.lint.rules.labels.likely_mislabel import _not_told_apart
 
 
 def _judged(field: str | None, rows: list[tuple[str, str, int]]) -> pl.DataFrame:

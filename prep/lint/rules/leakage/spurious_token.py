@@ -1,4 +1,4 @@
-"""LEK407 TiedToken."""
+"""LEK407 SpuriousToken."""
 
 from collections.abc import Iterator
 
