@@ -170,7 +170,9 @@ def grow(num_rows: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_reviews(folder / "reviews.jsonl", num_rows)
-        rows = pl.scan_ndjson(folder / "reviews.jsonl").select(template=pl.lit(""), kind=pl.lit("chat"), body="text", answer=pl.lit(""))
+        rows = pl.scan_ndjson(folder / "reviews.jsonl").select(
+            template=pl.lit(""), form=pl.lit("chat"), input_body="text", answer=pl.lit("")
+        )
         rows.with_row_index("position").sink_parquet(folder / "frame.parquet")
         subprocess.run([sys.executable, __file__, "--measure", name], check=True)
 

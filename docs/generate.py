@@ -1,4 +1,5 @@
-"""Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, sources, targets, metrics.
+"""Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, sources, targets,
+metrics, systems.
 
 `--check` writes nothing and fails where a page is out of date.
 """
@@ -99,14 +100,14 @@ def templates_page() -> str:
     page = ["# Templates", "", "| name | forms | inputs | what it does |", "|---|---|---|---|"]
     for template in map(library_template, template_names()):
         inputs = ", ".join(f"`{name}`" for name in template.header.inputs)
-        page.append(f"| `{template.name}` | {', '.join(template.kinds)} | {inputs} | {_cell(template.header.description)} |")
+        page.append(f"| `{template.name}` | {', '.join(template.forms)} | {inputs} | {_cell(template.header.description)} |")
     return "\n".join(page) + "\n"
 
 
 def sources_page() -> str:
     """Returns the page of all source formats."""
     from prep.formats import SOURCE_FORMATS, Shape
-    from prep.shape import RecordShape
+    from prep.sources.shapes.base import RecordShape
 
     page = ["# Source formats", "", "`format:` of a source. [Sources](../sources.md) says how a file's own is told, and what is not read."]
     for title, wants_shape in (("Files", False), ("Shapes of records", True)):
@@ -158,6 +159,26 @@ def metrics_page() -> str:
     for name, metric in METRICS.entries.items():
         first = (inspect.getdoc(metric) or "").split("\n\n", 1)[0].replace("\n", " ")
         page.append(f"| `{name}` | {_cell(first)} |")
+    return "\n".join(page) + "\n"
+
+
+def systems_page() -> str:
+    """Returns the page of how systems under test are named, which there are, and what each is compared as."""
+    from evals.spec import Role, SystemSpec
+    from evals.system import SYSTEMS, known_forms
+
+    built = {form.text for system in SYSTEMS.entries.values() for form in system.forms}
+    page = ["# Systems", "", (inspect.getdoc(SystemSpec) or "").split("\n\nAttributes:")[0]]
+    page += ["", "| name | what it is | role | there is code |", "|---|---|---|---|"]
+    page += [
+        f"| `{form.text}` | {_cell(form.description)} | {form.role} | {'yes' if form.text in built else 'not yet'} |"
+        for form in known_forms()
+    ]
+    page += ["", "A name with a `+` has the role `other`. Roles stand in `predictions.parquet` and `report.json`:"]
+    page += ["", "| role | part in the comparison |", "|---|---|", *(f"| `{role}` | {role.part} |" for role in Role)]
+    for name, system in SYSTEMS.entries.items():
+        page += ["", f"## {name}", "", inspect.getdoc(system) or ""]
+        page += _facts({"names": [form.text for form in system.forms], "answers": sorted(system.tasks)})
     return "\n".join(page) + "\n"
 
 
@@ -242,6 +263,7 @@ def main() -> None:
         "targets": targets_page,
         "validation": validation_page,
         "metrics": metrics_page,
+        "systems": systems_page,
     }
     stale = []
     for name, make in pages.items():

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from loopwright.console import console, make_app, notice, print_json, print_result, run_app
+from templates.form import Form
 
 app = make_app("Evaluate a model, its adapter and two plain baselines on the same examples.")
 
@@ -27,25 +28,25 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
 ) -> None:
     """Score systems on one split of a dataset, compare them in pairs, and list what fails and why."""
-    from evals.config import EvalsConfig, override
+    from evals.config import EvalsConfig
     from evals.progress import ProgressBar
     from evals.run import evaluate_dataset
+    from evals.spec import split_names
     from evals.table import pairs_table, systems_table, verdict_markup
-    from prep.config import load_section
+    from loopwright.config import load_section, overlay
 
-    options = load_section(config, "evals", EvalsConfig) if config else EvalsConfig()
-    options = override(
-        options,
-        model=model,
-        adapter=adapter,
-        split=split,
-        dtype=dtype,
-        systems=_names(systems),
-        metrics=_names(metrics),
-        limit=limit,
-        form=form,
-        max_new_tokens=max_new_tokens,
-    )
+    given = {
+        "model": model,
+        "adapter": adapter,
+        "split": split,
+        "dtype": dtype,
+        "systems": None if systems is None else split_names(systems),
+        "metrics": _names(metrics),
+        "limit": limit,
+        "form": form and Form(form),
+        "max_new_tokens": max_new_tokens,
+    }
+    options = overlay(load_section(config, "evals", EvalsConfig), given, "evals")
     with ProgressBar() as progress:
         report = evaluate_dataset(dataset, out, options, progress)
     console().print(systems_table(report))
@@ -78,7 +79,7 @@ def score(
     from evals.progress import ProgressBar
     from evals.score import ScoreOptions, score_dataset
 
-    options = ScoreOptions(model, adapter, form, dtype, max_batch_tokens, max_choices)
+    options = ScoreOptions(model, adapter, form and Form(form), dtype, max_batch_tokens, max_choices)
     out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.scores.parquet")
     with ProgressBar() as progress:
         report = score_dataset(dataset, out, options, progress.start)

@@ -1,16 +1,22 @@
 """The options of an evaluation: the `evals:` section of a config file, over which the command line's options go."""
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from loopwright.config import validate
 from prep.source_config import SplitName
+from templates.form import Form
 from train.models import Dtype
 
-Form = Literal["chat", "verbalizer"]
+SCORED_FORMS = (Form.CHAT, Form.VERBALIZER)
 
 DEFAULT_SYSTEMS = ("base", "adapter", "constant", "linear")
+
+
+def _require_scored(value: Any) -> Any:
+    if value is not None and value not in SCORED_FORMS:
+        raise ValueError(f"Input should be {' or '.join(repr(str(form)) for form in SCORED_FORMS)}")
+    return value
 
 
 class EvalsConfig(BaseModel):
@@ -25,8 +31,8 @@ class EvalsConfig(BaseModel):
     split: SplitName = "validation"
     """The split to evaluate. A look at test is counted in `looks.json` beside the output folder."""
     systems: tuple[str, ...] = Field(DEFAULT_SYSTEMS, min_length=1)
-    """What is compared: `base`, `adapter` (the one of `adapter:`), `adapter:RUN`, `constant`, `linear`."""
-    form: Form | None = None
+    """What is compared: `base`, `adapter` (the one of `adapter:`), `adapter:RUN`, `constant`, `linear`; see [systems](systems.md)."""
+    form: Annotated[Form | None, BeforeValidator(_require_scored)] = None
     """`chat` or `verbalizer`; default: the adapter's form, else verbalizer where the dataset has it."""
     metrics: tuple[str, ...] = ()
     """Metric ids for all templates, the first deciding the verdict; default: those that each template names."""
@@ -52,11 +58,6 @@ class EvalsConfig(BaseModel):
     """Failures shown in report.html; failures.jsonl has them all."""
 
 
-def override(config: EvalsConfig, **options: Any) -> EvalsConfig:
-    """Returns the config with the options that are given (not None) over it.
-
-    Raises:
-        UserError: an option's value is not allowed.
-    """
-    given = {name: value for name, value in options.items() if value is not None}
-    return validate({**config.model_dump(), **given}, EvalsConfig, "evals")
+def scored_form(trained: Form) -> Form:
+    """Returns the form in which an adapter is scored that was trained in a form: as a chat where it was, else as raw text."""
+    return Form.CHAT if trained == Form.CHAT else Form.VERBALIZER

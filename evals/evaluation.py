@@ -13,10 +13,11 @@ from evals.lint_evidence import lint_evidence
 from evals.measure import Measured, measure, number_clusters
 from evals.plan import Plan
 from evals.prediction import Prediction, Progress, State
-from evals.report import Report, SystemReport
+from evals.report import MetricValue, Report, SystemReport
 from evals.rows import EvalRow, Task
 from evals.slices import confusions_of, measure_slices
-from evals.system import Entry, Workbench
+from evals.spec import Role
+from evals.system import EvalContext, System
 from evals.verdict import judge
 from loopwright.errors import UserError
 
@@ -59,27 +60,28 @@ def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str
         UserError: the model or an adapter cannot be loaded, or cannot be asked a single example.
     """
     started = time.perf_counter()
-    bench = Workbench(plan.rows, plan.train_rows, plan.form, config)
-    lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], bench.notes)
+    context = EvalContext(plan.rows, plan.train_rows, plan.form, config)
+    lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], context.notes)
     if plan.model is not None:
-        adapters = {entry.argument: Path(entry.argument) for entry in plan.entries if entry.system.takes_argument}
-        bench.model = LanguageModel(plan.model, config.dtype, adapters)
-        bench.max_new_tokens = config.max_new_tokens or _longest_answer(bench)
+        context.model = LanguageModel(plan.model, config.dtype, {run: Path(run) for run in plan.runs})
+        context.max_new_tokens = config.max_new_tokens or _longest_answer(context)
     answers: dict[str, dict[str, Prediction]] = {}
     seconds: dict[str, float] = {}
-    for entry in plan.entries:
-        made, took = _answer(entry, bench, progress)
-        if _all_failed(entry, made, bench):
+    for system in plan.systems:
+        made, took = _answer(system, context, progress)
+        if _all_failed(system, made, context):
             continue
-        answers[entry.label], seconds[entry.label] = made, took
-    measured = measure(plan.rows, plan.metrics, answers, config)
-    # The system whose mistakes are worth mending: the tuned one, else the model, else a baseline.
-    subject = plan.tuned or next((entry.label for entry in plan.entries if entry.system.needs_model), next(iter(answers)))
-    failures = find_failures(subject, bench, answers[subject], measured, lint)
-    verdict, detail = judge(list(answers), measured.pairs, plan.primary, config.confidence)
+        answers[system.label], seconds[system.label] = made, took
+    roles = {system.label: system.role for system in plan.systems if system.label in answers}
+    measured = measure(plan.rows, plan.metrics, answers, roles, config)
+    subject = _subject(roles)
+    failures = find_failures(subject, context, answers[subject], measured, lint)
+    verdict, detail = judge(roles, measured.pairs, plan.primary, config.confidence)
     report = Report(
         verdict=verdict,
-        systems={label: _system_report(plan, answers[label], measured, label, seconds[label]) for label in answers},
+        systems={
+            label: _system_report(plan, role, answers[label], measured.values[label], seconds[label]) for label, role in roles.items()
+        },
         pairs=measured.pairs,
         verdict_detail=detail,
         dataset=str(plan.dataset.path),
@@ -91,14 +93,14 @@ def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str
         num_clusters=int(number_clusters(plan.rows).max()) + 1,
         model=plan.model,
         model_sha256=next((run.model_sha256 for run in plan.runs.values()), None),
-        adapter=plan.tuned.partition(":")[2] if plan.tuned else None,
+        adapter=plan.tuned.run if plan.tuned is not None else None,
         form=plan.form,
-        dtype=bench.model.dtype if bench.model is not None else None,
+        dtype=context.model.dtype if context.model is not None else None,
         seconds=round(time.perf_counter() - started, 3),
-        settings={**config.model_dump(mode="json"), "max_new_tokens": bench.max_new_tokens or None},
+        settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
-        warnings=[*plan.warnings, *_warnings(plan, answers, looks)],
-        notes=[*plan.notes, *_notes(bench)],
+        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks)],
+        notes=[*plan.notes, *_notes(context)],
         slices=measure_slices(plan.rows, measured, config.confidence),
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
@@ -106,19 +108,24 @@ def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str
     return Evaluation(report, plan.rows, answers, measured, failures)
 
 
-def _answer(entry: Entry, bench: Workbench, progress: Progress) -> tuple[dict[str, Prediction], float]:
+def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[dict[str, Prediction], float]:
     """Lets one system answer; every example of its tasks has exactly one prediction afterwards."""
-    asked = [row for row in bench.rows if row.task in entry.system.tasks]
-    advance = progress.start(entry.label, len(asked))
+    asked = [row for row in context.rows if row.task in system.tasks]
+    advance = progress.start(system.label, len(asked))
     started = time.perf_counter()
-    predictions = entry.system.answer(bench, entry.argument, advance)
+    predictions = system.answer(context, advance)
     seconds = time.perf_counter() - started
     by_id = {prediction.id: prediction for prediction in predictions}
-    assert len(predictions) == len(by_id) == len(asked), f"{entry.label} answered {len(by_id)} of {len(asked)} examples"
+    assert len(predictions) == len(by_id) == len(asked), f"{system.label} answered {len(by_id)} of {len(asked)} examples"
     return {row.id: by_id[row.id] for row in asked}, seconds
 
 
-def _all_failed(entry: Entry, predictions: Mapping[str, Prediction], bench: Workbench) -> bool:
+def _subject(roles: Mapping[str, Role]) -> str:
+    """Returns the system whose mistakes are worth mending: the tuned one, else its base, else the first that answered."""
+    return next((label for wanted in (Role.TUNED, Role.BASE) for label, role in roles.items() if role is wanted), next(iter(roles)))
+
+
+def _all_failed(system: System, predictions: Mapping[str, Prediction], context: EvalContext) -> bool:
     """Says whether a baseline could answer nothing, and notes why.
 
     Raises:
@@ -127,47 +134,51 @@ def _all_failed(entry: Entry, predictions: Mapping[str, Prediction], bench: Work
     if any(prediction.state is not State.ERROR for prediction in predictions.values()):
         return False
     reasons = sorted({prediction.detail or "" for prediction in predictions.values()})
-    if entry.system.needs_model:
-        raise UserError(f"no example can be put to {entry.label}: {_first(reasons)}", bench.require_model().name)
-    bench.notes.append(f"{entry.label} is left out: {_first(reasons)}")
+    if system.needs_model:
+        raise UserError(f"no example can be put to {system.label}: {_first(reasons)}", context.require_model().name)
+    context.notes.append(f"{system.label} is left out: {_first(reasons)}")
     return True
 
 
-def _system_report(plan: Plan, predictions: Mapping[str, Prediction], measured: Measured, label: str, seconds: float) -> SystemReport:
+def _system_report(
+    plan: Plan, role: Role, predictions: Mapping[str, Prediction], metrics: dict[str, MetricValue], seconds: float
+) -> SystemReport:
     states = [prediction.state for prediction in predictions.values()]
     return SystemReport(
+        role=role,
         n_total=len(plan.rows),
         n_scored=sum(state.is_scored for state in states),
-        metrics=measured.values[label],
+        metrics=metrics,
         states={state.value: states.count(state) for state in State if state in states},
         seconds=round(seconds, 3),
         examples_per_second=round(len(states) / max(seconds, 1e-9), 3),
     )
 
 
-def _longest_answer(bench: Workbench) -> int:
+def _longest_answer(context: EvalContext) -> int:
     """Returns the limit of new tokens: a quarter more than the longest train answer. The evaluated answers are not looked at."""
-    answers = [row.reference for row in bench.train_rows if row.task is Task.GENERATION]
-    if not bench.rows_of(Task.GENERATION):
+    answers = [row.reference for row in context.train_rows if row.task is Task.GENERATION]
+    if not context.rows_of(Task.GENERATION):
         return 0
     if not answers:
         return _DEFAULT_NEW_TOKENS
-    tokenizer = bench.require_model().tokenizer
+    tokenizer = context.require_model().tokenizer
     longest = max(len(ids) for ids in tokenizer(answers, add_special_tokens=False)["input_ids"])
     return min(max(longest + longest // 4, _FEWEST_NEW_TOKENS), _MOST_NEW_TOKENS)
 
 
-def _notes(bench: Workbench) -> list[str]:
-    apart = [f"{bench.num_split_apart} choices are encoded apart from their prompt, as a token spans the join"]
-    return bench.notes + (apart if bench.num_split_apart else [])
+def _notes(context: EvalContext) -> list[str]:
+    apart = [f"{context.num_split_apart} choices are encoded apart from their prompt, as a token spans the join"]
+    return context.notes + (apart if context.num_split_apart else [])
 
 
-def _warnings(plan: Plan, answers: Mapping[str, Mapping[str, Prediction]], looks: int | None) -> list[str]:
+def _warnings(plan: Plan, answers: Mapping[str, Mapping[str, Prediction]], roles: Mapping[str, Role], looks: int | None) -> list[str]:
     """Returns what makes the numbers doubtful: an adapter without effect, examples without a score, a test set looked at again."""
     warnings = []
+    base = next((label for label, role in roles.items() if role is Role.BASE), None)
     for label, predictions in answers.items():
-        if label.startswith("adapter:") and "base" in answers and _are_equal(predictions, answers["base"]):
-            warnings.append(f"{label} answers every example exactly as base does, to the last digit: the adapter has no effect")
+        if roles[label] is Role.TUNED and base is not None and _are_equal(predictions, answers[base]):
+            warnings.append(f"{label} answers every example exactly as {base} does, to the last digit: the adapter has no effect")
         lost = [prediction for prediction in predictions.values() if not prediction.state.is_scored]
         if lost:
             reasons = sorted({prediction.detail or prediction.state.value for prediction in lost})

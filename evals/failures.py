@@ -10,7 +10,7 @@ from evals.neighbours import Neighbour, find_neighbours
 from evals.prediction import Prediction
 from evals.rows import EvalRow, Task
 from evals.slices import slice_of
-from evals.system import Workbench
+from evals.system import EvalContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +65,23 @@ class Failure:
 
 
 def find_failures(
-    system: str, bench: Workbench, predictions: Mapping[str, Prediction], measured: Measured, lint: Mapping[str, Mapping[str, str]]
+    system: str, context: EvalContext, predictions: Mapping[str, Prediction], measured: Measured, lint: Mapping[str, Mapping[str, str]]
 ) -> list[Failure]:
     """Returns the failures of one system in the order of the rows, with their causes.
 
     Args:
         system: whose failures.
-        bench: all examples (those that passed are what the causes are weighed against) and those of the train split.
+        context: all examples (those that passed are what the causes are weighed against) and those of the train split.
         predictions: the system's, by example id.
         measured: the system's scores.
         lint: example id -> lint code -> message.
     """
-    answered = [(index, row) for index, row in enumerate(bench.rows) if row.id in predictions]
-    neighbours = find_neighbours([row for _, row in answered], bench.train_rows, bench.config.num_neighbours)
-    background = Background(TrainCounts(bench.train_rows), lint, far_threshold(neighbours.values()))
+    answered = [(index, row) for index, row in enumerate(context.rows) if row.id in predictions]
+    neighbours = find_neighbours([row for _, row in answered], context.train_rows, context.config.num_neighbours)
+    background = Background(TrainCounts(context.train_rows), lint, far_threshold(neighbours.values()))
     evidence = {row.id: gather_evidence(row, predictions[row.id], neighbours[row.id], background) for _, row in answered}
     scores = {row.id: measured.scores_of(system, index) for index, row in answered}
-    failed = [row for _, row in answered if _has_failed(row, predictions[row.id], scores[row.id], bench.config.fail_below)]
+    failed = [row for _, row in answered if _has_failed(row, predictions[row.id], scores[row.id], context.config.fail_below)]
     failed_ids = {row.id for row in failed}
     causes = weigh_causes([evidence[row.id] for row in failed], [evidence[row.id] for _, row in answered if row.id not in failed_ids])
     return [

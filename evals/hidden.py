@@ -1,4 +1,4 @@
-"""Hidden states of a middle layer, heard while the model computes something else."""
+"""Hidden states of a middle layer, captured by a forward hook while the model computes something else."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DEPTH = 16 / 30
 
 
-class Listener:
+class HiddenStateHook:
     """Keeps the mean hidden state of each request's question.
 
     Args:
@@ -31,29 +31,29 @@ class Listener:
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
         self.vectors: dict[int, NDArray[np.float32]] = {}
         self._spans = spans
-        self._heard: torch.Tensor | None = None
+        self._captured: torch.Tensor | None = None
 
-    def hear(self, _module: Any, _arguments: Any, output: Any) -> None:
+    def capture(self, _module: Any, _arguments: Any, output: Any) -> None:
         """Takes note of a layer's output, [B, T, H]; a forward hook."""
-        self._heard = output[0] if isinstance(output, tuple) else output
+        self._captured = output[0] if isinstance(output, tuple) else output
 
     def after_batch(self, rows: Sequence[tuple[int, int]]) -> None:
-        """Averages what was heard; `rows` has the request and the length of its context for each row of the batch."""
-        assert self._heard is not None, "the layer was not run"
+        """Averages what was captured; `rows` has the request and the length of its context for each row of the batch."""
+        assert self._captured is not None, "the layer was not run"
         for row, (request, num_context) in enumerate(rows):
             if request in self.vectors:
                 continue
             start, end = self._spans[request]
             # A context that was cut lost its beginning: what is left is averaged as it stands.
             start, end = (start, end) if 0 <= start < end <= num_context else (0, num_context)
-            self.vectors[request] = self._heard[row, start:end].float().mean(dim=0).cpu().numpy()
-        self._heard = None
+            self.vectors[request] = self._captured[row, start:end].float().mean(dim=0).cpu().numpy()
+        self._captured = None
 
 
 @contextmanager
-def listening(model: Any, listener: Listener) -> Iterator[None]:
-    """Lets a listener hear the middle layer of a model within the block."""
-    handle = _middle_layer(model).register_forward_hook(listener.hear)
+def capturing(model: Any, hook: HiddenStateHook) -> Iterator[None]:
+    """Registers a hook on the middle layer of a model for the block."""
+    handle = _middle_layer(model).register_forward_hook(hook.capture)
     try:
         yield
     finally:
@@ -61,7 +61,7 @@ def listening(model: Any, listener: Listener) -> Iterator[None]:
 
 
 def middle_layer_number(model: Any) -> int:
-    """Returns the number of the layer that is heard, from 1."""
+    """Returns the number of the layer that is captured, from 1."""
     return max(1, round(_DEPTH * len(_layers(model))))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from templates.chat import load_tokenizer
-from train.adapter import load_adapter
+from train.methods.base import Method, method_of
 from train.models import Dtype, load_model
 
 if TYPE_CHECKING:
@@ -38,18 +38,20 @@ class LanguageModel:
         self.max_length = _context_length(self.model.config, self.tokenizer)
         # Peft forbids dots and slashes in an adapter's name, and users' run names are full of them.
         self._adapter_names = {given: f"adapter{index}" for index, given in enumerate(adapters)}
+        self._methods: dict[str, type[Method]] = {}
         for given, folder in adapters.items():
-            self.model = load_adapter(self.model, folder, self._adapter_names[given])
+            self._methods[given] = method_of(folder)
+            self.model = self._methods[given].load(self.model, folder, self._adapter_names[given])
 
     @contextmanager
     def with_adapter(self, given: str | None) -> Iterator[Any]:
         """Yields the model with one adapter switched on, or with all of them off."""
         if given is not None:
-            self.model.set_adapter(self._adapter_names[given])
-            yield self.model
-        elif self._adapter_names:
-            with self.model.disable_adapter():
-                yield self.model
+            with self._methods[given].using(self.model, self._adapter_names[given]) as model:
+                yield model
+        elif self._methods:
+            with next(iter(self._methods.values())).using(self.model, None) as model:
+                yield model
         else:
             yield self.model
 

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evals import statistics
 from evals.config import EvalsConfig
-from evals.metric import METRICS, RowMetric
+from evals.metric import METRICS, Metric
 from evals.prediction import Prediction
 from evals.report import MetricValue, PairReport, Test
 from evals.rows import EvalRow
-from prep.lint.statistics import wilson_interval
+from evals.spec import Role
+from loopwright.statistics import holm, wilson_interval
 
 Array = npt.NDArray[np.float64]
 Clusters = npt.NDArray[np.int64]
@@ -34,7 +34,7 @@ class Column:
         row_scores: the score of each row, where there is one.
     """
 
-    metric: RowMetric
+    metric: Metric
     sums: Array
     counted: npt.NDArray[np.bool_]
     row_scores: list[float | None]
@@ -60,13 +60,16 @@ class Measured:
         return {name: score for name, score in scores.items() if score is not None}
 
 
-def measure(rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answers: Answers, config: EvalsConfig) -> Measured:
+def measure(
+    rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answers: Answers, roles: Mapping[str, Role], config: EvalsConfig
+) -> Measured:
     """Measures every system and compares every pair that matters.
 
     Args:
         rows: the examples.
         metrics: template -> its metric ids.
         answers: each system's predictions.
+        roles: what each of these systems is compared as.
         config: resamples, confidence and seed.
     """
     clusters = number_clusters(rows)
@@ -78,7 +81,7 @@ def measure(rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answe
     values = {
         system: dict(zip(by_name, _values(list(by_name.values()), clusters, config), strict=True)) for system, by_name in columns.items()
     }
-    pairs = [pair for a, b in pairs_to_compare(list(answers)) for pair in _compare(a, b, columns, clusters, config)]
+    pairs = [pair for a, b in pairs_to_compare(roles) for pair in _compare(a, b, columns, clusters, config)]
     return Measured(columns, values, pairs)
 
 
@@ -88,12 +91,10 @@ def number_clusters(rows: Sequence[EvalRow]) -> Clusters:
     return np.array([numbers.setdefault(row.cluster, len(numbers)) for row in rows], dtype=np.int64)
 
 
-def pairs_to_compare(systems: Sequence[str]) -> list[tuple[str, str]]:
-    """Returns the pairs (a, b): each tuned system against all others, the base against the baselines."""
-    rank = {"adapter": 0, "base": 1}
-    kinds = {system: rank.get(system.partition(":")[0], 2) for system in systems}
-    ordered = sorted(systems, key=kinds.__getitem__)
-    return [(a, b) for index, a in enumerate(ordered) for b in ordered[index + 1 :] if kinds[a] < 2]
+def pairs_to_compare(roles: Mapping[str, Role]) -> list[tuple[str, str]]:
+    """Returns the pairs (a, b) of systems: each tuned one against all others, the base against baselines and others."""
+    ordered = sorted(roles, key=lambda system: roles[system].rank)
+    return [(a, b) for index, a in enumerate(ordered) for b in ordered[index + 1 :] if roles[a] in {Role.TUNED, Role.BASE}]
 
 
 def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, confidence: float) -> tuple[MetricValue, int]:
@@ -113,7 +114,7 @@ def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, 
 
 
 def _column(
-    metric: RowMetric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
+    metric: Metric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
 ) -> Column | None:
     """Scores one system by one metric; None where none of its examples is of the metric's kind."""
     asked = [
@@ -123,26 +124,15 @@ def _column(
     ]
     if not asked:
         return None
-    used = []
-    told: list[Any] = []
-    right: list[Any] = []
-    for index, row, prediction in asked:
-        if not prediction.state.is_scored:
-            continue
-        if metric.reads == "distribution":
-            if prediction.loglikelihoods is None:
-                continue
-            told.append(list(prediction.loglikelihoods))
-            right.append(row.label)
-        else:
-            told.append(prediction.text)
-            right.append(row.reference)
-        used.append(index)
-    made = metric.statistics(told, right) if used else np.zeros((0, 2))
+    used = [(index, row, prediction) for index, row, prediction in asked if metric.counts(row, prediction)]
+    indices = [index for index, _, _ in used]
+    used_rows = [row for _, row, _ in used]
+    used_predictions = [prediction for _, _, prediction in used]
+    made = metric.statistics(used_rows, used_predictions) if used else np.zeros((0, 2))
     sums = np.zeros((len(rows), made.shape[1]))
-    sums[used] = made
+    sums[indices] = made
     row_scores: list[float | None] = [None] * len(rows)
-    for index, score in zip(used, metric.row_scores(told, right), strict=True):
+    for index, score in zip(indices, metric.row_scores(used_rows, used_predictions), strict=True):
         row_scores[index] = score
     return Column(metric, sums, np.asarray(sums.any(axis=1)), row_scores)
 
@@ -180,7 +170,7 @@ def _compare(a: str, b: str, columns: Mapping[str, Mapping[str, Column]], cluste
     """Compares two systems by every metric that both have, and adjusts for the number of metrics."""
     pairs = [_difference((a, b), columns[a][name], columns[b][name], clusters, config) for name in columns[a] if name in columns[b]]
     tested = [index for index, pair in enumerate(pairs) if pair.p is not None]
-    adjusted = statistics.holm([pair.p for pair in pairs if pair.p is not None])
+    adjusted = holm([pair.p for pair in pairs if pair.p is not None])
     for index, p in zip(tested, adjusted, strict=True):
         pairs[index] = pairs[index].model_copy(update={"p_holm": p})
     return pairs

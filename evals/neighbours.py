@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evals.rows import EvalRow
-from evals.vectors import text_features
+from evals.tfidf import text_features
 
 _ROWS_AT_ONCE = 256
 

@@ -13,6 +13,7 @@ from evals.metric import METRICS
 from evals.plots import Estimate, Plot, interval_plot
 from evals.prediction import Prediction
 from evals.report import Confusion, PairReport, Report
+from evals.spec import Role
 from evals.table import short_names
 from evals.verdict import format_p
 from loopwright.page import make_page
@@ -61,7 +62,7 @@ class ConfusionView:
 def render_page(evaluation: "Evaluation", config: EvalsConfig) -> str:
     """Returns the page's HTML."""
     report = evaluation.report
-    names = short_names(list(report.systems))
+    names = short_names(report)
     shown = sorted(evaluation.failures, key=_severity)[: config.report_failures]
     return make_page(
         _TEMPLATE,
@@ -73,7 +74,9 @@ def render_page(evaluation: "Evaluation", config: EvalsConfig) -> str:
         difference_plots=_difference_plots(report, names),
         slice_plots=_slice_plots(report, names),
         confusions=[
-            _confusion_view(one) for one in report.confusions if _kind(one.system) != "baseline" or one.system == subject(evaluation)
+            _confusion_view(one)
+            for one in report.confusions
+            if report.systems[one.system].role is not Role.BASELINE or one.system == subject(evaluation)
         ],
         causes=_cause_table(evaluation.failures),
         failures=[_failure_view(failure, evaluation, names) for failure in shown],
@@ -101,7 +104,7 @@ def _metric_plots(report: Report, names: Mapping[str, str]) -> list[Plot]:
             if value is None or value.value is None or value.low is None or value.high is None:
                 continue
             text = f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
-            estimates.append(Estimate(names[label], _kind(label), value.value, value.low, value.high, text))
+            estimates.append(Estimate(names[label], system.role, value.value, value.low, value.high, text))
         if estimates:
             plots.append(interval_plot(metric, estimates))
     return plots
@@ -126,13 +129,14 @@ def _difference_plots(report: Report, names: Mapping[str, str]) -> list[Plot]:
 
 def _slice_plots(report: Report, names: Mapping[str, str]) -> list[Plot]:
     """One plot a slicing and metric: each part's tuned, or else base, score beside the base's."""
-    shown = [label for label in report.systems if label == "base" or label.startswith("adapter:")] or list(report.systems)
+    roles = {label: system.role for label, system in report.systems.items()}
+    shown = [label for label, role in roles.items() if role in {Role.TUNED, Role.BASE}] or list(roles)
     plots = []
     for key in dict.fromkeys((one.slice, one.metric) for one in report.slices):
         estimates = [
             Estimate(
                 f"{one.value} ({one.n}): {names[one.system]}",
-                _kind(one.system),
+                roles[one.system],
                 one.score.value,
                 one.score.low,
                 one.score.high,
@@ -219,10 +223,6 @@ def _severity(failure: Failure) -> tuple[float, str]:
 def _excerpt(text: str, limit: int) -> str:
     masked = mask(text)
     return masked if len(masked) <= limit else masked[:limit] + " […]"
-
-
-def _kind(label: str) -> str:
-    return "tuned" if label.startswith("adapter:") else "base" if label == "base" else "baseline"
 
 
 def _direction(pair: PairReport) -> str:

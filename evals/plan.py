@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.config import EvalsConfig, Form
+from evals.config import EvalsConfig, scored_form
+from evals.metric import DEFAULT_METRICS, METRICS
 from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
-from evals.system import Entry, parse_systems
+from evals.spec import Role
+from evals.system import System, make_systems
 from loopwright.errors import UserError
 from prep.dataset import Dataset
-from train.adapter import require_adapter
+from templates.form import Form
+from train.methods.base import METHODS
 from train.models import model_folder
 from train.record import RunRecord
 
@@ -22,8 +25,8 @@ class Plan:
         dataset: the opened dataset.
         rows: the examples to answer.
         train_rows: those of the train split.
-        entries: the systems, in the order of the report.
-        runs: what is known of each adapter, by its name as given.
+        systems: what is compared, in the order of the report.
+        runs: what is known of each run, by its folder as given.
         model: the base model's name; None where no system needs one.
         form: in which classification is scored.
         metrics: template -> metric ids.
@@ -35,7 +38,7 @@ class Plan:
     dataset: Dataset
     rows: list[EvalRow]
     train_rows: list[EvalRow]
-    entries: list[Entry]
+    systems: list[System]
     runs: dict[str, RunRecord]
     model: str | None
     form: Form
@@ -45,9 +48,9 @@ class Plan:
     warnings: list[str]
 
     @property
-    def tuned(self) -> str | None:
-        """The first adapter's name in the report."""
-        return next((entry.label for entry in self.entries if entry.system.takes_argument), None)
+    def tuned(self) -> System | None:
+        """The first tuned system, which the verdict is about."""
+        return next((system for system in self.systems if system.role is Role.TUNED), None)
 
 
 def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:
@@ -60,11 +63,11 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:
     notes: list[str] = []
     warnings: list[str] = []
     rows = _rows(dataset, config, notes)
-    entries = parse_systems(config.systems, config.adapter)
-    runs = {entry.argument: _open_run(entry.argument) for entry in entries if entry.system.takes_argument}
+    systems = make_systems(config.systems, config.adapter)
+    runs = {system.run: _open_run(system.run) for system in systems if system.run is not None}
     form = _form(rows, runs, config)
-    entries = _applicable(entries, rows, notes)
-    model = _model(entries, runs, config)
+    systems = _applicable(systems, rows, notes)
+    model = _model(systems, runs, config)
     metrics = _metrics(dataset, rows, config)
     for given, run in runs.items():
         if run.dataset_key != dataset.manifest.key:
@@ -73,7 +76,7 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
     train_rows = load_rows(dataset, "train")[0]
     primary = _primary(rows, metrics)
-    return Plan(dataset, rows, train_rows, entries, runs, model, form, metrics, primary, notes, warnings)
+    return Plan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings)
 
 
 def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRow], dict[str, tuple[str, ...]], str]:
@@ -104,13 +107,13 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
 def _open_run(given: str) -> RunRecord:
     folder = Path(given)
     record = RunRecord.load(folder)
-    require_adapter(folder)
+    METHODS.get(record.method).require_saved(folder)
     return record
 
 
 def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConfig) -> Form:
     """Returns the form: that of the runs, which every system compared is scored in, else what is asked for or there."""
-    forms: dict[str, Form] = {given: "chat" if run.form == "chat" else "verbalizer" for given, run in runs.items()}
+    forms = {given: scored_form(run.form) for given, run in runs.items()}
     if len(set(forms.values())) > 1:
         raise UserError("the adapters were trained in two forms", ", ".join(forms), "Evaluate them apart: their scores cannot be compared.")
     trained = next(iter(forms.values()), None)
@@ -120,15 +123,13 @@ def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConf
         )
     form = trained or choose_form(list(rows), config.form)
     choosing = [row for row in rows if row.task is Task.CLASSIFICATION]
-    if choosing and not any(row.messages if form == "chat" else row.prompt is not None for row in choosing):
+    if choosing and not any(row.messages if form == Form.CHAT else row.prompt is not None for row in choosing):
         raise UserError(f"no example of the {config.split} split has the {form} form", "--form", "Choose the other form.")
     return form
 
 
 def _metrics(dataset: Dataset, rows: Sequence[EvalRow], config: EvalsConfig) -> dict[str, tuple[str, ...]]:
     """Returns each template's metrics: those of the config, else of the template, else of its task."""
-    from evals.metric import DEFAULT_METRICS, METRICS  # seconds, for evaluate is slow to import: after the other checks
-
     found: dict[str, tuple[str, ...]] = {}
     tasks: dict[str, set[Task]] = {}
     for row in rows:
@@ -143,20 +144,20 @@ def _metrics(dataset: Dataset, rows: Sequence[EvalRow], config: EvalsConfig) -> 
     return found
 
 
-def _applicable(entries: list[Entry], rows: Sequence[EvalRow], notes: list[str]) -> list[Entry]:
+def _applicable(systems: list[System], rows: Sequence[EvalRow], notes: list[str]) -> list[System]:
     """Leaves out the systems that can answer none of the examples, and says so."""
     tasks = {row.task for row in rows}
-    kept = [entry for entry in entries if entry.system.tasks & tasks]
-    left_out = [entry.label for entry in entries if entry not in kept]
+    kept = [system for system in systems if system.tasks & tasks]
+    left_out = [system.label for system in systems if system not in kept]
     notes += [f"{label} is left out: it answers classification alone, and these examples ask for text" for label in left_out]
     if not kept:
         raise UserError("none of the systems can answer these examples", "systems", "Add base or adapter:RUN.")
     return kept
 
 
-def _model(entries: Sequence[Entry], runs: dict[str, RunRecord], config: EvalsConfig) -> str | None:
+def _model(systems: Sequence[System], runs: dict[str, RunRecord], config: EvalsConfig) -> str | None:
     """Returns the base model's name, after proof that the adapters were trained on its weights."""
-    if not any(entry.system.needs_model for entry in entries):
+    if not any(system.needs_model for system in systems):
         return None
     model = config.model or next((run.base_model for run in runs.values()), None)
     if model is None:

@@ -17,7 +17,7 @@ class Estimate:
 
     Attributes:
         label: what it is of.
-        kind: a style class: tuned, base, baseline, better, worse or unclear.
+        kind: a style class: a system's role, or better, worse or unclear.
         value: the point.
         low: lower end of the interval.
         high: upper end.

@@ -49,3 +49,9 @@ class Prediction:
     text: str | None = None
     loglikelihoods: tuple[float, ...] | None = None
     detail: str | None = None
+
+    @property
+    def answer(self) -> str:
+        """The text of a prediction that has one."""
+        assert self.text is not None, f"{self.id} has no answer: {self.state}"
+        return self.text

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from evals.spec import Role
+
 Outcome = Literal["better", "worse", "cannot tell"]
 Test = Literal["mcnemar_exact", "cluster_sign_flip", "bootstrap"]
 
@@ -23,6 +25,7 @@ class MetricValue(_Model):
 class SystemReport(_Model):
     """One system on the split."""
 
+    role: Role
     n_total: int
     n_scored: int
     metrics: dict[str, MetricValue]

@@ -6,10 +6,10 @@ All ids come from `templates.chat`, so that what is evaluated is what was traine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evals.config import Form
 from evals.rows import EvalRow
 from templates.chat import EncodeError, Message, encode_chat, encode_continuation, encode_prompt
 from templates.cloze import fill
+from templates.form import Form
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,7 +42,7 @@ def encode_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow, form: For
     Raises:
         EncodeError: the example does not have the form, or it cannot be encoded with proof.
     """
-    return _encode_chat_choices(tokenizer, row) if form == "chat" else _encode_raw_choices(tokenizer, row)
+    return _encode_chat_choices(tokenizer, row) if form == Form.CHAT else _encode_raw_choices(tokenizer, row)
 
 
 def encode_question(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> list[int]:
@@ -63,7 +63,7 @@ def end_of_turn_ids(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> set[i
         EncodeError: no end-of-turn token can be proven.
     """
     encoded = encode_chat(tokenizer, [*_untrained(_asked(row)), _answer("x")], row.tools)
-    last = max(index for index, weight in enumerate(encoded.weights) if weight > 0)
+    last = max(index for index, weight in enumerate(encoded.loss_weights) if weight > 0)
     return {encoded.input_ids[last], tokenizer.eos_token_id}
 
 
@@ -83,7 +83,7 @@ def _encode_chat_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> 
     continuations = []
     for text in _put_words(row, row.messages[-1]["content"] or ""):
         encoded = encode_chat(tokenizer, [*_untrained(asked), _answer(text)], row.tools)
-        trained = [index for index, weight in enumerate(encoded.weights) if weight > 0]
+        trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
         if not trained or encoded.input_ids[: trained[0]] != context_ids:
             raise EncodeError("the chat with its answer does not begin with the tokens of its prompt", remedy="Check the chat template.")
         continuations.append(encoded.input_ids[trained[0] : trained[-1] + 1])

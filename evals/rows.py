@@ -2,16 +2,23 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from evals.config import Form
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
 from prep.dataset import Dataset
+from prep.messages import messages_of
 from prep.source_config import SplitName
-from templates.chat import Message, chat_messages
+from templates.chat import Message
+from templates.form import Form
+
+if TYPE_CHECKING:  # every metric imports this module, and none of them needs these
+    import polars as pl
+
+    from prep.dataset import Dataset
+    from prep.source_config import SplitName
 
 
 class Task(StrEnum):
@@ -93,7 +100,7 @@ class EvalRow:
         return self.prompt or ""
 
 
-def load_rows(dataset: Dataset, split: SplitName) -> tuple[list[EvalRow], int]:
+def load_rows(dataset: "Dataset", split: "SplitName") -> tuple[list[EvalRow], int]:
     """Returns the examples of a split that can be evaluated, in the order of their positions, and how many cannot.
 
     An example with neither messages nor a prompt with choices (plain text, preference pairs) cannot.
@@ -101,16 +108,18 @@ def load_rows(dataset: Dataset, split: SplitName) -> tuple[list[EvalRow], int]:
     Raises:
         UserError: examples.parquet is missing or damaged.
     """
+    from polars.exceptions import PolarsError
+
     try:
         frame = dataset.examples(split).sort("position", "id").collect()
-    except pl.exceptions.PolarsError as error:
+    except PolarsError as error:
         raise UserError(f"cannot read examples.parquet: {error}", str(dataset.path), "Build the dataset again.") from error
     rows = to_rows(dataset, frame)
     usable = [row for row in rows if _answered(row.messages) or (row.prompt is not None and row.choices is not None)]
     return usable, len(rows) - len(usable)
 
 
-def to_rows(dataset: Dataset, frame: pl.DataFrame) -> list[EvalRow]:
+def to_rows(dataset: "Dataset", frame: "pl.DataFrame") -> list[EvalRow]:
     """Returns the rows of some examples of a dataset, in their order."""
     said = {template.name: {words[0]: tuple(words) for words in template.verbalizer.values()} for template in dataset.manifest.templates}
     return [_to_row(record, said.get(record["template"], {})) for record in frame.iter_rows(named=True)]
@@ -125,20 +134,20 @@ def limit_rows(rows: list[EvalRow], limit: int | None) -> list[EvalRow]:
     return [row for row in rows if row.id in drawn]
 
 
-def choose_form(rows: list[EvalRow], given: Form | None) -> Form:
+def choose_form(rows: list[EvalRow], given: "Form | None") -> "Form":
     """Returns the form in which classification is scored: as given, else verbalizer where the dataset has it, else chat."""
     if given is not None:
         return given
-    return "verbalizer" if any(row.choices is not None and row.prompt is not None for row in rows) else "chat"
+    return Form.VERBALIZER if any(row.choices is not None and row.prompt is not None for row in rows) else Form.CHAT
 
 
 def _to_row(record: dict[str, Any], said: dict[str, tuple[str, ...]]) -> EvalRow:
     """Makes a row of a record; `said` has all words of a label by the first of them."""
     choices = record["choices"]
     words = None if choices is None else tuple(said.get(choice, (choice,)) for choice in choices)
-    messages, tools = chat_messages(record["messages"], record["extras"]) if record["messages"] else (None, None)
+    chat = messages_of(record) if Form.CHAT in record["forms"] else None  # what a pair's answers follow asks for no one answer
     stored = {name: record[name] for name in EvalRow.__slots__ if name not in {"messages", "words", "tools"}}
-    return EvalRow(**stored, messages=messages, words=words, tools=tools)
+    return EvalRow(**stored, messages=chat.said() if chat else None, words=words, tools=chat.tools if chat else None)
 
 
 def _answered(messages: list[Message] | None) -> bool:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing_extensions import override
 
 from evals.config import EvalsConfig
-from evals.looks import add_look, num_looks
 from evals.plan import make_plan
 from evals.prediction import Advance, Progress
 from evals.report import Report
+from evals.test_set_looks import add_look, num_looks
 from evals.write import check_out, write_evaluation
 from loopwright.hashing import hash_text
 
@@ -36,7 +36,7 @@ def evaluate_dataset(dataset_path: Path, out: Path, config: EvalsConfig | None =
     plan = make_plan(dataset_path, config)
     split_key = hash_text(*sorted(row.id for row in plan.rows))
     looks = num_looks(out, split_key) + 1 if config.split == "test" else None
-    # The metrics bring in evaluate and, with it, torch: seconds that nobody should wait to read that a folder is missing.
+    # Lint comes with it: nobody should wait for that to read that a folder is missing.
     from evals.evaluation import evaluate
 
     evaluation = evaluate(plan, config, progress or _Silent(), split_key, looks)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from evals.config import Form
-from evals.hidden import Listener, listening, middle_layer_number, question_spans
+from evals.config import scored_form
+from evals.hidden import HiddenStateHook, capturing, middle_layer_number, question_spans
 from evals.language_model import LanguageModel
 from evals.loglikelihood import score_choices
 from evals.prediction import Advance
@@ -21,7 +21,8 @@ from evals.score_rows import ScoreRow, read_chunks
 from loopwright.errors import UserError
 from loopwright.files import atomic_file, require_writable
 from templates.chat import EncodeError, load_tokenizer
-from train.adapter import require_adapter
+from templates.form import Form
+from train.methods.base import METHODS
 from train.models import Dtype, model_folder
 from train.record import RunRecord
 
@@ -157,22 +158,22 @@ class _Scorer:
         ready = [index for index, request in enumerate(encoded) if request is not None and self._fits(request)]
         requests = [request for index in ready if (request := encoded[index]) is not None]
         spans = question_spans([one.context_ids for one in requests], [rows[index].task for index in ready], self._affixes)
-        listener = Listener(spans)
-        with listening(self._model, listener):
+        hook = HiddenStateHook(spans)
+        with capturing(self._model, hook):
             scored = score_choices(
                 self._model,
                 requests,
                 max_length=self._max_length,
                 max_batch_tokens=self._max_batch_tokens,
                 advance=self._start(f"rows {chunk + 1}", len(requests)),
-                after_batch=listener.after_batch,
+                after_batch=hook.after_batch,
             )
         records: list[dict[str, Any]] = [{"id": row.id} for row in rows]
         for place, (index, request, result) in enumerate(zip(ready, requests, scored, strict=True)):
             records[index] |= _record(rows[index], request, result.loglikelihoods)
             # A text without a question has nothing before its answer but the token that begins every text.
             if len(request.context_ids) > 1:
-                records[index]["hidden"] = listener.vectors[place]
+                records[index]["hidden"] = hook.vectors[place]
         return records
 
     def _fits(self, request: ChoiceRequest) -> bool:
@@ -227,7 +228,7 @@ class _Encoder:
             if known is not None and self._agrees(known, alone, row.row):
                 return ChoiceRequest(alone.context_ids, known.continuations, words_of_choices=known.words_of_choices)
             whole = encode_choices(self._tokenizer, row.row, form)
-            if form == "chat":
+            if form == Form.CHAT:
                 self._known[key] = whole
             return whole
         except EncodeError:
@@ -244,9 +245,9 @@ class _Encoder:
 
     def _form_of(self, row: EvalRow) -> Form:
         if self._form is None:
-            return "verbalizer" if row.prompt is not None and row.target is not None else "chat"
-        has = row.messages is not None if self._form == "chat" else row.prompt is not None and row.target is not None
-        other: Form = "verbalizer" if self._form == "chat" else "chat"
+            return Form.VERBALIZER if row.prompt is not None and row.target is not None else Form.CHAT
+        has = row.messages is not None if self._form == Form.CHAT else row.prompt is not None and row.target is not None
+        other = Form.VERBALIZER if self._form == Form.CHAT else Form.CHAT
         return self._form if has else other
 
 
@@ -260,14 +261,14 @@ def _open_run(adapter: str | None) -> RunRecord | None:
     if adapter is None:
         return None
     record = RunRecord.load(Path(adapter))
-    require_adapter(Path(adapter))
+    METHODS.get(record.method).require_saved(Path(adapter))
     return record
 
 
 def _form(run: RunRecord | None, asked: Form | None, *, has_chat: bool) -> Form | None:
     if run is None:
-        return asked if asked or has_chat else "verbalizer"
-    trained: Form = "chat" if run.form == "chat" else "verbalizer"
+        return asked if asked or has_chat else Form.VERBALIZER
+    trained = scored_form(run.form)
     if asked is not None and asked != trained:
         raise UserError(f"the adapter was trained in {trained} form, and --form asks for {asked}", "--form", "Leave --form out.")
     return trained

@@ -8,11 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from evals.config import Form
 from evals.rows import EvalRow, to_rows
 from prep.dataset import Dataset
 from prep.lint.examples import load_dataset, load_files
-from templates.chat import Message, chat_messages
+from prep.messages import messages_of
+from templates.chat import Message
+from templates.form import Form
 
 _CHUNK_ROWS = 2_000
 _COLUMNS = (
@@ -23,8 +24,8 @@ _COLUMNS = (
     "line",
     "split",
     "task",
-    "kind",
-    "closed",
+    "form",
+    "is_closed_set",
     "label",
     "system",
     "input",
@@ -77,7 +78,7 @@ def _classes(frame: pl.LazyFrame) -> dict[str, list[str]]:
     """Returns the answer words of each task whose answers come from a fixed set, the most frequent spelling of each."""
     key = pl.col("answer").str.strip_chars().str.to_lowercase()
     counted = (
-        frame.filter("closed", pl.col("label").is_null(), key != "", pl.col("kind") != "preference")
+        frame.filter("is_closed_set", pl.col("label").is_null(), key != "", pl.col("form") != Form.PREFERENCE)
         .group_by("task", "answer", key=key)
         .agg(pl.len().alias("rows"))
         .sort("rows", "answer", descending=[True, False])
@@ -123,10 +124,11 @@ def _foreign(record: Mapping[str, Any], form: Form | None) -> EvalRow:
     messages: list[Message] | None = None
     tools = None
     if record["messages"]:
-        messages, tools = chat_messages(record["messages"], record["extras"])
-        if messages[-1]["role"] != "assistant":  # a preference pair's prompt
+        found = messages_of(record)
+        messages, tools = found.said(), found.tools
+        if messages[-1]["role"] != "assistant":  # the prompt of a pair in a training file, whose answers stand apart
             messages = [*messages, {"role": "assistant", "content": record["answer"]}]
-    elif form != "verbalizer" and record["input"]:
+    elif form != Form.VERBALIZER and record["input"]:
         system: list[Message] = [{"role": "system", "content": record["system"]}] if record["system"] else []
         messages = [*system, {"role": "user", "content": record["input"]}, {"role": "assistant", "content": record["answer"]}]
     before = "\n".join(text for text in (record["system"], record["input"]) if text)

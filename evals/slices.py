@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evals.measure import Column, Measured, number_clusters, value_of
+from evals.metric import RowMetric
 from evals.prediction import Prediction
 from evals.report import Confusion, SliceReport
 from evals.rows import EvalRow, Task
@@ -60,7 +61,7 @@ def confusions_of(system: str, rows: Sequence[EvalRow], predictions: Mapping[str
         labels = list(dict.fromkeys(choice for row in rows if row.template == template for choice in row.choices or ()))
         if not pairs or len(labels) > _MAX_CONFUSION_LABELS:
             continue
-        counts = [[sum(pair == (right, told) for pair in pairs) for told in labels] for right in labels]
+        counts = [[sum(pair == (reference, predicted) for pair in pairs) for predicted in labels] for reference in labels]
         found.append(Confusion(system=system, template=template, labels=labels, counts=counts))
     return found
 
@@ -68,5 +69,5 @@ def confusions_of(system: str, rows: Sequence[EvalRow], predictions: Mapping[str
 def _shown(columns: Mapping[str, Column]) -> list[Column]:
     """Picks one metric a task: accuracy, and the first metric of written text."""
     shown = [columns["accuracy"]] if "accuracy" in columns else []
-    written = [column for column in columns.values() if Task.GENERATION in column.metric.tasks and column.metric.has_row_score]
+    written = [column for column in columns.values() if Task.GENERATION in column.metric.tasks and isinstance(column.metric, RowMetric)]
     return shown + [column for column in written if column.metric.name != "exact_match"][:1]

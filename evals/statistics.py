@@ -1,16 +1,14 @@
 """Intervals and tests for numbers measured on a sample of rows, paired and clustered. Pure functions of arrays."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
+
+from loopwright.statistics import detectable_errors, normal_quantile
 
 Array = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 _RESAMPLES_AT_ONCE = 500
-# Chance of seeing an effect that is there, for the smallest effect and the number of rows: the usual 80 %.
-POWER = 0.8
 
 
 def tango_interval(only_a: float, only_b: float, count: float, confidence: float = 0.95) -> Interval:
@@ -24,7 +22,7 @@ def tango_interval(only_a: float, only_b: float, count: float, confidence: float
         count: all pairs, above 0. The three may be fractional for an effective sample size.
         confidence: coverage.
     """
-    z = _normal_quantile(0.5 + confidence / 2)
+    z = normal_quantile(0.5 + confidence / 2)
     observed = (only_a - only_b) / count
 
     def excess(delta: float) -> float:
@@ -111,16 +109,6 @@ def bootstrap_sign_p(differences: Array) -> float:
     return min(1.0, 2 * (beyond + 1) / (len(differences) + 1))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Returns p-values adjusted for their number (Holm 1979), in the order given."""
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
-
-
 def design_effect(values: Array, clusters: npt.NDArray[np.int64]) -> float:
     """Returns by how much clustering inflates the variance of a mean, at least 1 (Kish 1965; cluster-robust: Miller 2024).
 
@@ -145,7 +133,7 @@ def design_effect(values: Array, clusters: npt.NDArray[np.int64]) -> float:
 
 def smallest_effect(standard_error: float, confidence: float = 0.95) -> float:
     """Returns the smallest true difference that a test set of this size would have found in 80 of 100 cases (Miller 2024, 5)."""
-    return (_normal_quantile(0.5 + confidence / 2) + _normal_quantile(POWER)) * standard_error
+    return detectable_errors(confidence) * standard_error
 
 
 def rows_needed(difference: float, standard_error: float, num_rows: int, confidence: float = 0.95) -> int | None:
@@ -153,9 +141,3 @@ def rows_needed(difference: float, standard_error: float, num_rows: int, confide
     if difference == 0 or standard_error == 0:
         return None
     return int(np.ceil(num_rows * (smallest_effect(standard_error, confidence) / abs(difference)) ** 2))
-
-
-def _normal_quantile(probability: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(probability)

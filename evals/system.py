@@ -1,20 +1,23 @@
 """What a system under test is, and what it is given."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from evals.config import EvalsConfig, Form
+from evals.config import EvalsConfig
 from evals.language_model import LanguageModel
 from evals.prediction import Advance, Prediction
 from evals.requests import ChoiceRequest
 from evals.rows import EvalRow, Task
+from evals.spec import FORMS, Role, SystemForm, SystemSpec
 from loopwright.errors import UserError
 from loopwright.registry import Registry
+from templates.form import Form
 
 
 @dataclass(slots=True)
-class Workbench:
+class EvalContext:
     """Everything that systems share in one evaluation.
 
     Attributes:
@@ -54,59 +57,98 @@ class Workbench:
 
 
 class System(ABC):
-    """Something that answers examples. In reports it is called by its name, and `name:argument` where it takes one."""
+    """Something that answers examples.
+
+    A system is made for each spec that asks for it, `System(spec)`, by `make_systems`, before anything is loaded: what takes
+    time belongs into `answer`.
+
+    Attributes:
+        name: the kind of its specs, and the key of the registry.
+        forms: how it can be asked for. A form of the grammar comes from `evals.spec.FORMS`; an own system brings its own.
+        needs_model: it asks the context for the loaded model.
+        tasks: what it can answer.
+        spec: what it was asked for as.
+    """
 
     name: ClassVar[str]
+    forms: ClassVar[tuple[SystemForm, ...]]
     needs_model: ClassVar[bool] = False
-    takes_argument: ClassVar[bool] = False
     tasks: ClassVar[frozenset[Task]] = frozenset(Task)
 
+    def __init__(self, spec: SystemSpec) -> None:
+        form = self.form_of(spec)
+        assert form is not None, f"{type(self).__name__} does not take {spec}"
+        self.spec = spec
+        self._form = form
+
+    @classmethod
+    def form_of(cls, spec: SystemSpec) -> SystemForm | None:
+        """Returns the form that a spec of its kind has; None where there is no code for such a spec."""
+        return None if spec.added else next((form for form in cls.forms if form.takes(spec.argument)), None)
+
+    @property
+    def label(self) -> str:
+        """Its name in reports."""
+        return str(self.spec)
+
+    @property
+    def role(self) -> Role:
+        """What it is compared as."""
+        return Role.OTHER if self.spec.added else self._form.role
+
+    @property
+    def run(self) -> str | None:
+        """The run folder that it answers with, as given; None where it is no trained one."""
+        return None
+
     @abstractmethod
-    def answer(self, bench: Workbench, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
         """Returns one prediction for each example of the tasks it knows, in any order.
 
         Args:
-            bench: the examples and what systems share.
-            argument: what stands after the colon of the system's name; empty where nothing does.
+            context: the examples and what systems share.
             advance: told how many examples are done.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A system as asked for: `label` is its name in reports, exactly as given."""
-
-    label: str
-    system: System
-    argument: str
 
 
 SYSTEMS: Registry[System] = Registry("evals.systems", System, key="name", kind="system", plugins=("systems",))
 
 
-def parse_systems(names: tuple[str, ...], adapter: str | None) -> list[Entry]:
-    """Turns the names of systems into systems, in their order, none twice.
+def known_forms() -> list[SystemForm]:
+    """Returns every way to name a system: the grammar's, built or not, and those that own systems bring."""
+    own = [form for system in SYSTEMS.entries.values() for form in system.forms if form.text not in FORMS]
+    return [*FORMS.values(), *own]
+
+
+def make_systems(names: Sequence[str], adapter: str | None) -> list[System]:
+    """Makes the systems that are asked for, in their order, none twice.
 
     A bare `adapter` stands for the run of `--adapter`, and for nothing where there is none; a run given by `--adapter` is
     compared even where `names` does not list it.
 
     Raises:
-        UserError: there is no such system, or an argument is missing or not wanted.
+        UserError: a name is none of the grammar, or nothing is built for it.
     """
-    wanted = list(names)
-    if adapter is not None and "adapter" not in wanted and f"adapter:{adapter}" not in wanted:
-        wanted.append("adapter")
-    entries: dict[str, Entry] = {}
-    for name in wanted:
-        kind, colon, argument = name.partition(":")
-        if name == "adapter":
-            if adapter is None:
-                continue
-            argument = adapter
-        system = SYSTEMS.get(kind)()
-        if system.takes_argument != bool(argument) or (colon and not argument):
-            remedy = f"Write '{kind}:...'." if system.takes_argument else f"Write '{kind}'."
-            raise UserError(f"'{name}' is not how the system '{kind}' is named", "systems", remedy)
-        label = f"{kind}:{argument}" if argument else kind
-        entries[label] = Entry(label, system, argument)
-    return list(entries.values())
+    if adapter == "":
+        raise UserError("no run folder is named", "--adapter", "Give a run folder of `train run`, or leave it out.")
+    forms = known_forms()
+    bare = SystemSpec(FORMS["adapter"].kind)
+    specs = [SystemSpec.parse(name, forms) for name in names]
+    if adapter is not None and not {bare, replace(bare, argument=adapter)} & set(specs):
+        specs.append(bare)
+    systems: dict[str, System] = {}
+    for spec in specs:
+        is_bare = (spec.kind, spec.argument) == (bare.kind, bare.argument)
+        if is_bare and adapter is None:
+            continue
+        system = _make(replace(spec, argument=adapter) if is_bare and adapter is not None else spec)
+        systems[system.label] = system
+    return list(systems.values())
+
+
+def _make(spec: SystemSpec) -> System:
+    system = SYSTEMS.entries.get(spec.kind)
+    if system is None or system.form_of(spec) is None:
+        built = [form.text for built in SYSTEMS.entries.values() for form in built.forms]
+        raise UserError(f"there is no code for the system '{spec}' yet", "systems", f"There is for: {', '.join(built)}.")
+    return system(spec)

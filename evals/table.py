@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from evals.report import Report
+from evals.spec import Role
 from evals.verdict import format_p
 from loopwright.console import printable
 
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
 _COLOURS = {"better": "bold green", "worse": "bold red", "cannot tell": "bold yellow"}
 
 
-def short_names(systems: list[str]) -> dict[str, str]:
-    """Returns what each system is called where room is short: `adapter` where there is one adapter alone."""
-    adapters = [system for system in systems if system.startswith("adapter:")]
-    return {system: "adapter" if [system] == adapters else system for system in systems}
+def short_names(report: Report) -> dict[str, str]:
+    """Returns what each system is called where room is short: `adapter` where one tuned system alone is there."""
+    tuned = [label for label, system in report.systems.items() if system.role is Role.TUNED]
+    return {label: "adapter" if [label] == tuned else label for label in report.systems}
 
 
 def systems_table(report: Report) -> "Table":
@@ -24,7 +25,7 @@ def systems_table(report: Report) -> "Table":
     table = _table(
         title, {"system": "left", "metric": "left", "value": "right", "interval": "right", "scored": "right", "per second": "right"}
     )
-    short = short_names(list(report.systems))
+    short = short_names(report)
     for label, system in report.systems.items():
         table.add_section()
         first = (short[label], f"{system.n_scored}/{system.n_total}", f"{system.examples_per_second:,.1f}")
@@ -41,7 +42,7 @@ def pairs_table(report: Report) -> "Table":
     """Returns the paired differences."""
     columns = {"difference of": "left", "metric": "left", "value": "right", "interval": "right", "p (Holm)": "right", "could see": "right"}
     table = _table("paired differences", columns)
-    short = short_names(list(report.systems))
+    short = short_names(report)
     for pair in report.pairs:
         names = f"{short[pair.a]} - {short[pair.b]}"
         if pair.difference is None or pair.p_holm is None:

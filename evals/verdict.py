@@ -1,26 +1,29 @@
 """One line that says what the evaluation decides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from evals.metric import METRICS
 from evals.report import Outcome, PairReport, VerdictDetail
+from evals.spec import Role
 from evals.statistics import rows_needed
 
 
-def judge(systems: Sequence[str], pairs: Sequence[PairReport], primary: str, confidence: float) -> tuple[str, VerdictDetail]:
-    """Returns the verdict line and its parts: the tuned system against the base, else the first system against the second.
+def judge(roles: Mapping[str, Role], pairs: Sequence[PairReport], primary: str, confidence: float) -> tuple[str, VerdictDetail]:
+    """Returns the verdict line and its parts: the tuned system against the base, else the first two that are compared.
 
-    The primary metric decides, its p adjusted for the number of metrics; another metric that says the contrary is named.
+    The primary metric decides, its p adjusted for the number of metrics; another metric that says the contrary is named. Systems of the
+    role `other` take no part.
 
     Args:
-        systems: their names, in the order asked for.
+        roles: what each system is compared as, in the order asked for.
         pairs: all comparisons.
         primary: the metric that decides.
         confidence: of the intervals; 1 - confidence is the level of the test.
     """
-    pair = _deciding(systems, pairs, primary)
+    deciding = {system: role for system, role in roles.items() if role is not Role.OTHER}
+    pair = _deciding(deciding, pairs, primary)
     if pair is None or pair.difference is None or pair.low is None or pair.high is None or pair.p is None or pair.p_holm is None:
-        only = "there is one system only" if len(systems) < 2 else f"no two systems have a {primary} on the same examples"
-        return f"cannot tell: {only}", VerdictDetail(outcome="cannot tell")
+        return f"cannot tell: {_why_none_decides(roles, deciding, primary)}", VerdictDetail(outcome="cannot tell")
     outcome = _outcome(pair, 1 - confidence)
     needed = rows_needed(pair.difference, pair.standard_error or 0.0, pair.n, confidence)
     line = (
@@ -44,17 +47,26 @@ def format_p(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
 
 
-def _deciding(systems: Sequence[str], pairs: Sequence[PairReport], primary: str) -> PairReport | None:
-    """Picks the comparison that decides: tuned against base where both are there, else the first pair."""
-    candidates = [pair for pair in pairs if pair.metric == primary]
-    tuned = next((system for system in systems if system.startswith("adapter:")), None)
-    wanted = (tuned or "base", "base" if tuned else "constant")
+def _deciding(roles: Mapping[str, Role], pairs: Sequence[PairReport], primary: str) -> PairReport | None:
+    """Picks the comparison that decides: the first tuned system against the base, else the base against a baseline, else any."""
+    candidates = [pair for pair in pairs if pair.metric == primary and pair.a in roles and pair.b in roles]
+    tuned = next((system for system, role in roles.items() if role is Role.TUNED), None)
+    base = next((system for system, role in roles.items() if role is Role.BASE), None)
+    # Of several baselines the first by name: in which order they are listed must not change the verdict.
+    baseline = min((system for system, role in roles.items() if role is Role.BASELINE), default=None)
+    wanted = (tuned, base) if tuned is not None else (base, baseline)
     return next((pair for pair in candidates if (pair.a, pair.b) == wanted), candidates[0] if candidates else None)
 
 
-def _outcome(pair: PairReport, level: float) -> Outcome:
-    from evals.metric import METRICS  # slow to import, and what shows a report imports this module
+def _why_none_decides(roles: Mapping[str, Role], deciding: Mapping[str, Role], primary: str) -> str:
+    if len(roles) < 2:
+        return "there is one system only"
+    if len(deciding) < 2:
+        return "few-shot, retrieval, endpoints and other models take no part in the verdict, and without them there are no two systems"
+    return f"no two systems have a {primary} on the same examples"
 
+
+def _outcome(pair: PairReport, level: float) -> Outcome:
     if pair.p_holm is None or pair.difference is None or pair.p_holm >= level or pair.difference == 0:
         return "cannot tell"
     return "better" if (pair.difference > 0) == METRICS.get(pair.metric).higher_is_better else "worse"

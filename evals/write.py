@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from evals.config import EvalsConfig
+from evals.metric import RowMetric
+from evals.spec import role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
+from prep.replaceable import Replaceable, check_replaceable, other_names
 
 if TYPE_CHECKING:
     from evals.evaluation import Evaluation
@@ -16,23 +19,25 @@ REPORT_NAME = "report.json"
 PAGE_NAME = "report.html"
 PREDICTIONS_NAME = "predictions.parquet"
 FAILURES_NAME = "failures.jsonl"
-_EVALUATION_NAMES = frozenset({REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME})
+_OLDER_EVALUATION = Replaceable(
+    find_stranger=other_names({REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME}),  # such as drafts that somebody corrected
+    file=("there is a file where the output folder is to be", "Choose another folder for --out."),
+    stranger=(
+        "the folder holds something else than an evaluation: '{stranger}'",
+        "Move it elsewhere, or choose an empty or new folder for --out.",
+    ),
+)
 
 
 def check_out(out: Path, dataset_path: Path) -> None:
-    """Makes sure that writing to `out` replaces nothing but an earlier evaluation.
+    """Makes sure that writing to `out` replaces nothing but an earlier evaluation, and can be done.
 
     Raises:
-        UserError: something else is there.
+        UserError: something else is there, or the folder cannot be written to.
     """
     if out.resolve() == dataset_path.resolve():
         raise UserError("the output folder is the dataset itself", str(out), "Choose another folder for --out.")
-    if out.exists() and not out.is_dir():
-        raise UserError("there is a file where the output folder is to be", str(out), "Choose another folder for --out.")
-    # The whole folder is replaced, and with it drafts that somebody corrected and left inside.
-    if out.is_dir() and (strangers := sorted({path.name for path in out.iterdir()} - _EVALUATION_NAMES)):
-        cause = f"the folder holds something else than an evaluation: '{strangers[0]}'"
-        raise UserError(cause, str(out), "Move it elsewhere, or choose an empty or new folder for --out.")
+    check_replaceable(out, _OLDER_EVALUATION)
     require_writable(out.resolve().parent)
 
 
@@ -70,6 +75,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
                     "id": row.id,
                     "row_id": row.row_id,
                     "system": system,
+                    "role": evaluation.report.systems[system].role.value,
                     "reference": row.reference,
                     "prediction": prediction.text,
                     "choice_loglikelihoods": prediction.loglikelihoods,
@@ -83,7 +89,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
             )
     # Parquet has no struct without a field; a metric of sets of rows alone leaves one null behind.
     fields = dict.fromkeys(scored or ["none"], pl.Float64)
-    text = dict.fromkeys(("id", "row_id", "system", "reference", "prediction"), pl.String)
+    text = dict.fromkeys(("id", "row_id", "system", "role", "reference", "prediction"), pl.String)
     return pl.DataFrame(
         records,
         schema={
@@ -95,5 +101,21 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
     )
 
 
+def read_predictions(path: Path) -> pl.DataFrame:
+    """Returns what `predictions.parquet` holds; a file of before roles were written gets them from the systems' names.
+
+    Raises:
+        UserError: the file is none that an evaluation wrote.
+    """
+    try:
+        frame = pl.read_parquet(path)
+        if "role" not in frame.columns:
+            roles = {system: role_of_earlier_name(system).value for system in frame["system"].unique()}
+            frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"cannot read the predictions: {error}", str(path), "Evaluate again: evals run.") from error
+    return frame
+
+
 def _has_scores(evaluation: "Evaluation", name: str) -> bool:
-    return any(columns[name].metric.has_row_score for columns in evaluation.measured.columns.values() if name in columns)
+    return any(isinstance(columns[name].metric, RowMetric) for columns in evaluation.measured.columns.values() if name in columns)

@@ -59,7 +59,7 @@ def status(config: Config, out: Out = None, as_json: Json = False) -> None:
     from loop.record import finished_rounds
     from loop.run import rounds_dir_of
     from loop.table import rounds_table
-    from prep.config import load_section
+    from loopwright.config import load_section
 
     rounds_dir = out or rounds_dir_of(config, load_section(config, "loop", LoopConfig))
     records: list[RoundRecord] = finished_rounds(rounds_dir)

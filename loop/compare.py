@@ -5,22 +5,26 @@ from pathlib import Path
 import polars as pl
 
 from evals.config import EvalsConfig
+from evals.measure import measure
 from evals.plan import rows_and_metrics
 from evals.prediction import Prediction, State
+from evals.spec import Role, SystemSpec
 from evals.verdict import judge
-from evals.write import PREDICTIONS_NAME
-from loop.record import Comparison, round_dir
+from evals.write import PREDICTIONS_NAME, read_predictions
+from loop.record import Comparison, round_dir, round_name
 from prep.dataset import Dataset
 
 
 def load_predictions(path: Path) -> dict[str, Prediction]:
-    """Returns the adapter's saved predictions of one evaluation, by example id.
+    """Returns the tuned system's saved predictions of one evaluation, by example id.
 
     Args:
         path: `predictions.parquet`.
+
+    Raises:
+        UserError: the file cannot be read.
     """
-    frame = pl.read_parquet(path, columns=["id", "system", "prediction", "choice_loglikelihoods", "state", "detail"])
-    tuned = frame.filter(pl.col("system").str.starts_with("adapter:"))
+    tuned = read_predictions(path).filter(pl.col("role") == Role.TUNED.value)
     return {
         row["id"]: Prediction(
             id=row["id"],
@@ -45,17 +49,16 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
     Returns:
         None where the two have no validation example in common.
     """
-    from evals.measure import measure  # slow to import, and the first round compares nothing
-
     answers = {
-        f"adapter:{round_dir(rounds_dir, number).name}": load_predictions(round_dir(rounds_dir, number) / "evals" / PREDICTIONS_NAME)
+        str(SystemSpec("adapter", round_name(number))): load_predictions(round_dir(rounds_dir, number) / "evals" / PREDICTIONS_NAME)
         for number in (now, before)
     }
+    roles = dict.fromkeys(answers, Role.TUNED)
     rows, metrics, primary = rows_and_metrics(Dataset.open(round_dir(rounds_dir, now) / "dataset"), config)
     common = set.intersection(*(set(predictions) for predictions in answers.values()))
     rows = [row for row in rows if row.id in common]
     if not rows:
         return None
-    measured = measure(rows, metrics, answers, config)
-    verdict, detail = judge(list(answers), measured.pairs, primary, config.confidence)
+    measured = measure(rows, metrics, answers, roles, config)
+    verdict, detail = judge(roles, measured.pairs, primary, config.confidence)
     return Comparison(before=before, num_common=len(rows), values=measured.values, pairs=measured.pairs, verdict=verdict, detail=detail)

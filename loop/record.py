@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from evals.report import MetricValue, PairReport, VerdictDetail
+from evals.spec import Role, role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 
@@ -46,6 +47,7 @@ class RoundRecord(_Model):
     final_train_loss: float
     validation_loss: float | None
     metrics: dict[str, dict[str, MetricValue]]  # system -> metric -> value on this round's validation split
+    roles: dict[str, Role] = {}  # system -> what it was compared as; empty in a record of before roles were written
     verdict: str  # tuned against base
     num_failures: int
     num_drafts: int
@@ -59,7 +61,12 @@ class RoundRecord(_Model):
 
 def round_dir(rounds_dir: Path, number: int) -> Path:
     """Returns the folder of a round."""
-    return rounds_dir / f"{_FOLDER_PREFIX}{number:03d}"
+    return rounds_dir / round_name(number)
+
+
+def round_name(number: int) -> str:
+    """Returns the name of a round's folder."""
+    return f"{_FOLDER_PREFIX}{number:03d}"
 
 
 def finished_rounds(rounds_dir: Path) -> list[RoundRecord]:
@@ -78,5 +85,6 @@ def finished_rounds(rounds_dir: Path) -> list[RoundRecord]:
 
 
 def tuned_metrics(record: RoundRecord) -> dict[str, MetricValue]:
-    """Returns the metrics of the round's adapter."""
-    return next((values for name, values in record.metrics.items() if name.startswith("adapter:")), {})
+    """Returns the metrics of the round's tuned system."""
+    roles = record.roles or {name: role_of_earlier_name(name) for name in record.metrics}
+    return next((values for name, values in record.metrics.items() if roles[name] is Role.TUNED), {})

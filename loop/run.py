@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.config import EvalsConfig, override
+from evals.config import EvalsConfig
 from evals.prediction import Progress
 from evals.report import Report
 from evals.run import evaluate_dataset
@@ -12,12 +12,12 @@ from evals.write import FAILURES_NAME
 from loop.compare import compare_rounds
 from loop.config import LoopConfig
 from loop.record import RoundRecord, finished_rounds, round_dir
+from loopwright.config import load_section, overlay
 from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines, write_json
 from loopwright.hashing import hash_text
 from prep.build import BuildResult, build
-from prep.config import load_section
 from prep.drafts import save_drafts
 from prep.lint.reports import as_statistics
 from prep.lint.run import LintOptions, lint
@@ -107,7 +107,8 @@ def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool 
     notice(f"== round {number}: train ==")
     run = _train(folder, options.train, fresh=not built.cached)
     notice(f"== round {number}: evaluate ==")
-    report = evaluate_dataset(folder / "dataset", folder / "evals", override(options.evals, adapter=str(folder / "run")), progress)
+    evals = overlay(options.evals, {"adapter": str(folder / "run")}, "evals")
+    report = evaluate_dataset(folder / "dataset", folder / "evals", evals, progress)
     drafts = propose(folder / "dataset", failures_path=folder / "evals" / FAILURES_NAME, model=options.train.model)
     save_drafts(folder / DRAFTS_NAME, drafts)
     comparison = compare_rounds(rounds_dir, now=number, before=rounds[-1].number, config=options.evals) if rounds else None
@@ -125,6 +126,7 @@ def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool 
         final_train_loss=run.final_train_loss,
         validation_loss=run.validation_loss,
         metrics={name: system.metrics for name, system in report.systems.items()},
+        roles={name: system.role for name, system in report.systems.items()},
         verdict=report.verdict,
         num_failures=len(read_json_lines(folder / "evals" / FAILURES_NAME)),
         num_drafts=len(drafts),

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from evals.report import MetricValue
 from evals.verdict import format_p
-from loop.record import Comparison, RoundRecord, tuned_metrics
+from loop.record import Comparison, RoundRecord, round_name, tuned_metrics
 from loopwright.console import printable
 
 
@@ -14,7 +14,7 @@ def comparison_table(record: RoundRecord, comparison: Comparison) -> Table:
     """Returns this round's adapter against that of the round before, on the examples that both have."""
     names = list(comparison.values)
     title = f"round {record.number} against round {comparison.before}, on {comparison.num_common} common validation examples"
-    table = _table(title, "metric", *(name.removeprefix("adapter:") for name in names), "difference", "interval", "p (Holm)")
+    table = _table(title, "metric", round_name(record.number), round_name(comparison.before), "difference", "interval", "p (Holm)")
     for pair in comparison.pairs:
         values = [_value(comparison.values[name].get(pair.metric)) for name in names]
         if pair.difference is None or pair.p_holm is None:

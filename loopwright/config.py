@@ -1,7 +1,7 @@
 """Files checked against pydantic models: an error names the file, the line, the key path, the value and the remedy."""
 
 import re
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -132,6 +132,35 @@ def load_config(path: Path, model: "type[Model]") -> "Model":
     """
     text = read_text(path, "config")
     return validate(parse_yaml(text, str(path)), model, str(path), _key_lines(text))
+
+
+def load_section(path: Path | None, section: str, model: "type[Model]") -> "Model":
+    """Reads one command's own section of a config file; without a file, or without the section, the model's defaults hold.
+
+    Raises:
+        UserError: the file is missing or not YAML, or the section is wrong.
+    """
+    if path is None:
+        return model()
+    data = parse_yaml(read_text(path, "config"), str(path))
+    if not isinstance(data, dict):
+        raise UserError("expected keys and values", str(path), "Start with 'name: ...'.")
+    return validate(data.get(section) or {}, model, f"{path}: {section}")
+
+
+def overlay(config: "Model", options: Mapping[str, Any], location: str) -> "Model":
+    """Returns a config with command-line options laid over it.
+
+    Args:
+        config: a section of a config file, or the defaults.
+        options: the options by name; one that is None was not given.
+        location: what the options are called in messages.
+
+    Raises:
+        UserError: an option's value is not allowed.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return validate({**config.model_dump(), **given}, type(config), location)
 
 
 def validate(data: Any, model: "type[Model]", location: str, lines: dict[tuple[str, ...], int] | None = None) -> "Model":

@@ -128,6 +128,15 @@ def require_file(path: Path, kind: str = "file") -> None:
         raise UserError(f"the {kind} is {what}", str(path), "Name a file.")
 
 
+def is_utf8(text: str) -> bool:
+    """Says whether UTF-8 can hold a text; it cannot hold half a character."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON document, indented, keys in the order given."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -182,9 +191,20 @@ def read_json(path: Path) -> Any:
         raise UserError(f"not valid JSON: {error}", str(path), "Mend it, or have it written again.") from error
 
 
+@contextmanager
+def os_errors() -> Iterator[None]:
+    """Turns what Polars raises when a disk takes no more into the OSError that lies behind it."""
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.ComputeError as error:
+        raise OSError(str(error)) from error
+
+
 def _exchange(new: Path, old: Path) -> None:
     """Swaps two folders: afterwards `new`'s name holds the old content."""
-    with suppress(AttributeError, OSError):
+    with suppress(AttributeError, OSError, TypeError):  # the last where there is no C library to ask
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
         if renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE) == 0:
             return
@@ -195,7 +215,7 @@ def _exchange(new: Path, old: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows syncs what is open for writing alone
         os.fsync(file.fileno())
 
 

@@ -19,11 +19,6 @@ def hash_text(*parts: str | None) -> str:
     return xxhash.xxh3_128_hexdigest(b"".join(b"-;" if data is None else b"%d:%b" % (len(data), data) for data in encoded))
 
 
-def unit_interval(key: str, seed: int) -> float:
-    """Returns a number in [0, 1) that depends on the key and the seed alone. The splits are cut by it."""
-    return int(hash_text(str(seed), key)[:13], 16) / 16**13
-
-
 def hash_file(path: Path) -> str:
     """Returns the sha256 of a file's bytes, in hex.
 

@@ -13,18 +13,18 @@ import polars as pl
 
 from loopwright import __version__
 from loopwright.errors import UserError, raise_all
-from loopwright.files import atomic_dir
+from loopwright.files import atomic_dir, os_errors
 from loopwright.hashing import hash_file, hash_text
 from prep.card import render_card
-from prep.checks import check_fields, check_out, check_outputs, load_templates
+from prep.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
 from prep.config import BuildConfig, load_build_config
-from prep.dataset import Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
+from prep.dataset import FORMAT, Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
 from prep.fixes import load_fixes
 from prep.formats import find_files
 from prep.lock import build_lock
 from prep.pipeline import Job, RenderedDataset, read_sources, render_dataset
 from prep.progress import Progress
-from prep.sinks import os_errors
+from prep.replaceable import check_replaceable
 from prep.write import INTENDED_DROPS, write_dropped
 from templates.template import Template
 
@@ -97,7 +97,7 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
     started = time.perf_counter()
     config = load_build_config(config_path)
     base_dir = config_path.parent
-    check_out(out)
+    check_replaceable(out, OLDER_DATASET)
     templates = load_templates(config, base_dir, str(config_path))
     outputs = check_outputs(config, templates, str(config_path))
     ledger = base_dir / config.fixes
@@ -160,7 +160,7 @@ def describe(template: Template) -> TemplateInfo:
         name=template.name,
         version=header.version,
         task=header.task,
-        kinds=template.kinds,
+        forms=template.forms,
         verbalizer={key: list(words) for key, words in template.words.items()},
         metrics=list(header.metrics),
         keep=list(header.keep),
@@ -215,11 +215,18 @@ def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[st
 
 
 def _unchanged(out: Path, key: str) -> Manifest | None:
-    """Returns the manifest of the dataset that is there, if it was built from the same and none of its files was touched since."""
+    """Returns the manifest of the dataset that is there, if it was built from the same and none of its files was touched since.
+
+    One of an older format is built again, under the same key: its rows are the same, and so are the runs that were trained on them.
+    """
     try:
         manifest = Dataset.open(out).manifest
     except UserError:
         return None
-    if manifest.key != key or any(not (out / name).is_file() or hash_file(out / name) != sha for name, sha in manifest.files.items()):
+    if (
+        manifest.format != FORMAT
+        or manifest.key != key
+        or any(not (out / name).is_file() or hash_file(out / name) != sha for name, sha in manifest.files.items())
+    ):
         return None
     return manifest

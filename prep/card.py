@@ -24,7 +24,7 @@ def render_card(manifest: Manifest, config: BuildConfig, files: list[str]) -> st
     header["size_categories"] = [next((name for limit, name in _SIZES if manifest.examples < limit), "n>10M")]
     header["configs"] = [
         {
-            "config_name": output,
+            "config_name": output.value,
             # load_dataset caches by what stands here: without the key it would go on giving the rows of the build before.
             "description": manifest.key,
             "data_files": [{"split": name, "path": path} for name in manifest.splits if (path := f"{output}/{name}.jsonl") in files],

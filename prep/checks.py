@@ -1,19 +1,37 @@
 """What can be refused before any work is done: folders, templates, outputs, fields and labels that do not go together."""
 
 from pathlib import Path
-from typing import get_args
 
 from loopwright.errors import UserError, did_you_mean, raise_all
 from loopwright.files import read_json
-from prep.config import BuildConfig, Output, TemplateConfig
+from prep.config import BuildConfig, TemplateConfig
 from prep.dataset import MANIFEST_NAME
+from prep.replaceable import Replaceable, other_names
+from templates.form import Form
 from templates.library import library_template
 from templates.template import Template, load_template
 
 # All that a build writes at the top of its folder, whatever the config.
-_DATASET_NAMES = frozenset(
-    {*get_args(Output), MANIFEST_NAME, "README.md", "build.log", "clusters.parquet", "dropped.jsonl", "examples.parquet"}
+_DATASET_NAMES = frozenset({*Form, MANIFEST_NAME, "README.md", "build.log", "clusters.parquet", "dropped.jsonl", "examples.parquet"})
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Says whether a manifest is ours, of whatever version: a web page's folder has a manifest.json too, and is not to be replaced."""
+    try:
+        value = read_json(folder / MANIFEST_NAME)
+    except UserError:
+        return False
+    return isinstance(value, dict) and "loopwright_version" in value
+
+
+OLDER_DATASET = Replaceable(
+    find_stranger=other_names(_DATASET_NAMES),  # such as a run or an evaluation that somebody put inside
+    file=("--out is a file", "Name a folder."),
+    stranger=("the dataset's folder holds '{stranger}', which is no part of it", "Move it elsewhere, or name a new folder."),
+    is_older=_is_dataset,
+    unlike=("--out is a folder with other things in it", "Name a new folder, or that of an older dataset."),
 )
+"""What a build may replace."""
 
 
 def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Template]:
@@ -47,40 +65,13 @@ def _as_configured(template: Template, entry: TemplateConfig, where: str) -> Tem
     return template.with_shots(entry.shots) if entry.shots else template
 
 
-def check_out(out: Path) -> None:
-    """Makes sure that a build to `out` replaces nothing but an older dataset.
-
-    Raises:
-        UserError: something else is there.
-    """
-    if out.is_file():
-        raise UserError("--out is a file", str(out), "Name a folder.")
-    if out.is_dir() and any(out.iterdir()) and not _is_ours(out / MANIFEST_NAME):
-        raise UserError("--out is a folder with other things in it", str(out), "Name a new folder, or that of an older dataset.")
-    # The whole folder is replaced, and with it a run or an evaluation that somebody put inside.
-    strangers = sorted({path.name for path in out.iterdir()} - _DATASET_NAMES) if out.is_dir() else []
-    if strangers:
-        raise UserError(
-            f"the dataset's folder holds '{strangers[0]}', which is no part of it", str(out), "Move it elsewhere, or name a new folder."
-        )
-
-
-def _is_ours(manifest: Path) -> bool:
-    """Says whether a manifest is ours, of whatever version: a web page's folder has a manifest.json too, and is not to be replaced."""
-    try:
-        value = read_json(manifest)
-    except UserError:
-        return False
-    return isinstance(value, dict) and "loopwright_version" in value
-
-
-def check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[str]:
+def check_outputs(config: BuildConfig, templates: list[Template], where: str) -> list[Form]:
     """Returns the outputs to write: those asked for, else all that the templates give.
 
     Raises:
         UserError: an output is asked for that no template gives.
     """
-    given = list(dict.fromkeys(kind for template in templates for kind in template.kinds))
+    given = list(dict.fromkeys(form for template in templates for form in template.forms))
     for output in config.outputs:
         if output not in given:
             raise UserError(

@@ -1,18 +1,16 @@
 """The build config: what a YAML file may say, each key documented where it is declared."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from loopwright.config import load_config, parse_yaml, read_text, validate
-from loopwright.errors import UserError
+from loopwright.config import load_config
 from prep.source_config import FieldName, SourceConfig
+from templates.form import Form
 
-Output = Literal["chat", "verbalizer", "completion", "preference"]
 LengthOf = Literal["input", "answer", "tokens", "answer_tokens"]
 PriorOf = Literal["refusal", "opening"]
-Section = TypeVar("Section", bound=BaseModel)
 
 
 class _Model(BaseModel):
@@ -204,7 +202,7 @@ class BuildConfig(_Model):
     """Which labels weigh how much in train."""
     chunk: ChunkConfig | None = None
     """How a long field is cut into pieces."""
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[Form, ...] = ()
     """Which JSONL files are written; default: every form that the templates give."""
     fixes: str = "fixes.jsonl"
     """The fix ledger, relative to the config file; it need not exist."""
@@ -249,15 +247,3 @@ def load_build_config(path: Path) -> BuildConfig:
         UserError: the file is missing, not YAML, or says something that it may not.
     """
     return load_config(path, BuildConfig)
-
-
-def load_section(path: Path, section: Literal["train", "evals", "loop"], model: type[Section]) -> Section:
-    """Reads one command's own section of a config file; an absent section gives the model's defaults.
-
-    Raises:
-        UserError: the file is missing or not YAML, or the section is wrong.
-    """
-    data = parse_yaml(read_text(path, "config"), str(path))
-    if not isinstance(data, dict):
-        raise UserError("expected keys and values", str(path), "Start with 'name: ...'.")
-    return validate(data.get(section) or {}, model, f"{path}: {section}")

@@ -1,5 +1,7 @@
 """The dataset on disk: its schema, its manifest, and how to open it."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,11 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from loopwright.errors import UserError
+from templates.form import Form
 
 MANIFEST_NAME = "manifest.json"
+FORMAT = 2
+"""What this version writes. 1 kept an example's forms in one text, `kind`, joined by "+"; it is read as well."""
 
 MESSAGES: pl.DataType = pl.List(pl.Struct({"role": pl.String(), "content": pl.String}))
 
@@ -23,7 +28,7 @@ EXAMPLE_SCHEMA = pl.Schema(
         "split": pl.String(),
         "position": pl.Int64(),  # 0-based, within the split
         "template": pl.String(),
-        "kind": pl.String(),  # the forms that the example has, joined by "+": chat, verbalizer, completion, preference
+        "forms": pl.List(pl.String()),  # the forms that the example has, in the order of `Form`
         "label": pl.Int64(),  # index into choices
         "fields": pl.String(),  # the mapped fields that were rendered, or that slices are declared by, as a JSON object
         "messages": MESSAGES,
@@ -38,6 +43,28 @@ EXAMPLE_SCHEMA = pl.Schema(
     }
 )
 
+# In the place of `forms`, format 1 has `kind`.
+_SCHEMA_1 = pl.Schema(
+    {"kind" if name == "forms" else name: pl.String() if name == "forms" else dtype for name, dtype in EXAMPLE_SCHEMA.items()}
+)
+
+
+def forms_of(columns: Mapping[Form, pl.Expr]) -> pl.Expr:
+    """Returns the forms of examples as `EXAMPLE_SCHEMA` has them, from the columns that hold each form's own part."""
+    present = {form: column.is_not_null() for form, column in columns.items()}
+    names = []
+    for form in Form:
+        if form in present:
+            continued = [present[other] for other in present if other == form.continued_by]
+            has_form = present[form] & ~continued[0] if continued else present[form]
+            names.append(pl.when(has_form).then(pl.lit(form)))
+    return pl.concat_list(names).list.drop_nulls() if names else pl.lit([], pl.List(pl.String))
+
+
+def has_form(form: Form) -> pl.Expr:
+    """Returns whether an example has a form."""
+    return pl.col("forms").list.contains(form)
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -49,7 +76,7 @@ class TemplateInfo(_Model):
     name: str
     version: str
     task: str
-    kinds: list[str]
+    forms: list[Form]
     verbalizer: dict[str, list[str]]  # label key -> its words, the trained one first
     metrics: list[str]
     keep: list[str]  # kinds of fact that the answer must keep
@@ -79,6 +106,7 @@ class FixAccounting(_Model):
 class Manifest(_Model):
     """`manifest.json`: everything that says what a dataset is and where it came from. No time stamps."""
 
+    format: int = FORMAT
     name: str
     loopwright_version: str
     key: str  # hash of everything that the build depends on
@@ -89,7 +117,7 @@ class Manifest(_Model):
     fixes: FixAccounting
     examples: int
     splits: dict[str, int]
-    outputs: list[str]
+    outputs: list[Form]
     seed: int
     files: dict[str, str]  # path within the dataset -> sha256
 
@@ -117,13 +145,16 @@ class Dataset:
             cause = "the folder holds no dataset: there is no manifest.json in it" if path.is_dir() else "there is no such dataset folder"
             raise UserError(cause, str(path), "Make one with: prep build CONFIG --out DIR")
         try:
-            manifest = Manifest.model_validate_json(manifest_path.read_bytes())
-        except ValueError as error:
+            manifest = Manifest.model_validate(_as_current(json.loads(manifest_path.read_bytes())))
+        except (ValueError, RecursionError) as error:
             raise UserError("the manifest is damaged or of another version", str(manifest_path), "Build the dataset again.") from error
+        if manifest.format > FORMAT:
+            cause = f"the dataset is of format {manifest.format}, and this version reads up to {FORMAT}"
+            raise UserError(cause, str(manifest_path), "Update loopwright, or build the dataset again with this version.")
         return cls(path, manifest)
 
     def examples(self, split: str | None = None) -> pl.LazyFrame:
-        """Returns the examples, all or of one split, with `EXAMPLE_SCHEMA`.
+        """Returns the examples, all or of one split, with `EXAMPLE_SCHEMA`, whatever format the dataset was written in.
 
         Raises:
             UserError: examples.parquet is missing, damaged or of another version.
@@ -133,9 +164,31 @@ class Dataset:
             raise UserError("examples.parquet is missing", str(self.path), "Build the dataset again.")
         frame = pl.scan_parquet(parquet, glob=False)
         try:
-            known = frame.collect_schema() == EXAMPLE_SCHEMA
+            schema = frame.collect_schema()
         except (pl.exceptions.PolarsError, OSError):
-            known = False
-        if not known:
+            schema = pl.Schema()
+        if schema == _SCHEMA_1:
+            frame = _with_forms(frame)
+        elif schema != EXAMPLE_SCHEMA:
             raise UserError("examples.parquet is damaged or of another version", str(self.path), "Build the dataset again.")
         return frame if split is None else frame.filter(pl.col("split") == split)
+
+
+def _as_current(manifest: Any) -> Any:
+    """Returns what a manifest says in today's keys. Format 1, which named no format, called the forms of a template `kinds`."""
+    if not isinstance(manifest, dict) or "format" in manifest:
+        return manifest
+    templates = [
+        {"forms" if key == "kinds" else key: value for key, value in template.items()} if isinstance(template, dict) else template
+        for template in manifest.get("templates") or ()
+    ]
+    return {**manifest, "format": 1, "templates": templates}
+
+
+def _with_forms(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Returns examples of format 1 with `EXAMPLE_SCHEMA`.
+
+    Their forms are told by their columns, as a build tells them: `kind` was empty where a template that pairs answers gave a chat.
+    """
+    forms = forms_of({form: pl.col(form.column) for form in Form})
+    return frame.with_columns(forms=pl.when(pl.col("kind").is_not_null()).then(forms)).select(EXAMPLE_SCHEMA.names())

@@ -8,7 +8,8 @@ from itertools import chain
 import polars as pl
 
 from loopwright.errors import UserError
-from prep.raw_file import RawFile, RejectedRow, is_utf8
+from loopwright.files import is_utf8
+from prep.raw_file import RawFile, RejectedRow
 from prep.source import LINE, RawRows
 
 _MAX_FIELD_CHARACTERS = 1 << 30

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import get_args
 
+from prep.number_words import CARDINALS, MONTH_NUMBERS, MONTHS, MULTIPLES, SCALES, UNITS
 from templates.header import FactKind
 
 FACT_KINDS: tuple[FactKind, ...] = get_args(FactKind)
@@ -32,33 +33,7 @@ class Fact:
 
 
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]+")
-_UNITS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_WORDS = {word: value for value, word in enumerate(_UNITS)} | {word: 20 + 10 * index for index, word in enumerate(_TENS)}
-_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
-_ALIASES = {"once": 1, "twice": 2, "thrice": 3, "pair": 2, "couple": 2, "dozen": 12}
-_WORD = "|".join([*_WORDS, *_SCALES])
+_WORD = "|".join([*CARDINALS, *SCALES])
 _SPELLED = rf"\b(?:{_WORD})\b(?:(?:[ -]|[ -]and[ -])(?:{_WORD})\b){{0,9}}"
 _DIGITS = r"\d{1,3}(?:[,\u00a0\u202f']\d{3}){1,5}(?:\.\d{1,6})?|\d{1,3}(?:\.\d{3}){1,5},\d{1,2}|\d{1,18}(?:[.,]\d{1,6})?"
 _NUMBER = rf"(?:{_DIGITS})"
@@ -85,12 +60,12 @@ def _spelled(text: str) -> Decimal:
     """Reads a number in words: "two thousand and five" is 2005."""
     total = current = 0
     for word in re.split(r"[ -]+", text.lower()):
-        if word in _WORDS:
-            current += _WORDS[word]
+        if word in CARDINALS:
+            current += CARDINALS[word]
         elif word == "hundred":
             current = max(current, 1) * 100
-        elif word in _SCALES:
-            total += max(current, 1) * _SCALES[word]
+        elif word in SCALES:
+            total += max(current, 1) * SCALES[word]
             current = 0
     return Decimal(total + current)
 
@@ -142,27 +117,12 @@ _DOSE = re.compile(
     r"((?:mcg|[\u00b5\u03bc]g|ug|mg|mL|ml|g|cc|L|IU|mmol|mEq|[Mm]icrograms?|[Mm]illigrams?|[Gg]rams?|[Mm]illilit(?:re|er)s?|[Ll]it(?:re|er)s?|"
     r"[Ii]nternational units|[Uu]nits?))(?!\w|-\w|\s?/\s?(?:d?L|m?l|mol)\b)"
 )
-_MONTH_NAMES = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
-_MONTHS = {name[:length]: month for month, name in enumerate(_MONTH_NAMES, start=1) for length in (3, len(name))} | {"sept": 9}
 # "may" and "march" are other words too: without a capital they are no months, and "MAY" is none in a text of capitals.
 _MONTH_SPELLINGS = [
-    *(f"{name[:3].title()}(?:{name[3:]})?" for name in _MONTH_NAMES),
+    *(f"{name[:3].title()}(?:{name[3:]})?" for name in MONTHS),
     "Sept",
-    *(name for name in _MONTH_NAMES if name not in {"march", "may"}),
-    *(f"{name[:3].upper()}(?:{name[3:].upper()})?" for name in _MONTH_NAMES if name != "may"),
+    *(name for name in MONTHS if name not in {"march", "may"}),
+    *(f"{name[:3].upper()}(?:{name[3:].upper()})?" for name in MONTHS if name != "may"),
 ]
 _MONTH = rf"(?:{'|'.join(_MONTH_SPELLINGS)})\b\.?"
 _DATE_ISO = re.compile(r"(?<![\w-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])")
@@ -171,10 +131,8 @@ _DATE_DAY_MONTH = re.compile(rf"(?<![\w.,/-])(\d{{1,2}})(?:st|nd|rd|th)?[ -](?:o
 _DATE_MONTH_DAY = re.compile(rf"\b({_MONTH})[ -](?:the )?(\d{{1,2}})(?:st|nd|rd|th)?(?![\d:]|[.,]\d|\s?%)(?:,? (\d{{4}})(?!\d))?")
 _DATE_MONTH_YEAR = re.compile(rf"\b({_MONTH})(?: of)?,? (\d{{4}})(?!\d)")
 _TIME_CLOCK = re.compile(r"(?<![\w:.,])(\d{1,2}):([0-5]\d)(?::[0-5]\d)?(?:\s?([ap])\.?\s?m\b\.?)?(?![\d:])", re.IGNORECASE)
-_TIME_MERIDIEM = re.compile(
-    rf"(?<![\w:.,])(\d{{1,2}}|(?:{'|'.join(_UNITS[1:13])})\b)(?:[.:]([0-5]\d))?\s?([ap])\.?\s?m\b\.?", re.IGNORECASE
-)
-_TIME_OCLOCK = re.compile(rf"(?<![\w:.,])(\d{{1,2}}|(?:{'|'.join(_UNITS[1:13])})\b)\s?o['\u2019]clock", re.IGNORECASE)
+_TIME_MERIDIEM = re.compile(rf"(?<![\w:.,])(\d{{1,2}}|(?:{'|'.join(UNITS[1:13])})\b)(?:[.:]([0-5]\d))?\s?([ap])\.?\s?m\b\.?", re.IGNORECASE)
+_TIME_OCLOCK = re.compile(rf"(?<![\w:.,])(\d{{1,2}}|(?:{'|'.join(UNITS[1:13])})\b)\s?o['\u2019]clock", re.IGNORECASE)
 # "customer: 800 screws" is a speaker's turn, so that a bare colon counts only where the number stands alone.
 _CUSTOMER = re.compile(
     r"\b(?:customer|client|account|acct|member|membership|patient)(?:'s)?"
@@ -200,7 +158,7 @@ _NO_CODE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER_PLAIN = re.compile(rf"(?<![\d.,])(?:{_NUMBER})(?!\d)")
-_NUMBER_SPELLED = re.compile(rf"{_SPELLED}|\b(?:{'|'.join(_ALIASES)})\b", re.IGNORECASE)
+_NUMBER_SPELLED = re.compile(rf"{_SPELLED}|\b(?:{'|'.join(MULTIPLES)})\b", re.IGNORECASE)
 
 
 def _read_money_before(match: re.Match[str]) -> list[Fact]:
@@ -249,7 +207,7 @@ def _read_numeric(match: re.Match[str]) -> list[Fact]:
 
 
 def _month(name: str) -> int:
-    return _MONTHS[name.lower().rstrip(".")]
+    return MONTH_NUMBERS[name.lower().rstrip(".")]
 
 
 def _read_day_month(match: re.Match[str]) -> list[Fact]:
@@ -275,7 +233,7 @@ def _time_fact(match: re.Match[str], hour: int, minute: str | None, half: str | 
 
 
 def _hour(text: str) -> int:
-    return int(text) if text.isdigit() else _WORDS[text.lower()]
+    return int(text) if text.isdigit() else CARDINALS[text.lower()]
 
 
 def _read_clock(match: re.Match[str]) -> list[Fact]:
@@ -326,7 +284,7 @@ def _read_number(match: re.Match[str]) -> list[Fact]:
 
 def _read_spelled(match: re.Match[str]) -> list[Fact]:
     word = match[0].lower()
-    value = Decimal(_ALIASES[word]) if word in _ALIASES else _spelled(word)
+    value = Decimal(MULTIPLES[word]) if word in MULTIPLES else _spelled(word)
     return [Fact("number", _plain(value), *match.span())]
 
 

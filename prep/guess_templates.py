@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from prep.guess_columns import ANSWER_NAMES, Column
-from prep.guess_language import UNKNOWN
+from prep.language import UNKNOWN
+from templates.form import Form
 from templates.library import library_template, template_names
 from templates.template import Template
 
@@ -136,7 +137,7 @@ def _fit(template: Template, columns: Sequence[Column], language: str, subjects:
 def _manner(template: Template, columns: Sequence[Column], fields: Mapping[str, str]) -> float:
     """Returns points for what a template makes of the data: all of it, as a chat, in the plain manner rather than a special one."""
     used = set(fields.values())
-    points = 0.5 * ("chat" in template.kinds) + 0.5 * bool(template.header.verbalizer)
+    points = 0.5 * (Form.CHAT in template.forms) + 0.5 * bool(template.header.verbalizer)
     points -= bool(template.shots) + ("cloze" in template.tags) + 0.5 * template.name.endswith("judge")
     unused = [column for column in columns if column.name not in used]
     points -= 2 * any(column.is_turns for column in unused if not any(one.is_turns for one in columns if one.name in used))

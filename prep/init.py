@@ -13,8 +13,8 @@ from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from prep.formats import SourceFile, find_files
 from prep.guess_columns import LABEL_NAMES, Column, invent_names, look_at, named
-from prep.guess_language import UNKNOWN, guess_common_language
 from prep.guess_templates import Proposal, common_values, proposals
+from prep.language import UNKNOWN, common_language
 from prep.rows import META_COLUMNS, iter_rows
 from prep.source_config import SourceConfig
 from templates.library import library_template
@@ -165,7 +165,7 @@ def _guess_roles(columns: list[Column], draft: _Draft) -> None:
         for value in column.values[:_LANGUAGE_TEXTS]
         if column.mean_words > 2
     ]
-    draft.language, share = guess_common_language(texts)
+    draft.language, share = common_language(texts)
     if draft.language == UNKNOWN:
         say("language: unknown; set 'language:' for the dataset card")
     else:

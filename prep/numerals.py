@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from prep.facts import extract_facts
+from prep.number_words import CARDINALS, MONTH_NUMBERS, MULTIPLES, ORDINALS, SCALES, SPELLED, TENS
 
 __all__ = ["Numeral", "NumeralIndex", "numerals", "spelled_numerals"]
 
@@ -18,26 +19,16 @@ _GROUP = re.compile(r"\d+")
 _LIST_NUMBER = re.compile(r"(?:^|\n|[.;:]\s|  )\s*$")
 
 
-def _numbered(words: str, *, start: int, step: int = 1) -> dict[str, int]:
-    return {word: start + step * index for index, word in enumerate(words.split())}
-
-
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+# What is said in words, and its value; "half" and "quarter" by the figure under the line.
 _VALUES = {
-    **_numbered("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen", start=0),
-    **_numbered("sixteen seventeen eighteen nineteen", start=16),
-    **_numbered(_TENS, start=20, step=10),
-    **_numbered(_TENS.replace("y", "ies"), start=20, step=10),
-    **_numbered("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth", start=1),
-    **_numbered("fifteenth sixteenth seventeenth eighteenth nineteenth twentieth", start=15),
-    **_numbered("january february march april may june july august september october november december", start=1),
-    **_numbered("jan feb mar apr may jun jul aug sep oct nov dec", start=1),
-    **_numbered("once twice thrice", start=1),
-    **_numbered("single double triple", start=1),
-    **_numbered("ones twos", start=1),
-    **{"thirtieth": 30, "sept": 9, "o": 0, "oh": 0, "couple": 2, "pair": 2, "both": 2, "dozen": 12, "half": 2, "quarter": 4},
+    **CARDINALS,
+    **{f"{word.removesuffix('y')}ies": CARDINALS[word] for word in TENS},
+    **{word: value for value, word in enumerate(ORDINALS, start=1)},
+    **MONTH_NUMBERS,
+    **MULTIPLES,
+    **{"single": 1, "double": 2, "triple": 3, "ones": 1, "twos": 2, "thirtieth": 30, "o": 0, "oh": 0, "both": 2, "half": 2, "quarter": 4},
 }
-_SCALES = {"hundred": 100, "hundreds": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
+_SCALES = {**SCALES, "hundreds": 100}
 _SPOKEN = re.compile(r"[a-z]+")
 _MAX_SPOKEN = 8
 # One of a thing is seldom called one, and lists begin with it.
@@ -75,9 +66,6 @@ def numerals(text: str) -> list[Numeral]:
     return found
 
 
-SPELLED = r"""(?i)\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen
-|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|dozen|hundred|thousand|million)\b""".replace("\n", "")
-"""A word of a number from 2 up, in a linear-time pattern."""
 _SPELLED = re.compile(SPELLED)
 
 

@@ -1,6 +1,7 @@
 """The stages of a build, each a bounded number of rows at a time: read and divide, find what leaves, render and write."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +21,11 @@ from prep.rows import ROW_ID, SOURCE, SPLIT, Rows, iter_rows
 from prep.sample import Sampling, sample_rows
 from prep.sinks import ahead
 from prep.source import LINE
+from prep.sources.json_paths import key_path
 from prep.split import assign_splits
 from prep.store import RowStore
 from prep.write import DROPPED_SCHEMA, DatasetWriter
+from templates.form import Form
 from templates.template import Template
 
 
@@ -40,7 +43,7 @@ class Job:
 
     config: BuildConfig
     templates: list[Template]
-    outputs: list[str]
+    outputs: list[Form]
     folder: Path
     ledger_name: str
 
@@ -60,6 +63,7 @@ class ReadSources:
         rejected: rows that could not be read, with `DROPPED_SCHEMA`.
         fixes: what the ledger changes in them.
         cuts: the last moments of train and of validation, where rows are divided by time.
+        unread: path of a key of the records -> the rows in which nobody read it: no shape, no template, no key of the config.
     """
 
     store: RowStore
@@ -67,6 +71,7 @@ class ReadSources:
     rejected: pl.DataFrame
     fixes: FixOutcome
     cuts: tuple[int, int] | None
+    unread: Counter[str]
 
     @property
     def num_read(self) -> int:
@@ -120,8 +125,10 @@ def read_sources(job: Job, files: list[SourceFile], fixes: list[Fix], limit: int
     config = job.config
     times = {TIME: pl.Int64()} if config.split.by == "time" else {}
     job.rows_dir.mkdir(mode=0o700)
-    store = RowStore(job.rows_dir, _used_fields(job, fixes), times)
+    used = _used_fields(job, fixes)
+    store = RowStore(job.rows_dir, used, times)
     seen: dict[str, None] = {}
+    unread: Counter[str] = Counter()
     rejected: list[tuple[str, int, str | None, str, str]] = []
     for batch in ahead(iter_rows(files, limit)):
         if batch.frame.height:
@@ -134,12 +141,14 @@ def read_sources(job: Job, files: list[SourceFile], fixes: list[Fix], limit: int
             frame = assign_splits(frame, config.split, job.templates[0].input_fields)
         store.append(frame)
         rejected += [(source, row.line, None, row.reason, row.detail) for source, row in batch.rejected]
+        unread.update(batch.unread)
         progress.advance(_num_rows(batch))
         if limit is None and (share := share_read(files)):
             progress.expect(round(progress.num_done / share))
     outcome = replay_fixes(store.lazy(), fixes, job.ledger_name)
     cuts = cut_times(store.lazy().filter(pl.col(SPLIT).is_null()).select(TIME).collect()[TIME], config.split) if times else None
-    return ReadSources(store, list(seen), pl.DataFrame(rejected, schema=DROPPED_SCHEMA, orient="row"), outcome, cuts)
+    unread = Counter({path: count for path, count in unread.items() if path not in {key_path(name) for name in used}})
+    return ReadSources(store, list(seen), pl.DataFrame(rejected, schema=DROPPED_SCHEMA, orient="row"), outcome, cuts, unread)
 
 
 def _num_rows(batch: Rows) -> int:

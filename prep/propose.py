@@ -16,8 +16,9 @@ from loopwright.config import load_lines
 from prep.dataset import Dataset
 from prep.drafts import Draft
 from prep.fixes import Fields, row_hash
-from prep.lint.drafts import answer_field
+from prep.lint.answers import answer_field
 from prep.lint.rule import RULES
+from prep.lint.rule_drafts import make_drafts
 from prep.lint.run import LintOptions, LintReport, lint
 
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
@@ -90,7 +91,7 @@ def drafts_from_lint(report: LintReport) -> list[Draft]:
 
 
 def _from_report(report: LintReport, rows: dict[str, dict[str, Any]]) -> list[Draft]:
-    return [_from_lint(draft, rows) for draft in report.drafts() if draft["row_id"] in rows]
+    return [_from_lint(draft, rows) for draft in make_drafts(report) if draft["row_id"] in rows]
 
 
 def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:
@@ -142,7 +143,9 @@ def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], da
 
 def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Dataset) -> Draft:
     fields: Fields = row["fields"]
-    name = answer_field(row, fields, dataset.manifest) or list(fields)[-1]
+    # An evaluation asks for one of the choices where there are some, whatever pair stands beside them.
+    asked = {**row, "messages": None, "chosen": None} if row["choices"] and row["chosen"] is not None else row
+    name = answer_field(asked, fields, dataset.manifest) or list(fields)[-1]
     proposed: str | None = None
     if row["choices"]:  # a label can be proposed; an answer in words is for a person to write
         words = dataset.manifest.template(row["template"]).trained_words

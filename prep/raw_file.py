@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loopwright.errors import UserError
+from loopwright.files import is_utf8
 from prep.source_config import SourceConfig
 from prep.unpack import Unpacked
 
@@ -191,19 +192,25 @@ def data_suffix(path: Path) -> str:
 
 def block_lines(block: Block, encoding: str) -> Iterator[tuple[int, str | RejectedRow]]:
     """Yields (1-based number, text) of the lines of a block; a line that cannot be used is a rejected row."""
-    number = block.first_line
     if block.is_overlong:
-        yield number, RejectedRow(number, "too_long", f"the line is longer than {MAX_LINE_BYTES >> 20} MiB")
+        yield block.first_line, RejectedRow(block.first_line, "too_long", f"the line is longer than {MAX_LINE_BYTES >> 20} MiB")
+        return
+    for number, line in numbered_lines(block):
+        if block.is_clean or is_utf8(line):
+            yield number, line
+        else:
+            yield number, RejectedRow(number, "bad_encoding", f"the line is not {encoding}")
+
+
+def numbered_lines(block: Block) -> Iterator[tuple[int, str]]:
+    """Yields (1-based number, text) of the lines of a block as they stand, without their line ends; an overlong one has no text."""
+    if block.is_overlong:
         return
     lines = block.text.split("\n")
     if block.text.endswith("\n"):
         del lines[-1]
-    for line in lines:
-        if block.is_clean or is_utf8(line):
-            yield number, line.removesuffix("\r")
-        else:
-            yield number, RejectedRow(number, "bad_encoding", f"the line is not {encoding}")
-        number += 1
+    for number, line in enumerate(lines, start=block.first_line):
+        yield number, line.removesuffix("\r")
 
 
 def codec_name(encoding: str, path: Path) -> str:
@@ -218,15 +225,6 @@ def codec_name(encoding: str, path: Path) -> str:
     except LookupError as error:
         raise UserError(f"unknown encoding '{encoding}'", str(path), "Use a name such as utf-8, latin-1 or gb18030.") from error
     return name
-
-
-def is_utf8(text: str) -> bool:
-    """Says whether UTF-8 can hold a text; it cannot hold half a character."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _whole_lines(file: BinaryIO, path: Path) -> Iterator[bytes | None]:

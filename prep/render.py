@@ -9,7 +9,7 @@ from typing import Self
 
 import polars as pl
 
-from prep.dataset import EXAMPLE_SCHEMA
+from prep.dataset import EXAMPLE_SCHEMA, forms_of
 from prep.keys import number_column
 from prep.problem import PART, problem
 from prep.rows import GROUP, ROW_ID, SOURCE, SPLIT
@@ -17,6 +17,7 @@ from prep.shots import LACKING, TOO_FEW_SHOTS, ShotPool
 from prep.source import LINE
 from templates.compile import Plan, plan
 from templates.fallback import DETAIL, REASON, JinjaPool
+from templates.form import Form
 from templates.template import Template
 
 _ORDER = "#order"
@@ -32,8 +33,6 @@ _FAILED_SCHEMA = pl.Schema(
         "detail": pl.String(),
     }
 )
-# Form -> the part that only it has.
-_FORM_PARTS = {"chat": "messages", "verbalizer": "prompt", "completion": "text", "preference": "chosen"}
 _EXAMPLE_COLUMNS = [name for name in EXAMPLE_SCHEMA if name != "position"]
 
 
@@ -63,7 +62,7 @@ class Renderer:
     """
 
     def __init__(
-        self, templates: list[Template], outputs: list[str], weights: list[float] | None = None, seed: int = 0, beside: Sequence[str] = ()
+        self, templates: list[Template], outputs: list[Form], weights: list[float] | None = None, seed: int = 0, beside: Sequence[str] = ()
     ) -> None:
         self._templates = templates
         self._outputs = outputs
@@ -166,14 +165,14 @@ class Renderer:
         return share.is_between(low, 2.0 if is_last else high, closed="left")
 
 
-def line_column(output: str) -> str:
+def line_column(output: Form) -> str:
     """Returns the column in which an output's JSON line may stand beside an example."""
     return f"#{output} line"
 
 
-def _compiled_line(template: Template, chosen: Plan, output: str, columns: list[str]) -> pl.Expr | None:
+def _compiled_line(template: Template, chosen: Plan, output: Form, columns: list[str]) -> pl.Expr | None:
     """Returns the JSON line of an output as far as the compiled template gives it; null in rows that do not have the form."""
-    if output != "verbalizer" or "prompt" not in chosen.json_parts:
+    if output is not Form.VERBALIZER or "prompt" not in chosen.json_parts:
         return chosen.json_lines.get(output)
     label = template.label_field
     keys = list(template.words)
@@ -218,9 +217,7 @@ def _examples(frame: pl.DataFrame, template: Template, beside: Sequence[str]) ->
         "group": pl.col(GROUP),
         "split": pl.col(SPLIT),
         "template": pl.lit(template.name),
-        "kind": pl.concat_str(
-            [pl.when(part(_FORM_PARTS[form]).is_not_null()).then(pl.lit(form)) for form in template.kinds], separator="+", ignore_nulls=True
-        ),
+        "forms": forms_of({form: part(form.column) for form in Form if f"#{form.column}" in frame.columns}),
         "label": index,
         "fields": pl.struct(list(dict.fromkeys([*template.header.inputs, *beside]))).struct.json_encode(),
         "choices": pl.lit(template.choices, pl.List(pl.String)) if label else pl.lit(None),

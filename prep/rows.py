@@ -1,7 +1,8 @@
 """Raw rows of all sources with their identity and mapped fields, in one frame."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -10,6 +11,8 @@ from prep.formats import SourceFile, read_file
 from prep.keys import hash_column, hash_input
 from prep.raw_file import RejectedRow
 from prep.source import LINE, RawRows
+from prep.source_config import SourceConfig
+from prep.sources.json_paths import key_path
 from prep.transcripts import add_turns
 
 ROW_ID = "#row_id"
@@ -29,10 +32,13 @@ class Rows:
     Attributes:
         frame: `META_COLUMNS` and one text column a field, in the order of the sources.
         rejected: (source, row) for each row that could not be read.
+        unread: path of a key, such as `annotator` or `messages[].annotator` -> the rows in which neither the shape of the records nor the
+            source's own config read it. A template may still read a whole column.
     """
 
     frame: pl.DataFrame
     rejected: list[tuple[str, RejectedRow]]
+    unread: Counter[str] = field(default_factory=Counter)
 
     @property
     def field_names(self) -> list[str]:
@@ -56,6 +62,7 @@ def iter_rows(files: list[SourceFile], limit: int | None = None) -> Iterator[Row
     errors: list[UserError] = []
     for file in files:
         columns: dict[str, None] = {}
+        named = {key_path(name) for _, name in _named_columns(file.source)}
         try:
             reading = read_file(file)
             for batch in _first_rows(reading.batches, limit):
@@ -64,7 +71,8 @@ def iter_rows(files: list[SourceFile], limit: int | None = None) -> Iterator[Row
                     raise UserError(cause, file.where, "Leave out columns that no template needs; if they are keys, make rows of them.")
                 raw = add_turns(batch, file.source.turns) if file.source.turns else batch
                 columns.update(dict.fromkeys([*batch.columns, *raw.columns]))
-                yield Rows(_map_columns(raw, file, reading.group), [(file.shown, row) for row in raw.rejected])
+                unread = Counter({path: count for path, count in batch.unread_keys().items() if path not in named})
+                yield Rows(_map_columns(raw, file, reading.group), [(file.shown, row) for row in raw.rejected], unread)
             _check_columns(file, list(columns))
         except UserError as error:
             errors.append(error)
@@ -81,7 +89,7 @@ def _first_rows(batches: Iterator[RawRows], limit: int | None) -> Iterator[RawRo
         left -= frame.height
         last = frame[LINE].max()
         rejected = raw.rejected if left else [row for row in raw.rejected if last is not None and row.line < last]  # type: ignore[operator]
-        yield RawRows(frame, rejected, raw.added.head(frame.height))
+        yield RawRows(frame, rejected, raw.added.head(frame.height), raw.unread)
         if not left:
             return
 
@@ -99,14 +107,18 @@ def read_rows(files: list[SourceFile]) -> Rows:
 
 def _check_columns(file: SourceFile, columns: list[str]) -> None:
     """Refuses columns that the config names and the file does not have; a file of which no row could be read has none to name."""
-    source = file.source
-    named = [*((f"fields.{name}", column) for name, column in source.fields.items()), ("key", source.key), ("group", source.group)]
-    named += [("turns.field", source.turns.field)] if source.turns else []
-    for key, column in named if columns else ():
-        if column is not None and column not in columns:
+    for key, column in _named_columns(file.source) if columns else ():
+        if column not in columns:
             hint = did_you_mean(column, columns)
             remedy = f"{hint} It has: {', '.join(columns)}." if hint.startswith("Did") else hint
             raise UserError(f"'{file.shown}' has no column '{column}'", f"{file.where}.{key}", remedy)
+
+
+def _named_columns(source: SourceConfig) -> list[tuple[str, str]]:
+    """Returns the columns that a source's config names, each with the key that names it."""
+    named = [*((f"fields.{name}", column) for name, column in source.fields.items()), ("key", source.key), ("group", source.group)]
+    named += [("turns.field", source.turns.field)] if source.turns else []
+    return [(key, column) for key, column in named if column is not None]
 
 
 def _map_columns(raw: RawRows, file: SourceFile, group: str | None) -> pl.DataFrame:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from loopwright.console import printable
 from loopwright.errors import UserError, did_you_mean
 from prep.dataset import Dataset
-from templates.chat import Piece, chat_messages, encode_chat, load_tokenizer
+from prep.messages import messages_of
+from templates.chat import Piece, encode_chat, load_tokenizer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,12 +38,15 @@ def find_examples(dataset: Dataset, *, split: str | None, example_id: str | None
 def trained_pieces(row: dict[str, Any], model: str) -> list[Piece]:
     """Returns a chat example's tokens under a model's real chat template, grouped into trained and untrained runs.
 
+    Of a preference pair it is the conversation with the preferred answer.
+
     Raises:
         UserError: the example has no chat form, or the tokenizer or the mask fails.
     """
-    if not row["messages"]:
+    found = messages_of(row)
+    if not found.whole:
         raise UserError(f"example {row['id']} has no messages", remedy="Leave --tokens out.")
-    return encode_chat(load_tokenizer(model), *chat_messages(row["messages"], row["extras"])).pieces()
+    return encode_chat(load_tokenizer(model), found.said(), found.tools).pieces()
 
 
 def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "RenderableType":
@@ -75,9 +79,9 @@ def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "Renderab
 def _chat_lines(row: dict[str, Any]) -> "list[Text]":
     from rich.text import Text
 
-    messages, tools = chat_messages(row["messages"] or [], row["extras"])
-    lines = [Text("tools", style="bold cyan"), Text(printable(json.dumps(tools, ensure_ascii=False)))] if tools else []
-    for message in messages:
+    found = messages_of({**row, "chosen": None})  # both answers of a pair are shown last
+    lines = [Text("tools", style="bold cyan"), Text(printable(json.dumps(found.tools, ensure_ascii=False)))] if found.tools else []
+    for message in found.said():
         lines.append(Text(message["role"] + (", not trained" if message.get("weight") == 0 else ""), style="bold cyan"))
         if message["content"]:
             lines.append(Text(printable(message["content"])))

@@ -3,12 +3,12 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
 import polars as pl
 
+from loopwright.files import os_errors
 from prep.store import lazy_frame
 
 T = TypeVar("T")
@@ -119,12 +119,3 @@ def ahead(items: Iterator[T], num_waiting: int = _WAITING_FRAMES) -> Iterator[T]
     finally:
         is_abandoned.set()
         thread.join()
-
-
-@contextmanager
-def os_errors() -> Iterator[None]:
-    """Turns what Polars raises when a disk takes no more into the OSError that lies behind it."""
-    try:
-        yield
-    except pl.exceptions.ComputeError as error:
-        raise OSError(str(error)) from error

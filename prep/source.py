@@ -2,6 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import compress
@@ -10,7 +11,9 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from prep.raw_file import RawFile, RejectedRow, is_utf8
+from loopwright.files import is_utf8
+from prep.raw_file import RawFile, RejectedRow
+from prep.sources.json_paths import key_path
 
 # The raw columns stand beside it: a name that no column has, not even one that another program called "#line".
 LINE = "\0line"
@@ -33,17 +36,32 @@ class RawRows:
         rejected: rows that could not be read.
         added: text columns made of the frame's own, row for row, such as `turns`. One stands in place of a column of the same name, and
             none has a part in a row's identity, so that reading a file by its shape changes no id.
+        unread: path of a key -> the rows in which nobody read it, where a shape of records has read them; None where none has, and every
+            column is still to be read.
     """
 
     frame: pl.DataFrame
     rejected: list[RejectedRow] = field(default_factory=list)
     added: pl.DataFrame = field(default_factory=pl.DataFrame)
+    unread: Counter[str] | None = None
 
     @property
     def columns(self) -> list[str]:
         """All columns that a config can name: the file's own, and those that are added."""
         own = [name for name in self.frame.columns if name != LINE]
         return [*own, *(name for name in self.added.columns if name not in own)]
+
+    def unread_keys(self) -> Counter[str]:
+        """Returns the paths of the keys that nobody has read so far, each with the number of rows that have it."""
+        if self.unread is not None:
+            return self.unread
+        return count_values(self.frame, [name for name in self.frame.columns if name != LINE])
+
+
+def count_values(frame: pl.DataFrame, names: Iterable[str]) -> Counter[str]:
+    """Returns how many rows have a value in each of some columns, by what the key is called in a path; columns without any are left out."""
+    counts = ((key_path(name), frame.height - frame[name].null_count()) for name in names)
+    return Counter({path: count for path, count in counts if count})
 
 
 class Source(ABC):

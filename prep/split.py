@@ -5,7 +5,6 @@ import polars as pl
 from prep.config import SplitConfig
 from prep.keys import hash_input, normalise_expr, number_column
 from prep.rows import GROUP, SPLIT
-from prep.source_config import SPLIT_NAMES
 
 # In the order in which the survivor of copies is preferred: an evaluation row must not be lost to its copy in train.
 SPLITS_BY_WORTH = ("test", "validation", "train")
@@ -60,9 +59,3 @@ def smallest_difference(num_rows: int, disagreement: float = 0.2) -> float:
         disagreement: that share; 0.2 is usual for a base and a tuned model.
     """
     return min(1.0, 2.8 * (disagreement / num_rows) ** 0.5) if num_rows else 1.0
-
-
-def split_counts(splits: pl.Series) -> dict[str, int]:
-    """Returns the number of examples in each split, empty ones included."""
-    counts = dict(splits.value_counts().iter_rows())
-    return {name: counts.get(name, 0) for name in SPLIT_NAMES}

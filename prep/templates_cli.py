@@ -33,7 +33,7 @@ def list_templates(as_json: Json = False) -> None:
     # The name is what one copies from here.
     table = Table(Column("name", no_wrap=True), "forms", "inputs", "what it does")
     for one in map(library_template, template_names()):
-        table.add_row(one.name, ", ".join(one.kinds), ", ".join(one.header.inputs), one.header.description)
+        table.add_row(one.name, ", ".join(one.forms), ", ".join(one.header.inputs), one.header.description)
     print_view(table)
 
 

@@ -48,7 +48,7 @@ def add_turns(raw: RawRows, config: TurnsConfig) -> RawRows:
     rejected = [RejectedRow(line, "bad_turns", why) for line, why in result.filter(~is_good).select(LINE, WHY).iter_rows()]
     turns = result[_TURNS].alias(config.into)
     added = raw.added.with_columns(turns) if raw.added.width else pl.DataFrame([turns])
-    return RawRows(raw.frame.filter(is_good), raw.rejected + rejected, added.filter(is_good))
+    return RawRows(raw.frame.filter(is_good), raw.rejected + rejected, added.filter(is_good), raw.unread)
 
 
 def _checked_mark(config: TurnsConfig) -> Mark:

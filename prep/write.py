@@ -9,10 +9,12 @@ from typing import Any, Final, Self
 import polars as pl
 
 from loopwright.files import PRIVATE_MODE
-from prep.dataset import EXAMPLE_SCHEMA
+from prep.dataset import EXAMPLE_SCHEMA, has_form
+from prep.messages import messages_of
 from prep.render import line_column
 from prep.sinks import Sink
 from prep.source_config import SPLIT_NAMES
+from templates.form import Form
 
 DROPPED_SCHEMA = {"source": pl.String, "line": pl.Int64, "id": pl.String, "reason": pl.String, "detail": pl.String}
 # Reasons that the config or a person asked for; with every other reason something is wrong with the row.
@@ -32,13 +34,13 @@ class DatasetWriter:
         outputs: the outputs to write.
     """
 
-    def __init__(self, folder: Path, outputs: list[str]) -> None:
+    def __init__(self, folder: Path, outputs: list[Form]) -> None:
         self._outputs = outputs
         self._stack = ExitStack()
         self.splits: dict[str, int] = dict.fromkeys(SPLIT_NAMES, 0)
         self.filled: set[str] = set()
         self._examples = Sink(EXAMPLE_SCHEMA, lambda rows: rows.sink_parquet(folder / "examples.parquet", compression=_COMPRESSION))
-        self._lines: dict[tuple[str, str], Sink] = {}
+        self._lines: dict[tuple[Form, str], Sink] = {}
         for output in outputs:
             (folder / output).mkdir()
             for split in SPLIT_NAMES:
@@ -51,11 +53,6 @@ class DatasetWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, trace)
-
-    @property
-    def num_examples(self) -> int:
-        """Examples written so far."""
-        return sum(self.splits.values())
 
     def write(self, examples: pl.DataFrame) -> None:
         """Writes the next examples: `EXAMPLE_SCHEMA` but for their position, which is given here; their lines may stand beside them.
@@ -83,12 +80,12 @@ def _lines_to(path: Path) -> Any:
     return lambda rows: rows.sink_csv(path, quote_style="never", include_header=False)
 
 
-def output_lines(examples: pl.DataFrame, output: str) -> pl.DataFrame:
+def output_lines(examples: pl.DataFrame, output: Form) -> pl.DataFrame:
     """Returns the JSON line of each example that has the form of an output, as one column, `line`, beside `split`.
 
     Lines that the compiled template gave (`line_column`) are taken as they are.
     """
-    rows = examples.filter(_has_form(output))
+    rows = examples.filter(has_form(output))
     given = line_column(output)
     if given not in rows.columns:
         return _encode_lines(rows, output)
@@ -101,24 +98,17 @@ def output_lines(examples: pl.DataFrame, output: str) -> pl.DataFrame:
     return pl.concat(both).sort("order").drop("order")
 
 
-def _has_form(output: str) -> pl.Expr:
-    if output == "chat":
-        # Where the template pairs a preference or a text with its messages, those are not a chat to train on.
-        return pl.col("messages").is_not_null() & pl.col("chosen").is_null()
-    return pl.col({"verbalizer": "prompt", "completion": "text", "preference": "chosen"}[output]).is_not_null()
-
-
-def _encode_lines(rows: pl.DataFrame, output: str) -> pl.DataFrame:
-    if output == "chat":
+def _encode_lines(rows: pl.DataFrame, output: Form) -> pl.DataFrame:
+    if output is Form.CHAT:
         line = pl.struct("messages").struct.json_encode()
         if rows["extras"].null_count() < rows.height:
             line = pl.when(pl.col("extras").is_null()).then(line).otherwise(_chat_line())
-    elif output == "verbalizer":
+    elif output is Form.VERBALIZER:
         parts = ("id", "prompt", "choices", "label", "target")
         line = pl.struct(parts).struct.json_encode()
         if rows["mask"].null_count() < rows.height:
             line = pl.when(pl.col("mask").is_null()).then(line).otherwise(pl.struct(*parts, "mask").struct.json_encode())
-    elif output == "completion":
+    elif output is Form.COMPLETION:
         line = pl.struct("text").struct.json_encode()
     else:
         line = pl.struct(
@@ -138,17 +128,9 @@ def _chat_line() -> pl.Expr:
 
 def merged_line(row: dict[str, Any]) -> str:
     """Returns one chat with its extras as JSON."""
-    extras = json.loads(row["extras"])
-    added = extras.get("messages") or [None] * len(row["messages"])
-    messages = [_merged(message, more or {}) for message, more in zip(row["messages"], added, strict=True)]
-    tools = {"tools": extras["tools"]} if extras.get("tools") else {}
-    return json.dumps({"messages": messages, **tools}, ensure_ascii=False, separators=(",", ":"))
-
-
-def _merged(message: dict[str, str], more: dict[str, Any]) -> dict[str, Any]:
-    # A message that does nothing but call tools has no content, and not an empty one.
-    content = message["content"] or (None if more.get("tool_calls") else "")
-    return {"role": message["role"], "content": content, **more}
+    found = messages_of(row)
+    tools = {"tools": found.tools} if found.tools else {}
+    return json.dumps({"messages": found.messages, **tools}, ensure_ascii=False, separators=(",", ":"))
 
 
 def write_dropped(dropped: pl.DataFrame, path: Path) -> None:

@@ -15,7 +15,6 @@ from templates.conversation import (
     EncodeError,
     Message,
     Tools,
-    chat_messages,
     load_tokenizer,
     render_chat,
     require_tools_shown,
@@ -32,7 +31,6 @@ __all__ = [
     "Message",
     "Piece",
     "Tools",
-    "chat_messages",
     "encode_chat",
     "encode_continuation",
     "encode_prompt",
@@ -65,27 +63,27 @@ class Encoded:
     Attributes:
         text: the whole rendering.
         input_ids: token ids, length T.
-        weights: loss weight of each token, length T; 0 where nothing is trained. `weights[t]` belongs to predicting token t.
+        loss_weights: of each token, length T; 0 where nothing is trained. `loss_weights[t]` belongs to predicting token t.
         offsets: `[start, end)` of each token in `text`, in characters.
         trained: spans of `text` that are trained: each answer and its end of turn.
     """
 
     text: str
     input_ids: list[int]
-    weights: list[float]
+    loss_weights: list[float]
     offsets: list[Span]
     trained: list[Span]
 
     @property
     def num_trained_tokens(self) -> int:
         """The number of tokens with a weight above zero."""
-        return sum(weight > 0 for weight in self.weights)
+        return sum(weight > 0 for weight in self.loss_weights)
 
     def pieces(self) -> list[Piece]:
         """Returns the whole text cut where training begins and ends, by the weights of its tokens."""
         pieces: list[Piece] = []
         done = 0
-        for trained, run in groupby(zip(self.offsets, self.weights, strict=True), key=lambda token: token[1] > 0):
+        for trained, run in groupby(zip(self.offsets, self.loss_weights, strict=True), key=lambda token: token[1] > 0):
             ends = [end for (_, end), _ in run]
             pieces.append(Piece(self.text[done : max(ends)], trained, len(ends)))
             done = max(done, *ends)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jinja2 import nodes
 
 from templates.compile import plan
+from templates.form import Form
 from templates.header import Example
 from templates.library import LIBRARY_DIR, library_template
 from templates.rendered import Rendered, RenderError
@@ -47,7 +48,7 @@ class CheckReport:
 
     name: str
     location: str
-    forms: list[str]
+    forms: list[Form]
     path: str
     reason: str | None
     problems: list[Problem]
@@ -102,7 +103,7 @@ def check_template_file(name: str, model: str | None = None) -> CheckReport:
     return CheckReport(
         name=template.name,
         location=template.location,
-        forms=template.kinds,
+        forms=template.forms,
         path=chosen.path,
         reason=chosen.reason,
         problems=problems,

@@ -60,26 +60,6 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def chat_messages(messages: Sequence[Message], extras: str | None) -> tuple[list[Message], list[dict[str, Any]] | None]:
-    """Returns an example's whole messages and its tools, from the two columns in which a dataset keeps them.
-
-    A refusal becomes the content of its message, as that is what the model says.
-
-    Args:
-        messages: role and content of each.
-        extras: the column of that name; None where there is nothing beside role and content.
-    """
-    found = json.loads(extras) if extras else {}
-    beside = found.get("messages") or [None] * len(messages)
-    whole = []
-    for message, more in zip(messages, beside, strict=True):
-        kept = dict(more or {})
-        refusal = kept.pop("refusal", None)
-        content = message["content"] or refusal if refusal else message["content"]
-        whole.append(cast("Message", {"role": message["role"], "content": content, **kept}))
-    return whole, found.get("tools")
-
-
 def render_chat(
     tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None, *, generation_prompt: bool = False
 ) -> str:

@@ -190,11 +190,6 @@ class JinjaPool:
         for worker in self._workers:
             worker.close()
 
-    @property
-    def worker_ids(self) -> list[int]:
-        """Process ids of the workers; none before they are needed."""
-        return [worker.process_id for worker in self._workers]
-
     def submit(self, index: int, rows: pl.DataFrame) -> Future[pl.DataFrame]:
         """Renders one batch with a template, as `render_frame` does.
 

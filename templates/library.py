@@ -20,7 +20,7 @@ def library_overview() -> list[dict[str, Any]]:
     return [
         {
             "name": one.name,
-            "forms": one.kinds,
+            "forms": one.forms,
             "task": one.header.task,
             "language": one.header.language,
             "inputs": dict(one.header.inputs),

@@ -14,6 +14,7 @@ from jinja2 import Template as JinjaTemplate
 from loopwright.config import parse_yaml, read_text, validate
 from loopwright.errors import UserError, did_you_mean
 from loopwright.hashing import hash_text
+from templates.form import Form, forms_where
 from templates.functions import FILTERS, FUNCTIONS
 from templates.header import TemplateHeader
 from templates.limits import LimitError, fresh_budget
@@ -123,12 +124,9 @@ class Template:
         return f"{self.location}:{line + self.first_line - 1}"
 
     @property
-    def kinds(self) -> list[str]:
+    def forms(self) -> list[Form]:
         """The forms that this template gives. Messages that a preference continues are its prompt and no chat of their own."""
-        forms = {"chat": {"message"}, "verbalizer": {"prompt", "cloze"}, "completion": {"text"}, "preference": {"chosen"}}
-        if "chosen" in self.tags:
-            del forms["chat"]
-        return [form for form, tags in forms.items() if tags & self.tags]
+        return forms_where(lambda form: not self.tags.isdisjoint(form.tags))
 
     @property
     def shots(self) -> int:

@@ -23,7 +23,7 @@ def check_template(template: "Template") -> None:
     _check_names(template)
     template.compile()
     _check_inputs(template)
-    if not template.kinds:
+    if not template.forms:
         raise UserError(
             "the template gives nothing: it has no message, prompt, cloze, text or chosen tag",
             template.location,

@@ -23,6 +23,9 @@ _SPEAKER_ROLES = {
     "assistant": "assistant",
     "gpt": "assistant",
     "bot": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
     "agent": "assistant",
     "doctor": "assistant",
     "model": "assistant",
@@ -154,10 +157,15 @@ def _plain_turn(turn: Any) -> dict[str, Any] | None:
 
 
 @lru_cache(maxsize=1024)
+def speaker_role(speaker: str) -> str | None:
+    """Returns the chat role of a speaker, by the names that corpora give them; None for one that is nobody known."""
+    return _SPEAKER_ROLES.get(speaker.strip().lower())
+
+
+@lru_cache(maxsize=1024)
 def _role_of(speaker: str) -> tuple[bool, Role | None]:
     """Returns whether a speaker neither calls tools nor is one, and its role."""
-    name = speaker.strip().lower()
-    role = _SPEAKER_ROLES.get(name)
+    name, role = speaker.strip().lower(), speaker_role(speaker)
     return name not in _CALLING and role != "tool", None if role is None else Role(role)
 
 

@@ -1,17 +1,23 @@
 """Helpers that several packages' tests share."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from prep.dataset import EXAMPLE_SCHEMA, FixAccounting, Manifest, RowAccounting, TemplateInfo
+from templates.form import Form, forms_where
+
+BEFORE = Path(__file__).parent / "fixtures" / "before"
+"""What version 0.1.0 wrote before forms were a list; its README says how."""
 
 DEFAULT_TEMPLATE = TemplateInfo(
     name="reviews/sentiment",
     version="1",
     task="sentiment",
-    kinds=["chat", "verbalizer"],
+    forms=[Form.CHAT, Form.VERBALIZER],
     verbalizer={"negative": ["negative"], "positive": ["positive"]},
     metrics=["accuracy", "macro_f1"],
     keep=[],
@@ -20,11 +26,11 @@ DEFAULT_TEMPLATE = TemplateInfo(
 
 
 def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[TemplateInfo] | None = None) -> Path:
-    """Writes a dataset folder from partial example rows; what a row leaves out gets a plain default."""
+    """Writes a dataset folder from partial example rows; what a row leaves out gets a plain default, and its forms those of its columns."""
     templates = templates or [DEFAULT_TEMPLATE]
     path.mkdir(parents=True, exist_ok=True)
     positions: dict[str, int] = {}
-    full = []
+    full: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         split = row.get("split", "train")
         row_id = row.get("row_id", f"row{index}")
@@ -37,7 +43,7 @@ def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[Tem
                 "split": split,
                 "position": positions.get(split, 0),
                 "template": templates[0].name,
-                "kind": "chat",
+                "forms": _forms(row),
                 "fields": "{}",
                 **row,
             }
@@ -56,7 +62,7 @@ def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[Tem
         fixes=FixAccounting(applied=0, stale=[]),
         examples=len(rows),
         splits=positions,
-        outputs=["chat"],
+        outputs=[Form.CHAT],
         seed=17,
         files={},
     )
@@ -64,12 +70,29 @@ def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[Tem
     return path
 
 
+def copy_before(folder: Path, model_dir: Path) -> Path:
+    """Copies what the version before wrote, with a model of these tests in the place of the one that it was trained on."""
+    from train.models import model_sha256
+
+    shutil.copytree(BEFORE, folder)
+    (folder / "tiny-model").symlink_to(model_dir, target_is_directory=True)
+    for name, keys in (("rounds/round-001/run/run.json", ()), ("interrupted/checkpoint/state.json", ("identity",))):
+        record = json.loads((folder / name).read_text(encoding="utf-8"))
+        holder = record[keys[0]] if keys else record
+        holder["model_sha256"] = model_sha256(model_dir)
+        (folder / name).write_text(json.dumps(record), encoding="utf-8")
+    return folder
+
+
+def _forms(row: dict[str, Any]) -> list[Form]:
+    return forms_where(lambda form: row.get(form.column) is not None)
+
+
 def review(text: str, label: int, *, split: str = "train", **more: Any) -> dict[str, Any]:
     """Returns a partial example row of the sentiment task, in both forms."""
     choices = ["negative", "positive"]
     return {
         "split": split,
-        "kind": "chat+verbalizer",
         "label": label,
         "choices": choices,
         "messages": [

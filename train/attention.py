@@ -1,17 +1,18 @@
-"""Attention over packed examples, plugged into transformers' attention interface, so that no position is padding.
+"""Attention over packed sequences, plugged into transformers' attention interface, so that no position is padding.
 
-Examples follow each other in one row of tokens; projections and MLPs run on exactly the tokens there are. Only here are the
-examples taken apart, so that none sees another.
+Sequences follow each other in one row of tokens; projections and MLPs run on exactly the tokens there are. Only here are the
+sequences taken apart, so that none sees another.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
+
+from train.batches import Segments
 
 IMPLEMENTATION = "loopwright_packed"
 
@@ -21,36 +22,7 @@ _LONGEST_BY_HAND = 512
 # What some architectures pass to attention and this implementation does not do.
 _UNSUPPORTED = ("softcap", "s_aux", "position_bias")
 
-_current: ContextVar["Segments | None"] = ContextVar("segments", default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """Where S packed examples of at most L tokens lie among T positions.
-
-    Attributes:
-        gather: position of each example's tokens, int64 [S * L]; past an example's end, its last token again, which causal attention
-            shows to no token of the example.
-        scatter: where each position went, an index into S * L, int64 [T].
-        num_segments: S.
-    """
-
-    gather: torch.Tensor
-    scatter: torch.Tensor
-    num_segments: int
-
-    @classmethod
-    def of(cls, lengths: list[int], device: torch.device) -> "Segments":
-        """Returns the layout of examples of these lengths, in this order."""
-        longest = max(lengths)
-        gather: list[int] = []
-        scatter: list[int] = []
-        start = 0
-        for index, length in enumerate(lengths):
-            gather.extend(start + min(token, length - 1) for token in range(longest))
-            scatter.extend(index * longest + token for token in range(length))
-            start += length
-        return cls(torch.tensor(gather, device=device), torch.tensor(scatter, device=device), len(lengths))
+_current: ContextVar[Segments | None] = ContextVar("segments", default=None)
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from loopwright.console import notice
 from loopwright.errors import UserError
-from prep.raw_file import is_utf8
+from loopwright.files import is_utf8
 from templates.chat import Message, encode_prompt, load_tokenizer
-from train.adapter import load_adapter
+from train.generation import generate
+from train.methods.base import METHODS, Method
 from train.models import Model, load_model, model_folder
 from train.record import RunRecord
 
@@ -31,13 +32,15 @@ class Comparison:
     """A model with a run's adapter, ready to be asked.
 
     Attributes:
-        model: the base with the adapter on it.
+        model: the base with what the run trained.
+        method: switches between the two.
         tokenizer: the base model's.
         system: the system message before each question; None for none.
         max_new_tokens: the longest answer, in tokens.
     """
 
     model: Model
+    method: type[Method]
     tokenizer: "PreTrainedTokenizerBase"
     system: str | None
     max_new_tokens: int
@@ -62,8 +65,8 @@ class Comparison:
         if system is None and record.system_prompt is not None:
             system = record.system_prompt
             notice(f"System message, as in the training data (--system changes it): {system}")
-        adapted = load_adapter(load_model(name), run_dir)
-        return cls(adapted, load_tokenizer(name), system or None, max_new_tokens)
+        method = METHODS.get(record.method)
+        return cls(method.load(load_model(name), run_dir), method, load_tokenizer(name), system or None, max_new_tokens)
 
     def ask(self, question: str) -> Answers:
         """Answers a question greedily, with the adapter off and on.
@@ -80,28 +83,16 @@ class Comparison:
         limit = getattr(self.model.config, "max_position_embeddings", None)
         if limit is not None and len(input_ids) >= limit:
             raise UserError(f"the question has {len(input_ids)} tokens, and the model takes {limit}", remedy="Ask a shorter one.")
-        with self.model.disable_adapter():
-            base = self._generate(input_ids)
-        return Answers(question, self.system, base, self._generate(input_ids))
+        base, tuned = (self._generate(input_ids, name) for name in (None, "default"))
+        return Answers(question, self.system, base, tuned)
 
-    def _generate(self, input_ids: list[int]) -> str:
-        import torch
-
-        ids = torch.tensor([input_ids], device=self.model.device)
-        ends = {self.tokenizer.eos_token_id, *_as_list(self.model.generation_config.eos_token_id)} - {None}
-        with torch.inference_mode():
-            output = self.model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                do_sample=False,
-                max_new_tokens=self.max_new_tokens,
-                eos_token_id=sorted(ends),
-                pad_token_id=self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else min(ends),
-            )
-        answer = self.tokenizer.decode(output[0, len(input_ids) :], skip_special_tokens=True)
+    def _generate(self, input_ids: list[int], name: str | None) -> str:
+        ends = self.model.generation_config.eos_token_id
+        known = {self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+        end_ids = {end for end in known if end is not None}
+        with self.method.using(self.model, name) as model:
+            [written] = generate(model, self.tokenizer, [input_ids], end_ids=end_ids, max_new_tokens=self.max_new_tokens, own_settings=True)
+        # An end token that is no special token is shown.
+        answer = self.tokenizer.decode(written.token_ids, skip_special_tokens=True)
         assert isinstance(answer, str)
         return answer.strip()
-
-
-def _as_list(value: int | list[int] | None) -> list[int | None]:
-    return list(value) if isinstance(value, list) else [value]

@@ -11,13 +11,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
-from loopwright.files import atomic_dir
-from prep.sinks import os_errors
-from train.adapter import trainable
+from loopwright.files import atomic_dir, os_errors
 from train.folder import CHECKPOINT_NAME
+from train.methods.base import trainable
 from train.models import Model
 
 _TENSORS, _STATE, _LEDGER = "tensors.safetensors", "state.json", "ledger.parquet"
+_REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Checkpoint:
     Attributes:
         progress: how far the run was.
         ledger: what the ledger had recorded.
-        tensors: `adapter/NAME` and `optimizer/NAME/KEY`.
+        tensors: `adapter/NAME`, whatever the method that trains it; `optimizer/NAME/KEY`; and, where the objective needs it,
+            `reference`, the log-probability of each sequence under the model that the run began with.
     """
 
     progress: Progress
@@ -50,19 +51,31 @@ class Checkpoint:
     tensors: dict[str, torch.Tensor]
 
     @classmethod
-    def of(cls, progress: Progress, ledger: pl.DataFrame, adapted: Model, optimizer: torch.optim.Optimizer) -> "Checkpoint":
+    def of(
+        cls,
+        progress: Progress,
+        ledger: pl.DataFrame,
+        model: Model,
+        optimizer: torch.optim.Optimizer,
+        reference: torch.Tensor | None,
+    ) -> "Checkpoint":
         """Takes the state of a run between two steps; the tensors are the run's own, not copies."""
-        tensors: dict[str, torch.Tensor] = {}
-        for name, parameter in trainable(adapted).items():
+        tensors = {} if reference is None else {_REFERENCE: reference}
+        for name, parameter in trainable(model).items():
             tensors[f"adapter/{name}"] = parameter.detach()
             tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state[parameter].items()}
         return cls(progress, ledger, tensors)
 
-    def apply(self, adapted: Model, optimizer: torch.optim.Optimizer) -> None:
-        """Puts the adapter and the optimiser where they were."""
+    @property
+    def reference(self) -> torch.Tensor | None:
+        """What `of` was given."""
+        return self.tensors.get(_REFERENCE)
+
+    def apply(self, model: Model, optimizer: torch.optim.Optimizer) -> None:
+        """Puts what is trained and the optimiser where they were."""
         state: dict[int, dict[str, torch.Tensor]] = {}
         with torch.no_grad():
-            for index, (name, parameter) in enumerate(trainable(adapted).items()):
+            for index, (name, parameter) in enumerate(trainable(model).items()):
                 parameter.copy_(self.tensors[f"adapter/{name}"])
                 prefix = f"optimizer/{name}/"
                 state[index] = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
@@ -101,7 +114,9 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
         state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         progress = state["progress"]
         losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
-        require_same(state["identity"], identity, folder)
+        saved = state["identity"]
+        saved["config"].setdefault("method", "lora")  # from before there was a choice
+        require_same(saved, identity, folder)
         return Checkpoint(Progress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS))
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError, SafetensorError) as error:
         raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Start again with --overwrite.") from error

@@ -64,7 +64,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train a LoRA adapter. Options stand above the config's train: section, which documents more of them."""
-    from train.config import configure
+    from loopwright.config import load_section, overlay
+    from train.config import TrainConfig
     from train.run import train
 
     options = {
@@ -79,8 +80,9 @@ def run(
         "truncation": truncation,
         "dtype": dtype,
     }
+    chosen = overlay(load_section(config, "train", TrainConfig), options, "train options")
     try:
-        record = train(dataset, out, configure(config, options), resume=resume, overwrite=overwrite)
+        record = train(dataset, out, chosen, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt:
         notice("Interrupted. The same command with --resume goes on from the last checkpoint.")
         raise

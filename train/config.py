@@ -1,12 +1,9 @@
 """What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from loopwright.config import validate
-from prep.config import load_section
 from train.models import Dtype
 
 Schedule = Literal["cosine", "linear", "constant"]
@@ -37,6 +34,8 @@ class TrainConfig(_Model):
     """The base model: `embedded`, a folder or a hub name."""
     objective: str = "chat"
     """What is learned from an example; `chat` trains the assistant's turns."""
+    method: str = "lora"
+    """What of the model is trained; `lora` trains an adapter and leaves the base as it is."""
     epochs: int = Field(2, ge=1)
     """Passes over the train split."""
     max_steps: int | None = Field(None, ge=1)
@@ -71,18 +70,3 @@ class TrainConfig(_Model):
     """Measure the loss on the validation split at the end of each epoch."""
     checkpoint_every: int = Field(50, ge=1)
     """Steps between checkpoints; one is also written at the end of each epoch."""
-
-
-def configure(config_path: Path | None, options: dict[str, Any]) -> TrainConfig:
-    """Returns a config file's `train:` section, or the defaults, with command-line options laid over it.
-
-    Args:
-        config_path: the config file, if there is one.
-        options: the options by name; one that is None was not given.
-
-    Raises:
-        UserError: the file or its section is wrong, or an option's value is not allowed.
-    """
-    base = load_section(config_path, "train", TrainConfig) if config_path else TrainConfig()
-    given = {key: value for key, value in options.items() if value is not None}
-    return validate({**base.model_dump(), **given}, TrainConfig, "train options")

@@ -8,9 +8,9 @@ import polars as pl
 from loopwright.errors import UserError, raise_all
 from loopwright.hashing import hash_text
 from prep.dataset import Dataset
-from templates.chat import Encoded, EncodeError
+from templates.chat import EncodeError
 from train.config import TrainConfig
-from train.objective import Objective
+from train.objective import Objective, TokenSequence
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,23 +24,25 @@ class TrainingExample:
         id: the example's id, on which the ledger joins.
         row_id: the raw row's id.
         location: `source:line` of the raw row.
-        encoded: token ids, length T, and the loss weight of each.
+        sequences: what the model reads; as many as the objective makes of the row.
+        normalizer: what the example counts for in the mean loss.
     """
 
     id: str
     row_id: str
     location: str
-    encoded: Encoded
+    sequences: tuple[TokenSequence, ...]
+    normalizer: float
 
     @property
     def num_tokens(self) -> int:
-        """The example's length in tokens."""
-        return len(self.encoded.input_ids)
+        """The tokens of all its sequences."""
+        return sum(sequence.num_tokens for sequence in self.sequences)
 
     @property
-    def total_weight(self) -> float:
-        """The sum of the loss weights: what the example's loss is divided by."""
-        return sum(self.encoded.weights)
+    def longest(self) -> int:
+        """The tokens of its longest sequence."""
+        return max(sequence.num_tokens for sequence in self.sequences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class TrainingData:
     Attributes:
         train: the train split's examples, in the dataset's order.
         validation: the validation split's.
-        too_long: ids that were left out because they exceed the length limit (`truncation: drop`).
+        too_long: ids that were left out because a sequence of theirs exceeds the length limit (`truncation: drop`).
         other_form: ids that were left out because they do not have the objective's form at all.
         system_prompt: the system message, where every training example has the same one.
     """
@@ -72,7 +74,7 @@ def load_examples(
         objective: decides what is trained in an example.
         tokenizer: the base model's.
         config: the run's options.
-        length_limit: longest example in tokens.
+        length_limit: longest sequence in tokens.
 
     Raises:
         UserError: there is nothing to train on; or, all together, one error for each example that cannot be encoded, trains no
@@ -84,12 +86,12 @@ def load_examples(
     encoded: dict[str, list[TrainingExample]] = {"train": [], "validation": []}
     prompts: set[str | None] = set()
     for row in _rows(dataset, [split for split in encoded if split == "train" or config.validation]):
-        if row[objective.column] is None:
+        if objective.form not in row["forms"]:
             other_form.append(row["id"])
             continue
         try:
             example = _encode(row, objective, tokenizer)
-            if example.num_tokens <= length_limit:
+            if example.longest <= length_limit:
                 encoded[row["split"]].append(example)
                 prompts |= {_system_prompt(row)} if row["split"] == "train" else set()
             elif config.truncation == "drop":
@@ -114,30 +116,31 @@ def epoch_order(examples: list[TrainingExample], seed: int, epoch: int) -> list[
 
 
 def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
-    columns = ["id", "row_id", "source", "line", "split", "messages", "prompt", "mask", "choices", "label", "target", "text", "extras"]
-    frame = dataset.examples().filter(pl.col("split").is_in(splits)).select(columns)
-    return frame.collect().to_dicts()
+    read = dataset.examples().filter(pl.col("split").is_in(splits)).select(pl.exclude("group", "position", "template", "fields"))
+    return read.collect().to_dicts()
 
 
 def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTokenizerBase") -> TrainingExample:
     location = f"{row['source']}:{row['line']}"
     try:
-        encoded = objective.encode(tokenizer, row)
+        sequences = objective.encode(tokenizer, row)
     except EncodeError as error:
         where = f" ({error.location})" if error.location else ""
         raise UserError(f"row {row['row_id']} cannot be trained on: {error.cause}{where}", location, error.remedy) from error
-    if not any(encoded.weights[1:]):
-        raise UserError(
-            f"row {row['row_id']} has no trained token, so that its loss would read 0.0",
-            location,
-            "Give it an assistant turn, or leave the row out of the dataset.",
-        )
-    return TrainingExample(row["id"], row["row_id"], location, encoded)
+    for sequence in sequences:
+        if not sequence.targets:
+            which = f" in '{sequence.name}'" if sequence.name else ""
+            raise UserError(
+                f"row {row['row_id']} has no trained token{which}, so that its loss would read 0.0",
+                location,
+                "Give it an assistant turn, or leave the row out of the dataset.",
+            )
+    return TrainingExample(row["id"], row["row_id"], location, sequences, objective.normalizer(sequences))
 
 
 def _too_long(example: TrainingExample, length_limit: int) -> UserError:
     return UserError(
-        f"row {example.row_id} has {example.num_tokens} tokens, where the limit is {length_limit}",
+        f"row {example.row_id} has {example.longest} tokens, where the limit is {length_limit}",
         example.location,
         "Raise max_length (as far as the model allows), shorten the row, or leave such rows out with truncation: drop.",
     )
@@ -158,5 +161,5 @@ def _require_training_rows(
         raise UserError(f"all {len(too_long)} training examples exceed the length limit", where, "Raise max_length.")
     if other_form:
         cause = f"no training example has the {objective.form} form, which the objective '{objective.name}' trains"
-        raise UserError(cause, where, "Build the dataset with a template that has messages.")
+        raise UserError(cause, where, f"Build the dataset with a template that has {objective.form.column}.")
     raise UserError("the train split is empty", where, "Check 'split:' in the dataset's config, and dropped.jsonl.")

@@ -1,11 +1,11 @@
 """A run's folder: what lies in it, and whose it is."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from loopwright.errors import UserError
 from prep.dataset import MANIFEST_NAME
-from train.adapter import CONFIG_NAME, WEIGHTS_NAME
 from train.record import FILE_NAME, RunRecord
 
 LEDGER_NAME = "ledger.parquet"
@@ -34,8 +34,13 @@ def finished_run(run_dir: Path, *, resume: bool, overwrite: bool) -> RunRecord |
     return None
 
 
-def remove_run(run_dir: Path) -> None:
-    """Removes a run's own files, and nothing else that may lie in the folder."""
-    for name in (FILE_NAME, WEIGHTS_NAME, CONFIG_NAME, LEDGER_NAME):  # run.json first: without it the folder holds no finished run
+def remove_run(run_dir: Path, saved_names: Iterable[str]) -> None:
+    """Removes a run's own files, and nothing else that may lie in the folder.
+
+    Args:
+        run_dir: the run's folder.
+        saved_names: the files that its method saved; those that are not there are passed over.
+    """
+    for name in (FILE_NAME, *saved_names, LEDGER_NAME):  # run.json first: without it the folder holds no finished run
         (run_dir / name).unlink(missing_ok=True)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)

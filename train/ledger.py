@@ -6,9 +6,8 @@ import polars as pl
 import torch
 
 from loopwright.errors import UserError, raise_all
-from train.batches import MicroBatch
 from train.examples import TrainingExample
-from train.objective import TokenScores
+from train.objective import Objective, TokenScores
 
 # One row an example and epoch. `first_learned` and `times_forgotten` say the same on each row of an example.
 LEDGER_SCHEMA = pl.Schema(
@@ -17,10 +16,10 @@ LEDGER_SCHEMA = pl.Schema(
         "row_id": pl.String,
         "epoch": pl.Int32,  # from 1
         "step": pl.Int32,  # from 1: the step whose forward pass this is, made before that step's update
-        "loss": pl.Float32,  # mean nats a trained token
-        "margin": pl.Float32,  # mean over trained tokens of log p(target) - log p(best other token), in nats
-        "num_trained_tokens": pl.Int32,
-        "correct": pl.Boolean,  # every trained token was the most probable one
+        "loss": pl.Float32,  # the objective's loss over the row's normalizer; of `chat`, mean nats a trained token
+        "margin": pl.Float32,  # the objective's, in nats; of `chat`, mean over trained tokens of log p(target) - log p(best other token)
+        "num_trained_tokens": pl.Int32,  # of all sequences of the row
+        "correct": pl.Boolean,  # the objective's least margin is above zero; of `chat`, every trained token was the most probable one
         "first_learned": pl.Int32,  # the first epoch in which it was correct; null: never
         "times_forgotten": pl.Int32,  # how often it was correct in one epoch and not in the next (Toneva et al., 2019)
     }
@@ -33,12 +32,12 @@ class Ledger:
     """Collects the ledger. Numbers stay on the device until `flush`, so that a step does not wait for them."""
 
     _flushed: list[pl.DataFrame] = field(default_factory=list)
-    _pending: list[tuple[int, int, MicroBatch, torch.Tensor]] = field(default_factory=list)
+    _pending: list[tuple[int, int, list[TrainingExample], torch.Tensor]] = field(default_factory=list)
     _norms: list[tuple[int, list[TrainingExample], torch.Tensor]] = field(default_factory=list)
 
-    def record(self, epoch: int, step: int, batch: MicroBatch, scores: TokenScores) -> None:
-        """Takes note of one micro-batch. `epoch` and `step` count from 1."""
-        self._pending.append((epoch, step, batch, summarise(batch, scores)))
+    def record(self, epoch: int, step: int, examples: list[TrainingExample], summary: torch.Tensor) -> None:
+        """Takes note of what `summarise` says of one micro-batch. `epoch` and `step` count from 1."""
+        self._pending.append((epoch, step, examples, summary))
 
     def record_gradient(self, step: int, examples: list[TrainingExample], norm: torch.Tensor) -> None:
         """Takes note of a step's gradient norm, which is checked when the ledger is flushed."""
@@ -50,12 +49,12 @@ class Ledger:
         Raises:
             UserError: an example's loss, or else a step's gradient, is NaN or infinite; the examples are named.
         """
-        for epoch, step, batch, summary in self._pending:
+        for epoch, step, examples, summary in self._pending:
             losses, margins, least_margins, counts = summary.tolist()
             frame = pl.DataFrame(
                 {
-                    "id": [example.id for example in batch.examples],
-                    "row_id": [example.row_id for example in batch.examples],
+                    "id": [example.id for example in examples],
+                    "row_id": [example.row_id for example in examples],
                     "epoch": [epoch] * len(losses),
                     "step": [step] * len(losses),
                     "loss": losses,
@@ -66,7 +65,7 @@ class Ledger:
                 schema=_RECORDED,
             )
             broken = frame["loss"].is_finite().not_().to_list()
-            raise_all([_diverged(batch.examples[row], f"the loss is {losses[row]}", step) for row, bad in enumerate(broken) if bad])
+            raise_all([_diverged(examples[row], f"the loss is {losses[row]}", step) for row, bad in enumerate(broken) if bad])
             self._flushed.append(frame)
         self._pending.clear()
         for step, examples, norm in self._norms:
@@ -94,20 +93,23 @@ class Ledger:
         ).select(LEDGER_SCHEMA.names())
 
 
-def summarise(batch: MicroBatch, scores: TokenScores) -> torch.Tensor:
-    """Returns mean loss, mean margin, least margin and number of trained tokens of each of B examples, float32 [4, B]."""
-    num_examples, device = len(batch.examples), scores.rows.device
-    zeros = torch.zeros(num_examples, device=device)
-    counts = zeros.index_add(0, scores.rows, torch.ones_like(scores.margins))
-    losses = zeros.index_add(0, scores.rows, -scores.logprobs.detach()) / counts
-    margins = zeros.index_add(0, scores.rows, scores.margins) / counts
-    least = torch.full_like(zeros, float("inf")).scatter_reduce(0, scores.rows, scores.margins, "amin")
-    return torch.stack([losses, margins, least, counts])
+def summarise(objective: Objective, examples: list[TrainingExample], scores: TokenScores) -> torch.Tensor:
+    """Returns loss, margin, least margin and number of trained tokens of each of the R examples of a micro-batch, float32 [4, R]."""
+    with torch.no_grad():
+        normalizers = torch.tensor([example.normalizer for example in examples], device=scores.logprobs.device)
+        counts = scores.by_row(scores.by_sequence(torch.ones_like(scores.margins)))
+        return torch.stack([objective.row_losses(scores) / normalizers, *objective.margins(scores), counts])
 
 
-def mean_loss(recorded: pl.DataFrame) -> float:
-    """Returns the mean loss over all trained tokens of some ledger rows, in nats."""
-    weights = recorded["num_trained_tokens"]
+def mean_loss(recorded: pl.DataFrame, examples: list[TrainingExample]) -> float:
+    """Returns the objective's mean loss over some ledger rows: of `chat`, in nats over all trained tokens.
+
+    Args:
+        recorded: rows of the ledger.
+        examples: those that they are of, at least.
+    """
+    normalizers = {example.id: example.normalizer for example in examples}
+    weights = recorded["id"].replace_strict(normalizers, return_dtype=pl.Float64)
     return float((recorded["loss"].cast(pl.Float64) * weights).sum()) / float(weights.sum())
 
 

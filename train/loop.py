@@ -3,22 +3,23 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from loopwright.hashing import hash_text
-from train.adapter import trainable
 from train.batches import collate, micro_batches
 from train.checkpoint import Checkpoint, Progress
 from train.config import TrainConfig
 from train.examples import TrainingData, TrainingExample, epoch_order
-from train.ledger import Ledger
+from train.ledger import Ledger, summarise
+from train.methods.base import trainable
 from train.models import Model
-from train.objective import Objective
+from train.objective import Objective, TokenScores
 from train.progress import TrainingBar
+from train.reference import Reference
 from train.scoring import Scorer
 
 
@@ -86,22 +87,24 @@ class Trainer:
     """One run's moving parts.
 
     Attributes:
-        adapted: the model with its adapter.
+        model: the model as its method prepared it.
         scorer: the loss core on that model.
         objective: turns token scores into a loss.
         config: the run's options.
         data: what is trained and validated on.
         ledger: what training saw so far.
         progress: how far the run is.
+        reference: what the model that the run began with says; None where the objective needs none.
     """
 
-    adapted: Model
+    model: Model
     scorer: Scorer
     objective: Objective
     config: TrainConfig
     data: TrainingData
     ledger: Ledger
     progress: Progress
+    reference: Reference | None = None
 
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None) -> None:
         """Trains from the checkpoint, or from the start, to the end, writing checkpoints into `run_dir` on the way.
@@ -109,9 +112,12 @@ class Trainer:
         Raises:
             UserError: the loss or the gradient is no longer a finite number, or a checkpoint cannot be written.
         """
-        optimizer = torch.optim.AdamW(trainable(self.adapted).values(), lr=0.0, weight_decay=self.config.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(trainable(self.model).values(), lr=0.0, weight_decay=self.config.weight_decay, fused=True)
+        if self.objective.needs_reference:  # before the checkpoint changes the model
+            known = [*self.data.train, *self.data.validation]
+            self.reference = Reference.of(known, checkpoint.reference) if checkpoint else self._ask_reference(known)
         if checkpoint:
-            checkpoint.apply(self.adapted, optimizer)
+            checkpoint.apply(self.model, optimizer)
             self.ledger.restore(checkpoint.ledger)
             self.progress = checkpoint.progress
         plan = Plan.of(len(self.data.train), self.config)
@@ -135,23 +141,23 @@ class Trainer:
                 if ends_epoch and self.data.validation:
                     self._validate(bar)
                 if ends_epoch or (step + 1) % self.config.checkpoint_every == 0:
-                    Checkpoint.of(self.progress, self.ledger.recorded(), self.adapted, optimizer).save(run_dir, identity)
+                    reference = self.reference.logprobs if self.reference else None
+                    Checkpoint.of(self.progress, self.ledger.recorded(), self.model, optimizer, reference).save(run_dir, identity)
 
     def _step(self, step: int, plan: Plan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer) -> torch.Tensor:
-        """Does one step and returns its loss, on the device: the mean over the weights of the whole step, not of each micro-batch."""
+        """Does one step and returns its loss, on the device: the mean by the normalizers of the whole step, not of each micro-batch."""
         # Seeded anew each step, so that dropout needs no state to be the same in a resumed run.
         torch.manual_seed(int(hash_text(str(self.config.seed), "step", str(step))[:15], 16))
-        total_weight = sum(example.total_weight for example in examples)
+        normalizer = sum(example.normalizer for example in examples)
         total = torch.zeros((), device=self.scorer.device)
-        self.adapted.train()
+        self.model.train()
         for group in micro_batches(examples, self.config, packed=self.scorer.packed):
-            batch = collate(group, self.scorer.device, packed=self.scorer.packed)
-            scores = self.scorer.score(batch)
-            loss = self.objective.loss(scores) / total_weight
+            scores = self._score(group)
+            loss = self.objective.loss(scores) / normalizer
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-            self.ledger.record(step // plan.steps_per_epoch + 1, step + 1, batch, scores)
-        norm = torch.nn.utils.clip_grad_norm_(trainable(self.adapted).values(), self.config.max_grad_norm)
+            self.ledger.record(step // plan.steps_per_epoch + 1, step + 1, group, summarise(self.objective, group, scores))
+        norm = torch.nn.utils.clip_grad_norm_(trainable(self.model).values(), self.config.max_grad_norm)
         self.ledger.record_gradient(step + 1, examples, norm)
         for group_options in optimizer.param_groups:
             group_options["lr"] = learning_rate(step, plan.num_steps, self.config)
@@ -170,11 +176,27 @@ class Trainer:
         bar.note(f"step {done.num_steps}: validation loss {loss:.4f}")
 
     def mean_loss(self, examples: list[TrainingExample]) -> float:
-        """Returns the objective's loss over some examples, by the sum of their weights (for `chat`: nats a trained token)."""
-        self.adapted.eval()
+        """Returns the objective's loss over some examples, by the sum of their normalizers (for `chat`: nats a trained token)."""
+        self.model.eval()
         total = torch.zeros((), dtype=torch.float64, device=self.scorer.device)
         with torch.no_grad():
             for group in micro_batches(examples, self.config, packed=self.scorer.packed):
-                scores = self.scorer.score(collate(group, self.scorer.device, packed=self.scorer.packed))
-                total += self.objective.loss(scores)
-        return float(total) / sum(example.total_weight for example in examples)
+                total += self.objective.loss(self._score(group))
+        return float(total) / sum(example.normalizer for example in examples)
+
+    def _score(self, examples: list[TrainingExample]) -> TokenScores:
+        """Scores one micro-batch, with the reference where there is one."""
+        scores = self.scorer.score(collate(examples, self.scorer.device, packed=self.scorer.packed))
+        if self.reference is None:
+            return scores
+        reference = self.reference.logprobs[self.reference.places(examples)]
+        return replace(scores, reference=reference.to(self.scorer.device))
+
+    def _ask_reference(self, examples: list[TrainingExample]) -> Reference:
+        """Asks the model, as it is now, once for each sequence of each example."""
+        reference = Reference.of(examples)
+        self.model.eval()
+        with torch.no_grad():
+            for group in micro_batches(examples, self.config, packed=self.scorer.packed):
+                reference.logprobs[reference.places(group)] = self._score(group).sequence_logprobs().cpu()
+        return reference

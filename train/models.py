@@ -1,8 +1,9 @@
 """Models for training and evaluation: which there are, how one is loaded, and the hash that says which weights it was."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from loopwright.errors import UserError
 from loopwright.hashing import hash_file, hash_text
@@ -12,7 +13,62 @@ if TYPE_CHECKING:
     import torch
 
 Dtype = Literal["auto", "bfloat16", "float32"]
-Model = Any  # a transformers causal language model, which peft may have wrapped; transformers comes without usable types
+
+
+class Model(Protocol):
+    """What is used of a transformers model, which comes without usable types; one that peft has wrapped passes on what it lacks itself.
+
+    Attributes:
+        base_model: all of it below the output head.
+        config: its architecture.
+        generation_config: how it writes, its end tokens among it.
+        dtype: of its weights.
+        device: where it is.
+        training: dropout is on.
+    """
+
+    base_model: Any
+    config: Any
+    generation_config: Any
+    dtype: "torch.dtype"
+    device: "torch.device"
+    training: bool
+
+    def __call__(self, **inputs: Any) -> Any:
+        """Runs the forward pass."""
+
+    def generate(self, **options: Any) -> "torch.Tensor":
+        """Writes on from some tokens; returns ids [B, T], those tokens included."""
+
+    def can_generate(self) -> bool:
+        """Says whether it writes at all."""
+
+    def get_input_embeddings(self) -> Any:
+        """Returns the layer of token embeddings."""
+
+    def get_output_embeddings(self) -> Any:
+        """Returns the output head."""
+
+    def set_attn_implementation(self, name: str) -> None:
+        """Chooses how attention is computed."""
+
+    def named_parameters(self) -> "Iterator[tuple[str, torch.nn.Parameter]]":
+        """Yields all parameters by name, always in the same order."""
+
+    def modules(self) -> "Iterator[torch.nn.Module]":
+        """Yields the model and every module in it."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Switches dropout on."""
+
+    def eval(self) -> Self:
+        """Switches dropout off."""
+
+    def zero_grad(self) -> None:
+        """Forgets all gradients."""
+
+    def save_pretrained(self, folder: str, **options: Any) -> None:
+        """Writes weights and config."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +119,22 @@ def model_folder(name: str) -> Path:
         raise _cannot_load(name, cause) from error
 
 
-def load_model(name: str, dtype: Dtype = "auto") -> Model:
-    """Loads a causal language model in evaluation mode, onto the GPU where there is one.
+def load_model(name: str, dtype: Dtype = "auto", auto_class: str = "AutoModelForCausalLM") -> Model:
+    """Loads a model in evaluation mode, onto the GPU where there is one.
 
     Safetensors only, and no code that comes with a model is run.
 
     Args:
         name: `embedded`, a folder or a hub name.
         dtype: of the weights and the computation; `auto` is what `resolve_dtype` says.
+        auto_class: the class of transformers that loads it, which decides the output head.
 
     Raises:
         UserError: the model is not there, or cannot be loaded.
     """
     import torch
+    import transformers
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     folder = model_folder(name)
@@ -85,12 +142,19 @@ def load_model(name: str, dtype: Dtype = "auto") -> Model:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = getattr(transformers, auto_class).from_pretrained(
             folder, dtype=resolve_dtype(dtype), use_safetensors=True, trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise _cannot_load(name, error) from error
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    loaded: Model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return loaded
+
+
+def unwrapped(model: Model) -> Model:
+    """Returns the transformers model itself, beneath what peft may have wrapped around it."""
+    inner: Model = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return inner
 
 
 def resolve_dtype(dtype: Dtype) -> "torch.dtype":

@@ -1,58 +1,149 @@
-"""What an objective is: how an example becomes tokens with weights, and how token scores become a loss."""
+"""What an objective is: how an example becomes sequences of tokens, and how their scores become a loss."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from loopwright.registry import Registry
 from templates.chat import Encoded
+from templates.form import Form
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+    from train.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """One sequence of T tokens that the model reads, and the tokens that it is asked for.
+
+    Attributes:
+        encoded: the ids with their text.
+        positions: where in the sequence each of the N supervised tokens is predicted, in rising order.
+        targets: the id of each.
+        weights: the loss weight of each, above zero.
+        name: what the objective calls it, such as `chosen`; empty where an example has one sequence.
+        sign: 1 where the sequence is to become likelier, -1 where it is to become less likely than those.
+    """
+
+    encoded: Encoded
+    positions: list[int]
+    targets: list[int]
+    weights: list[float]
+    name: str = ""
+    sign: int = 1
+
+    @classmethod
+    def causal(cls, encoded: Encoded, name: str = "", sign: int = 1) -> "TokenSequence":
+        """Supervises each token that has a loss weight, predicted by the token before it; nothing predicts the first."""
+        trained = [token for token, weight in enumerate(encoded.loss_weights) if token and weight > 0]
+        ids, weights = encoded.input_ids, encoded.loss_weights
+        positions = [token - 1 for token in trained]
+        return cls(encoded, positions, [ids[token] for token in trained], [weights[token] for token in trained], name, sign)
+
+    @property
+    def num_tokens(self) -> int:
+        """The sequence's length in tokens."""
+        return len(self.encoded.input_ids)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
-    """What the model gives to the N supervised tokens of a micro-batch, from one forward pass.
+    """What the model gives to the N supervised tokens of a micro-batch of S sequences of R rows, from one forward pass.
+
+    Sequences of one row follow each other, in the order in which the objective encoded them; how many they are may differ by row.
 
     Attributes:
         logprobs: log-probability of each target token in nats, float32 [N], differentiable.
         margins: logprobs minus the log-probability of the best other token, float32 [N]; above zero where the target is the argmax.
         weights: loss weight of each token, float32 [N].
-        rows: index of each token's example within the micro-batch, int64 [N].
+        sequences: index of each token's sequence within the micro-batch, int64 [N].
+        rows: index of each sequence's row within the micro-batch, int64 [S].
+        signs: of each sequence, float32 [S].
+        num_rows: R.
+        reference: `sequence_logprobs` of the model that the run began with, float32 [S]; None where the objective needs none.
     """
 
     logprobs: "torch.Tensor"
     margins: "torch.Tensor"
     weights: "torch.Tensor"
+    sequences: "torch.Tensor"
     rows: "torch.Tensor"
+    signs: "torch.Tensor"
+    num_rows: int
+    reference: "torch.Tensor | None" = None
+
+    def by_sequence(self, values: "torch.Tensor") -> "torch.Tensor":
+        """Sums a value of each token, [N], over each sequence: [S]."""
+        return values.new_zeros(len(self.rows)).index_add(0, self.sequences, values)
+
+    def by_row(self, values: "torch.Tensor") -> "torch.Tensor":
+        """Sums a value of each sequence, [S], over each row: [R]."""
+        return values.new_zeros(self.num_rows).index_add(0, self.rows, values)
+
+    def sequence_logprobs(self) -> "torch.Tensor":
+        """Returns the log-probability of each sequence's supervised tokens, by their weights, in nats: [S]."""
+        return self.by_sequence(self.logprobs * self.weights)
 
 
 class Objective(ABC):
     """A training objective. One subclass a file in `train/objectives/`; its docstring is its documentation.
 
-    Preparing a run makes one instance, without arguments.
+    Preparing a run makes one instance, with the run's options.
+
+    Args:
+        config: the run's options.
     """
 
     name: ClassVar[str]
     """What `objective:` takes."""
-    form: ClassVar[str]
-    """The form of the examples that it trains on, `chat` or `verbalizer`, and so the form in which evals scores the run."""
-    column: ClassVar[str]
-    """The dataset column without which an example does not have that form."""
+    form: ClassVar[Form]
+    """The form of the examples that it trains on, and so the form in which evals scores the run."""
+    auto_class: ClassVar[str] = "AutoModelForCausalLM"
+    """The class of transformers that loads the model."""
+    needs_reference: ClassVar[bool] = False
+    """Whether the loss compares with the model that the run began with: `TokenScores.reference` is filled then, computed once."""
+
+    def __init__(self, config: "TrainConfig") -> None:
+        self.config = config
 
     @abstractmethod
-    def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> Encoded:
-        """Turns one row of `EXAMPLE_SCHEMA` into token ids and loss weights.
+    def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:
+        """Turns one row of `EXAMPLE_SCHEMA` into one or more sequences. They stay together in one forward pass.
 
         Raises:
             EncodeError: the mask cannot be proven.
         """
 
+    def normalizer(self, sequences: Sequence[TokenSequence]) -> float:
+        """Returns what an example counts for in the mean: a step's loss is the sum of its rows' losses over the sum of this.
+
+        By default the sum of its loss weights, which makes the loss a mean over trained tokens; 1.0 makes it a mean over examples.
+        """
+        return sum(weight for sequence in sequences for weight in sequence.weights)
+
     @abstractmethod
+    def row_losses(self, scores: TokenScores) -> "torch.Tensor":
+        """Returns the loss of each row, not yet divided by its normalizer, differentiable: [R]."""
+
     def loss(self, scores: TokenScores) -> "torch.Tensor":
-        """Returns the summed loss of a micro-batch, a scalar; the trainer divides by the step's sum of weights."""
+        """Returns the summed loss of a micro-batch, a scalar; the trainer divides by the normalizers of the whole step."""
+        return self.row_losses(scores).sum()
+
+    def margins(self, scores: TokenScores) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Returns by how much each row's right answer is ahead, for the ledger, in nats: its margin and its least margin, [R] each.
+
+        A row is correct where its least margin is above zero. By default the mean and the least of its tokens' margins; an objective that
+        sets the sequences of a row against each other returns twice the margin between them.
+        """
+        import torch
+
+        counts = scores.by_row(scores.by_sequence(torch.ones_like(scores.margins)))
+        least = torch.full_like(counts, float("inf")).scatter_reduce(0, scores.rows[scores.sequences], scores.margins, "amin")
+        return scores.by_row(scores.by_sequence(scores.margins)) / counts, least
 
 
 OBJECTIVES: Registry[Objective] = Registry("train.objectives", Objective, key="name", kind="objective", plugins=("objectives",))

@@ -11,6 +11,7 @@ from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.examples import TrainingData, load_examples
 from train.folder import finished_run
+from train.methods.base import METHODS, Method
 from train.models import model_folder
 from train.objective import OBJECTIVES, Objective
 from train.record import RunRecord
@@ -23,6 +24,7 @@ class Prepared:
     Attributes:
         dataset: the opened dataset.
         objective: what is learned from an example.
+        method: what of the model is trained.
         model_folder: the base model's files.
         data: the encoded examples.
         finished: the run that is in the folder already and is to be resumed.
@@ -30,6 +32,7 @@ class Prepared:
 
     dataset: Dataset
     objective: Objective
+    method: Method
     model_folder: Path
     data: TrainingData
     finished: RunRecord | None
@@ -42,14 +45,15 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
         UserError: the dataset, its rows, the model, an option or the run folder is not fit.
     """
     dataset = Dataset.open(dataset_dir)
-    objective = OBJECTIVES.get(config.objective)()
+    objective = OBJECTIVES.get(config.objective)(config)
+    method = METHODS.get(config.method)(config)
     finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)
     tokenizer = load_tokenizer(config.model)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
     _report_left_out(data)
-    return Prepared(dataset, objective, folder, data, finished)
+    return Prepared(dataset, objective, method, folder, data, finished)
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:

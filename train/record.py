@@ -1,5 +1,6 @@
 """`run.json`: what a run was, and what came of it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from loopwright.models import KNOWN_MODELS
 from templates.chat import Encoded
+from templates.form import Form
 from train.models import model_sha256
 
 FILE_NAME = "run.json"
@@ -19,6 +21,8 @@ class SampleSpan(BaseModel):
 
     text: str
     trained: bool
+    sequence: str = ""
+    """Which of the example's sequences it belongs to; empty where the example is one."""
 
 
 class Sample(BaseModel):
@@ -35,8 +39,10 @@ class RunRecord(BaseModel):
 
     loopwright_version: str
     objective: str
-    form: str
-    """`chat` or `verbalizer`: the form that was trained, and in which evals scores every system."""
+    method: str = "lora"
+    """What of the model was trained; runs from before there was a choice do not say, and are all `lora`."""
+    form: Form
+    """The form that was trained, and in which evals scores every system."""
     model: str
     """The base model, as it was named."""
     model_path: str
@@ -134,6 +140,7 @@ class RunRecord(BaseModel):
             )
 
 
-def mask_proof(example_id: str, encoded: Encoded) -> Sample:
-    """Returns an example's text cut where training begins and ends."""
-    return Sample(id=example_id, spans=[SampleSpan(text=piece.text, trained=piece.trained) for piece in encoded.pieces()])
+def mask_proof(example_id: str, sequences: Iterable[tuple[str, Encoded]]) -> Sample:
+    """Returns an example's text cut where training begins and ends, one named sequence after the other."""
+    spans = [SampleSpan(text=piece.text, trained=piece.trained, sequence=name) for name, encoded in sequences for piece in encoded.pieces()]
+    return Sample(id=example_id, spans=spans)

@@ -8,7 +8,7 @@ from train.record import RunRecord
 
 
 def train(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> RunRecord:
-    """Trains an adapter and writes the run folder; `run.json` comes last and says that the run is whole.
+    """Trains on a dataset and writes the run folder; `run.json` comes last and says that the run is whole.
 
     Everything about the data is checked before the model is loaded or a file is written.
 

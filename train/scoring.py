@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from loopwright.errors import UserError
-from train.attention import IMPLEMENTATION, Segments, attending, register
-from train.batches import MicroBatch
-from train.models import Model
+from train.attention import IMPLEMENTATION, attending, register
+from train.batches import MicroBatch, Segments
+from train.models import Model, unwrapped
 from train.objective import TokenScores
 
 # Positions a chunk: 256 x 49,152 logits in float32 are 50 MB.
@@ -39,7 +39,7 @@ class Scorer:
         Raises:
             UserError: the model does something to its logits after the output head.
         """
-        causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+        causal = unwrapped(model)
         plain, packed = cls(causal, packed=False), cls(causal, packed=True)
         own_attention = causal.config._attn_implementation
         with torch.inference_mode(), plain._precision():
@@ -64,7 +64,7 @@ class Scorer:
         with self._precision():
             hidden = self._hidden(batch).index_select(0, batch.predictors)
             logprobs, margins = _HeadScores.apply(hidden, batch.targets, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
-        return TokenScores(logprobs, margins, batch.weights, batch.rows)
+        return TokenScores(logprobs, margins, batch.weights, batch.sequences, batch.rows, batch.signs, len(batch.examples))
 
     def _hidden(self, batch: MicroBatch) -> torch.Tensor:
         """Returns the last hidden states, [B * T, width]."""

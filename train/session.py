@@ -1,4 +1,4 @@
-"""Training what has been prepared: model, adapter, loop, and the files of the run."""
+"""Training what has been prepared: model, method, loop, and the files of the run."""
 
 import shutil
 from pathlib import Path
@@ -10,11 +10,11 @@ from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
 from train import checkpoint
-from train.adapter import add_adapter, save_adapter
 from train.config import TrainConfig
 from train.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.ledger import Ledger, mean_loss
 from train.loop import Plan, StepOrder, Trainer
+from train.methods.base import saved_names
 from train.models import load_model, model_sha256
 from train.prepare import Prepared
 from train.record import RunRecord, mask_proof
@@ -22,7 +22,7 @@ from train.scoring import Scorer
 
 
 def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> RunRecord:
-    """Trains an adapter and writes the run folder, `run.json` last.
+    """Trains and writes the run folder, `run.json` last.
 
     Args:
         prepared: the checked run.
@@ -45,14 +45,14 @@ def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resum
     start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
     if resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
-    model = load_model(config.model, config.dtype)
+    base = load_model(config.model, config.dtype, prepared.objective.auto_class)
     torch.manual_seed(config.seed)
-    adapted = add_adapter(model, config.lora)
-    trainer = Trainer(adapted, Scorer.for_model(adapted), prepared.objective, config, prepared.data, Ledger(), checkpoint.Progress())
+    model = prepared.method.fresh(base)
+    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.Progress())
     if overwrite:
-        remove_run(run_dir)
+        remove_run(run_dir, saved_names())
     trainer.run(run_dir, identity, start)
-    save_adapter(adapted, run_dir)
+    prepared.method.save(model, run_dir)
     with atomic_file(run_dir / LEDGER_NAME) as path:
         trainer.ledger.finished().write_parquet(path)
     record = _record(trainer, prepared, identity)
@@ -62,7 +62,7 @@ def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resum
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
-    config = {key: value for key, value in finished.config.items() if key != "model"}
+    config = {"method": finished.method} | {key: value for key, value in finished.config.items() if key != "model"}
     checkpoint.require_same(
         {
             "loopwright_version": finished.loopwright_version,
@@ -87,13 +87,14 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
     return RunRecord(
         loopwright_version=__version__,
         objective=config.objective,
+        method=config.method,
         form=trainer.objective.form,
         model=config.model,
         model_path=str(prepared.model_folder.resolve()),
         model_sha256=identity["model_sha256"],
         dataset=str(prepared.dataset.path),
         dataset_key=prepared.dataset.manifest.key,
-        final_train_loss=mean_loss(recorded.filter(recorded["step"] > plan.num_steps - plan.steps_per_epoch)),
+        final_train_loss=mean_loss(recorded.filter(recorded["step"] > plan.num_steps - plan.steps_per_epoch), data.train),
         validation_loss=progress.validation_losses[-1][1] if progress.validation_losses else None,
         validation_losses=list(progress.validation_losses),
         num_examples=len(data.train),
@@ -110,5 +111,5 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         dropped_other_form=data.other_form,
         system_prompt=data.system_prompt,
         config=config.model_dump(mode="json"),
-        sample=mask_proof(first.id, first.encoded),
+        sample=mask_proof(first.id, [(sequence.name, sequence.encoded) for sequence in first.sequences]),
     )

@@ -1,7 +1,10 @@
 """accuracy."""
 
+from typing_extensions import override
+
 from evals.metric import RowMetric
-from evals.rows import Task
+from evals.prediction import Prediction
+from evals.rows import EvalRow, Task
 
 
 class Accuracy(RowMetric):
@@ -11,6 +14,7 @@ class Accuracy(RowMetric):
     tasks = frozenset({Task.CLASSIFICATION})
     is_proportion = True
 
-    def score(self, prediction: str, reference: str) -> float:
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float:
         """Returns 1 where the chosen word is the right one."""
-        return float(prediction == reference)
+        return float(prediction.text == row.reference)

@@ -1,7 +1,10 @@
 """exact_match."""
 
+from typing_extensions import override
+
 from evals.metric import RowMetric
-from evals.rows import Task
+from evals.prediction import Prediction
+from evals.rows import EvalRow, Task
 
 
 class ExactMatch(RowMetric):
@@ -11,6 +14,7 @@ class ExactMatch(RowMetric):
     tasks = frozenset({Task.CLASSIFICATION, Task.GENERATION})
     is_proportion = True
 
-    def score(self, prediction: str, reference: str) -> float:
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float:
         """Returns 1 where the two texts are the same."""
-        return float(prediction == reference)
+        return float(prediction.text == row.reference)

@@ -1,8 +1,11 @@
 """fact_recall."""
 
+from typing_extensions import override
+
 from evals.facts import wanted_facts
 from evals.metric import RowMetric
-from evals.rows import Task
+from evals.prediction import Prediction
+from evals.rows import EvalRow, Task
 from prep.facts import FactIndex
 
 
@@ -16,10 +19,11 @@ class FactRecall(RowMetric):
     name = "fact_recall"
     tasks = frozenset({Task.GENERATION})
 
-    def score(self, prediction: str, reference: str) -> float | None:
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float | None:
         """Returns the share that is kept, in [0, 1], or None where the reference holds no fact."""
-        wanted = wanted_facts(reference)
+        wanted = wanted_facts(row.reference)
         if not wanted:
             return None
-        index = FactIndex(prediction)
+        index = FactIndex(prediction.answer)
         return sum(index.holds(fact) for fact in wanted) / len(wanted)

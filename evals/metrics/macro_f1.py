@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+from typing_extensions import override
 
-from evals.metric import Array, RowMetric, one_hot
-from evals.rows import Task
+from evals.metric import Array, Metric, one_hot
+from evals.prediction import Prediction
+from evals.rows import EvalRow, Task
 
 
-class MacroF1(RowMetric):
+class MacroF1(Metric):
     """Mean over classes of F1 = 2 TP / (2 TP + FP + FN), each class counting the same, as scikit-learn computes it.
 
     A class that neither occurs nor is predicted is left out of the mean. There is no per-row score.
@@ -16,13 +18,14 @@ class MacroF1(RowMetric):
 
     name = "macro_f1"
     tasks = frozenset({Task.CLASSIFICATION})
-    has_row_score = False
 
-    def statistics(self, predictions: Sequence[str], references: Sequence[str]) -> Array:
+    @override
+    def statistics(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> Array:
         """Returns `[N, 3 * num_classes]`: true positives, false positives and false negatives of each class."""
-        predicted, right = one_hot(predictions, references)
-        return np.hstack([predicted & right, predicted & ~right, ~predicted & right]).astype(np.float64)
+        predicted, actual = one_hot(rows, predictions)
+        return np.hstack([predicted & actual, predicted & ~actual, ~predicted & actual]).astype(np.float64)
 
+    @override
     def value(self, totals: Array) -> Array:
         """Returns the mean F1 of the classes that occur or are predicted."""
         true_positives, false_positives, false_negatives = np.split(totals, 3, axis=-1)

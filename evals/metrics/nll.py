@@ -1,12 +1,13 @@
 """nll."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
+from typing_extensions import override
 
 from evals.metric import RowMetric
-from evals.rows import Task
+from evals.prediction import Prediction
+from evals.rows import EvalRow, Task
 
 
 class Nll(RowMetric):
@@ -17,12 +18,13 @@ class Nll(RowMetric):
 
     name = "nll"
     tasks = frozenset({Task.CLASSIFICATION})
-    reads = "distribution"
+    reads = ("prediction.loglikelihoods", "row.label")
     higher_is_better = False
 
-    def score(self, prediction: Sequence[float], reference: int) -> float | None:
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float | None:
         """Returns -ln p(right choice) in nats, or None where the likelihoods are no numbers."""
-        scores = np.asarray(prediction, dtype=np.float64)
+        scores = np.asarray(prediction.loglikelihoods, dtype=np.float64)
         total = float(np.logaddexp.reduce(scores))
-        nll = total - float(scores[reference])
+        nll = total - float(scores[row.label])
         return nll if math.isfinite(nll) else None

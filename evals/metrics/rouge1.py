@@ -1,8 +1,11 @@
 """rouge1."""
 
+from typing_extensions import override
+
 from evals.metric import RowMetric
+from evals.prediction import Prediction
 from evals.rouge import rouge_f
-from evals.rows import Task
+from evals.rows import EvalRow, Task
 
 
 class Rouge1(RowMetric):
@@ -14,6 +17,7 @@ class Rouge1(RowMetric):
     name = "rouge1"
     tasks = frozenset({Task.GENERATION})
 
-    def score(self, prediction: str, reference: str) -> float:
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float:
         """Returns the F1 between prediction and reference, in [0, 1]."""
-        return rouge_f("rouge1", prediction, reference)
+        return rouge_f("rouge1", prediction.answer, row.reference)

@@ -1,8 +1,11 @@
 """rougeL."""
 
+from typing_extensions import override
+
 from evals.metric import RowMetric
+from evals.prediction import Prediction
 from evals.rouge import rouge_f
-from evals.rows import Task
+from evals.rows import EvalRow, Task
 
 
 class RougeL(RowMetric):
@@ -14,6 +17,7 @@ class RougeL(RowMetric):
     name = "rougeL"
     tasks = frozenset({Task.GENERATION})
 
-    def score(self, prediction: str, reference: str) -> float:
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float:
         """Returns the F1 between prediction and reference, in [0, 1]."""
-        return rouge_f("rougeL", prediction, reference)
+        return rouge_f("rougeL", prediction.answer, row.reference)

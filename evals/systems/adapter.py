@@ -2,19 +2,26 @@
 
 from typing_extensions import override
 
-from evals.answering import answer_with_model
 from evals.prediction import Advance, Prediction
-from evals.system import System, Workbench
+from evals.prompted import answer_with_model
+from evals.spec import FORMS
+from evals.system import EvalContext, System
 
 
 class Adapter(System):
     """The same loaded model with the adapter of a run switched on."""
 
     name = "adapter"
+    forms = (FORMS["adapter"], FORMS["adapter:RUN"])
     needs_model = True
-    takes_argument = True
+
+    @property
+    @override
+    def run(self) -> str:
+        """The run folder, as given."""
+        return self.spec.argument
 
     @override
-    def answer(self, bench: Workbench, argument: str, advance: Advance) -> list[Prediction]:
-        """Answers with the adapter of the run folder `argument`."""
-        return answer_with_model(bench, argument, advance)
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
+        """Answers with the adapter of the run folder."""
+        return answer_with_model(context, self.run, advance)

@@ -7,7 +7,8 @@ from typing_extensions import override
 
 from evals.prediction import Advance, Prediction, State
 from evals.rows import EvalRow, Task
-from evals.system import System, Workbench
+from evals.spec import FORMS
+from evals.system import EvalContext, System
 
 
 class Constant(System):
@@ -18,16 +19,17 @@ class Constant(System):
     """
 
     name = "constant"
+    forms = (FORMS["constant"],)
     tasks = frozenset({Task.CLASSIFICATION})
 
     @override
-    def answer(self, bench: Workbench, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
         """Answers each example with its template's majority label."""
         counts: dict[str, Counter[str]] = {}
         predictions = []
-        for row in bench.rows_of(Task.CLASSIFICATION):
+        for row in context.rows_of(Task.CLASSIFICATION):
             if row.template not in counts:
-                counts[row.template] = Counter(train_row.reference for train_row in bench.train_rows_of(row.template))
+                counts[row.template] = Counter(train_row.reference for train_row in context.train_rows_of(row.template))
             predictions.append(_majority(row, counts[row.template]))
             advance(1)
         return predictions

@@ -7,8 +7,9 @@ from typing_extensions import override
 
 from evals.prediction import Advance, Prediction, State
 from evals.rows import EvalRow, Task
-from evals.system import System, Workbench
-from evals.vectors import text_features
+from evals.spec import FORMS
+from evals.system import EvalContext, System
+from evals.tfidf import text_features
 
 
 class Linear(System):
@@ -19,17 +20,18 @@ class Linear(System):
     """
 
     name = "linear"
+    forms = (FORMS["linear"],)
     tasks = frozenset({Task.CLASSIFICATION})
 
     @override
-    def answer(self, bench: Workbench, argument: str, advance: Advance) -> list[Prediction]:
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
         """Fits one classifier a template and answers its examples."""
         by_template: dict[str, list[EvalRow]] = {}
-        for row in bench.rows_of(Task.CLASSIFICATION):
+        for row in context.rows_of(Task.CLASSIFICATION):
             by_template.setdefault(row.template, []).append(row)
         predictions = []
         for template, rows in by_template.items():
-            predictions += _answer_template(rows, bench.train_rows_of(template), bench.config.seed)
+            predictions += _answer_template(rows, context.train_rows_of(template), context.config.seed)
             advance(len(rows))
         return predictions
 

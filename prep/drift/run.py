@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
+from loopwright import statistics
 from loopwright.errors import UserError
+from loopwright.statistics import Bools, Floats, Ints
 from prep.dataset import Dataset
-from prep.drift import statistics
 from prep.drift.overlap import Overlap, find_overlap
 from prep.drift.sample import Inputs, NewRows, Sample, find_inputs, known_sample, new_sample
-from prep.drift.statistics import Bools, Floats, Ints
+from prep.drift.statistics import log_odds_z, permutation_p, smallest_mean_shift, smallest_share_shift
 from prep.drift.words import WordSets, words_of
-from prep.guess_language import UNKNOWN, guess_language, script_of
 from prep.keys import normalise
+from prep.language import UNKNOWN, likely_languages, script_of
 
 NUM_PERMUTATIONS = 300
 LEVEL = 0.05
@@ -185,7 +187,7 @@ def compare(known: Sample, new: Sample, inputs: Inputs, *, model: str | None = N
     is_new = np.arange(len(texts)) >= len(known.texts)
     sets = WordSets.of(texts)
     lengths, unit = _lengths(texts, model)
-    languages, language_names = _categories([_language(text) for text in texts])
+    languages, language_names = _categories(_languages(texts))
     labels, label_names = _categories([*known.labels, *new.labels])
     # A table with one column, or with one row, has nothing to say.
     tables = {
@@ -291,11 +293,13 @@ def _lengths(texts: Sequence[str], model: str | None) -> tuple[Floats, str]:
     return np.array([len(ids) for ids in encoded], np.float64), "tokens"
 
 
-def _language(text: str) -> str | None:
-    """Returns a text's language; of one that is too short to tell none, so that shorter texts are not taken for another language."""
-    language = guess_language(text)
-    if language != UNKNOWN:
-        return language
+def _languages(texts: Sequence[str]) -> list[str | None]:
+    """Returns each text's language; of one that is too short to tell none, so that shorter texts are not taken for another language."""
+    told = likely_languages(pl.Series("text", list(texts), dtype=pl.String), sure=True).to_list()
+    return [language or _unknown(text) for language, text in zip(told, texts, strict=True)]
+
+
+def _unknown(text: str) -> str | None:
     return f"{UNKNOWN} ({script_of(text)})" if len(words_of(text)) >= _MIN_LANGUAGE_WORDS else None
 
 
@@ -315,7 +319,7 @@ def _tests(observed: dict[str, float], chance: dict[str, Floats], tables: dict[s
         tables: of a chi-square the rows and the categories of its table, of which its effect size is made.
     """
     names = [name for name in ("inputs", "words", "length", "labels", "language") if name in observed]
-    p_values = [statistics.permutation_p(observed[name], chance[name]) for name in names]
+    p_values = [permutation_p(observed[name], chance[name]) for name in names]
     tests = []
     for name, p, adjusted in zip(names, p_values, statistics.holm(p_values), strict=True):
         value, dealt = observed[name], chance[name]
@@ -332,7 +336,7 @@ def _tests(observed: dict[str, float], chance: dict[str, Floats], tables: dict[s
 def _moved_words(sets: WordSets, is_new: Bools, texts: Sequence[str]) -> tuple[list[MovedWord], list[MovedWord]]:
     """Returns the words that new texts have more of and less of, surest first, each with a text that holds it."""
     new, known = sets.count(is_new)
-    z = statistics.log_odds_z(new, known)
+    z = log_odds_z(new, known)
     shares = known / (~is_new).sum(), new / is_new.sum()
     order = np.argsort(-z, kind="stable")
     moved: tuple[list[MovedWord], list[MovedWord]] = ([], [])
@@ -364,10 +368,10 @@ def _smallest(chance: dict[str, Floats], is_new: Bools, labels: Ints | None) -> 
     errors = statistics.detectable_errors()
     smallest = {
         "auc": float(min(1.0, 0.5 + errors * chance["inputs"].std(ddof=1))),
-        "length": statistics.smallest_mean_shift(num_known, num_new),
+        "length": smallest_mean_shift(num_known, num_new),
     }
     if labels is not None:
         given = labels >= 0
         share = float(np.bincount(labels[given & ~is_new]).max() / (given & ~is_new).sum())
-        smallest["label"] = statistics.smallest_share_shift(share, int((given & ~is_new).sum()), int((given & is_new).sum()))
+        smallest["label"] = smallest_share_shift(share, int((given & ~is_new).sum()), int((given & is_new).sum()))
     return smallest

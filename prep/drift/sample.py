@@ -12,6 +12,7 @@ from loopwright.errors import UserError, did_you_mean
 from prep.dataset import Dataset
 from prep.formats import find_files
 from prep.keys import normalise, number_column
+from prep.messages import messages_of
 from prep.rows import META_COLUMNS, ROW_ID, SOURCE, iter_rows
 from prep.source import LINE
 from prep.source_config import SourceConfig
@@ -85,10 +86,9 @@ def _shown(row: dict[str, Any]) -> str:
     """Returns what an example shows before its last answer."""
     if row["prompt"] is not None:
         return str(row["prompt"])
-    messages = [message["content"] or "" for message in row["messages"] or []]
-    if row["chosen"] is None and row["messages"] and row["messages"][-1]["role"] == "assistant":
-        del messages[-1]
-    return "\n".join([*messages, row["text"] or ""])
+    found = messages_of(row)
+    # A text beside them holds the answer as well.
+    return "\n".join(message["content"] or "" for message in found.asked) if found.whole else str(row["text"] or "")
 
 
 def _stands_in(values: Sequence[str | None], shown: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from prep.drift.statistics import Bools, Floats, Ints
+from loopwright.statistics import Bools, Floats, Ints
 from prep.keys import normalise
 
 # A Han character stands for a word, and a pair of neighbours for another, as there are no spaces to part words.

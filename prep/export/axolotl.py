@@ -6,9 +6,10 @@ from typing import Any
 import yaml
 
 from prep.export.messages import MessageShape, chat_row, compact, preference_parts, prompt_and_target
-from prep.export.profile import CannotHold, Checker, Form, Job, Profile
+from prep.export.profile import CannotHold, Checker, Job, Profile
 from prep.export.rows import ExportRow, Message
 from prep.validate.axolotl import AxolotlChecker
+from templates.form import Form
 
 CONFIG_NAME = "axolotl.yaml"
 _SHAPE = MessageShape(frozenset({"name", "tool_calls", "tool_call_id", "weight"}), refusal_parts=False)

@@ -4,7 +4,8 @@ from typing import Any
 
 from prep.export.profile import Checker
 from prep.export.service import ChatService
-from prep.validate.chat import OPENAI_ROW_KEYS, ChatRules
+from prep.sources.shapes.legal import OPENAI_ROW_KEYS
+from prep.validate.chat import ChatRules
 from prep.validate.limits import MIN_ROWS_FIREWORKS
 from prep.validate.order import system_first
 from prep.validate.rules import Findings, kind_of

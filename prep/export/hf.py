@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from prep.export.card import CARD_NAME, write_card
 from prep.export.messages import MessageShape, chat_row, compact, preference_parts
-from prep.export.profile import Checker, Form, Job, Profile
+from prep.export.profile import Checker, Job, Profile
 from prep.export.rows import ExportRow, Message
 from prep.export.writers import ParquetWriter, RowWriter
-from prep.validate.chat import OPENAI_MESSAGE_KEYS, ChatRules
+from prep.sources.shapes.legal import OPENAI_MESSAGE_KEYS
+from prep.validate.chat import ChatRules
 from prep.validate.columns import TRL_FORMS, VERBALIZER_FORM, ColumnChecker, FormGuard
+from templates.form import Form
 
 if TYPE_CHECKING:
     import polars as pl

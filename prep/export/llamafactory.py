@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from prep.export.messages import MessageShape, chat_row, compact, preference_parts, prompt_and_target, require_last_turn_only
-from prep.export.profile import CannotHold, Checker, Form, Job, Profile
+from prep.export.profile import CannotHold, Checker, Job, Profile
 from prep.export.rows import ExportRow, Message
 from prep.validate.llamafactory import INFO_NAME, Layout, LlamaFactoryChecker, read_layout
 from prep.validate.rules import Findings
 from prep.validate.sharegpt import Tags
+from templates.form import Form
 
 _SHAPE = MessageShape(frozenset({"tool_calls", "tool_call_id", "weight"}), developer=False, refusal_parts=False)
 _TAGS = Tags()

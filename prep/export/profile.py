@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,18 +11,10 @@ from loopwright.registry import Registry
 from prep.export.rows import ExportRow
 from prep.export.writers import LineWriter, RowWriter
 from prep.validate.rules import Findings
+from templates.form import Form
 
 # Checks one row; it may remember what earlier rows of the file were like.
 Checker = Callable[[dict[str, Any], Findings], None]
-
-
-class Form(StrEnum):
-    """What a row teaches."""
-
-    CHAT = "chat"
-    VERBALIZER = "verbalizer"
-    COMPLETION = "completion"
-    PREFERENCE = "preference"
 
 
 class CannotHold(Exception):

@@ -8,8 +8,9 @@ from pathlib import Path
 from loopwright.errors import UserError, missing_extra
 from loopwright.files import atomic_dir
 from loopwright.models import is_hub_name
-from prep.checks import check_out
+from prep.checks import OLDER_DATASET
 from prep.dataset import MANIFEST_NAME, Dataset
+from prep.replaceable import check_replaceable
 
 _CARD = "README.md"
 _DROPPED = "dropped.jsonl"
@@ -88,7 +89,7 @@ def _hub_name(to: str) -> str | None:
 def _copy(dataset: Dataset, files: list[str], out: Path) -> None:
     if dataset.path.resolve() == out.resolve():
         raise UserError("the dataset is in this folder already", str(out), "Name another folder.")
-    check_out(out)
+    check_replaceable(out, OLDER_DATASET)
     with atomic_dir(out) as folder:
         for name in files:
             target = folder / name

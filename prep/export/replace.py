@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from loopwright.errors import UserError
 from prep.export.profile import PROFILES
+from prep.replaceable import Replaceable, check_replaceable
 
 _ROWS = re.compile(r"\w+\.jsonl")
 _SHARD = re.compile(r"\w+-\d{5}\.parquet")
@@ -17,14 +17,7 @@ def require_own_export(out: Path) -> None:
     Raises:
         UserError: something else is there.
     """
-    cause = None
-    if out.is_dir():
-        stranger = _stranger(out)
-        cause = None if stranger is None else f"the folder has something in it that no export wrote: {stranger}"
-    elif out.exists():
-        cause = "this is a file, not a folder"
-    if cause is not None:
-        raise UserError(cause, str(out), "Name another folder with --out, or empty this one.")
+    check_replaceable(out, _OLDER_EXPORT)
 
 
 def _stranger(folder: Path) -> str | None:
@@ -38,3 +31,11 @@ def _stranger(folder: Path) -> str | None:
         elif not path.is_file() or not (path.name in beside or _ROWS.fullmatch(path.name)):
             return path.name
     return None
+
+
+_REMEDY = "Name another folder with --out, or empty this one."
+_OLDER_EXPORT = Replaceable(
+    find_stranger=_stranger,
+    file=("this is a file, not a folder", _REMEDY),
+    stranger=("the folder has something in it that no export wrote: {stranger}", _REMEDY),
+)

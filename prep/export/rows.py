@@ -1,18 +1,17 @@
 """A dataset's examples as an export sees them: whole messages, with what chat rows have beside role and content."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from prep.messages import KeptMessage, messages_of
+
 if TYPE_CHECKING:
     import polars as pl
 
-Message = dict[str, Any]
+Message = KeptMessage
 
 _BATCH_ROWS = 10_000
-# What a form's rows have, and what they must not have: the messages of a preference pair or a text are no chat to train on.
-_COLUMN = {"chat": "messages", "verbalizer": "prompt", "completion": "text", "preference": "chosen"}
 _READ = (
     "id",
     "source",
@@ -64,14 +63,6 @@ class ExportRow:
     text: str | None = None
 
 
-def has_form(form: str) -> "pl.Expr":
-    """Returns the condition that an example has a form."""
-    import polars as pl
-
-    present = pl.col(_COLUMN[form]).is_not_null()
-    return present & pl.col("chosen").is_null() if form == "chat" else present
-
-
 def iterate(examples: "pl.LazyFrame") -> Iterator[ExportRow]:
     """Yields the rows in their order, a batch in memory at a time."""
     for batch in examples.select(_READ).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
@@ -95,18 +86,14 @@ def has_untrained_turns(examples: "pl.LazyFrame") -> bool:
 
 
 def _row(values: dict[str, Any]) -> ExportRow:
-    extras = json.loads(values["extras"]) if values["extras"] else {}
-    messages: list[Message] | None = values["messages"]
-    if messages is not None:
-        beside = extras.get("messages") or [None] * len(messages)
-        messages = [_merged(message, more or {}) for message, more in zip(messages, beside, strict=True)]
+    found = messages_of(values)
     return ExportRow(
         id=values["id"],
         location=f"{values['source']}:{values['line']}",
-        messages=messages,
-        tools=extras.get("tools") or None,
-        chosen=values["chosen"],
-        rejected=values["rejected"],
+        messages=None if values["messages"] is None else found.messages,
+        tools=found.tools,
+        chosen=found.chosen,
+        rejected=found.rejected,
         prompt=values["prompt"],
         target=values["target"],
         mask=values["mask"],
@@ -114,9 +101,3 @@ def _row(values: dict[str, Any]) -> ExportRow:
         label=values["label"],
         text=values["text"],
     )
-
-
-def _merged(message: Message, more: Message) -> Message:
-    beside = {key: value for key, value in more.items() if value is not None and key not in {"role", "content"}}
-    # A message that does nothing but call tools has no content, and not an empty one.
-    return {**message, "content": message["content"] or None, **beside} if beside.get("tool_calls") else {**message, **beside}

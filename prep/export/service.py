@@ -4,12 +4,14 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 from prep.export.messages import MessageShape, chat_row, preference_parts
-from prep.export.profile import Checker, Form, Job, Profile
+from prep.export.profile import Checker, Job, Profile
 from prep.export.rows import ExportRow
-from prep.validate.chat import OPENAI_MESSAGE_KEYS, ChatRules, check_chat
+from prep.sources.shapes.legal import OPENAI_MESSAGE_KEYS
+from prep.validate.chat import ChatRules, check_chat
 from prep.validate.limits import MAX_UPLOAD_BYTES, MIN_ROWS
 from prep.validate.preference import check_preference, is_preference
 from prep.validate.rules import Findings
+from templates.form import Form
 
 
 class ChatService(Profile):

@@ -3,19 +3,21 @@
 from typing import Any
 
 from prep.export.messages import MessageShape, prompt_and_target
-from prep.export.profile import Checker, Form, Job
+from prep.export.profile import Checker, Job
 from prep.export.rows import ExportRow
 from prep.export.service import ChatService
+from prep.sources.shapes.legal import OUTPUTS
 from prep.validate.chat import ChatRules, check_chat, check_keys
 from prep.validate.columns import FormGuard
 from prep.validate.order import strict_alternation
 from prep.validate.preference import check_preference, with_new_names
 from prep.validate.rules import Findings, kind_of
+from templates.form import Form
 
 _FORMS = {
     "chat": ("messages",),
     "instruction": ("prompt", "completion"),
-    "preference": ("input", "preferred_output", "non_preferred_output"),
+    "preference": ("input", *OUTPUTS),
     "text": ("text",),
 }
 _MESSAGE_KEYS = frozenset({"role", "content", "weight", "tool_calls", "tool_call_id"})

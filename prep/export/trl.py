@@ -14,10 +14,11 @@ from prep.export.messages import (
     require_last_turn_only,
     without_weights,
 )
-from prep.export.profile import Checker, Form, Job, Profile
+from prep.export.profile import Checker, Job, Profile
 from prep.export.rows import ExportRow, Message
 from prep.validate.chat import ChatRules
 from prep.validate.columns import TRL_FORMS, ColumnChecker, FormGuard
+from templates.form import Form
 
 _SHAPE = MessageShape(frozenset({"name", "tool_calls", "tool_call_id", "weight"}), refusal_parts=False)
 _RULES = ChatRules(

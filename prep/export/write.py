@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from loopwright.errors import UserError, raise_all
 from loopwright.files import atomic_dir
-from prep.dataset import Dataset
-from prep.export.profile import PROFILES, CannotHold, Checker, Form, Job, Profile
+from prep.dataset import Dataset, has_form
+from prep.export.profile import PROFILES, CannotHold, Checker, Job, Profile
 from prep.export.replace import require_own_export
-from prep.export.rows import ExportRow, has_extras, has_form, has_untrained_turns, iterate
+from prep.export.rows import ExportRow, has_extras, has_untrained_turns, iterate
 from prep.validate.rules import Findings
 from prep.validate.run import row_digest, validate
+from templates.form import Form
 
 if TYPE_CHECKING:
     import polars as pl

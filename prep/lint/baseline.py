@@ -4,18 +4,15 @@ Made once a lint run, for every rule that asks.
 """
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from prep.lint.classifiers import HIDDEN, WORDS, Folds, TextFeatures, make_folds, out_of_fold, probabilities
+from prep.lint.context import Context
 from prep.lint.label_noise import Floats, Labels, Pool, fit_pool
 from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
-
-if TYPE_CHECKING:
-    from prep.lint.context import Context
 
 __all__ = ["BASELINE_SCHEMA", "COLUMNS", "baseline_unavailable", "judge_labels"]
 
@@ -42,23 +39,23 @@ def baseline_unavailable() -> str | None:
     return None if find_spec("sklearn") else "needs scikit-learn: pip install 'loopwright[lint]'"
 
 
-def judge_labels(examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:
+def judge_labels(examples: pl.LazyFrame, context: Context) -> pl.DataFrame:
     """Returns `BASELINE_SCHEMA` for every labelled row, each id once: of several labels in one answer the most doubtful.
 
     Args:
         examples: the lint frame with `COLUMNS`, `id` and `position`.
         context: the run; its model scores are used where there are any.
     """
-    return context.once(_judge_all, examples)
+    return context.once(_judge_all, examples, context)
 
 
-def _judge_all(examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:
+def _judge_all(examples: pl.LazyFrame, context: Context) -> pl.DataFrame:
     judged = [_judge(task, examples, context) for task in labelled_tasks(examples, context)]
     every = pl.concat([pl.DataFrame(schema=BASELINE_SCHEMA), *judged])
     return every.sort("score", "id", descending=[True, False]).unique("id", keep="first")
 
 
-def _judge(task: LabelledTask, examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:
+def _judge(task: LabelledTask, examples: pl.LazyFrame, context: Context) -> pl.DataFrame:
     chosen, characters = _sample(task, examples)
     num_labels, given = len(task.names), task.given[chosen]
     folds = _folds(task, chosen, context)
@@ -104,7 +101,7 @@ def _frame(task: LabelledTask, pool: Pool, pooled: Floats) -> pl.DataFrame:
 
 def _sample(task: LabelledTask, examples: pl.LazyFrame) -> tuple[NDArray[np.bool_], bool]:
     """Returns which rows are fitted, [N], and whether character sequences are counted."""
-    length = pl.col("body").str.len_chars().clip(upper_bound=3_000)
+    length = pl.col("input_body").str.len_chars().clip(upper_bound=3_000)
     mean = examples.filter(pl.col("task") == task.task).select(length.mean()).collect(engine="streaming").item() or 1.0
     number = int(min(len(task), _MAX_FITTED, max(1_000, _MAX_FITTED_CHARACTERS / mean)))
     if number == len(task):
@@ -116,7 +113,7 @@ def _sample(task: LabelledTask, examples: pl.LazyFrame) -> tuple[NDArray[np.bool
     return chosen, False
 
 
-def _folds(task: LabelledTask, chosen: NDArray[np.bool_], context: "Context") -> Folds:
+def _folds(task: LabelledTask, chosen: NDArray[np.bool_], context: Context) -> Folds:
     """Near and equal inputs share a fold: else a wrong label would be confirmed by its own copies."""
     _, groups = np.unique(task.keys.to_numpy(), return_inverse=True)
     if context.near is not None:
@@ -154,7 +151,7 @@ class _ModelView:
         self._zero_shot = zero_shot
 
     @classmethod
-    def of(cls, task: LabelledTask, context: "Context") -> "_ModelView | None":
+    def of(cls, task: LabelledTask, context: Context) -> "_ModelView | None":
         """Returns the view, or None where there are no scores for most of the task's rows."""
         if context.model_scores is None:
             return None

@@ -18,10 +18,11 @@ from loopwright.files import write_atomic
 from loopwright.hashing import hash_file, hash_text
 from loopwright.models import cache_dir, resolve_model
 from prep.dataset import Dataset
-from prep.lint.context import LintOptions
+from prep.lint.diagnostic import Diagnostic
 from prep.lint.excerpts import Excerpt
-from prep.lint.report import Diagnostic, LintReport, Skipped
-from prep.lint.rule import Severity
+from prep.lint.finding import Severity
+from prep.lint.options import LintOptions
+from prep.lint.report import LintReport, Skipped
 from prep.lint.run import lint
 from prep.lint.template_files import config_dirs, template_files
 
@@ -101,7 +102,7 @@ def _write(place: Path, report: LintReport) -> None:
         "skipped": [dataclasses.asdict(one) for one in report.skipped],
         "num_examples": report.num_examples,
         "built": report.built,
-        "num_held_back": report.num_held_back,
+        "num_suppressed": report.num_suppressed,
         "ran": report.ran,
         "excerpts": [[key, dataclasses.asdict(excerpt)] for key, excerpt in report.excerpts.items()],
     }
@@ -123,7 +124,7 @@ def _read(place: Path, path: Path) -> LintReport | None:
             tuple(Skipped(**one) for one in data["skipped"]),
             data["num_examples"],
             built=data["built"],
-            num_held_back=data["num_held_back"],
+            num_suppressed=data["num_suppressed"],
             ran=tuple(data["ran"]),
             excerpts={(key[0], key[1], key[2] and (key[2][0], key[2][1])): Excerpt(**one) for key, one in data["excerpts"]},
         )

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from prep.dataset import MESSAGES
+from prep.messages import messages_of
 
 _HOLDS_CALLS = '"tool_calls":'
 
@@ -30,10 +31,10 @@ def _speak(rows: pl.Series) -> pl.Series:
 def _spoken(messages: list[dict[str, Any]] | None, extras: str | None) -> list[dict[str, Any]] | None:
     if not messages or not extras or _HOLDS_CALLS not in extras:
         return messages
-    beside = json.loads(extras)["messages"]
+    whole = messages_of({"messages": messages, "extras": extras}).messages
     return [
-        message if message["content"] or not more or "tool_calls" not in more else {**message, "content": _json(more["tool_calls"])}
-        for message, more in zip(messages, beside, strict=True)
+        message if message["content"] or "tool_calls" not in one else {**message, "content": _json(one["tool_calls"])}
+        for message, one in zip(messages, whole, strict=True)
     ]
 
 

@@ -65,8 +65,8 @@ def lint_command(
     release_memory_early()
     from loopwright.files import require_output_file
     from prep.lint.cache import cached_lint
+    from prep.lint.finding import Severity
     from prep.lint.fixing import find_config
-    from prep.lint.rule import Severity
     from prep.lint.run import LintOptions
 
     if out is not None:
@@ -123,6 +123,7 @@ def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool) -> "
 
 def _print_report(report: "LintReport", output: Format, out: Path | None, *, statistics: bool) -> None:
     from prep.lint import reports
+    from prep.lint.reports.facts import PageReport
 
     if out is None and output is Format.TEXT and not statistics:
         print_view(reports.text_view(report, report.excerpts, width=output_width(110)), wrap=False)
@@ -134,7 +135,7 @@ def _print_report(report: "LintReport", output: Format, out: Path | None, *, sta
     elif output is Format.SARIF:
         text = json.dumps(reports.as_sarif(report, report.excerpts), ensure_ascii=False, indent=2)
     elif output is Format.HTML:
-        assert report.facts is not None
+        assert isinstance(report, PageReport)
         text = reports.as_html(report, report.facts)
     else:
         text = reports.as_statistics(report) if statistics else reports.as_text(report, report.excerpts)

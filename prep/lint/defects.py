@@ -1,30 +1,26 @@
-"""Rules whose findings come from reading the file, not from the rows that could be read."""
+"""Defects: what was found wrong while a file was read, rather than in the rows that could be read."""
 
-from collections.abc import Iterable
-
-import polars as pl
-
-from prep.lint.context import Context
-from prep.lint.rule import Finding, Rule, Severity
+from dataclasses import dataclass
 
 
-class DefectRule(Rule):
-    """A rule that reports the reader's defects of its own code."""
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A line, or something about one, that is found wrong while it is read; rules report it under their code.
 
-    @staticmethod
-    def nothing(examples: pl.LazyFrame) -> pl.LazyFrame:
-        """Returns no candidate: there is nothing to look for in rows that could be read."""
-        return examples.select(Finding.where).limit(0)
+    Attributes:
+        code: of the rule that reports it.
+        source: the file's name.
+        line: 1-based.
+        message: what is wrong, without a final stop.
+        id: of the example, where the line gives one.
+        severity: where it is not the rule's own.
+        field: where in the record.
+    """
 
-    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:  # noqa: ARG002
-        """Reports the defects that carry this rule's code."""
-        for defect in context.defects:
-            if defect.code == self.code:
-                yield Finding(
-                    defect.message,
-                    id=defect.id,
-                    source=defect.source,
-                    line=defect.line,
-                    field=defect.field,
-                    severity=Severity(defect.severity) if defect.severity else None,
-                )
+    code: str
+    source: str
+    line: int | None
+    message: str
+    id: str | None = None
+    severity: str | None = None
+    field: str | None = None

@@ -1,6 +1,7 @@
-"""Runs rules over the lint frame: what several of them need is made once, and all queries are collected in one streaming pass."""
+"""Runs rules over the lint frame: all their queries are collected in one streaming pass."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -8,15 +9,35 @@ import polars as pl
 from loopwright.errors import UserError
 from loopwright.files import atomic_file
 from prep.lint.context import Context
+from prep.lint.finding import Finding
 from prep.lint.report import Skipped
-from prep.lint.rule import RULES, Finding, Need, RankedRule, Rule
-from prep.lint.tokens import token_limit, with_tokens
+from prep.lint.rule import RULES, Need, RankedRule, Rule
+from prep.lint.tokens import token_limit
 
 _SCORES_SCHEMA = pl.Schema({"id": pl.String(), "code": pl.String(), "score": pl.Float64()})
-_SIMILARITY = "similarity"
 # All queries go over the data in one pass, up to this many rows in all: each holds buffers of its own, and fifty of them over a million
 # rows took 8 GB. From there on a pass takes fewer queries, at the same cost in time.
 _ROWS_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The lint frame.
+
+    Attributes:
+        examples: every row.
+        tokens: the chats, with the columns of `TOKEN_SCHEMA`, where a rule needs them.
+    """
+
+    examples: pl.LazyFrame
+    tokens: pl.LazyFrame | None = None
+
+    def of(self, rule: Rule) -> pl.LazyFrame:
+        """Returns the frame that a rule looks at."""
+        if Need.TOKENS not in rule.needs:
+            return self.examples
+        assert self.tokens is not None
+        return self.tokens
 
 
 def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) -> tuple[list[Rule], list[Skipped]]:
@@ -24,12 +45,12 @@ def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) 
 
     Args:
         rules: the selected rules.
-        context: the run.
+        context: what rules may ask.
         named_by_config: whether the model stands in the config alone. Asked for on the command line, a missing model is an error; the
             config's may be fetched later.
     """
     missing = {
-        Need.TOKENS: _model_reason(context.options.model, named_by_config=named_by_config),
+        Need.TOKENS: _model_reason(context.model, named_by_config=named_by_config),
         Need.MODEL_SCORES: None if context.model_scores is not None else "needs a model's scores: evals score, then --model-scores FILE",
         Need.TRAINING_LEDGER: None if context.training_ledger is not None else "needs a training run's ledger: --training-ledger RUN",
     }
@@ -45,37 +66,32 @@ def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) 
     return able, skipped
 
 
-def run_rules(rules: Sequence[Rule], frame: pl.LazyFrame, num_examples: int, context: Context, folder: Path) -> dict[Rule, list[Finding]]:
+def run_rules(
+    rules: Sequence[Rule], frames: Frames, num_examples: int, context: Context, folder: Path, *, scores: Path | None = None
+) -> dict[Rule, list[Finding]]:
     """Returns the findings of each rule.
 
     Args:
         rules: rules that can look at this data.
-        frame: the lint frame.
+        frames: the lint frame, with the columns of token rules and without.
         num_examples: its rows.
-        context: the run; what rules share is put there.
-        folder: an empty folder for what is made on the way.
+        context: what rules may ask.
+        folder: a folder for what is made on the way.
+        scores: where the scores of ranked rules are written, as parquet.
 
     Raises:
-        UserError: the model is not there, or the data cannot be read.
+        UserError: the data cannot be read.
     """
-    needed = {need for rule in rules for need in rule.needs}
-    frames: dict[Need | None, pl.LazyFrame] = {None: frame}
-    if Need.TOKENS in needed:
-        assert context.options.model is not None
-        context.token_limit = token_limit(context.options.model)
-        frames[Need.TOKENS] = with_tokens(frame, context.options.model, folder / "tokens.parquet")
-    if Need.NEAR in needed:
-        context.near = _near(rules, frame, context, folder)
     ranks: dict[Rule, pl.LazyFrame] = {}
     queries = []
     for rule in rules:
-        seen = visible(frames[Need.TOKENS if Need.TOKENS in rule.needs else None], rule)
+        seen = visible(frames.of(rule), rule)
         if isinstance(rule, RankedRule):
             ranks[rule] = _ranks(rule, seen, context, folder)
             seen = seen.join(ranks[rule], on="id", how="inner")
         queries.append(rule.check(seen, context))
-    if context.options.scores is not None:
-        _write_scores(ranks, context.options.scores)
+    if scores is not None:
+        _write_scores(ranks, scores)
     together = max(1, _ROWS_AT_ONCE // max(num_examples, 1))
     found: dict[Rule, list[Finding]] = {}
     for first in range(0, len(queries), together):
@@ -95,18 +111,6 @@ def _look(rules: Sequence[Rule], queries: Sequence[pl.LazyFrame], context: Conte
 def visible(frame: pl.LazyFrame, rule: Rule) -> pl.LazyFrame:
     """Returns the columns that a rule declares, and where each row stands: what it does not ask for is not read from disk for it."""
     return frame.select(list(dict.fromkeys((*Finding.where, "position", *rule.columns))))
-
-
-def _near(rules: Iterable[Rule], frame: pl.LazyFrame, context: Context, folder: Path) -> pl.LazyFrame:
-    """Returns the pairs for all rules that need them: as near as the most lenient of them asks."""
-    from prep.lint.near_pairs import near_pairs
-
-    thresholds = [
-        context.threshold(rule, _SIMILARITY)
-        for rule in rules
-        if Need.NEAR in rule.needs and any(threshold.name == _SIMILARITY for threshold in rule.thresholds)
-    ]
-    return near_pairs(frame, folder, threshold=min(thresholds))
 
 
 def _ranks(rule: RankedRule, examples: pl.LazyFrame, context: Context, folder: Path) -> pl.LazyFrame:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,22 @@ import polars as pl
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines, require_file
 from loopwright.hashing import hash_text
-from prep.dataset import MESSAGES, Dataset, Manifest
+from prep.dataset import MESSAGES, Dataset, Manifest, has_form
 from prep.lint.calls import with_spoken_calls
-from prep.lint.damage import refuse_damage
+from prep.lint.columns import add_columns
+from prep.lint.defects import Defect
 from prep.lint.fast_lines import PlainShape, plain_blocks, read_plain
-from prep.lint.foreign import parse_item, read_examples
-from prep.lint.lines import Defect, block_values
-from prep.lint.prepare import prepare
-from prep.lint.records import Record
+from prep.lint.foreign import Read, parse_item, read_examples
+from prep.lint.integrity import require_integrity
+from prep.lint.lines import block_records
 from prep.lint.turns import last_turn_field, turn_columns
+from prep.messages import whole_column
 from prep.write import INTENDED_DROPS
+from templates.form import Form
 
 _BATCH_ROWS = 20_000
+# Pairs first: what else such an example has is then no question with one right answer.
+_LOOKED_AT = (Form.PREFERENCE, Form.CHAT, Form.VERBALIZER, Form.COMPLETION)
 _ITEM = "item"
 
 LINT_SCHEMA = pl.Schema(
@@ -36,7 +40,7 @@ LINT_SCHEMA = pl.Schema(
         "split": pl.String(),
         "group": pl.String(),
         "template": pl.String(),
-        "kind": pl.String(),
+        "form": pl.String(),  # the form as which the row is looked at, one of those that it has
         "task": pl.String(),  # what tells this row's task from others: its template, else its system message or instruction
         "label": pl.String(),  # the answer's class, where choices are given
         "system": pl.String(),
@@ -66,6 +70,7 @@ class LintData:
         num_examples: the frame's rows.
         splits: the splits that have rows.
         manifest: of a built dataset.
+        unread: of foreign files, path of a key -> the records in which nobody read it.
     """
 
     frame: pl.LazyFrame
@@ -73,6 +78,7 @@ class LintData:
     num_examples: int
     splits: frozenset[str]
     manifest: Manifest | None = None
+    unread: Counter[str] = field(default_factory=Counter)
 
 
 def load_dataset(path: Path, folder: Path) -> LintData:
@@ -84,7 +90,7 @@ def load_dataset(path: Path, folder: Path) -> LintData:
     dataset = Dataset.open(path)
     try:
         examples = dataset.examples()
-        refuse_damage(examples, dataset.manifest, path)
+        require_integrity(examples, dataset.manifest, path)
         frame = with_spoken_calls(examples).select(_dataset_columns())
     except pl.exceptions.PolarsError as error:  # its columns are right, and their content is not
         raise UserError("examples.parquet is damaged", str(path), "Build the dataset again.") from error
@@ -103,17 +109,18 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
     """
     defects: list[Defect] = []
     copies: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
     batches: list[Path] = []
     for path, split in files:
         require_file(path)
         before = len(batches), len(defects)
-        for batch in _FileReader(path, split, defects, copies).frames():
+        for batch in _FileReader(path, split, defects, copies, unread).frames():
             batches.append(folder / f"read-{len(batches):05d}.parquet")
             batch.write_parquet(batches[-1])
         if before == (len(batches), len(defects)):
             raise UserError("the file holds no rows", str(path), "Give a file with one training example a line.")
     frame = pl.scan_parquet(batches, glob=False) if batches else pl.LazyFrame(schema=LINT_SCHEMA)
-    return _lint_data(frame, defects, folder, None)
+    return _lint_data(frame, defects, folder, None, unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +132,14 @@ class _FileReader:
         split: the split that it stands for.
         defects: what is wrong with it is added to these.
         copies: how often each row id came so far, in this file and those before it.
+        unread: path of a key -> the records in which nobody read it, added to likewise.
     """
 
     path: Path
     split: str
     defects: list[Defect]
     copies: Counter[str]
+    unread: Counter[str]
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yields the file's examples, in its order."""
@@ -144,15 +153,16 @@ class _FileReader:
         shape, blocks = plain
         for block in blocks:
             rows, others = read_plain(block, shape, self.split)
-            careful = [parse_item(item, source) for item in block_values(block, source, frozenset(others))] if others else []
+            careful = [parse_item(item, source) for item in block_records(block, source, frozenset(others))] if others else []
             yield from self._numbered(careful, _plain_rows(rows, shape, self.split, source))
 
-    def _numbered(self, items: list[tuple[int, str, Record] | Defect], plain: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    def _numbered(self, items: list[Read | Defect], plain: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yields the rows that were read one by one and those that were read by columns as one frame, with their ids."""
         self.defects.extend(item for item in items if isinstance(item, Defect))
         read = [item for item in items if not isinstance(item, Defect)]
+        self.unread.update(path for one in read for path in one.unread)
         # Of the row's content and its file's part, not of its path or place: ids hold when the file is moved or put in order.
-        rows = [_row(record, hash_text(self.split, canonical), str(self.path), line, self.split) for line, canonical, record in read]
+        rows = [_row(one, hash_text(self.split, one.canonical), str(self.path), self.split) for one in read]
         careful = pl.DataFrame(rows, schema=LINT_SCHEMA).with_row_index(_ITEM)  # by number: a whole array may stand on one line
         frame = pl.concat([plain, careful], how="diagonal").sort("line", maintain_order=True)
         ids = []
@@ -160,8 +170,7 @@ class _FileReader:
             self.copies[row_id] += 1
             ids.append(row_id if self.copies[row_id] == 1 else f"{row_id}-{self.copies[row_id]}")
             if number is not None:
-                line, _, record = read[number]
-                self.defects.extend(record.defects(str(self.path), line, ids[-1]))
+                self.defects.extend(read[number].defects(str(self.path), ids[-1]))
         if ids:
             yield frame.drop(_ITEM).with_columns(pl.Series("id", ids, pl.String), pl.Series("row_id", ids, pl.String))
 
@@ -181,7 +190,7 @@ def _plain_rows(rows: pl.DataFrame, shape: PlainShape, split: str, source: str) 
         source=pl.lit(source),
         split=pl.lit(split),
         template=pl.lit(""),
-        kind=pl.lit("chat" if shape.is_chat else "verbalizer"),
+        form=pl.lit(Form.CHAT if shape.is_chat else Form.VERBALIZER),
         id=pl.col("row_id"),
         **fields,
     )
@@ -190,17 +199,18 @@ def _plain_rows(rows: pl.DataFrame, shape: PlainShape, split: str, source: str) 
     )
 
 
-def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dict[str, Any]:
+def _row(read: Read, row_id: str, source: str, split: str) -> dict[str, Any]:
+    record = read.sample
     return {
         "id": row_id,
         "row_id": row_id,
         "source": source,
-        "line": line,
+        "line": read.line,
         "split": split,
         "group": None,
         "template": "",
-        "kind": record.kind,
-        "task": hash_text(record.kind, record.task),
+        "form": record.form,
+        "task": hash_text(record.form, record.task),
         "label": record.label,
         "system": record.system,
         "input": record.input,
@@ -218,13 +228,12 @@ def _row(record: Record, row_id: str, source: str, line: int, split: str) -> dic
 
 
 def _dataset_columns() -> list[pl.Expr | str]:
-    """Derives the lint frame from `EXAMPLE_SCHEMA`. The chat form is looked at where there is one, else the other forms in turn."""
-    # A pair's preferred answer follows the turns that both answers share.
+    """Derives the lint frame from `EXAMPLE_SCHEMA`. An example of several forms is looked at as one of them: the first of `_LOOKED_AT`."""
     is_pair = pl.col("chosen").is_not_null()
-    no_turn = pl.lit([], MESSAGES)
-    turns = pl.when(is_pair).then(pl.concat_list(pl.col("spoken").fill_null(no_turn), "chosen")).otherwise("spoken")
+    turns = whole_column(pl.col("spoken"))
     chat = turn_columns(turns)
     choice = pl.when(pl.col("label") >= 0).then(pl.col("choices").list.get(pl.col("label"), null_on_oob=True))
+    weights = pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True)
     answer_field = (
         pl.when(is_pair)
         .then(pl.lit("chosen"))
@@ -235,7 +244,8 @@ def _dataset_columns() -> list[pl.Expr | str]:
         .otherwise(pl.lit("text"))
     )
     return [
-        *(pl.col(name) for name in ("id", "row_id", "source", "line", "split", "group", "template", "kind")),
+        *(pl.col(name) for name in ("id", "row_id", "source", "line", "split", "group", "template")),
+        pl.coalesce(pl.when(has_form(form)).then(pl.lit(form)) for form in _LOOKED_AT).alias("form"),
         pl.col("template").alias("task"),
         choice.alias("label"),
         chat.system.fill_null("").alias("system"),
@@ -247,7 +257,11 @@ def _dataset_columns() -> list[pl.Expr | str]:
         answer_field.alias("answer_field"),
         pl.lit("rejected").alias("rejected_field"),
         pl.when(is_pair).then(turns).otherwise("messages").alias("messages"),
-        pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True).alias("weights"),
+        # A weight a message, and a pair's answer is one of them here.
+        pl.when(is_pair)
+        .then(pl.concat_list(weights, pl.col("chosen").list.eval(pl.lit(None, pl.String))))
+        .otherwise(weights)
+        .alias("weights"),
         "fields",
         "extras",
     ]
@@ -283,7 +297,9 @@ def _dropped(path: Path) -> list[Defect]:
     return defects
 
 
-def _lint_data(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None) -> LintData:
-    frame = prepare(frame, folder)
+def _lint_data(
+    frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None, unread: Counter[str] | None = None
+) -> LintData:
+    frame = add_columns(frame, folder)
     facts = frame.select(pl.col("split").unique().implode(), pl.len().alias("rows")).collect(engine="streaming").row(0, named=True)
-    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest)
+    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest, unread or Counter())

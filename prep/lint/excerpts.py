@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from prep.lint.report import Diagnostic
-from prep.lint.texts import MASKED_CHARACTERS
+from prep.lint.diagnostic import Diagnostic
 from prep.pii import mask, mask_around
+from prep.pii.masking import MASKED_CHARACTERS
 
 _AROUND_CHARACTERS = 240
 _MARKED_CHARACTERS = 480

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from prep.lint.statistics import wilson_interval
+from loopwright.statistics import wilson_interval
 
 
 class State(StrEnum):

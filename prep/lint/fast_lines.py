@@ -15,18 +15,19 @@ import polars as pl
 from loopwright.errors import UserError
 from prep.dataset import MESSAGES
 from prep.keys import hash_column, hash_input
-from prep.lint.lines import parse_json
-from prep.lint.records import PAIRS
+from prep.lint.lines import BOM
 from prep.lint.turns import turn_columns
 from prep.raw_file import Block, RawFile, block_lines
 from prep.source_config import SourceConfig
+from prep.sources.shapes.prompt_completion import PAIRS
+from prep.sources.strict_json import Decoder
+from templates.form import Form
 
 _SPACE = r"[ \t\r]*"
 # No half of a surrogate pair: an escape that begins with D8 to DF goes the careful way.
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-Ce-fE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})))*"'
 _ROLES = '"(?:system|user|assistant)"'
 _LINE = "line"
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class PlainShape:
 def plain_shape(first: str) -> PlainShape | None:
     """Returns the shape of a file by its first line, or None where its lines are to be read one by one."""
     try:
-        record = parse_json(first)
+        record = Decoder().value(first)
     except ValueError:
         return None
     if not isinstance(record, dict):
@@ -123,7 +124,7 @@ def _columns(shape: PlainShape, split: str) -> list[pl.Expr]:
         return [
             pl.col(_LINE),
             row_id.alias("row_id"),
-            hash_column(hash_input(pl.lit("verbalizer"), pl.lit(""))).alias("task"),
+            hash_column(hash_input(pl.lit(Form.VERBALIZER), pl.lit(""))).alias("task"),
             pl.lit("").alias("system"),
             pl.col(prompt).alias("input"),
             pl.col(completion).alias("answer"),
@@ -133,7 +134,7 @@ def _columns(shape: PlainShape, split: str) -> list[pl.Expr]:
     return [
         pl.col(_LINE),
         row_id.alias("row_id"),
-        hash_column(hash_input(pl.lit("chat"), chat.system)).alias("task"),
+        hash_column(hash_input(pl.lit(Form.CHAT), chat.system)).alias("task"),
         chat.system.alias("system"),
         chat.input.alias("input"),
         chat.answer.alias("answer"),
@@ -154,7 +155,7 @@ def plain_blocks(path: Path) -> tuple[PlainShape, Iterator[Block]] | None:
     file = RawFile(path, SourceConfig(path=str(path)))
     try:
         with file.open() as opened:
-            if opened.read(len(_BOM)) == _BOM:
+            if opened.read(len(BOM)) == BOM:
                 return None
         blocks = file.blocks()
         first = next(blocks, None)

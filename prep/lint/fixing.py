@@ -14,7 +14,7 @@ from prep.config import load_build_config
 from prep.dataset import Dataset
 from prep.drafts import Draft
 from prep.fixes import Fix, append_fixes, load_fixes
-from prep.lint.context import LintOptions
+from prep.lint.options import LintOptions
 from prep.lint.report import LintReport
 from prep.lint.run import lint
 from prep.lint.template_files import config_dirs

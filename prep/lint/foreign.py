@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,18 @@ import polars as pl
 from loopwright.errors import UserError
 from prep.formats import SOURCE_FORMATS, SourceFile, container_of, read_file
 from prep.guess_columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
-from prep.lint.lines import Defect, canonical_json, read_records
-from prep.lint.records import Record, empty_keys, parse_record
+from prep.lint.defects import Defect
+from prep.lint.lines import Item, read_records
 from prep.lint.tool_use import check_record_tools
+from prep.pii.masking import shorten
 from prep.raw_file import RawFile, data_suffix
 from prep.source import LINE, RawRows
 from prep.source_config import SourceConfig
+from prep.sources.json_paths import canonical_json
+from prep.sources.shapes.sample import Sample, type_name
+from prep.sources.shapes.table import empty_keys, has_shape, read_sample
+from prep.sources.strict_json import Flaw, JsonDefect, JsonRecord, Keys
+from templates.form import Form
 
 _JSON = {".jsonl", ".ndjson", ".json"}
 _LOOK = 2_000
@@ -27,11 +34,30 @@ _TREE_KEYS = ("message_id", "parent_id", "role", "text")
 _TOOL_WORDS = ('"tool', '"function', '"observation"')
 _REMEDY = "Give JSON Lines, a JSON array, or another file that prep reads; or build a dataset from it: prep init, then prep build."
 
-Item = tuple[int, Any] | Defect
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A record that is a training example.
+
+    Attributes:
+        line: where it starts.
+        canonical: its JSON, the same for all ways to write it.
+        sample: what it says.
+        unread: paths of the keys that nobody read.
+    """
+
+    line: int
+    canonical: str
+    sample: Sample
+    unread: list[str] = field(default_factory=list)
+
+    def defects(self, source: str, example_id: str) -> list[Defect]:
+        """Returns what is wrong with it, for the rules that report it."""
+        return [Defect(one.code, source, self.line, one.say(shorten), example_id, one.severity, one.field) for one in self.sample.problems]
 
 
-def read_examples(path: Path, source: str) -> Iterator[tuple[int, str, Record] | Defect]:
-    """Yields (line, canonical JSON, record) for each training example of a file, and a defect for what is none.
+def read_examples(path: Path, source: str) -> Iterator[Read | Defect]:
+    """Yields each training example of a file, and a defect for what is none.
 
     Where no record has a known shape, two of its columns are taken for input and answer by their names and by what they hold.
 
@@ -40,34 +66,44 @@ def read_examples(path: Path, source: str) -> Iterator[tuple[int, str, Record] |
     """
     items = _values(path, source)
     first = list(islice(items, _LOOK))
-    records = [item[1] for item in first if isinstance(item, tuple) and isinstance(item[1], dict)]
-    columns = _guess(records) if records and all(isinstance(parse_record(record), str) for record in records) else None
+    records = [item.value for item in first if isinstance(item, JsonRecord) and isinstance(item.value, dict)]
+    columns = _guess(records) if records and not any(has_shape(record) for record in records) else None
     for item in chain(first, items):
         yield parse_item(item, source, columns)
 
 
-def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = None) -> tuple[int, str, Record] | Defect:
-    """Returns (line, canonical JSON, record) for a value that was read, or why it is no training example.
+def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = None) -> Read | Defect:
+    """Returns a record as an example, or why it is none.
 
     Args:
-        item: (line, value), or a defect, which stays as it is.
+        item: a record, or a defect, which stays as it is.
         source: the file's name.
         columns: those of the input and of the answer, where the records have no known shape.
     """
     if isinstance(item, Defect):
         return item
-    line, value = item
+    if not isinstance(item.value, dict):
+        return Defect("FMT002", source, item.line, f"expected a JSON object, found {type_name(item.value)}")
     try:
-        record = _of_columns(value, *columns) if columns and isinstance(value, dict) else parse_record(value)
-        canonical = canonical_json(value)
-        if isinstance(record, Record):
-            record.note_others(value)
-            if record.kind == "chat" and any(word in canonical for word in _TOOL_WORDS):
-                for where, text, severity in check_record_tools(value):
-                    record.problem(where, text, code="FMT005", severity=severity)
+        sample = _of_columns(item.keys, *columns) if columns else read_sample(item.keys)
+        if sample is None:
+            shown = ", ".join(f"'{shorten(key)}'" for key in list(item.value)[:6]) or "none"
+            return Defect("FMT002", source, item.line, f"no known shape of training example has these keys: {shown}")
+        canonical = canonical_json(item.value)
+        _note_repeated(item.defects, sample)
+        sample.note_others(item.value)
+        if sample.form is Form.CHAT and any(word in canonical for word in _TOOL_WORDS):
+            for where, text, severity in check_record_tools(item.value):
+                sample.problem(where, text, code="FMT005", severity=severity)
     except RecursionError:
-        return Defect("FMT001", source, line, "nested too deeply")
-    return Defect("FMT002", source, line, record) if isinstance(record, str) else (line, canonical, record)
+        return Defect("FMT001", source, item.line, "nested too deeply")
+    return Read(item.line, canonical, sample, item.unread)
+
+
+def _note_repeated(defects: list[JsonDefect], sample: Sample) -> None:
+    """Notes each object in which a key stands twice."""
+    for path in dict.fromkeys(defect.path for defect in defects if defect.flaw is Flaw.REPEATED_KEY):
+        sample.problem(path or None, "a key stands twice in the object; the last value was read", severity="warning")
 
 
 def _values(path: Path, source: str) -> Iterator[Item]:
@@ -77,7 +113,7 @@ def _values(path: Path, source: str) -> Iterator[Item]:
     if data_suffix(path) in _JSON or _is_json(path):
         items = read_records(path, source)
         first = list(islice(items, 2))
-        if first and isinstance(first[0], tuple) and _is_read_as_a_whole(first[0][1], alone=len(first) == 1):
+        if first and isinstance(first[0], JsonRecord) and _is_read_as_a_whole(first[0].value, alone=len(first) == 1):
             yield from _rows(path, source)
         else:
             yield from chain(first, items)
@@ -89,7 +125,7 @@ def _is_read_as_a_whole(value: Any, *, alone: bool) -> bool:
     """Whether a record says little by itself: a message of a tree, or a document that holds the rows."""
     if not isinstance(value, dict):
         return False
-    return _is_of_a_tree(value) or (alone and isinstance(parse_record(value), str))
+    return _is_of_a_tree(value) or (alone and not has_shape(value))
 
 
 def _is_of_a_tree(keys: Collection[str]) -> bool:
@@ -118,7 +154,7 @@ def _rows(path: Path, source: str) -> Iterator[Item]:
         for rows in batches:
             yield from (Defect("FMT001", source, row.line, f"{row.reason.replace('_', ' ')}: {row.detail}") for row in rows.rejected)
             for line, record in _records(rows):
-                yield line, {"messages": record["turns"]} if isinstance(record.get("turns"), list) else record
+                yield JsonRecord(line, {"messages": record["turns"]} if isinstance(record.get("turns"), list) else record)
     except UserError as error:
         raise UserError(error.cause, error.location or source, error.remedy or _REMEDY) from error
 
@@ -126,7 +162,7 @@ def _rows(path: Path, source: str) -> Iterator[Item]:
 def _tells_by_itself(batches: Iterator[RawRows]) -> bool:
     """Whether any of the first records has a shape without the others' help: then a table may mix shapes, as lines may."""
     first = islice(((rows.columns, record) for rows in batches for _, record in _records(rows)), _LOOK)
-    return any(not _is_of_a_tree(columns) and isinstance(parse_record(record), Record) for columns, record in first)
+    return any(not _is_of_a_tree(columns) and has_shape(record) for columns, record in first)
 
 
 def _records(rows: RawRows) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -173,11 +209,11 @@ def _is_input(column: Column) -> bool:
     return column.is_text and not column.is_label and not column.is_id and column.mean_words > 1
 
 
-def _of_columns(value: dict[str, Any], inputs: list[str], answer: str) -> Record:
-    record = Record("verbalizer", input_field=" + ".join(inputs), answer_field=answer)
-    record.input = "\n".join(str(value[name]) for name in inputs if value.get(name) is not None)
-    found = value.get(answer)
-    record.answer = None if found is None else str(found)
+def _of_columns(value: Keys, inputs: list[str], answer: str) -> Sample:
+    sample = Sample(Form.VERBALIZER, input_field=" + ".join(inputs), answer_field=answer)
+    sample.input = "\n".join(str(value[name]) for name in inputs if value[name] is not None)
+    found = value[answer]
+    sample.answer = None if found is None else str(found)
     if found is None:
-        record.problem(answer, f"'{answer}', which the other rows answer with, is missing")
-    return record
+        sample.problem(answer, f"'{answer}', which the other rows answer with, is missing")
+    return sample

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
-from prep.lint.rule import Draft, Finding, Rule, Subject
+from prep.lint.finding import Finding
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
 from prep.lint.texts import TEXT_COLUMNS
 from prep.pii import PiiSpan, SecretSpan
 from prep.surrogates import replace_fields

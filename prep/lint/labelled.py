@@ -3,16 +3,15 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prep.lint.context import Context
 from prep.lint.label_noise import Labels
-
-if TYPE_CHECKING:
-    from prep.lint.context import Context
+from templates.form import Form
 
 MIN_ROWS = 100
 """Fewer rows than this teach a baseline too little to doubt a label."""
@@ -27,7 +26,7 @@ _CHUNK_ROWS = 20_000
 # Of a long input its beginning and end, where what it asks for usually stands.
 _HEAD, _TAIL = 2_000, 1_000
 
-COLUMNS = ("task", "task_rows", "task_shape", "closed", "kind", "label", "answer", "body", "input_key")
+COLUMNS = ("task", "task_rows", "task_shape", "is_closed_set", "form", "label", "answer", "input_body", "input_key")
 """What is read of the lint frame, beside `id` and `position`."""
 
 
@@ -59,7 +58,7 @@ class LabelledTask:
     def bodies(self, examples: pl.LazyFrame, rows: NDArray[np.bool_] | None = None) -> Iterator[list[str]]:
         """Yields the inputs of the task's rows (of those that `rows` [N] marks) in their order, some thousands at a time."""
         wanted = self.positions if rows is None else self.positions.filter(pl.Series(rows))
-        body = pl.col("body")
+        body = pl.col("input_body")
         cut = (
             pl.when(body.str.len_chars() > _HEAD + _TAIL)
             .then(pl.concat_str(body.str.head(_HEAD), pl.lit(" "), body.str.tail(_TAIL)))
@@ -70,13 +69,13 @@ class LabelledTask:
             .select("position", cut.fill_null(""))
             .join(wanted.to_frame("position").lazy(), on="position", how="semi")
             .sort("position")
-            .select("body")
+            .select("input_body")
         )
         for chunk in query.collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=True, engine="streaming"):
-            yield chunk["body"].to_list()
+            yield chunk["input_body"].to_list()
 
 
-def labelled_tasks(examples: pl.LazyFrame, context: "Context") -> list[LabelledTask]:
+def labelled_tasks(examples: pl.LazyFrame, context: Context) -> list[LabelledTask]:
     """Returns the tasks whose rows have labels to doubt: at least `MIN_ROWS` of them, and two labels that come back.
 
     Args:
@@ -86,16 +85,23 @@ def labelled_tasks(examples: pl.LazyFrame, context: "Context") -> list[LabelledT
     return context.once(_find_tasks, examples)
 
 
-def _find_tasks(examples: pl.LazyFrame, _: "Context") -> list[LabelledTask]:
+def _find_tasks(examples: pl.LazyFrame) -> list[LabelledTask]:
     found = []
-    answered = (pl.col("kind") != "preference") & (pl.col("task") != "") & (pl.col("answer").str.strip_chars() != "")
-    wanted = answered & (pl.col("task_rows") >= MIN_ROWS) & (pl.col("closed") | (pl.col("task_shape") == "json")) & (pl.col("body") != "")
-    tasks = examples.filter(wanted).group_by("task").agg(pl.len().alias("rows"), pl.col("closed").first()).collect(engine="streaming")
+    answered = (pl.col("form") != Form.PREFERENCE) & (pl.col("task") != "") & (pl.col("answer").str.strip_chars() != "")
+    wanted = (
+        answered
+        & (pl.col("task_rows") >= MIN_ROWS)
+        & (pl.col("is_closed_set") | (pl.col("task_shape") == "json"))
+        & (pl.col("input_body") != "")
+    )
+    tasks = (
+        examples.filter(wanted).group_by("task").agg(pl.len().alias("rows"), pl.col("is_closed_set").first()).collect(engine="streaming")
+    )
     for task in tasks.filter(pl.col("rows") >= MIN_ROWS).sort("rows", "task", descending=True).head(_MAX_TASKS).iter_rows(named=True):
-        said = pl.coalesce("label", "answer") if task["closed"] else pl.col("answer")
+        said = pl.coalesce("label", "answer") if task["is_closed_set"] else pl.col("answer")
         rows = examples.filter(wanted & (pl.col("task") == task["task"])).select("id", "position", "input_key", said=said)
         frame = rows.collect(engine="streaming").sort("position")
-        for field, words in [(None, frame["said"])] if task["closed"] else _json_fields(frame["said"]):
+        for field, words in [(None, frame["said"])] if task["is_closed_set"] else _json_fields(frame["said"]):
             labelled = _labelled(task["task"], field, frame.with_columns(said=words))
             if labelled is not None:
                 found.append(labelled)

@@ -8,10 +8,11 @@ import polars as pl
 
 from prep.lint.context import Context
 from prep.near_index import PAIR_SCHEMA, NearIndex
+from templates.form import Form
 
 _BATCH_ROWS = 20_000
 
-TEXT = pl.when(pl.col("kind") == "completion").then("answer").otherwise("body")
+TEXT = pl.when(pl.col("form") == Form.COMPLETION).then("answer").otherwise("input_body")
 """What of an example is compared: its body; of plain text, which has no input, the text."""
 
 
@@ -22,7 +23,7 @@ def near_pairs(frame: pl.LazyFrame, folder: Path, *, threshold: float) -> pl.Laz
     but for one word of each: in a short text one word is a third of the word pairs.
 
     Args:
-        frame: the lint frame; `position`, `template`, `kind`, `body` and `answer` are read.
+        frame: the lint frame; `position`, `template`, `kind`, `input_body` and `answer` are read.
         folder: where the index and the pairs are put.
         threshold: the Jaccard similarity, in (0, 1].
 
@@ -62,12 +63,18 @@ def near_rows(examples: pl.LazyFrame, context: Context, *columns: str) -> pl.Laz
     of one raw row, which the build made of it.
     """
     assert context.near is not None
-    rows = examples.select("position", "row_id", "input_key", "kind", *columns)
+    rows = examples.select("position", "row_id", "input_key", "form", *columns)
     return (
         context.near.join(rows, left_on="b", right_on="position")
         .join(rows, left_on="a", right_on="position", suffix="_other")
-        .filter((pl.col("kind") == "completion") | pl.col("input_key").ne_missing(pl.col("input_key_other")))
+        .filter((pl.col("form") == Form.COMPLETION) | pl.col("input_key").ne_missing(pl.col("input_key_other")))
         .filter(pl.col("row_id") != pl.col("row_id_other"))
         .drop("row_id", "row_id_other")
         .rename({"a": "position_other", "b": "position"})
     )
+
+
+def nearest(pairs: pl.LazyFrame, num_nearest: int) -> pl.LazyFrame:
+    """Keeps the nearest pairs of each `position`; of equally near ones the earlier, as a join gives them in any order."""
+    ordered = pairs.sort("position", "similarity", "position_other", descending=[False, True, False])
+    return ordered.filter(pl.int_range(pl.len()).over("position") < num_nearest)

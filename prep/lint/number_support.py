@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from prep.lint.number_habits import sound_pairs
+from prep.lint.number_fidelity import sound_pairs
 from prep.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
 from prep.pii import find_pii
 
@@ -40,7 +40,7 @@ class NumberSupport:
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]], *, min_rows: int, min_share: float) -> "NumberSupport":
-        """Returns the habits of some sources (input and instructions) and answers.
+        """Returns the profile of some sources (input and instructions) and answers.
 
         Args:
             pairs: each source with its answer.

@@ -2,14 +2,54 @@
 
 import dataclasses
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from math import isfinite
+from pathlib import Path
 
 from loopwright.config import validate
 from loopwright.errors import UserError, did_you_mean
-from prep.config import LintConfig
+from prep.config import ExpectConfig, LintConfig, SuppressConfig
 from prep.dataset import Manifest
-from prep.lint.context import LintOptions
 from prep.lint.rule import RULES
+
+
+@dataclass(frozen=True, slots=True)
+class LintOptions:
+    """What to look for.
+
+    Attributes:
+        select: rule codes or their beginnings; empty means all.
+        ignore: rule codes or their beginnings that are not reported.
+        model: the model whose tokenizer and limits the token rules use.
+        thresholds: `CODE.name` -> value, over a rule's default.
+        expect: what is declared of the data.
+        profile: the kind of data, for rules of one field only, such as `medical`.
+        severities: rule code or its beginning -> the severity of its findings.
+        per_source_ignores: pattern of a source's name -> codes or their beginnings that are not reported for its rows.
+        suppress: findings that a person has looked at and lets stand, each with the reason.
+        baseline: an earlier report as JSON; what it holds is not reported again.
+        model_scores: the parquet that `evals score` wrote.
+        training_ledger: a training run's folder, or its ledger.parquet.
+        scores: where the scores of ranked rules are written, as parquet.
+        excerpts: fetch the text that findings point at.
+        page: count what the page shows of the data.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    model: str | None = None
+    thresholds: dict[str, float] = field(default_factory=dict)
+    expect: ExpectConfig = field(default_factory=ExpectConfig)
+    profile: str | None = None
+    severities: dict[str, str] = field(default_factory=dict)
+    per_source_ignores: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    suppress: tuple[SuppressConfig, ...] = ()
+    baseline: Path | None = None
+    model_scores: Path | None = None
+    training_ledger: Path | None = None
+    scores: Path | None = None
+    excerpts: bool = False
+    page: bool = False
 
 
 def with_config(options: LintOptions, manifest: Manifest | None) -> LintOptions:

@@ -39,7 +39,7 @@ class Name:
     end: int
 
 
-class NameHabits:
+class NameProfile:
     """How the answers of a task use names, learnt from pairs of input and answer.
 
     Attributes:

@@ -84,5 +84,5 @@ OPENING = (
 )
 """An answer that begins with words that say nothing of it, as assistants do: "Sure! Here is the summary"."""
 
-NARROW_TASK = ONE_TASK & ((pl.col("template") != "") | ~asks_anything(pl.col("preamble")))
+NARROW_TASK = ONE_TASK & ((pl.col("template") != "") | ~asks_anything(pl.col("instruction")))
 """A task that says what is to be done with an input, other than "You are a helpful assistant", under which anything may be asked."""

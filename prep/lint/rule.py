@@ -1,30 +1,16 @@
 """What a rule is, and what it is given and gives back."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
 from loopwright.registry import Registry
-
-if TYPE_CHECKING:
-    from prep.lint.context import Context
-
-
-class Severity(StrEnum):
-    """How sure it is that a finding is a defect that spoils training or evaluation."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """Higher is worse."""
-        return {"error": 2, "warning": 1, "info": 0}[self.value]
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.subject import Draft, Subject
 
 
 class Need(StrEnum):
@@ -34,100 +20,6 @@ class Need(StrEnum):
     NEAR = "near"  # `context.near`
     MODEL_SCORES = "model_scores"  # `context.model_scores`
     TRAINING_LEDGER = "training_ledger"  # `context.training_ledger`
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A number that a rule decides by; `thresholds: {CODE.name: value}` in the config overrides it.
-
-    Attributes:
-        name: its name after the code.
-        default: the value.
-        source: where the value comes from.
-    """
-
-    name: str
-    default: float
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a rule reports; the engine adds the rule's code, name, severity and remedy.
-
-    Attributes:
-        message: what is wrong, from a small letter on and without a final stop. What it quotes is cut by `texts.shorten`, never by hand:
-            an identifier that was cut in two is masked no more.
-        id: the example, or None where it is none's in particular.
-        row_id: the raw row behind the example.
-        source: its file.
-        line: its 1-based line.
-        field: where in the example: `input`, `answer`, `messages[1].content`, ...
-        span: `[start, end)` in that field's text, in characters.
-        kind: what kind of thing was found, where the rule has kinds.
-        score: how sure a ranked rule is, in [0, 1].
-        severity: where it differs from the rule's.
-        related: ids of the other examples concerned.
-        remedy: where it differs from the rule's.
-    """
-
-    where: ClassVar = ("id", "row_id", "source", "line")
-
-    message: str
-    id: str | None = None
-    row_id: str | None = None
-    source: str | None = None
-    line: int | None = None
-    field: str | None = None
-    span: tuple[int, int] | None = None
-    kind: str | None = None
-    score: float | None = None
-    severity: Severity | None = None
-    related: tuple[str, ...] = ()
-    remedy: str | None = None
-
-    @classmethod
-    def at(cls, row: Mapping[str, Any], message: str, **more: Any) -> "Finding":
-        """Returns a finding about a row of the lint frame."""
-        return cls(message, **{name: row[name] for name in cls.where}, **more)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A fix that a rule proposes for one raw row; it takes effect only when accepted into the fix ledger.
-
-    Attributes:
-        op: drop the row, or edit fields of it.
-        fields: new values by mapped field; None as a value is for a person to fill in.
-        reason: why, in a clause.
-        safe: it may be accepted without a look.
-        row_id: the raw row to change, where it is not the finding's own.
-        id: likewise its example.
-    """
-
-    op: str
-    reason: str
-    fields: dict[str, Any] | None = None
-    safe: bool = False
-    row_id: str | None = None
-    id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The example that a draft is about.
-
-    Attributes:
-        row: its row of the lint frame.
-        fields: the mapped fields of its raw row.
-        answer_field: the mapped field that holds the answer, where one does.
-        related: the lint-frame rows of the finding's related examples.
-    """
-
-    row: Mapping[str, Any]
-    fields: Mapping[str, Any]
-    answer_field: str | None
-    related: Sequence[Mapping[str, Any]] = ()
 
 
 class Rule(ABC):
@@ -148,26 +40,26 @@ class Rule(ABC):
     """What it reads of the lint frame, beside `Finding.where` and `position`; it is given no more."""
     needs: ClassVar[tuple[Need, ...]] = ()
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
-    yields_to: ClassVar[tuple[str, ...]] = ()
+    superseded_by: ClassVar[tuple[str, ...]] = ()
     """Codes whose finding on the same example says it all: an empty answer is not also unfinished."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.name = cls.__name__
 
-    def unavailable(self, context: "Context") -> str | None:  # noqa: ARG002
+    def unavailable(self, context: Context) -> str | None:  # noqa: ARG002
         """Returns why the rule cannot look at this data, or None where it can."""
         return None
 
-    def left_out(self, context: "Context") -> str | None:  # noqa: ARG002
+    def left_out(self, context: Context) -> str | None:  # noqa: ARG002
         """Returns which part of its work the rule cannot do here and what that needs, or None where it does all of it."""
         return None
 
     @abstractmethod
-    def check(self, examples: pl.LazyFrame, context: "Context") -> pl.LazyFrame:
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         """Returns the findings, or the candidates for `refine`, among the examples (columns of `LINT_SCHEMA`)."""
 
-    def refine(self, found: pl.DataFrame, context: "Context") -> Iterable[Finding]:  # noqa: ARG002
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:  # noqa: ARG002
         """Turns what `check` selected into findings; as it stands, a row with a `message` is one."""
         for row in found.iter_rows(named=True):
             yield Finding.at(
@@ -192,8 +84,30 @@ class RankedRule(Rule):
     """
 
     @abstractmethod
-    def rank(self, examples: pl.LazyFrame, context: "Context") -> pl.DataFrame:
+    def rank(self, examples: pl.LazyFrame, context: Context) -> pl.DataFrame:
         """Returns `id` and `score` in [0, 1] for every example that the rule looked at, each once."""
+
+
+class DefectRule(Rule):
+    """A rule that reports the reader's defects of its own code."""
+
+    @staticmethod
+    def nothing(examples: pl.LazyFrame) -> pl.LazyFrame:
+        """Returns no candidate: there is nothing to look for in rows that could be read."""
+        return examples.select(Finding.where).limit(0)
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:  # noqa: ARG002
+        """Reports the defects that carry this rule's code."""
+        for defect in context.defects:
+            if defect.code == self.code:
+                yield Finding(
+                    defect.message,
+                    id=defect.id,
+                    source=defect.source,
+                    line=defect.line,
+                    field=defect.field,
+                    severity=Severity(defect.severity) if defect.severity else None,
+                )
 
 
 RULES: Registry[Rule] = Registry("prep.lint.rules", Rule, key="code", kind="rule", plugins=("rules",))

@@ -1,5 +1,7 @@
 """The one door of lint: a path in, a report out."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -7,18 +9,26 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.files import require_output_file
-from prep.lint.context import Context, LintOptions
-from prep.lint.engine import rules_matching, run_rules, runnable
+from prep.lint.context import Context
+from prep.lint.diagnostic import Diagnostic
+from prep.lint.engine import Frames, rules_matching, run_rules, runnable
 from prep.lint.examples import LintData, load_dataset, load_files
 from prep.lint.excerpts import make_excerpts
-from prep.lint.options import check_options, model_of, with_config
-from prep.lint.report import Diagnostic, LintReport, Skipped
+from prep.lint.model_scores import open_model_scores
+from prep.lint.options import LintOptions, check_options, model_of, with_config
+from prep.lint.parquet_input import open_training_ledger
+from prep.lint.postprocess import postprocess
+from prep.lint.report import LintReport, Skipped
 from prep.lint.reports.declared import count_declared
-from prep.lint.reports.facts import page_facts
+from prep.lint.reports.facts import PageReport, page_facts
 from prep.lint.reports.text import shown_in_text
-from prep.lint.settle import settle
+from prep.lint.rule import Need, Rule
+from prep.lint.template_files import config_dirs
+from prep.lint.tokens import token_limit, with_tokens
 
 __all__ = ["Diagnostic", "LintOptions", "LintReport", "Skipped", "lint"]
+
+_SIMILARITY = "similarity"
 
 
 def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = None) -> LintReport:
@@ -62,19 +72,72 @@ def _in_folder(path: Path, test: Path | None, options: LintOptions) -> LintRepor
 
 
 def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> LintReport:
-    context = Context.of(options, data, path)
+    context = _make_context(path, data, options)
     named_by_config = model_of(data.manifest) == options.model
     rules, skipped = runnable(rules_matching(options.select, options.ignore), context, named_by_config=named_by_config)
-    found = run_rules(rules, data.frame, data.num_examples, context, folder)
-    diagnostics, num_held_back = settle(found, options)
-    return LintReport(
+    context, frames = _meet_needs(rules, context, data.frame, folder)
+    found = run_rules(rules, frames, data.num_examples, context, folder, scores=options.scores)
+    diagnostics, num_suppressed = postprocess(found, options)
+    report = LintReport(
         path,
         diagnostics,
         tuple(skipped),
         data.num_examples,
         built=context.built,
-        num_held_back=num_held_back,
+        num_suppressed=num_suppressed,
         ran=tuple(rule.code for rule in rules),
         excerpts=make_excerpts(data.frame, shown_in_text(diagnostics)) if options.excerpts else {},
-        facts=page_facts(data.frame, diagnostics, count_declared(data.frame, context)) if options.page else None,
     )
+    if not options.page:
+        return report
+    return PageReport.of(report, page_facts(data.frame, diagnostics, count_declared(data.frame, context)))
+
+
+def _make_context(path: Path, data: LintData, options: LintOptions) -> Context:
+    """Returns what rules may ask before it is known which of them run.
+
+    Raises:
+        UserError: the model's scores or the training ledger cannot be read.
+    """
+    return Context(
+        expect=options.expect,
+        thresholds=options.thresholds,
+        profile=options.profile,
+        model=options.model,
+        defects=tuple(data.defects),
+        splits=data.splits,
+        manifest=data.manifest,
+        config_dirs=config_dirs(path) if data.manifest else (),
+        model_scores=None if options.model_scores is None else open_model_scores(options.model_scores),
+        training_ledger=None if options.training_ledger is None else open_training_ledger(options.training_ledger),
+    )
+
+
+def _meet_needs(rules: Sequence[Rule], context: Context, frame: pl.LazyFrame, folder: Path) -> tuple[Context, Frames]:
+    """Makes what the rules that run need beyond the rows, once for all of them.
+
+    Raises:
+        UserError: the model is not there, or the data cannot be read.
+    """
+    needed = {need for rule in rules for need in rule.needs}
+    tokens = None
+    if Need.TOKENS in needed:
+        model = context.model
+        assert model is not None
+        context = replace(context, token_limit=token_limit(model))
+        tokens = with_tokens(frame, model, folder / "tokens.parquet")
+    if Need.NEAR in needed:
+        context = replace(context, near=_near(rules, context, frame, folder))
+    return context, Frames(frame, tokens)
+
+
+def _near(rules: Sequence[Rule], context: Context, frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
+    """Returns the pairs for all rules that need them: as near as the most lenient of them asks."""
+    from prep.lint.near_pairs import near_pairs
+
+    thresholds = [
+        context.threshold(rule, _SIMILARITY)
+        for rule in rules
+        if Need.NEAR in rule.needs and any(threshold.name == _SIMILARITY for threshold in rule.thresholds)
+    ]
+    return near_pairs(frame, folder, threshold=min(thresholds))

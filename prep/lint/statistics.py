@@ -3,19 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erfc, exp, lgamma, log, log1p, sqrt
-from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from prep.drift.statistics import average_ranks
+from loopwright.statistics import Floats, average_ranks, normal_quantile
 
-Floats = npt.NDArray[np.float64]
-
-_NORMAL = NormalDist()
 # The median absolute deviation of a normal distribution is this share of its standard deviation.
-_MAD_SCALE = _NORMAL.inv_cdf(0.75)
+_MAD_SCALE = normal_quantile(0.75)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +28,6 @@ class TestResult:
     statistic: float
     p: float
     effect: float
-
-
-def wilson_interval(count: float, total: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Returns the score interval of a share (Wilson 1927), which holds for few trials, and at 0 and 1.
-
-    Args:
-        count: number of successes; may be a fraction, for an effective sample size.
-        total: number of trials; where it is 0 the interval is all of [0, 1].
-        confidence: coverage.
-    """
-    if not total:
-        return 0.0, 1.0
-    z = _NORMAL.inv_cdf(0.5 + confidence / 2)
-    share = count / total
-    center = share + z * z / (2 * total)
-    spread = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
 
 
 def evenness(counts: Sequence[int]) -> float:

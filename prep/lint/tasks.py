@@ -223,7 +223,7 @@ def tasks_by_shape(shapes: pl.DataFrame) -> dict[tuple[str, str], str]:
     kind was known are of one task where nearly all of them are JSON, or words of a fixed set.
 
     Args:
-        shapes: `task`, `shape` ("json", "short", "prose"), `rows`, and `closed`: whether those rows' answers come from a fixed set.
+        shapes: `task`, `shape` ("json", "short", "prose"), `rows`, and `is_closed_set`: whether those rows' answers come from a fixed set.
     """
     found = {}
     for rows in shapes.partition_by("task"):
@@ -231,7 +231,7 @@ def tasks_by_shape(shapes: pl.DataFrame) -> dict[tuple[str, str], str]:
         counts: Counter[str] = Counter()
         kinds = {}
         for row in rows.iter_rows(named=True):
-            kind = row["shape"] if row["shape"] != "short" else "label" if row["closed"] else "prose"
+            kind = row["shape"] if row["shape"] != "short" else "label" if row["is_closed_set"] else "prose"
             kinds[row["shape"]] = kind
             counts[kind] += row["rows"]
         needed = max(MIN_TASK_ROWS, int(_MIN_HEAD_SHARE * counts.total()))

@@ -5,12 +5,14 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.rule import Finding
-from prep.pii import mask, mask_around
+from prep.lint.finding import Finding
+from prep.lint.slot_differences import difference
+from prep.pii import mask
+from prep.pii.masking import shorten
 
-# An identifier is found by the words around it and may itself be long (a private key, an address with a password): it is masked in this
-# much text around what is shown, before that is cut.
-MASKED_CHARACTERS = 3_000
+_NUM_SHOWN = 3
+_MAX_MASKED = 40_000  # longer texts are not masked for a few words of them, and so none is shown
+
 _PARTS = ("input", "answer", "rejected")
 TEXT_COLUMNS = ("system", *_PARTS, *(f"{part}_field" for part in ("system", *_PARTS)), "turns")
 """The columns that a rule over texts declares."""
@@ -65,33 +67,19 @@ def of_template(template: str) -> str:
     return f"template '{template}': " if template else ""
 
 
-def mask_near(text: str, span: tuple[int, int]) -> tuple[str, tuple[int, int]]:
-    """Returns a span's surroundings, masked, and where the span lies in them; a text of megabytes is not masked for a few words of it."""
-    start, end = span
-    low = max(start - MASKED_CHARACTERS, 0)
-    return mask_around(text[low : end + MASKED_CHARACTERS], (start - low, end - low))
+def described(one: str, other: str) -> str:
+    """Returns the difference of two texts in words, for a message, with identifiers masked."""
+    if len(one) + len(other) > _MAX_MASKED:
+        return f"they differ in {max(map(len, difference(one, other))):,} words"
+    here, there = difference(mask(one), mask(other))
+    if not here and not there and one != other and any(difference(one, other)):
+        return "they differ in personal identifiers alone"
+    if here and there:
+        return f"'{_listed(here)}' here, '{_listed(there)}' there"
+    if here:
+        return f"only '{_listed(here)}' is added here"
+    return f"only '{_listed(there)}' is left out here" if there else "the words are the same"
 
 
-def shorten(text: str | None, limit: int = 40, *, span: tuple[int, int] | None = None) -> str:
-    """Returns a text, or a span of it, for a message: on one line, its identifiers masked, cut to a length.
-
-    Half an identifier is none to a pattern, and one without the words before it is a number like others: what is given here is the
-    whole text, which is masked before it is cut.
-
-    Args:
-        text: the whole text.
-        limit: how many characters are shown.
-        span: `[start, end)` of what is shown; None for all of it.
-    """
-    text = text or ""
-    start, end = span or (0, len(text))
-    stop = min(end, start + MASKED_CHARACTERS)
-    masked, (first, last) = mask_near(text, (start, stop))
-    line = " ".join(masked[first:last].split())
-    return line if len(line) <= limit and stop == end else line[: limit - 3].rstrip() + "..."
-
-
-def shorten_end(text: str, limit: int = 40) -> str:
-    """Returns the end of a text for a message, as `shorten` returns a beginning."""
-    line = " ".join(mask(text[-MASKED_CHARACTERS:]).split())
-    return line if len(line) <= limit and len(text) <= MASKED_CHARACTERS else "..." + line[3 - limit :].lstrip()
+def _listed(found: list[str]) -> str:
+    return shorten(" ".join(found[:_NUM_SHOWN]) + (" ..." if len(found) > _NUM_SHOWN else ""))

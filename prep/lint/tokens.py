@@ -8,7 +8,9 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.models import resolve_model
-from templates.chat import EncodeError, chat_messages, encode_chat, load_tokenizer
+from prep.messages import messages_of
+from templates.chat import EncodeError, encode_chat, load_tokenizer
+from templates.form import Form
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -53,7 +55,9 @@ def with_tokens(frame: pl.LazyFrame, model: str, path: Path) -> pl.LazyFrame:
     tokenizer = load_tokenizer(model)
     if not getattr(tokenizer, "chat_template", None):
         raise UserError(f"the tokenizer of '{model}' has no chat template", remedy="Name an instruct model with --model.")
-    chats = frame.filter(pl.col("messages").is_not_null() & (pl.col("kind") != "preference")).select("id", "messages", "weights", "extras")
+    chats = frame.filter(pl.col("messages").is_not_null() & (pl.col("form") != Form.PREFERENCE)).select(
+        "id", "messages", "weights", "extras"
+    )
     batches = [
         pl.DataFrame([_encode(tokenizer, row) for row in batch.iter_rows(named=True)], schema=TOKEN_SCHEMA)
         for batch in chats.collect_batches(chunk_size=_BATCH_ROWS)
@@ -63,15 +67,16 @@ def with_tokens(frame: pl.LazyFrame, model: str, path: Path) -> pl.LazyFrame:
 
 
 def _encode(tokenizer: "PreTrainedTokenizerBase", row: dict[str, Any]) -> dict[str, Any]:
-    messages, tools = chat_messages(row["messages"], row["extras"])
+    found = messages_of(row)
+    messages = found.said()
     for message, weight in zip(messages, row["weights"] or [], strict=False):
         if weight == "0":
             message["weight"] = 0
     try:
-        encoded = encode_chat(tokenizer, messages, tools)
+        encoded = encode_chat(tokenizer, messages, found.tools)
     except EncodeError as error:
         return {"id": row["id"], "encode_error": error.cause}
-    trained = [index for index, weight in enumerate(encoded.weights) if weight > 0]
+    trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
     return {
         "id": row["id"],
         "num_tokens": len(encoded.input_ids),

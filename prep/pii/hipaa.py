@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from prep.number_words import MONTHS, any_of
 from prep.pii.names import FULL_DATE
 from prep.pii.reserved import without_surrogates
 from prep.pii.spans import Finder, PiiKind, PiiSpan, before, settle
 
 _DATE = re.compile(rf"(?i)(?<![0-9/.-])(?P<value>{FULL_DATE})")
-_MONTHS = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_MONTHS = any_of(*(name.title() for name in MONTHS))
 _DAY_OF_MONTH = re.compile(
     rf"\b(?P<value>{_MONTHS} [0-3]?[0-9](?:st|nd|rd|th)?|[0-3]?[0-9](?:st|nd|rd|th)? (?:of )?{_MONTHS})\b(?!,? ?[0-9])"
 )

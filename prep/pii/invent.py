@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import Callable
 
+from prep.number_words import MONTH_NUMBERS
 from prep.pii.numbers import luhn, mod97
 from prep.pii.reserved import CARD_PREFIXES, INVENTED_NAMES, NUMBER_KINDS, sign, unsigned_number
 from prep.pii.spans import digits_of, plain
@@ -182,11 +183,11 @@ def moved_date(value: str, seed: int) -> str:
     try:
         if word:
             order = [others[0]]
-            date = datetime.date(year, _MONTHS.index(word[0][:3].title()) + 1, numbers[others[0]][0])
+            date = datetime.date(year, MONTH_NUMBERS[word[0][:3].lower()], numbers[others[0]][0])
         else:
             order = others if numbers[others[0]][0] <= 12 else others[::-1]
             date = datetime.date(year, numbers[order[0]][0], numbers[order[1]][0])
-    except (ValueError, IndexError):
+    except (ValueError, LookupError):
         return value
     dice = Dice(seed, "DATE", "", 0)
     date += datetime.timedelta(days=73_000 + dice.below(10_000))  # two hundred years and up to 27 more
@@ -201,9 +202,6 @@ def moved_date(value: str, seed: int) -> str:
         value = value.replace(word[0], f"{date:%B}", 1)
         value = re.sub(r"(?<=[0-9])(?:st|nd|rd|th)|\bof ", "", value)
     return value if long is not None else f"{value}, {date.year}"
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def as_is(surrogate: str, _value: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from prep.number_words import MONTH_PATTERN
 from prep.pii.reserved import without_surrogates
 from prep.pii.spans import Finder, PiiSpan, before, settle, words
 from prep.sieves import sieve
@@ -35,10 +36,7 @@ _FIELD = re.compile(
 _SIGNATURE = re.compile(
     rf"(?i:\b(?:regards|sincerely|best wishes|cheers|yours truly|yours faithfully)),?\s{{1,3}}(?P<value>{_NAME})\s*(?=\n|\Z)"
 )
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?"
-    r"|dec(?:ember)?)\.?"
-)
+_MONTH = rf"{MONTH_PATTERN}\.?"
 FULL_DATE = (
     r"(?:(?:19|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9](?P<mark>[-/.])[0-3]?[0-9](?P=mark)(?:19|20)?[0-9]{2}"
     rf"|[0-3]?[0-9](?:st|nd|rd|th)? (?:of )?{_MONTH},? (?:19|20)[0-9]{{2}}|{_MONTH} [0-3]?[0-9](?:st|nd|rd|th)?,? (?:19|20)[0-9]{{2}})"

@@ -1,37 +1,17 @@
 """JSON: an array of objects, or an object that holds the rows."""
 
-import json
-import re
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from loopwright.errors import UserError
-from prep.raw_file import MAX_LINE_BYTES, RawFile, RejectedRow
+from prep.raw_file import RawFile, RejectedRow
 from prep.source import Record, RecordSource
+from prep.sources.json_text import JsonText, read_array
 from prep.sources.jsonl import JsonLines, parse_object
+from prep.sources.strict_json import Decoder, Flaw, JsonRecord, NoJsonError
 
-_SPACE = re.compile(r"[ \t\r\n,]*")
-_MAX_SKIPPED_DEPTH = 1_000_000
-_LONGEST_TOKEN = 16  # that a text may be cut within: -Infinity, or an escaped pair of surrogates
-_TOKEN = re.compile(r'\\.|["\[\]{},]', re.DOTALL)
 # A list under one of these is a part of one record, not the rows of a file.
 _OF_ONE_RECORD = frozenset({"messages", "conversations", "conversation", "turns", "dialogue", "dialog", "tools", "choices", "spans"})
-
-
-class _TooLongError(ValueError):
-    """A value that is longer than a row may be."""
-
-
-class _BadConstantError(ValueError):
-    """NaN or Infinity, which are no JSON."""
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise _BadConstantError(f"{name} is not JSON")
-
-
-_STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
-_LENIENT = json.JSONDecoder()
 
 
 class JsonArray(RecordSource):
@@ -45,10 +25,10 @@ class JsonArray(RecordSource):
 
     def records(self, file: RawFile) -> Iterator[Record]:
         """Reads an array element by element, so that each row knows its line and a file of any size fits; an object in one piece."""
-        text = _Text(file)
+        text = JsonText(file)
         text.skip_space()
         if text.starts_with("["):
-            yield from _elements(text, file)
+            yield from _rows(read_array(text, Decoder()), file)
             text.skip_space()
             if not text.is_over:
                 raise UserError("something follows the array", f"{file.path}:{text.line}", "Keep one array, or use one object a line.")
@@ -60,145 +40,17 @@ class JsonArray(RecordSource):
             raise UserError("expected an array of objects", f"{file.path}:1", "Wrap the rows in [ and ], or use one object a line.")
 
 
-class _Text:
-    """A file's text from where it has been read to, which grows as far as the next value needs."""
-
-    def __init__(self, file: RawFile) -> None:
-        self._pieces = file.pieces()
-        self._text = ""
-        self._position = 0
-        self.line = 1
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left; to be asked after `skip_space`."""
-        return self._position == len(self._text)
-
-    def starts_with(self, character: str) -> bool:
-        return self._text.startswith(character, self._position)
-
-    def skip(self, num_characters: int) -> None:
-        self._move(self._position + num_characters)
-
-    def skip_space(self) -> None:
-        while True:
-            space = _SPACE.match(self._text, self._position)
-            assert space is not None
-            self._move(space.end())
-            if self._position < len(self._text) or not self._grow():
-                return
-
-    def value(self, decoder: json.JSONDecoder = _STRICT) -> Any:
-        """Returns the next value.
-
-        Raises:
-            ValueError: there is none, or it is longer than a row may be (`_TooLongError`).
-            RecursionError: it is nested too deeply.
-        """
-        while True:
-            try:
-                value, end = decoder.raw_decode(self._text, self._position)
-            except _BadConstantError:
-                raise
-            except ValueError as error:
-                # It may only be cut, and go on in the next piece.
-                if len(self._text) - self._position > MAX_LINE_BYTES:
-                    if self._is_cut(error):
-                        raise _TooLongError(f"the row is longer than {MAX_LINE_BYTES >> 20} MiB") from None
-                    raise
-                if not self._grow():
-                    raise
-                continue
-            if end == len(self._text) and self._grow():
-                continue  # a number may go on
-            self._move(end)
-            return value
-
-    def skip_value(self) -> None:
-        """Skips a value however deep it is nested and however long it is, a piece at a time.
-
-        Raises:
-            ValueError: it does not end, or is nested so deeply that it is made never to.
-        """
-        depth, is_text = 0, False
-        while True:
-            # Nothing is left open at a piece's end but half of an escape, which waits for the other half.
-            end = self._position
-            for token in _TOKEN.finditer(self._text, self._position):
-                end = token.end()
-                if token[0] == '"':
-                    is_text = not is_text
-                elif is_text or token[0][0] == "\\":
-                    continue
-                elif token[0] in "]}," and not depth:  # the end of what the value, a number, stands in
-                    self._move(token.start())
-                    return
-                else:
-                    depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-                    if depth > _MAX_SKIPPED_DEPTH:
-                        raise ValueError("it does not end")
-                if not depth and not is_text and token[0] != ",":
-                    self._move(end)
-                    return
-            self._move(len(self._text) - (self._text.endswith("\\") and end < len(self._text)))
-            if not self._grow():
-                raise ValueError("it does not end")
-
-    def read_all(self) -> "_Text":
-        """Reads the rest of the file, for a value that is as long as the file."""
-        self._text = "".join([self._text, *self._pieces])
-        return self
-
-    def _is_cut(self, error: ValueError) -> bool:
-        """Says whether a value is wrong for no other reason than that the text read so far ends within it."""
-        if not isinstance(error, json.JSONDecodeError):
-            return False
-        return error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _LONGEST_TOKEN
-
-    def _move(self, position: int) -> None:
-        self.line += self._text.count("\n", self._position, position)
-        self._position = position
-
-    def _grow(self) -> bool:
-        for piece in self._pieces:
-            if piece:
-                self._text = self._text[self._position :] + piece
-                self._position = 0
-                return True
-        return False
-
-
-def _elements(text: _Text, file: RawFile) -> Iterator[Record]:
-    """Yields the objects of an array that is about to begin."""
-    text.skip(1)
-    while True:
-        text.skip_space()
-        if text.starts_with("]"):
-            text.skip(1)
-            return
-        yield _next_row(text, file)
-
-
-def _next_row(text: _Text, file: RawFile) -> Record:
-    """Reads a value as a row; one that is JSON by its brackets but cannot be a row is rejected alone."""
-    line = text.line
-    try:
-        value = text.value()
-    except _BadConstantError as error:
-        _value(text, file)
-        return RejectedRow(line, "bad_json", str(error))
-    except json.JSONDecodeError as error:
-        raise _no_json(file, line, error.msg) from error
-    except (RecursionError, ValueError) as error:  # nested too deeply, too long, or a number of thousands of digits
-        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        try:
-            text.skip_value()
-        except ValueError:
-            raise _no_json(file, line, why) from None
-        return RejectedRow(line, "too_long" if isinstance(error, _TooLongError) else "bad_json", why)
-    if isinstance(value, dict):
-        return line, value
-    return RejectedRow(line, "bad_json", f"expected an object, found {type(value).__name__}")
+def _rows(records: Iterable[JsonRecord], file: RawFile) -> Iterator[Record]:
+    """Yields values as rows; one that is JSON by its brackets but cannot be a row is rejected alone."""
+    for record in records:
+        if record.error is None and isinstance(record.value, dict):
+            yield record.line, record.value
+        elif record.error is None:
+            yield RejectedRow(record.line, "bad_json", f"expected an object, found {type(record.value).__name__}")
+        elif record.error.flaw in {Flaw.SYNTAX, Flaw.UNCLOSED}:
+            raise _no_json(file, record.line, record.error.cause)
+        else:
+            yield RejectedRow(record.line, "too_long" if record.error.flaw is Flaw.TOO_LONG else "bad_json", record.error.cause)
 
 
 def _is_json_lines(file: RawFile) -> bool:
@@ -214,12 +66,12 @@ def _is_json_lines(file: RawFile) -> bool:
     return True
 
 
-def _object_rows(text: _Text, file: RawFile) -> Iterator[Record]:
+def _object_rows(text: JsonText, file: RawFile) -> Iterator[Record]:
     """Yields the rows of an object, or of several that stand one after the other over several lines each."""
     whole = _value(text.read_all(), file)
     text.skip_space()
     is_alone = text.is_over
-    text = _Text(file).read_all()  # from the start: now each row's line counts
+    text = JsonText(file).read_all()  # from the start: now each row's line counts
     text.skip_space()
     lists = [key for key, value in whole.items() if _is_list_of_objects(value) and key not in _OF_ONE_RECORD]
     if is_alone and (len(lists) == 1 or (lists and len(lists) == len(whole))):
@@ -231,11 +83,11 @@ def _object_rows(text: _Text, file: RawFile) -> Iterator[Record]:
         yield from _members(text, file, [])
     else:
         while not text.is_over:
-            yield _next_row(text, file)
+            yield from _rows([text.record(Decoder())], file)
             text.skip_space()
 
 
-def _members(text: _Text, file: RawFile, lists: list[str]) -> Iterator[Record]:
+def _members(text: JsonText, file: RawFile, lists: list[str]) -> Iterator[Record]:
     """Yields the elements of some members of an object; or, where none are named, its members themselves."""
     text.skip(1)
     text.skip_space()
@@ -245,12 +97,12 @@ def _members(text: _Text, file: RawFile, lists: list[str]) -> Iterator[Record]:
         text.skip(1)  # the colon
         text.skip_space()
         if key in lists:
-            yield from _elements(text, file)
+            yield from _rows(read_array(text, Decoder()), file)
         elif lists:
             _value(text, file)
         else:
-            row = _next_row(text, file)
-            yield row if isinstance(row, RejectedRow) else (row[0], {"key": key, **row[1]})
+            for row in _rows([text.record(Decoder())], file):
+                yield row if isinstance(row, RejectedRow) else (row[0], {"key": key, **row[1]})
         text.skip_space()
 
 
@@ -258,15 +110,13 @@ def _is_list_of_objects(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
-def _value(text: _Text, file: RawFile) -> Any:
+def _value(text: JsonText, file: RawFile) -> Any:
     """Reads a value that is no row, NaN and Infinity allowed."""
     line = text.line
     try:
-        return text.value(_LENIENT)
-    except RecursionError:
-        raise _no_json(file, line, "nested too deeply") from None
-    except ValueError as error:
-        raise _no_json(file, line, getattr(error, "msg", str(error))) from error
+        return text.lenient_value()
+    except NoJsonError as error:
+        raise _no_json(file, line, error.defect.cause) from error
 
 
 def _no_json(file: RawFile, line: int, cause: str) -> UserError:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import polars as pl
 
 from prep.raw_file import Block, RawFile, RejectedRow, block_lines
 from prep.source import LINE, RawRows, Record, RecordSource, gather
+from prep.sources.strict_json import Decoder
 
 # Below this many lines, reading them one by one costs less than trying once more to read them together.
 _FEW_LINES = 2048
@@ -59,22 +60,13 @@ def parse_object(text: str) -> dict[str, Any]:
     Raises:
         ValueError: the text is no JSON object; the message says why.
     """
-    try:
-        value = _DECODER.decode(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg.removesuffix(' at')} at column {error.colno}") from error
+    value = _DECODER.value(text)
     if not isinstance(value, dict):
         raise ValueError(f"expected an object, found {type(value).__name__}")
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_DECODER = Decoder()
 
 
 def _filled(blocks: Iterator[Block]) -> Iterator[Block]:

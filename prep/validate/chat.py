@@ -4,20 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prep.validate.lines import join, shown
+from prep.sources.json_paths import join, shown
+from prep.sources.shapes.legal import OPENAI_MESSAGE_KEYS, OPENAI_ROLES, OPENAI_ROW_KEYS, is_weight, openai_parts
 from prep.validate.rules import Findings, kind_of
 from prep.validate.tools import Toolbox, check_call, check_calls, check_tools, is_name
-
-OPENAI_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-OPENAI_MESSAGE_KEYS = frozenset({"role", "content", "name", "weight", "tool_calls", "tool_call_id", "function_call", "refusal"})
-OPENAI_ROW_KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls"})
-
-# Role -> the parts that a content may be made of, each with the key that holds its matter and that key's type.
-_TEXT_PART: dict[str, tuple[str, type]] = {"text": ("text", str)}
-_PARTS: dict[str, dict[str, tuple[str, type]]] = {
-    "assistant": {**_TEXT_PART, "refusal": ("refusal", str)},
-    "user": {**_TEXT_PART, "image_url": ("image_url", dict), "input_audio": ("input_audio", dict), "file": ("file", dict)},
-}
 
 Message = dict[str, Any]
 # Checks the order of the roles: the messages (objects only, each with its path) and where to say what is wrong.
@@ -146,14 +136,14 @@ def _check_content(message: Message, path: str, found: Findings) -> None:
 
 
 def _check_part(part: object, role: str, path: str, found: Findings) -> None:
-    parts = _PARTS.get(role, _TEXT_PART)
+    parts = openai_parts(role)
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(part, dict) or not isinstance(kind, str) or kind not in parts:
         found.error(path, "content.part", f"a part of this role's content has one of the types: {', '.join(parts)}")
         return
-    key, expected = parts[kind]
-    if not isinstance(part.get(key), expected):
-        found.error(f"{path}.{key}", "content.part", f"a part of the type '{kind}' holds its matter under '{key}'")
+    known = parts[kind]
+    if not isinstance(part.get(known.key), known.type):
+        found.error(f"{path}.{known.key}", "content.part", f"a part of the type '{kind}' holds its matter under '{known.key}'")
 
 
 def _check_name(message: Message, path: str, found: Findings) -> None:
@@ -173,7 +163,7 @@ def _check_weight(message: Message, path: str, rules: ChatRules, found: Findings
         found.error(where, "weight.role", "only assistant messages have a weight")
     elif isinstance(weight, bool) or not isinstance(weight, int):
         found.error(where, "weight.type", f"a weight is the integer 0 or 1, not {kind_of(weight)}")
-    elif weight not in {0, 1}:
+    elif not is_weight(weight):
         found.error(where, "weight.value", "a weight is 0 or 1, no other integer")
 
 

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from prep.sources.json_paths import shown
 from prep.validate.chat import ChatRules, check_answers, check_chat, check_messages, check_row_tools
-from prep.validate.lines import shown
 from prep.validate.rules import Findings, kind_of
 from prep.validate.tools import Toolbox
 

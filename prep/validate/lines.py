@@ -1,12 +1,17 @@
 """Reading a training file a row at a time, with all that is wrong before a row is a row."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from loopwright.errors import UserError
+from loopwright.files import is_utf8
+from prep.raw_file import RawFile
+from prep.source_config import SourceConfig
+from prep.sources.json_paths import depth_of, join
+from prep.sources.json_text import read_document
+from prep.sources.strict_json import Decoder, Flaw, JsonDefect, JsonRecord, undecoded
 from prep.validate.rules import WHOLE_FILE, Findings, kind_of
 
 Row = dict[str, Any]
@@ -15,12 +20,20 @@ _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")  # gzip, zstandard, zip
 _WITHOUT_KEYS = (".txt", ".csv", ".tsv")  # libraries load them, and find no object there
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SPACE = re.compile(r"\s*")
-_PLAIN_KEY = re.compile(r"[\w-]{1,60}")
-_SHOWN_CHARACTERS = 60
 _MAX_DEPTH = 128  # where common JSON readers stop; deeper values load here and fail there
+_RULES = {
+    Flaw.TOO_LONG: "json.invalid",
+    Flaw.ENCODING: "encoding.utf8",
+    Flaw.SYNTAX: "json.invalid",
+    Flaw.CONSTANT: "json.invalid",
+    Flaw.DIGITS: "json.invalid",
+    Flaw.DEPTH: "json.too_deep",
+    Flaw.TRAILING: "json.invalid",
+    Flaw.UNCLOSED: "json.invalid",
+    Flaw.SEPARATOR: "json.invalid",
+    Flaw.REPEATED_KEY: "json.duplicate_key",
+    Flaw.SURROGATE: "json.surrogate",
+}
 
 
 def read_rows(path: Path, found: Findings, *, bom_is_error: bool, lines_only: bool) -> Iterator[Row | None]:
@@ -82,55 +95,62 @@ def _is_json(line: bytes) -> bool:
 
 
 def _line_rows(path: Path, found: Findings) -> Iterator[Row | None]:
-    decoder = _Decoder(found)
+    decoder = Decoder(watches=True)
     try:
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
                 found.line = number
                 line = raw.removeprefix(_BOM) if number == 1 else raw
-                if line.strip():
-                    yield decoder.row(line)
-                else:
+                if not line.strip():
                     found.error("", "line.blank", "the line is blank")
+                    continue
+                text = line.decode("utf-8", "surrogateescape")
+                if is_utf8(text):
+                    yield _row(decoder.record(number, text), found)
+                else:
+                    place = len(text[: undecoded(text).position].encode()) + 1
+                    found.error("", "encoding.utf8", f"byte {place} of the line is not UTF-8")
+                    yield None
     except OSError as error:
         raise _cannot_read(path, error.strerror or str(error)) from error
 
 
 def _array_rows(path: Path, found: Findings) -> Iterator[Row | None]:
-    """Reads an array element by element, so that each row knows its line. The whole file is in memory."""
-    try:
-        text = path.read_bytes().removeprefix(_BOM).decode("utf-8")
-    except UnicodeDecodeError as error:
-        found.line = error.object.count(b"\n", 0, error.start) + 1
-        found.error("", "encoding.utf8", "the line is not UTF-8")
-        return
-    except OSError as error:
-        raise _cannot_read(path, error.strerror or str(error)) from error
-    decoder = _Decoder(found)
-    position = _skip(text, text.index("[") + 1)
-    line, counted = 1, 0
-    is_open = not text.startswith("]", position)
-    while is_open:
-        line, counted = line + text.count("\n", counted, position), position
-        found.line = line
-        end = decoder.element(text, position)
-        yield decoder.value
-        if end is None:
-            return
-        position = _skip(text, end)
-        is_open = text.startswith(",", position)
-        position = _skip(text, position + is_open)
-    if not text.startswith("]", position):
-        found.error("", "json.invalid", "a comma or the end of the array is missing after this element")
-        return
-    if text[position + 1 :].strip():
-        found.error("", "json.invalid", "something follows the array")
+    """Reads an array element by element, so that each row knows its line."""
+    for record in read_document(RawFile(path, SourceConfig(path=str(path))), Decoder(watches=True)):
+        found.line = record.line
+        row = _row(record, found)
+        if record.error is None or record.error.flaw not in {Flaw.TRAILING, Flaw.UNCLOSED}:  # which are no rows
+            yield row
 
 
-def _skip(text: str, position: int) -> int:
-    space = _SPACE.match(text, position)
-    assert space is not None
-    return space.end()
+def _row(record: JsonRecord, found: Findings) -> Row | None:
+    """Returns a record's object, and reports what is wrong with it before it is looked at; None where it is none."""
+    brackets = record.text.count("{") + record.text.count("[")
+    if (brackets > _MAX_DEPTH or not record.text) and depth_of(record.value) > _MAX_DEPTH:
+        found.error("", "json.too_deep", f"the value is nested more than {_MAX_DEPTH} levels deep")
+        return None
+    trailing = record.error if record.error is not None and record.error.flaw is Flaw.TRAILING else None
+    for defect in (one for one in record.defects if one is not trailing):
+        found.error(join(defect.path, defect.key) if defect.key else defect.path, _RULES[defect.flaw], _message(defect, record.text))
+    if not isinstance(record.value, dict) and (record.error is None or (trailing and record.text)):
+        found.error("", "json.not_object", f"expected an object, found {kind_of(record.value)}")
+    if trailing:
+        found.error("", _RULES[trailing.flaw], _message(trailing, record.text))
+    return record.value if isinstance(record.value, dict) and record.error is None else None
+
+
+def _message(defect: JsonDefect, text: str) -> str:
+    if defect.flaw is Flaw.DEPTH:
+        return "the value is nested too deeply to be read"
+    if defect.flaw is Flaw.ENCODING:
+        return f"not UTF-8: {defect.cause}"
+    cause = defect.cause.split(";", maxsplit=1)[0]
+    if defect.position is None:
+        return cause
+    if defect.flaw is Flaw.TRAILING:
+        return f"something follows the object, from column {defect.position + 1}"
+    return f"{cause} at column {defect.position - text.rfind(chr(10), 0, defect.position)}"
 
 
 def _parquet_rows(path: Path, found: Findings) -> Iterator[Row | None]:
@@ -156,105 +176,6 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-class _Decoder:
-    """Parses rows, strictly, and says what the standard reader passes over: NaN, keys given twice, halves of surrogate pairs."""
-
-    def __init__(self, found: Findings) -> None:
-        self._found = found
-        self._repeated: list[tuple[dict[str, Any], str]] = []
-        self._decoder = json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=self._object)
-        self.value: Row | None = None
-
-    def row(self, line: bytes) -> Row | None:
-        """Returns a line's object."""
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            self._found.error("", "encoding.utf8", f"byte {error.start + 1} of the line is not UTF-8")
-            return None
-        start = len(text) - len(text.lstrip())
-        end = self.element(text, start)
-        if end is not None and text[end:].strip():
-            self._found.error("", "json.invalid", f"something follows the object, from column {end + 1}")
-            return None
-        return self.value if end is not None else None
-
-    def element(self, text: str, start: int) -> int | None:
-        """Parses the value at `start` into `self.value` (None unless it is an object); returns its end, None where there is no end."""
-        self.value = None
-        self._repeated.clear()
-        try:
-            value, end = self._decoder.raw_decode(text, start)
-        except RecursionError:
-            self._found.error("", "json.too_deep", "the value is nested too deeply to be read")
-            return None
-        except ValueError as error:  # JSONDecodeError, or a number with thousands of digits
-            self._found.error("", "json.invalid", _decode_message(error))
-            return None
-        if text.count("{", start, end) + text.count("[", start, end) > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
-            self._found.error("", "json.too_deep", f"the value is nested more than {_MAX_DEPTH} levels deep")
-            return end
-        if not isinstance(value, dict):
-            self._found.error("", "json.not_object", f"expected an object, found {kind_of(value)}")
-            return end
-        if self._repeated or _SURROGATE_ESCAPE.search(text[start:end].encode("utf-8", "surrogatepass")):
-            self._report_hidden(value)
-        self.value = value
-        return end
-
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            seen: set[str] = set()
-            self._repeated.extend((made, key) for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        return made
-
-    def _report_hidden(self, row: Row) -> None:
-        repeated: dict[int, list[str]] = {}
-        for made, key in self._repeated:
-            repeated.setdefault(id(made), []).append(key)
-        for path, value in walk(row):
-            if isinstance(value, dict):
-                for key in repeated.get(id(value), ()):
-                    self._found.error(join(path, key), "json.duplicate_key", f"the key '{key}' stands twice in one object")
-                if any(_SURROGATE.search(key) for key in value):
-                    self._found.error(path, "json.surrogate", "a key holds half a surrogate pair")
-            elif isinstance(value, str) and _SURROGATE.search(value):
-                self._found.error(path, "json.surrogate", "the text holds half a surrogate pair")
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level := [one for one in level if isinstance(one, (dict, list))]:
-        depth += 1
-        level = [child for one in level for child in (one.values() if isinstance(one, dict) else one)]
-    return depth
-
-
-def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields a value and all within it, each with its path, without recursion: the depth is the file's to choose."""
-    stack = [(path, value)]
-    while stack:
-        where, one = stack.pop()
-        yield where, one
-        if isinstance(one, dict):
-            stack.extend((join(where, str(key)), child) for key, child in reversed(one.items()))
-        elif isinstance(one, list):
-            stack.extend((f"{where}[{index}]", child) for index, child in reversed(list(enumerate(one))))
-
-
-def join(path: str, key: str) -> str:
-    """Returns the path of a key within what lies at `path`; a key that is no plain word is quoted, and cut where it is long."""
-    if not _PLAIN_KEY.fullmatch(key):
-        return f"{path}[{shown(key)}]"
-    return f"{path}.{key}" if path else key
-
-
-def shown(text: str) -> str:
-    """Returns a stranger's text as messages show it: quoted, on one line, no longer than can be read."""
-    return json.dumps(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...", ensure_ascii=False)
-
-
 def check_size(path: Path, max_bytes: int | None, found: Findings) -> None:
     """Compares the file's size with what the target takes.
 
@@ -268,17 +189,6 @@ def check_size(path: Path, max_bytes: int | None, found: Findings) -> None:
     if max_bytes is not None and size > max_bytes:
         found.line = WHOLE_FILE
         found.error("", "file.too_large", f"the file has {size:,} bytes; at most {max_bytes:,} are taken")
-
-
-def _decode_message(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg.removesuffix(' at')} at column {error.colno}"
-    return str(error).split(";", maxsplit=1)[0]
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """Refuses NaN and Infinity, which Python's reader takes and JSON does not know."""
-    raise ValueError(f"{name} is not JSON")
 
 
 def _cannot_read(path: Path, cause: str) -> UserError:

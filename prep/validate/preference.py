@@ -4,23 +4,21 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from prep.sources.shapes.legal import INPUT_KEYS, OLD_OUTPUTS, OUTPUTS
 from prep.validate.chat import ChatRules, check_keys, check_messages, check_row_tools
 from prep.validate.rules import Findings, kind_of
 
-OUTPUTS = ("preferred_output", "non_preferred_output")
-OLD_NAMES = {"preferred_completion": "preferred_output", "non_preferred_completion": "non_preferred_output"}
 PREFERENCE_KEYS = frozenset({"input", *OUTPUTS})
-_INPUT_KEYS = frozenset({"messages", "tools", "parallel_tool_calls"})
 
 
 def is_preference(row: dict[str, Any]) -> bool:
     """Says whether a row means to be a preference row."""
-    return any(key in row for key in (*PREFERENCE_KEYS, *OLD_NAMES))
+    return any(key in row for key in (*PREFERENCE_KEYS, *OLD_OUTPUTS))
 
 
 def with_new_names(row: dict[str, Any]) -> dict[str, Any]:
     """Returns a row whose outputs have the names of now."""
-    return {OLD_NAMES.get(key, key) if OLD_NAMES.get(key) not in row else key: value for key, value in row.items()}
+    return {OLD_OUTPUTS.get(key, key) if OLD_OUTPUTS.get(key) not in row else key: value for key, value in row.items()}
 
 
 def check_preference(row: dict[str, Any], rules: ChatRules, found: Findings, *, one_message: bool = False) -> None:
@@ -34,8 +32,8 @@ def check_preference(row: dict[str, Any], rules: ChatRules, found: Findings, *, 
     """
     renamed = with_new_names(row)
     for key in row:
-        if key in OLD_NAMES and key not in renamed:
-            found.warning(key, "preference.old_name", f"the older name of '{OLD_NAMES[key]}'")
+        if key in OLD_OUTPUTS and key not in renamed:
+            found.warning(key, "preference.old_name", f"the older name of '{OLD_OUTPUTS[key]}'")
     row = renamed
     check_keys(row, PREFERENCE_KEYS, "", "row.unknown_key", found)
     given = row.get("input")
@@ -43,7 +41,7 @@ def check_preference(row: dict[str, Any], rules: ChatRules, found: Findings, *, 
         found.error("input", "preference.input", f"the input is an object with messages, not {kind_of(given)}")
         given = {}
     else:
-        check_keys(given, _INPUT_KEYS, "input", "row.unknown_key", found)
+        check_keys(given, INPUT_KEYS, "input", "row.unknown_key", found)
     box = check_row_tools(given, "input", rules, found)
     if given:
         messages = check_messages(given.get("messages"), "input.messages", box, rules, found)

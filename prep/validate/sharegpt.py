@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from prep.validate.lines import refuse_constant
+from prep.sources.strict_json import refuse_constant
 from prep.validate.rules import Findings, kind_of
 from prep.validate.tools import Toolbox, check_call, check_tools
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from loopwright.errors import UserError, did_you_mean
+from prep.sources.json_paths import walk
+from prep.sources.shapes.legal import OUTPUTS
 from prep.validate.limits import LONGEST_TOKEN, PIECES, TOKEN_LIMITS, TOKENS_PER_MESSAGE, TokenLimit
-from prep.validate.lines import walk
 from prep.validate.rules import Findings
 
 
@@ -45,7 +46,7 @@ def _chats(row: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     if "input" not in row:
         return [("messages", [row.get("messages")])]
     given = row["input"].get("messages") if isinstance(row["input"], dict) else None
-    return [(key, [given, row.get(key)]) for key in ("preferred_output", "non_preferred_output")]
+    return [(key, [given, row.get(key)]) for key in OUTPUTS]
 
 
 def _texts(value: Any) -> list[str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
-from prep.validate.lines import refuse_constant, shown
+from prep.sources.json_paths import shown
+from prep.sources.strict_json import refuse_constant
 from prep.validate.rules import Findings, kind_of
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from templates.compile.body import TagText, compile_body
 from templates.compile.state import NotPlainError, State
 from templates.compile.text import Pieces, joined, json_string, plain
 from templates.compile.values import WHITE_SPACE, Size, Value, constant, leaf_value, read_bool, read_float, read_int, read_json
+from templates.form import Form
 from templates.template import Template
 from templates.values import InputType
 
@@ -38,7 +39,7 @@ class Plan:
     Attributes:
         expressions: part -> expression of its value; empty for the fallback. Null where a row does not have that part.
         json_parts: part -> expression of that value as JSON, in the bytes of `json.dumps(ensure_ascii=False, separators=(",", ":"))`.
-        json_lines: output -> expression of the whole JSON line: `chat` and `completion`, of those that the template gives.
+        json_lines: form -> expression of the whole JSON line: `chat` and `completion`, of those that the template gives.
         punt: which rows the expressions are not proven for: their rendering fails, or it may differ. Never null. They are left to Jinja,
             which gives the exact value or the exact error. None for the fallback.
         reason: why the fallback is taken; None where the template is compiled.
@@ -46,7 +47,7 @@ class Plan:
 
     expressions: dict[str, pl.Expr]
     json_parts: dict[str, pl.Expr] = field(default_factory=dict)
-    json_lines: dict[str, pl.Expr] = field(default_factory=dict)
+    json_lines: dict[Form, pl.Expr] = field(default_factory=dict)
     punt: pl.Expr | None = None
     reason: str | None = None
 
@@ -89,10 +90,10 @@ def _compile(template: Template) -> Plan:
                 expressions["mask"], json_parts["mask"] = _single("mask", masks)
                 state.punt(expressions["prompt"].is_not_null() & _mask_is_astray(expressions["prompt"], template.header.mask))
     _punt_on_missing_tags(state, tags)
-    lines = {
-        output: joined([f'{{"{part}":', *json_parts[part], "}"])
-        for output, part in (("chat", "messages"), ("completion", "text"))
-        if output in template.kinds and part in json_parts
+    lines: dict[Form, pl.Expr] = {
+        form: joined([f'{{"{form.column}":', *json_parts[form.column], "}"])
+        for form in (Form.CHAT, Form.COMPLETION)  # whose JSON line is that column alone
+        if form in template.forms and form.column in json_parts
     }
     return Plan(expressions, {part: joined(pieces) for part, pieces in json_parts.items()}, lines, _punt(state))
 

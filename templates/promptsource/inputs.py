@@ -15,7 +15,6 @@ _LIST_FILTERS = frozenset(
     {"join", "choice", "random", "map", "select", "reject", "selectattr", "rejectattr", "first", "last", "sort", "sum"}
 )
 _NUMBER_FILTERS = frozenset({"int", "round", "float", "abs"})
-_ARITHMETIC = (nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow, nodes.Neg)
 
 
 def infer_inputs(source: str, environment: Environment, label: str | None) -> dict[str, InputType]:

@@ -1,13 +1,16 @@
 """A small dataset, a random adapter of the tiny model, and an evaluation of both."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evals.prediction import Prediction, State
+from evals.rows import EvalRow
 from prep.dataset import TemplateInfo
+from templates.form import Form
 from tests.helpers import review, summary, write_dataset
 from train.models import model_sha256
 from train.record import RunRecord, Sample
@@ -35,7 +38,7 @@ SUMMARY_TEMPLATE = TemplateInfo(
     name="calls/summary",
     version="1",
     task="summary",
-    kinds=["chat"],
+    forms=[Form.CHAT],
     verbalizer={},
     metrics=["rouge1", "rougeL", "fact_recall"],
     keep=["code", "customer"],
@@ -52,6 +55,18 @@ def summary_rows(num_train: int = 6, num_validation: int = 6) -> list[dict[str, 
         split = "train" if index < num_train else "validation"
         rows.append(summary(dialogue, answer, split=split, row_id=f"s{index}"))
     return rows
+
+
+def written(predictions: Sequence[str | None], references: Sequence[str], question: str = "?") -> tuple[list[EvalRow], list[Prediction]]:
+    """Returns rows that ask a question and want the references, and the predictions for them."""
+    rows = [
+        EvalRow(
+            id=f"{index}", row_id=f"{index}", source="s", line=1, group=None, split="test", template="t", label=None, choices=None,
+            messages=[{"role": "user", "content": question}, {"role": "assistant", "content": reference}], prompt=None, target=None,
+        )
+        for index, reference in enumerate(references)
+    ]  # fmt: skip
+    return rows, [Prediction(row.id, State.OK, text) for row, text in zip(rows, predictions, strict=True)]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from evals.generation import generate
 from evals.language_model import LanguageModel
 from evals.requests import encode_question, end_of_turn_ids
 from evals.rows import load_rows
 from prep.dataset import Dataset
 from templates.chat import encode_chat
+from train.generation import generate
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_prompt_is_the_untrained_beginning_of_the_trained_chat(language_mode
         assert row.messages is not None
         trained = encode_chat(language_model.tokenizer, row.messages)
         prompt = encode_question(language_model.tokenizer, row)
-        first = next(index for index, weight in enumerate(trained.weights) if weight > 0)
+        first = next(index for index, weight in enumerate(trained.loss_weights) if weight > 0)
         assert prompt == trained.input_ids[:first]
 
 

@@ -12,6 +12,7 @@ from evals.requests import ChoiceRequest, encode_choices
 from evals.rows import EvalRow, load_rows
 from prep.dataset import Dataset
 from templates.chat import encode_chat, encode_continuation, encode_prompt
+from templates.form import Form
 from tests.conftest import CHATML, make_tokenizer
 from tests.evals.conftest import make_run
 
@@ -41,7 +42,7 @@ def score(language_model: LanguageModel, requests: list[ChoiceRequest], **option
     return score_choices(language_model.model, requests, advance=lambda _done: None, **settings)
 
 
-@pytest.mark.parametrize("form", ["chat", "verbalizer"])
+@pytest.mark.parametrize("form", [Form.CHAT, Form.VERBALIZER])
 @pytest.mark.parametrize("max_batch_tokens", [1, 300, 100_000])
 @pytest.mark.parametrize("share", [True, False])
 def test_equals_the_plain_computation(
@@ -114,7 +115,7 @@ def test_progress_counts_every_request_once(language_model: LanguageModel) -> No
 
 def test_the_verbalizer_form_is_the_raw_text_of_prompt_and_choice(language_model: LanguageModel, rows: list[EvalRow]) -> None:
     row = rows[0]
-    request = encode_choices(language_model.tokenizer, row, "verbalizer")
+    request = encode_choices(language_model.tokenizer, row, Form.VERBALIZER)
     assert row.prompt is not None and row.choices is not None
     for choice, ids in zip(row.choices, request.continuations, strict=True):
         expected = encode_continuation(language_model.tokenizer, row.prompt, f" {choice}")
@@ -124,10 +125,10 @@ def test_the_verbalizer_form_is_the_raw_text_of_prompt_and_choice(language_model
 
 def test_the_chat_form_scores_the_trained_tokens_after_the_trained_prompt(language_model: LanguageModel, rows: list[EvalRow]) -> None:
     for row in rows:
-        request = encode_choices(language_model.tokenizer, row, "chat")
+        request = encode_choices(language_model.tokenizer, row, Form.CHAT)
         assert row.messages is not None and row.label is not None
         trained = encode_chat(language_model.tokenizer, row.messages)
-        trained_ids = [token for token, weight in zip(trained.input_ids, trained.weights, strict=True) if weight > 0]
+        trained_ids = [token for token, weight in zip(trained.input_ids, trained.loss_weights, strict=True) if weight > 0]
         assert request.continuations[row.label] == trained_ids
         assert request.continuations[row.label][-1] == language_model.tokenizer.eos_token_id
         assert request.context_ids == encode_prompt(language_model.tokenizer, row.messages[:-1])
@@ -142,7 +143,7 @@ def test_an_end_of_turn_of_several_tokens_counts_in_every_choice(language_model:
     choices = ["positive", "not positive at all", "中性"]
     messages = [{"role": "user", "content": "The soup was great."}, {"role": "assistant", "content": "I say: positive"}]
     row = EvalRow("x", "x", "f", 1, None, "validation", "t", 0, choices, messages, None, None)  # type: ignore[arg-type]
-    request = encode_choices(tokenizer, row, "chat")
+    request = encode_choices(tokenizer, row, Form.CHAT)
     prompt = "<|im_start|>user\nThe soup was great.\n\n<|im_end|>\n<|im_start|>assistant\n"
     context_ids = tokenizer.encode(prompt, add_special_tokens=False)
     expected = []
@@ -153,8 +154,8 @@ def test_an_end_of_turn_of_several_tokens_counts_in_every_choice(language_model:
     assert score(language_model, [request])[0].loglikelihoods == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("form", ["chat", "verbalizer"])
-def test_no_beginning_of_sequence_token_comes_twice(language_model: LanguageModel, rows: list[EvalRow], form: Any) -> None:
+@pytest.mark.parametrize("form", [Form.CHAT, Form.VERBALIZER])
+def test_no_beginning_of_sequence_token_comes_twice(language_model: LanguageModel, rows: list[EvalRow], form: Form) -> None:
     ids = encode_choices(language_model.tokenizer, rows[0], form).context_ids
     bos = language_model.tokenizer.bos_token_id
     assert ids[:2] != [bos, bos]
@@ -163,7 +164,7 @@ def test_no_beginning_of_sequence_token_comes_twice(language_model: LanguageMode
 def test_an_adapter_switched_off_is_the_base_exactly(tiny_model_dir: Path, adapter_dir: Path, rows: list[EvalRow]) -> None:
     plain = LanguageModel(str(tiny_model_dir), "float32", {})
     adapted = LanguageModel(str(tiny_model_dir), "float32", {"runs/first": adapter_dir})
-    requests = [encode_choices(plain.tokenizer, row, "chat") for row in rows]
+    requests = [encode_choices(plain.tokenizer, row, Form.CHAT) for row in rows]
     base = score(plain, requests)
     with adapted.with_adapter("runs/first") as model:
         tuned = score_choices(model, requests, max_length=512, max_batch_tokens=2048, advance=lambda _done: None)
@@ -176,7 +177,7 @@ def test_an_adapter_switched_off_is_the_base_exactly(tiny_model_dir: Path, adapt
 def test_two_adapters_are_kept_apart(tmp_path: Path, tiny_model_dir: Path, adapter_dir: Path, rows: list[EvalRow]) -> None:
     second = make_run(tmp_path / "second.run", tiny_model_dir, seed=2)
     both = LanguageModel(str(tiny_model_dir), "float32", {"a": adapter_dir, "b/../b": second})
-    requests = [encode_choices(both.tokenizer, row, "chat") for row in rows[:3]]
+    requests = [encode_choices(both.tokenizer, row, Form.CHAT) for row in rows[:3]]
     results = []
     for name in ("a", "b/../b", "a"):
         with both.with_adapter(name) as model:

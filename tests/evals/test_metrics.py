@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from sklearn.metrics import accuracy_score, f1_score, log_loss, matthews_corrcoef
 
+from evals.as_evaluate import as_evaluate
 from evals.metric import METRICS
 from evals.rouge import rouge_f
+from tests.evals.conftest import written
 
 LABELS = ["negative", "neutral", "positive"]
 ENGLISH = st.text(alphabet="abcdeXYZ019 .,'-_!?\n", max_size=60)
 
 
 def compute(name: str, predictions: list[Any], references: list[Any]) -> float:
-    return float(METRICS.get(name)().compute(predictions=predictions, references=references)[name])
+    return float(as_evaluate(METRICS.get(name)()).compute(predictions=predictions, references=references)[name])
 
 
 def random_answers(seed: int, count: int = 60) -> tuple[list[str], list[str]]:
@@ -36,8 +38,9 @@ def test_every_metric_is_documented_and_an_evaluate_metric_under_its_own_name() 
         "accuracy", "exact_match", "fact_recall", "macro_f1", "mcc", "nll", "rouge1", "rouge2", "rougeL",
     }  # fmt: skip
     for name, metric in METRICS.entries.items():
-        assert issubclass(metric, evaluate.Metric)
-        assert metric.name == name
+        made = as_evaluate(metric())
+        assert isinstance(made, evaluate.Metric)
+        assert made.name == metric.name == name
         assert metric.__doc__ and metric.tasks
 
 
@@ -67,12 +70,11 @@ def test_nll_equals_log_loss() -> None:
 def test_metrics_combine_and_stay_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a metric went to the network"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(tmp_path / "cache"))
-    classes = [METRICS.get(name) for name in ("accuracy", "macro_f1", "exact_match")]
-    combined = evaluate.combine([metric() for metric in classes])
+    combined = evaluate.combine([as_evaluate(METRICS.get(name)()) for name in ("accuracy", "macro_f1", "exact_match")])
     result = combined.compute(predictions=["a", "b", "b"], references=["a", "b", "a"])
     assert result == pytest.approx({"accuracy": 2 / 3, "macro_f1": 2 / 3, "exact_match": 2 / 3})
-    written = evaluate.combine([METRICS.get("rouge1")(), METRICS.get("rougeL")()]).compute(predictions=["a b"], references=["a c"])
-    assert written == pytest.approx({"rouge1": 0.5, "rougeL": 0.5})
+    rouge = evaluate.combine([as_evaluate(METRICS.get(name)()) for name in ("rouge1", "rougeL")])
+    assert rouge.compute(predictions=["a b"], references=["a c"]) == pytest.approx({"rouge1": 0.5, "rougeL": 0.5})
     assert not (tmp_path / "cache").exists(), "a metric wrote to the cache folder"
 
 
@@ -106,12 +108,15 @@ def test_rouge_keeps_an_accented_word_whole() -> None:
 
 def test_fact_recall_counts_typed_facts() -> None:
     reference = "MK401-27KX reported damaged by customer 5402 on 5 March 2024."
-    metric = METRICS.get("fact_recall")()
-    assert metric.score(reference, reference) == 1.0
-    assert metric.score("MK401-27KX arrived broken for customer 5402 on 2024-03-05", reference) == 1.0
-    assert metric.score("Customer 5402 has a damaged part.", reference) == pytest.approx(1 / 3)
-    assert metric.score("MK401-27KY, customer 5403", reference) == 0.0
-    assert metric.score("anything", "One of them was late.") is None
+
+    def score(prediction: str, reference: str) -> float | None:
+        return METRICS.get("fact_recall")().row_scores(*written([prediction], [reference]))[0]
+
+    assert score(reference, reference) == 1.0
+    assert score("MK401-27KX arrived broken for customer 5402 on 2024-03-05", reference) == 1.0
+    assert score("Customer 5402 has a damaged part.", reference) == pytest.approx(1 / 3)
+    assert score("MK401-27KY, customer 5403", reference) == 0.0
+    assert score("anything", "One of them was late.") is None
 
 
 def test_rows_without_a_fact_do_not_count() -> None:
@@ -126,7 +131,7 @@ def test_exact_match_strips_nothing() -> None:
 def test_statistics_add_up_over_rows(name: str) -> None:
     metric = METRICS.get(name)()
     predictions, references = random_answers(5)
-    statistics = metric.statistics(predictions, references)
+    statistics = metric.statistics(*written(predictions, references))
     half = statistics[::2].sum(axis=0)
     # The classes of the whole set: a resample without one class must not shift the columns.
     expected = {"accuracy": accuracy_score, "macro_f1": lambda r, p: f1_score(r, p, average="macro"), "mcc": matthews_corrcoef}

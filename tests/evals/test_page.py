@@ -11,6 +11,7 @@ from evals.config import EvalsConfig
 from evals.plots import Estimate, interval_plot
 from evals.report import PairReport
 from evals.run import evaluate_dataset
+from evals.spec import Role
 from evals.verdict import judge
 from tests.evals.conftest import review_rows
 from tests.helpers import review, write_dataset
@@ -124,5 +125,25 @@ def pair(difference: float, p: float, **more: Any) -> PairReport:
 )
 def test_the_verdict_says_what_the_numbers_say(pairs: list[PairReport], outcome: str, words: str) -> None:
     primary = pairs[0].metric if pairs else "accuracy"
-    line, detail = judge(["base", "adapter:run"], pairs, primary, 0.95)
+    line, detail = judge({"base": Role.BASE, "adapter:run": Role.TUNED}, pairs, primary, 0.95)
     assert detail.outcome == outcome and line.startswith(f"{outcome}: ") and words in line
+
+
+def deciding(roles: dict[str, Role], *pairs: tuple[str, str]) -> tuple[str | None, str | None]:
+    """Returns the two systems of the pair that the verdict rests on."""
+    _, detail = judge(roles, [pair(0.2, 0.001, a=a, b=b) for a, b in pairs], "accuracy", 0.95)
+    return detail.a, detail.b
+
+
+def test_the_role_and_not_the_name_decides_what_the_verdict_is_about() -> None:
+    tuned, base, baseline, other = Role.TUNED, Role.BASE, Role.BASELINE, Role.OTHER
+    assert deciding({"m": base, "t": tuned, "c": baseline}, ("t", "c"), ("t", "m"), ("m", "c")) == ("t", "m")
+    assert deciding({"m": base, "z": baseline, "c": baseline}, ("m", "z"), ("m", "c")) == ("m", "c"), "the order asked for does not decide"
+    assert deciding({"adapter:x": other, "base": tuned, "c": baseline}, ("base", "c"), ("base", "adapter:x")) == ("base", "c")
+    assert deciding({"base": other, "t": tuned, "u": tuned}, ("t", "u"), ("t", "base")) == ("t", "u")
+
+
+def test_other_systems_are_never_in_the_verdict() -> None:
+    line, detail = judge({"t": Role.TUNED, "fewshot:4": Role.OTHER}, [pair(0.2, 0.001, a="t", b="fewshot:4")], "accuracy", 0.95)
+    assert detail.outcome == "cannot tell" and detail.a is None
+    assert "take no part in the verdict" in line

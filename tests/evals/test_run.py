@@ -11,12 +11,18 @@ from typing import Any
 import polars as pl
 import pytest
 from typer.testing import CliRunner
+from typing_extensions import override
 
 from evals import loglikelihood
 from evals.cli import app
 from evals.config import EvalsConfig
+from evals.prediction import Advance, Prediction, State
 from evals.report import Report
+from evals.rows import Task
 from evals.run import evaluate_dataset
+from evals.spec import Role, SystemForm
+from evals.system import SYSTEMS, EvalContext, System
+from evals.write import read_predictions
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines
 from tests.evals.conftest import SUMMARY_TEMPLATE, make_run, review_rows, summary_rows
@@ -38,6 +44,7 @@ def test_the_report_keeps_its_contract(evaluated: tuple[Path, Report], adapter_d
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     tuned = f"adapter:{adapter_dir}"
     assert list(report["systems"]) == ["base", tuned, "constant", "linear"]
+    assert [system["role"] for system in report["systems"].values()] == ["base", "tuned", "baseline", "baseline"]
     for system in report["systems"].values():
         assert system["n_total"] == system["n_scored"] == 24
         assert set(system["metrics"]) == {"accuracy", "macro_f1", "nll"}
@@ -69,6 +76,7 @@ def test_predictions_agree_with_the_report(evaluated: tuple[Path, Report], revie
         assert record["prediction"] == record["choices"][best]
         assert record["scores"]["accuracy"] == float(record["prediction"] == record["reference"])
     for system, rows in predictions.group_by("system"):
+        assert set(rows["role"]) == {report.systems[str(system[0])].role.value}
         value = report.systems[str(system[0])].metrics["accuracy"].value
         assert rows["scores"].struct.field("accuracy").mean() == pytest.approx(value)
 
@@ -245,6 +253,58 @@ def test_a_look_at_test_is_counted_beside_the_output(tmp_path: Path, tiny_model_
     assert counted == {"dataset": "test", "looks": 2}
 
 
+class Oracle(System):
+    """Always right, and of the role that has no part in the verdict."""
+
+    name = "oracle"
+    forms = (SystemForm("oracle", Role.OTHER, "knows the answer"),)
+    tasks = frozenset({Task.CLASSIFICATION})
+
+    @override
+    def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
+        return [Prediction(row.id, State.OK, row.reference) for row in context.rows_of(Task.CLASSIFICATION)]
+
+
+def test_another_system_is_shown_and_paired_and_not_in_the_verdict(
+    tmp_path: Path, reviews: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SYSTEMS.entries, "oracle", Oracle)
+    given = options(model=str(tiny_model_dir), systems=("oracle", "base", "constant"))
+    report = evaluate_dataset(reviews, tmp_path / "out", given)
+    assert report.systems["oracle"].metrics["accuracy"].value == 1.0
+    assert [(pair.a, pair.b) for pair in report.pairs if pair.metric == "accuracy"] == [("base", "constant"), ("base", "oracle")]
+    assert (report.verdict_detail.a, report.verdict_detail.b) == ("base", "constant")
+    assert set(pl.read_parquet(tmp_path / "out" / "predictions.parquet").filter(role="other")["system"]) == {"oracle"}
+    assert '<g class="other">' in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert {failure["system"] for failure in read_json_lines(tmp_path / "out" / "failures.jsonl")} == {"base"}
+
+
+def test_a_run_may_have_a_path_that_looks_like_two_systems(tmp_path: Path, reviews: Path, tiny_model_dir: Path) -> None:
+    run = make_run(tmp_path / "a, b+rag:4 #1", tiny_model_dir)
+    arguments = ["run", str(reviews), "--systems", f'base,"adapter:{run}"', "--limit", "4", "--dtype", "float32", "--json"]
+    result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert list(report["systems"]) == ["base", f'"adapter:{run}"'] and report["adapter"] == str(run)
+    assert set(pl.read_parquet(tmp_path / "out" / "predictions.parquet").filter(role="tuned")["system"]) == {f'"adapter:{run}"'}
+
+
+def test_predictions_of_before_roles_are_read_with_them(tmp_path: Path) -> None:
+    earlier = Path(__file__).parents[1] / "cases" / "rounds" / "without_roles" / "evals" / "predictions.parquet"
+    assert "role" not in pl.read_parquet_schema(earlier)
+    read = read_predictions(earlier)
+    assert read.drop("role").equals(pl.read_parquet(earlier))
+    assert set(read.select("system", "role").unique().rows()) == {
+        ("base", "base"), ("adapter:rounds/round-001/run", "tuned"), ("constant", "baseline"), ("linear", "baseline"),
+    }  # fmt: skip
+    pl.read_parquet(earlier).with_columns(system=pl.lit("mine")).write_parquet(tmp_path / "odd.parquet")
+    with pytest.raises(UserError, match="Evaluate again"):
+        read_predictions(tmp_path / "odd.parquet")
+    (tmp_path / "text.parquet").write_text("no parquet", encoding="utf-8")
+    with pytest.raises(UserError, match="cannot read the predictions"):
+        read_predictions(tmp_path / "text.parquet")
+
+
 def break_nothing(folder: Path) -> None:
     """The folder is as it should be."""
 
@@ -268,7 +328,8 @@ def other_weights(folder: Path) -> None:
     [
         (break_nothing, {"split": "test"}, "the test split is empty"),
         (break_nothing, {"systems": ("base", "linaer")}, "Did you mean 'linear'"),
-        (break_nothing, {"systems": ("base:x",)}, "not how the system"),
+        (break_nothing, {"systems": ("constant:x",)}, "not how the system"),
+        (break_nothing, {"systems": ("base:x",)}, "there is no code for the system 'base:x' yet"),
         (break_nothing, {"metrics": ("acuracy",)}, "Did you mean 'accuracy'"),
         (break_nothing, {"fail_below": {"rogue1": 0.5}}, "Did you mean 'rouge1'"),
         (break_nothing, {"form": "verbalizer"}, "trained in chat form"),

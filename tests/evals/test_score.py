@@ -20,6 +20,7 @@ from prep.dataset import Dataset
 from prep.lint.examples import load_files
 from prep.lint.model_scores import open_model_scores
 from templates.chat import encode_chat
+from templates.form import Form
 
 WIDTH = 32
 
@@ -61,7 +62,7 @@ def test_every_row_of_every_split_is_there_once_with_the_documented_columns(revi
 def test_probabilities_are_those_of_evaluation_in_the_same_form(reviews: Path, tiny_model_dir: Path, scored: pl.DataFrame) -> None:
     language_model = LanguageModel(str(tiny_model_dir), "float32", {})
     rows = load_rows(Dataset.open(reviews), "validation")[0][:8]
-    requests = [encode_choices(language_model.tokenizer, row, "chat") for row in rows]
+    requests = [encode_choices(language_model.tokenizer, row, Form.CHAT) for row in rows]
     expected = score_choices(language_model.model, requests, max_length=512, max_batch_tokens=2048, advance=lambda _: None)
     found = {row["id"]: row for row in scored.iter_rows(named=True)}
     for row, request, one in zip(rows, requests, expected, strict=True):
@@ -85,7 +86,7 @@ def test_the_loss_of_free_text_is_that_of_the_trained_tokens(summaries: Path, ti
     encoded = encode_chat(language_model.tokenizer, row.messages)
     with torch.inference_mode():
         logits = language_model.model(torch.tensor([encoded.input_ids])).logits[0].log_softmax(-1)
-    trained = [index for index, weight in enumerate(encoded.weights) if weight > 0]
+    trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
     loss = -sum(float(logits[index - 1, encoded.input_ids[index]]) for index in trained) / len(trained)
     assert found[row.id]["loss"] == pytest.approx(loss, rel=1e-4)
     assert found[row.id]["num_tokens"] == len(trained)

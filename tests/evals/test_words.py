@@ -11,6 +11,7 @@ from evals.requests import encode_choices
 from evals.rows import EvalRow, load_rows
 from prep.dataset import Dataset
 from templates.chat import encode_continuation
+from templates.form import Form
 from tests.evals.test_loglikelihood import plain_loglikelihood
 from tests.helpers import DEFAULT_TEMPLATE, review, write_dataset
 
@@ -32,7 +33,7 @@ def load_row(tmp_path: Path, **more: object) -> EvalRow:
 
 
 def scored(language_model: LanguageModel, row: EvalRow) -> tuple[float, ...]:
-    request = encode_choices(language_model.tokenizer, row, "verbalizer")
+    request = encode_choices(language_model.tokenizer, row, Form.VERBALIZER)
     model = language_model.model
     return score_choices(model, [request], max_length=512, max_batch_tokens=4096, advance=lambda _: None)[0].loglikelihoods
 
@@ -49,7 +50,7 @@ def test_the_probabilities_of_a_labels_words_are_summed(tmp_path: Path, language
 
 
 def test_words_are_summed_in_a_chat_too(tmp_path: Path, language_model: LanguageModel) -> None:
-    request = encode_choices(language_model.tokenizer, load_row(tmp_path), "chat")
+    request = encode_choices(language_model.tokenizer, load_row(tmp_path), Form.CHAT)
     assert request.words_of_choices == (3, 1)
     endings = [language_model.tokenizer.decode(ids) for ids in request.continuations]
     assert endings == ["negative<|im_end|>", "bad<|im_end|>", "not good<|im_end|>", "positive<|im_end|>"]

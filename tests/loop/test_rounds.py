@@ -11,12 +11,15 @@ from typer.testing import CliRunner
 
 from loop.cli import app
 from loop.compare import compare_rounds, load_predictions
-from loop.record import RoundRecord, finished_rounds, round_dir
+from loop.record import RoundRecord, finished_rounds, round_dir, tuned_metrics
 from loop.run import run_round
+from loop.table import comparison_table
 from loopwright.errors import ExitCode, UserError
 from prep.dataset import Dataset
 from prep.fixes import Fix, append_fixes
 
+# A round that was run before systems had roles.
+_WITHOUT_ROLES = Path(__file__).parents[1] / "cases" / "rounds" / "without_roles"
 _SOUPS = ("soup", "bread", "stew", "pasta", "fish", "salad", "cake", "rice", "curry", "pie", "tart", "steak")
 
 
@@ -100,6 +103,25 @@ def test_a_round_stops_at_stale_fixes_unless_told(config: Path, rounds_dir: Path
     config.write_text(config.read_text() + "loop: {allow_stale: true}\n")
     outcome = run_round(config, rounds_dir)
     assert outcome.record.num_stale == 1
+
+
+def test_a_round_of_before_roles_is_compared_and_shown(config: Path, rounds_dir: Path) -> None:
+    earlier = round_dir(rounds_dir, 1)
+    shutil.copytree(_WITHOUT_ROLES, earlier)
+    (record,) = finished_rounds(rounds_dir)
+    assert not record.roles
+    assert tuned_metrics(record) == record.metrics["adapter:rounds/round-001/run"]
+
+    second = run_round(config, rounds_dir).record
+
+    assert second.roles == dict(zip(second.metrics, ("base", "tuned", "baseline", "baseline"), strict=True))
+    assert tuned_metrics(second) == second.metrics[f"adapter:{round_dir(rounds_dir, 2) / 'run'}"]
+    comparison = second.comparison
+    assert comparison is not None and comparison.num_common == record.splits["validation"] == 18
+    assert list(comparison.values) == ["adapter:round-002", "adapter:round-001"]
+    assert comparison.values["adapter:round-001"]["accuracy"].value == record.metrics["adapter:rounds/round-001/run"]["accuracy"].value
+    headings = [str(column.header) for column in comparison_table(second, comparison).columns]
+    assert headings[:3] == ["metric", "round-002", "round-001"]
 
 
 def test_an_interrupted_round_is_gone_on_with(config: Path, rounds_dir: Path) -> None:

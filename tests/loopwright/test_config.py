@@ -3,8 +3,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
-from loopwright.config import load_config, load_lines, parse_yaml
+from loopwright.config import load_config, load_lines, load_section, overlay, parse_yaml
 from loopwright.errors import UserError, UserErrors
 from prep.config import BuildConfig, TemplateConfig, load_build_config
 
@@ -160,3 +161,34 @@ def test_a_pipe_is_no_config(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     with pytest.raises(UserError, match="is a pipe or a device"):
         load_build_config(tmp_path / "pipe.yaml")
+
+
+class Inner(BaseModel):
+    rank: int = 16
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    epochs: int = Field(2, ge=1)
+    limit: int | None = None
+    names: tuple[str, ...] = ("a",)
+    inner: Inner = Inner()
+
+
+def test_given_options_go_over_a_section_and_those_not_given_do_not(write: Write) -> None:
+    section = load_section(write("c.yaml", "train: {epochs: 3, limit: 9, inner: {rank: 4}}\n"), "train", Options)
+    assert overlay(section, {"epochs": 5, "limit": None, "names": []}, "options") == Options(
+        epochs=5, limit=9, names=(), inner=Inner(rank=4)
+    )
+    assert overlay(section, {}, "options") == section == Options(epochs=3, limit=9, inner=Inner(rank=4))
+
+
+def test_without_a_file_or_a_section_the_defaults_hold(write: Write) -> None:
+    assert load_section(None, "train", Options) == load_section(write("c.yaml", "name: x\n"), "train", Options) == Options()
+
+
+def test_an_option_that_is_wrong_or_unknown_is_an_error() -> None:
+    with pytest.raises(UserError, match=r"^train options: 'epochs' is 0\. Input should be greater than or equal to 1\.$"):
+        overlay(Options(), {"epochs": 0}, "train options")
+    with pytest.raises(UserError, match=r"^train options: unknown key 'epoch'\. Did you mean 'epochs'\?$"):
+        overlay(Options(), {"epoch": 1}, "train options")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwright.errors import UserError
-from loopwright.hashing import hash_file, hash_text, unit_interval
+from loopwright.hashing import hash_file, hash_text
 
 PARTS = st.lists(st.none() | st.text(max_size=4), max_size=4)
 
@@ -14,7 +14,6 @@ def test_hashes_are_the_same_for_ever() -> None:
     # Identities on disk are made of these; a change here orphans every fix ledger there is.
     assert hash_text("alias", "record") == "fcca7d6dfba2c41def64d90ba9158a7e"
     assert hash_text("\ud83d é 🍲", None, "") == "3fb4b8c4bea6e2e6b3eca24b4180262c"
-    assert unit_interval("group:42", 17) == 0.24048077142064828
 
 
 @given(PARTS, PARTS)
@@ -26,11 +25,6 @@ def test_parts_are_length_prefixed() -> None:
     assert (
         len({hash_text("ab", "c"), hash_text("a", "bc"), hash_text("abc"), hash_text("2:ab", "c"), hash_text("-;"), hash_text(None)}) == 6
     )
-
-
-@given(st.text(), st.integers(0, 5))
-def test_the_unit_interval_is_half_open(key: str, seed: int) -> None:
-    assert 0 <= unit_interval(key, seed) < 1
 
 
 def test_a_file_is_hashed_by_its_bytes(tmp_path: Path) -> None:

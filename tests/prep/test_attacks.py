@@ -48,7 +48,7 @@ def test_a_few_slow_rows_past_the_limits_are_dropped_and_no_more(tmp_path: Path,
 @pytest.mark.parametrize("before", [0, 1, 2, 3])  # so that pieces of the file end within an escape, too
 def test_rows_of_an_array_that_are_too_long_are_rejected_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int) -> None:
     monkeypatch.setattr("prep.raw_file.BLOCK_BYTES", 64)
-    monkeypatch.setattr("prep.sources.json.MAX_LINE_BYTES", 256)
+    monkeypatch.setattr("prep.sources.json_text.MAX_LINE_BYTES", 256)
     long = {"text": '}]"\\[{,' * 100, "more": [{"text": "forged"}]}
     rows = [{"text": "a" * (1 + before)}, long, {"text": "good"}, {"text": "\\" * 2000}, {"text": "last"}]
     project = make_project(tmp_path, [], sources=[{"path": "rows.json"}])
@@ -60,7 +60,7 @@ def test_rows_of_an_array_that_are_too_long_are_rejected_alone(tmp_path: Path, m
 
 def test_a_mistake_in_a_long_file_is_named_as_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prep.raw_file.BLOCK_BYTES", 64)
-    monkeypatch.setattr("prep.sources.json.MAX_LINE_BYTES", 256)
+    monkeypatch.setattr("prep.sources.json_text.MAX_LINE_BYTES", 256)
     project = make_project(tmp_path, [], sources=[{"path": "rows.json"}])
     project.write("rows.json", '[{"text": "a"},\n{"text" "b"},\n' + '{"text": "c"},\n' * 200 + '{"text": "d"}]')
     with pytest.raises(UserError, match="Expecting ':' delimiter") as caught:

@@ -26,7 +26,7 @@ def test_a_dataset_is_what_the_contract_says(tmp_path: Path) -> None:
     assert result.to_json()["read"] == 31 and result.to_json()["dropped"] == {"missing_field": 1}
     first = next(row for row in examples if row["line"] == 1)
     assert first["id"] == f"{first['row_id']}/mine/sentiment/0"
-    assert (first["source"], first["kind"], first["label"], first["choices"]) == ("rows.jsonl", "chat+verbalizer", 1, ["bad", "good"])
+    assert (first["source"], first["forms"], first["label"], first["choices"]) == ("rows.jsonl", ["chat", "verbalizer"], 1, ["bad", "good"])
     assert first["target"] == " good" and first["prompt"].endswith("Opinion:")
     assert json.loads(first["fields"]) == {"text": "The soup number 0 was hot.", "label": "positive"}
     for split, count in result.manifest.splits.items():
@@ -325,7 +325,7 @@ def test_the_kind_says_what_a_row_really_has(tmp_path: Path) -> None:
     )
     project.write("mine.jinja", source)
     project.build()
-    assert {(row["label"], row["kind"]) for row in project.examples()} == {(0, "chat"), (1, "chat+verbalizer")}
+    assert {(row["label"], *row["forms"]) for row in project.examples()} == {(0, "chat"), (1, "chat", "verbalizer")}
 
 
 def test_rows_that_jinja_cannot_render_are_dropped_with_the_reason(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_the_manifest_keeps_what_later_steps_need(tmp_path: Path) -> None:
     project.build()
     manifest = Dataset.open(project.out).manifest
     template = manifest.template("mine/sentiment")
-    assert (template.kinds, template.verbalizer, template.metrics) == (
+    assert (template.forms, template.verbalizer, template.metrics) == (
         ["chat", "verbalizer"],
         {"negative": ["bad"], "positive": ["good"]},
         ["accuracy"],

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from loopwright.config import load_section
 from loopwright.errors import UserError
-from prep.config import BuildConfig, load_build_config, load_section
+from prep.config import BuildConfig, load_build_config
 from prep.formats import find_files
 from prep.lint.run import LintOptions, lint
 from prep.rows import META_COLUMNS, read_rows
@@ -227,7 +228,7 @@ def test_a_finding_that_stands_is_named_by_its_row_and_its_rule_with_the_reason(
     for id_, code in ((copy.row_id, "DUP301"), ("0" * 32, "DUP301"), (copy.row_id, "DUP302")):
         project.configure(lint={"suppress": [{"id": id_, "code": code, "reason": "A regular guest says it each week."}]})
         project.build()
-        held_back[id_, code] = lint(project.out, options=LintOptions()).num_held_back
+        held_back[id_, code] = lint(project.out, options=LintOptions()).num_suppressed
     assert held_back == {(copy.row_id, "DUP301"): 1, ("0" * 32, "DUP301"): 0, (copy.row_id, "DUP302"): 0}
     project.configure(lint={"suppress": [{"id": copy.row_id, "code": "DUP301", "reason": ""}]})
     with pytest.raises(UserError, match="reason"):

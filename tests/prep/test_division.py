@@ -1,6 +1,8 @@
 """Which rows are where, and how often: splits by time, sources and labels in proportion, templates by weight, and a look at a few."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -361,3 +363,21 @@ def test_progress_says_rows_speed_and_the_time_that_is_left(monkeypatch: pytest.
     assert progress.said() == "reading: 1,000 rows, 500 rows/s"
     progress.expect(46_000)
     assert progress.said() == "reading: 1,000 rows, 500 rows/s, 1:30 left"
+
+
+def test_a_killed_build_leaves_no_stuck_lock(tmp_path: Path) -> None:
+    holding = (
+        "import sys, time\nfrom pathlib import Path\nfrom prep.lock import build_lock\n"
+        "with build_lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)\n"
+    )
+    out = tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-c", holding, str(out)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    assert process.stdout is not None and process.stdout.readline() == b"held\n"
+    with pytest.raises(UserError, match="another build to this folder is at work"), build_lock(out):
+        pass
+    process.kill()
+    process.communicate()
+    assert (tmp_path / ".out.lock").exists()
+    with build_lock(out):
+        pass
+    assert list(tmp_path.iterdir()) == []

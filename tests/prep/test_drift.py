@@ -4,21 +4,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
-from scipy import stats
 from typer.testing import CliRunner
 
+from loopwright import statistics
 from loopwright.errors import UserError
 from prep.cli import app
-from prep.drift import statistics
+from prep.dataset import Dataset
 from prep.drift.overlap import find_overlap
 from prep.drift.run import DriftReport, compare, drift
-from prep.drift.sample import Inputs, NewRows, Sample
+from prep.drift.sample import Inputs, NewRows, Sample, find_inputs
+from prep.drift.statistics import permutation_p
 from prep.drift.verdict import advice, findings, verdict
 from prep.drift.view import drift_json
 from prep.drift.words import WordSets, features_of
-from prep.guess_language import guess_common_language, guess_language
+from prep.language import likely_languages
 from prep.near import NEAR_THRESHOLD, jaccard, shingles
+from tests.helpers import write_dataset
 from tests.prep.helpers import Project, make_project
 
 DISHES = ["soup", "bread", "fish", "salad", "pasta", "rice", "cake", "tea", "coffee", "steak", "curry", "pie"]
@@ -173,6 +176,19 @@ def test_columns_are_found_by_the_mapping_the_name_or_the_chat(project: Project)
         drift(project.out, NewRows(new_rows(project, given)))
 
 
+def test_a_text_beside_a_chat_or_a_pair_does_not_make_its_answer_an_input(tmp_path: Path) -> None:
+    fields = [{"asked": f"What of the soup {number}?", "said": f"It is cold {number}."} for number in range(4)]
+    answers = [{"role": "assistant", "content": one["said"]} for one in fields]
+    rows: list[dict[str, Any]] = [
+        {"row_id": one["asked"], "messages": [{"role": "user", "content": one["asked"]}], "fields": json.dumps(one)} for one in fields
+    ]
+    beside = [{"text": f"{one['asked']} {one['said']}"} for one in fields]
+    chats = [{**row, "messages": [*row["messages"], answer], **text} for row, answer, text in zip(rows, answers, beside, strict=True)]
+    pairs = [{**row, "chosen": [answer], "rejected": [answer], **text} for row, answer, text in zip(rows, answers, beside, strict=True)]
+    for name, several in (("chats", chats), ("pairs", pairs)):
+        assert find_inputs(Dataset.open(write_dataset(tmp_path / name, several)), "train").fields == ["asked"], name
+
+
 @pytest.mark.parametrize(
     ("new", "options", "error"),
     [
@@ -211,35 +227,9 @@ def test_the_command_gates_only_when_asked_and_masks_what_it_quotes(project: Pro
     assert run(app, ["drift", str(project.out), calm, "--fail"]).exit_code == 0
 
 
-def test_statistics_agree_with_scipy() -> None:
-    generator = np.random.default_rng(1)
-    values = generator.integers(0, 9, 90).astype(np.float64)
-    is_new = generator.random(90) < 0.4
-    new, known = values[is_new], values[~is_new]
-    assert statistics.auc(values, is_new) == pytest.approx(stats.mannwhitneyu(new, known).statistic / len(new) / len(known))
-    assert statistics.largest_gap(values.astype(np.int64), is_new) == pytest.approx(stats.ks_2samp(new, known).statistic)
-    table = np.stack([np.bincount(side.astype(int), minlength=9) for side in (new, known)])
-    expected = stats.chi2_contingency(table[:, table.sum(0) > 0], correction=False).statistic
-    assert statistics.chi_square(values.astype(np.int64), is_new) == pytest.approx(expected)
-    one, other = np.array([3.0, 0, 5]), np.array([1.0, 4, 5])
-    from scipy.spatial.distance import jensenshannon
-
-    assert statistics.jensen_shannon(one, other) == pytest.approx(jensenshannon(one, other, base=2) ** 2)
-    assert statistics.jensen_shannon(one, one) == 0 and statistics.jensen_shannon(np.array([1.0, 0]), np.array([0, 1.0])) == 1
-    np.testing.assert_allclose(statistics.average_ranks(values), stats.rankdata(values))
-    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert statistics.cramers_v(100, 100, 2) == pytest.approx(1) and statistics.cramers_v(1, 100, 2) == 0
-    assert statistics.permutation_p(5, np.array([1.0, 2, 5])) == 0.5
-
-
-def test_the_interval_of_the_auc_covers_it_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(7)
-    true, covered = stats.norm.cdf(1 / np.sqrt(2)), 0
-    for _ in range(400):
-        scores = np.concatenate([generator.normal(0, 1, 60), generator.normal(1, 1, 40)])
-        low, high = statistics.auc_interval(scores, np.arange(100) >= 60)
-        covered += low <= true <= high
-    assert 0.92 <= covered / 400 <= 0.98
+def test_a_permutation_test_counts_the_observed_arrangement_too() -> None:
+    assert permutation_p(5, np.array([1.0, 2, 5])) == 0.5
+    assert permutation_p(6, np.array([1.0, 2, 5])) == 0.25
 
 
 def test_a_text_is_scored_by_classifiers_that_did_not_see_it_or_its_copy() -> None:
@@ -269,18 +259,13 @@ def test_words_are_counted_once_a_text_and_han_in_pairs_too() -> None:
         ("汤是冷的，我们等了一个小时。", "zh"),
         ("スープは冷たかったです。", "ja"),
         ("수프가 차가웠어요.", "ko"),
-        ("mk401 27kx", "unknown"),
-        ("", "unknown"),
-        ("Zupa była zimna, czekaliśmy godzinę na kelnera.", "unknown"),
+        ("mk401 27kx", None),
+        ("", None),
+        ("Zupa była zimna, czekaliśmy godzinę na kelnera.", "pl"),
     ],
 )
-def test_a_language_is_guessed_or_unknown(text: str, language: str) -> None:
-    assert guess_language(text) == language
-
-
-def test_the_common_language_leaves_out_what_cannot_be_told() -> None:
-    assert guess_common_language(["The soup is on the table.", "ok", "Das ist nicht die Suppe.", "It is what it is."]) == ("en", 2 / 3)
-    assert guess_common_language(["ok"]) == ("unknown", 0.0)
+def test_a_language_is_told_or_left_open(text: str, language: str | None) -> None:
+    assert likely_languages(pl.Series([text]), sure=True).to_list() == [language]
 
 
 def test_a_file_of_the_kind_of_the_dataset_is_read_as_that_was(tmp_path: Path) -> None:

@@ -132,9 +132,9 @@ def test_the_frame_s_pairs_are_positions_within_a_template(tmp_path: Path) -> No
     frame = pl.LazyFrame(
         {
             "position": [7, 3, 9, 4],
-            "kind": ["chat", "chat", "chat", "completion"],
+            "form": ["chat", "chat", "chat", "completion"],
             "template": ["one", "one", "two", "one"],
-            "body": [text, text.replace("cold", "hot"), text, ""],
+            "input_body": [text, text.replace("cold", "hot"), text, ""],
             "answer": ["", "", "", text.replace("slow", "late")],
         },
         schema_overrides={"position": pl.UInt32},

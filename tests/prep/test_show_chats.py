@@ -46,7 +46,16 @@ def test_a_demonstration_is_not_trained(tmp_path: Path, tiny_model_dir: Path) ->
     assert shown(tmp_path, str(tiny_model_dir), messages=messages, extras=extras)[1] == ["good<|im_end|>"]
 
 
+def test_of_a_pair_both_answers_are_shown_and_the_preferred_one_is_marked(tmp_path: Path, tiny_model_dir: Path) -> None:
+    turns = [{"role": role, "content": text} for role, text in (("user", "a"), ("assistant", "bad"), ("user", "x"))]
+    extras = json.dumps({"messages": [None, {"weight": 0}, None]})
+    sides: dict[str, Any] = {name: [{"role": "assistant", "content": text}] for name, text in (("chosen", "good"), ("rejected", "slow"))}
+    assert shown(tmp_path / "a", str(tiny_model_dir), messages=turns, extras=extras, **sides)[1] == ["good<|im_end|>"]
+    lines = [line.strip("│ ") for line in shown(tmp_path / "b", messages=turns, extras=extras, **sides)[0].splitlines()]
+    assert lines[1:-1] == ["user", "a", "assistant, not trained", "bad", "user", "x", "chosen", "good", "rejected", "slow"]
+
+
 def test_a_cloze_shows_its_mask_and_the_word_for_it(tmp_path: Path) -> None:
-    text, _ = shown(tmp_path, kind="verbalizer", prompt="It was [MASK].", mask="[MASK]", target="good", choices=["bad", "good"], label=1)
+    text, _ = shown(tmp_path, prompt="It was [MASK].", mask="[MASK]", target="good", choices=["bad", "good"], label=1)
     lines = [line.strip("│ ") for line in text.splitlines()]
     assert lines[1:-1] == ["prompt", "It was [MASK].", "mask", "[MASK]", "target", "good", "choices", "bad, good"]

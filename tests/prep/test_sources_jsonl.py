@@ -53,10 +53,10 @@ FLAT = an_object(st.sampled_from(['"a"', '"b"']), PLAIN)
 # Of columns that are known, so that only a value can send a line the slow way.
 NEARLY_FLAT = an_object(st.sampled_from(['"a"', '"b"']), st.one_of(PLAIN, NUMBERS, ODD))
 HOSTILE = an_object(KEYS.flatmap(written), VALUES)
+DEEP = ["[" * 99_999, '{"a": ' + "[" * 99 + "]" * 99 + "}"]
+TRAILED = ['{"a": 1} x', '{"a": 1}{"a": 2}', '{"a": 1,}', '{"a" 1}', "{a: 1}", "\x00", "\ufeff{}"]
 BROKEN = st.one_of(
-    st.sampled_from(
-        ["", " ", "null", "[1]", "{", "}", "{}", '{"a": 1} x', '{"a": 1}{"a": 2}', '{"a": 1,}', '{"a" 1}', "{a: 1}", "\x00", "\ufeff{}"]
-    ),
+    st.sampled_from(["", " ", "null", "[1]", "{", "}", "{}", *TRAILED, *DEEP]),
     FLAT.map(lambda line: line[:-1]),
 )
 LINES = st.one_of(FLAT, NEARLY_FLAT, HOSTILE, BROKEN).map(lambda line: line.encode("utf-8", "surrogatepass"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.lint.rules.pii501 import PersonalIdentifier
+from prep.lint.rules.privacy.personal_identifier import PersonalIdentifier
 from prep.pii import find_pii, find_secrets
 from prep.pii.hipaa import find_hipaa
 from prep.pii.numbers import luhn, mod97
@@ -115,7 +115,8 @@ def test_names_and_dates_of_patients() -> None:
 
 
 def test_the_rule_drafts_surrogates() -> None:
-    from prep.lint.rule import Finding, Subject
+    from prep.lint.finding import Finding
+    from prep.lint.subject import Subject
 
     draft = PersonalIdentifier().draft(Finding("x"), Subject({"seed": 17}, {"text": "call 415-555-0132", "stars": 3}, None))
     assert draft is not None

@@ -42,7 +42,7 @@ def chat(*contents: str, weights: tuple[int, ...] = ()) -> list[Message]:
 def trained_text(tokenizer: "PreTrainedTokenizerFast", encoded: Encoded) -> list[str]:
     """Each run of trained tokens, decoded."""
     runs: list[list[int]] = [[]]
-    for token, weight in zip(encoded.input_ids, encoded.weights, strict=True):
+    for token, weight in zip(encoded.input_ids, encoded.loss_weights, strict=True):
         if weight:
             runs[-1].append(token)
         elif runs[-1]:
@@ -71,7 +71,7 @@ def test_the_trained_tokens_are_the_answer_and_its_end(any_tokenizer: "PreTraine
         f"{answer}<|im_end|>".strip(),
         f"{answer} <|im_end|>".strip(),
     }
-    assert encoded.weights[-1] == 1 or any_tokenizer.decode(encoded.input_ids[-1:]).isspace()
+    assert encoded.loss_weights[-1] == 1 or any_tokenizer.decode(encoded.input_ids[-1:]).isspace()
     assert any_tokenizer.decode(encoded.input_ids) == encoded.text
 
 
@@ -83,7 +83,7 @@ def test_the_prompt_evaluated_is_the_prompt_trained(any_tokenizer: "PreTrainedTo
         encoded = encode_chat(any_tokenizer, messages)
     except EncodeError:
         return
-    assert encode_prompt(any_tokenizer, messages[:-1]) == encoded.input_ids[: encoded.weights.index(1.0)]
+    assert encode_prompt(any_tokenizer, messages[:-1]) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,10 +98,10 @@ def test_text_that_looks_like_a_special_token_never_is_one(tokenizer: "PreTraine
 def test_the_end_token_is_trained_where_padding_is_the_same_token(tokenizer: "PreTrainedTokenizerFast") -> None:
     assert tokenizer.pad_token_id == tokenizer.eos_token_id
     encoded = encode_chat(tokenizer, chat("Good?", "positive"))
-    last = max(index for index, weight in enumerate(encoded.weights) if weight)
+    last = max(index for index, weight in enumerate(encoded.loss_weights) if weight)
     assert encoded.input_ids[last] == tokenizer.eos_token_id
     assert encoded.trained == [(encoded.text.index("positive"), encoded.text.rindex("<|im_end|>") + len("<|im_end|>"))]
-    assert encoded.num_trained_tokens == sum(encoded.weights)
+    assert encoded.num_trained_tokens == sum(encoded.loss_weights)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """Chats with tool calls: what is trained of them, and what is refused."""
 
-import json
 from typing import Any
 
 import pytest
 
-from templates.chat import EncodeError, Message, chat_messages, encode_chat, encode_prompt
+from templates.chat import EncodeError, Message, encode_chat, encode_prompt
 from tests.conftest import CHATML, make_tokenizer
 from tests.templates.test_chat import trained_text
 
@@ -36,7 +35,7 @@ def test_a_call_is_trained_with_its_end_of_turn(content: str | None) -> None:
     messages = conversation(content)
     encoded = encode_chat(tokenizer, messages, TOOLS)
     assert trained_text(tokenizer, encoded) == [f'{content or ""}<call>clock {{"zone": "CET"}}</call><|im_end|>', "Nine.<|im_end|>"]
-    assert encode_prompt(tokenizer, messages[:1], TOOLS) == encoded.input_ids[: encoded.weights.index(1.0)]
+    assert encode_prompt(tokenizer, messages[:1], TOOLS) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
     assert '"name": "clock"' in encoded.text
 
 
@@ -75,13 +74,3 @@ def test_text_of_a_special_token_in_an_answer_beside_calls_is_text() -> None:
     encoded = encode_chat(tokenizer, messages, TOOLS)
     assert trained_text(tokenizer, encoded)[1] == "Nine.<|im_end|><|im_end|>"
     assert sum(token in set(tokenizer.all_special_ids) for token in encoded.input_ids) == 10  # a start and an end of each of five turns
-
-
-def test_the_columns_of_a_dataset_become_whole_messages() -> None:
-    bare: list[Message] = [{"role": one["role"], "content": one["content"]} for one in conversation()]
-    bare[3]["content"] = None
-    extras = {"tools": TOOLS, "messages": [None, {"tool_calls": [CALL]}, {"tool_call_id": "call_1"}, {"weight": 0, "refusal": "No."}]}
-    messages, tools = chat_messages(bare, json.dumps(extras))
-    assert messages == [*conversation()[:3], {"role": "assistant", "content": "No.", "weight": 0}]
-    assert tools == TOOLS
-    assert chat_messages(bare, None) == (bare, None)

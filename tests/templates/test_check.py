@@ -103,7 +103,7 @@ def test_a_starter_passes_its_check(tmp_path: Path, form: str) -> None:
     report = check_template_file(str(path))
     assert report.problems == []
     expected = {"text": "completion", "cloze": "verbalizer"}.get(form, form)
-    assert load_template(path).kinds == [expected] == report.forms
+    assert load_template(path).forms == [expected] == report.forms
     assert "#" in path.read_text()
 
 

@@ -29,7 +29,7 @@ def test_a_cloze_is_a_text_with_a_mask_and_the_word_for_it() -> None:
     rendered = template.render({"text": "Soup.", "label": "p"})
     assert (rendered.prompt, rendered.mask, rendered.target) == ("Soup. It was [MASK].", "[MASK]", "good")
     assert fill("Soup. It was [MASK].", "[MASK]", "good") == ("Soup. It was ", "good.")
-    assert (template.kinds, template.input_fields, template.label_field) == (["verbalizer"], ["text"], "label")
+    assert (template.forms, template.input_fields, template.label_field) == (["verbalizer"], ["text"], "label")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_a_library_template_is_whole_and_renders_its_examples(name: str) -> None
     assert check_template_file(name).problems == []
     header = library_template(name).header
     assert header.example is not None
-    assert header.metrics or not {"chat", "verbalizer"} & set(library_template(name).kinds) or name == "calls/next_turn"
+    assert header.metrics or not {"chat", "verbalizer"} & set(library_template(name).forms) or name == "calls/next_turn"
 
 
 @pytest.mark.parametrize("name", template_names())
@@ -67,7 +67,7 @@ def test_the_library_covers_its_domains_forms_and_languages() -> None:
     assert {name.split("/")[0] for name in template_names()} == {
         *("reviews", "medical", "calls", "legal", "finance", "general", "preference"),
     }
-    assert {kind for template in templates for kind in template.kinds} == {"chat", "verbalizer", "completion", "preference"}
+    assert {form for template in templates for form in template.forms} == {"chat", "verbalizer", "completion", "preference"}
     assert sum("cloze" in template.tags for template in templates) >= 5
     assert {template.header.language for template in templates} == {"en", "zh"}
     assert any(template.shots for template in templates) and any("tools" in template.tags for template in templates)

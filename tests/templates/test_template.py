@@ -238,10 +238,10 @@ def test_the_forms_and_the_fields_shown_are_read_from_the_tags() -> None:
     template = make_template(
         CHAT + "{% prompt %}{{ text }}{% endprompt %}{% target %}{{ answer }}{% endtarget %}", inputs="{text: str, answer: str}"
     )
-    assert template.kinds == ["chat", "verbalizer"]
+    assert template.forms == ["chat", "verbalizer"]
     assert template.input_fields == ["text"]
     preference = make_template(message("{{ text }}") + "{% chosen %}a{% endchosen %}{% rejected %}b{% endrejected %}")
-    assert preference.kinds == ["preference"]
+    assert preference.forms == ["preference"]
     assert preference.render({"text": "x"}).chosen == [{"role": "assistant", "content": "a"}]
 
 

@@ -9,10 +9,11 @@ from torch.nn import functional
 
 from prep.dataset import Dataset
 from templates.chat import load_tokenizer
-from train.adapter import add_adapter, save_adapter, trainable
 from train.config import TrainConfig
 from train.examples import TrainingExample, load_examples
 from train.loop import Plan, StepOrder
+from train.methods.base import trainable
+from train.methods.lora import Lora
 from train.models import Model, load_model
 from train.objective import OBJECTIVES
 from train.run import train
@@ -26,7 +27,7 @@ def adapted(tiny_model_dir: Path, options: Options) -> Model:
     config = options()
     model = load_model(str(tiny_model_dir), "float32")
     torch.manual_seed(config.seed)
-    return add_adapter(model, config.lora)
+    return Lora(config).fresh(model)
 
 
 def plain_steps(model: Model, steps: list[list[TrainingExample]], config: TrainConfig) -> Iterator[float]:
@@ -38,8 +39,8 @@ def plain_steps(model: Model, steps: list[list[TrainingExample]], config: TrainC
     for examples in steps:
         total, count = torch.zeros(()), 0
         for example in examples:
-            ids = torch.tensor([example.encoded.input_ids])
-            labels = torch.where(torch.tensor(example.encoded.weights) > 0, ids[0], -100)
+            ids = torch.tensor([example.sequences[0].encoded.input_ids])
+            labels = torch.where(torch.tensor(example.sequences[0].encoded.loss_weights) > 0, ids[0], -100)
             logits = model(input_ids=ids).logits[0]
             total = total + functional.cross_entropy(logits[:-1], labels[1:], ignore_index=-100, reduction="sum")
             count += int((labels[1:] >= 0).sum())
@@ -56,14 +57,16 @@ def test_a_run_follows_a_plain_loop_step_by_step(
     adapted: Model, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path, options: Options
 ) -> None:
     config = options(epochs=5, schedule="linear", warmup=0, weight_decay=0.01, micro_batch_size=3, validation=False)
-    examples = load_examples(Dataset.open(dataset_dir), OBJECTIVES.get("chat")(), load_tokenizer(str(tiny_model_dir)), config, 512).train
+    examples = load_examples(
+        Dataset.open(dataset_dir), OBJECTIVES.get("chat")(config), load_tokenizer(str(tiny_model_dir)), config, 512
+    ).train
     plan = Plan.of(len(examples), config)
     order = StepOrder(examples, config, plan)
     expected = list(plain_steps(adapted, [order[step] for step in range(plan.num_steps)], config))
     assert expected[-1] < expected[0] - 0.2
     record = train(dataset_dir, tmp_path / "run", config)
     last_epoch = expected[-plan.steps_per_epoch :]
-    sizes = [sum(example.total_weight for example in order[step]) for step in range(plan.num_steps)][-plan.steps_per_epoch :]
+    sizes = [sum(example.normalizer for example in order[step]) for step in range(plan.num_steps)][-plan.steps_per_epoch :]
     mean = sum(loss * size for loss, size in zip(last_epoch, sizes, strict=True)) / sum(sizes)
     assert record.final_train_loss == pytest.approx(mean, abs=1e-4)
     from safetensors.torch import load_file
@@ -75,14 +78,14 @@ def test_a_run_follows_a_plain_loop_step_by_step(
         torch.testing.assert_close(tensor, plain[name], rtol=0, atol=1e-4)
 
 
-def test_merged_into_the_weights_the_adapter_says_the_same(adapted: Model, tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_merged_into_the_weights_the_adapter_says_the_same(adapted: Model, tiny_model_dir: Path, tmp_path: Path, options: Options) -> None:
     from peft import PeftModel
     from safetensors.torch import load_file
 
     with torch.no_grad():
         for parameter in trainable(adapted).values():
             parameter.normal_(std=0.1)
-    save_adapter(adapted.eval(), tmp_path)
+    Lora(options()).save(adapted.eval(), tmp_path)
     ids = torch.randint(3, 400, (2, 20), generator=torch.Generator().manual_seed(4))
     read = PeftModel.from_pretrained(load_model(str(tiny_model_dir), "float32"), tmp_path)
     saved = load_file(tmp_path / "adapter_model.safetensors")

@@ -21,12 +21,13 @@ def load(folder: Path, model: Path, extras: dict[str, object]) -> TrainingData:
         {"role": "user" if index % 2 == 0 else "assistant", "content": text} for index, text in enumerate(("a", "bad", "x", "good"))
     ]
     dataset = Dataset.open(write_dataset(folder / "data", [{"messages": messages, "extras": json.dumps(extras)}]))
-    return load_examples(dataset, OBJECTIVES.get("chat")(), load_tokenizer(str(model)), TrainConfig.model_validate({}), 512)
+    config = TrainConfig()
+    return load_examples(dataset, OBJECTIVES.get("chat")(config), load_tokenizer(str(model)), config, 512)
 
 
 def test_a_turn_of_weight_0_is_not_trained(tmp_path: Path, tiny_model_dir: Path) -> None:
     [example] = load(tmp_path, tiny_model_dir, {"messages": [None, {"weight": 0}, None, None]}).train
-    assert [piece.text for piece in example.encoded.pieces() if piece.trained] == ["good<|im_end|>"]
+    assert [piece.text for piece in example.sequences[0].encoded.pieces() if piece.trained] == ["good<|im_end|>"]
 
 
 def test_calls_that_the_chat_template_leaves_out_are_an_error_of_their_row(tmp_path: Path, tiny_model_dir: Path) -> None:

@@ -21,9 +21,8 @@ Load = Callable[..., TrainingData]
 def load(tmp_path: Path, tiny_model_dir: Path) -> Load:
     def load_rows(rows: list[dict[str, Any]], length_limit: int = 512, **changes: Any) -> TrainingData:
         dataset = Dataset.open(write_dataset(tmp_path / "data", rows))
-        return load_examples(
-            dataset, OBJECTIVES.get("chat")(), load_tokenizer(str(tiny_model_dir)), TrainConfig.model_validate(changes), length_limit
-        )
+        config = TrainConfig.model_validate(changes)
+        return load_examples(dataset, OBJECTIVES.get("chat")(config), load_tokenizer(str(tiny_model_dir)), config, length_limit)
 
     return load_rows
 
@@ -31,14 +30,17 @@ def load(tmp_path: Path, tiny_model_dir: Path) -> Load:
 def test_trained_tokens_are_exactly_the_answer_and_its_end(load: Load, tiny_model_dir: Path) -> None:
     tokenizer = load_tokenizer(str(tiny_model_dir))
     for example in load(reviews()).train:
-        trained = [token for token, weight in zip(example.encoded.input_ids, example.encoded.weights, strict=True) if weight]
+        [sequence] = example.sequences
+        trained = [token for token, weight in zip(sequence.encoded.input_ids, sequence.encoded.loss_weights, strict=True) if weight]
+        assert sequence.targets == trained
         assert tokenizer.decode(trained) in {"positive<|im_end|>", "negative<|im_end|>"}
 
 
 def test_mask_proof_covers_the_text_and_marks_the_answer(load: Load) -> None:
     example = load(reviews()).train[0]
-    sample = mask_proof(example.id, example.encoded)
-    assert "".join(span.text for span in sample.spans) == example.encoded.text
+    [sequence] = example.sequences
+    sample = mask_proof(example.id, [("", sequence.encoded)])
+    assert "".join(span.text for span in sample.spans) == sequence.encoded.text
     assert [span.text for span in sample.spans if span.trained] == ["positive<|im_end|>"]
 
 
@@ -76,6 +78,14 @@ def test_rows_of_another_form_are_listed(load: Load) -> None:
 def test_nothing_to_train_on_is_said(load: Load, rows: list[dict[str, Any]], cause: str) -> None:
     with pytest.raises(UserError, match=cause):
         load(rows)
+
+
+def test_what_a_pair_answers_is_no_chat(load: Load) -> None:
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    answers = {name: [{"role": "assistant", "content": name}] for name in ("chosen", "rejected")}
+    data = load([*reviews(), {"row_id": "pair", "messages": turns, **answers}])
+    assert [example_id.split("/")[0] for example_id in data.other_form] == ["pair"]
+    assert "pair" not in {example.row_id for example in data.train}
 
 
 def test_all_rows_too_long_is_said(load: Load) -> None:

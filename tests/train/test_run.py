@@ -13,14 +13,15 @@ from loopwright.errors import UserError, UserErrors
 from tests.helpers import review, write_dataset
 from tests.train.conftest import reviews
 from train import ledger as ledger_module
-from train.adapter import load_adapter
 from train.batches import MicroBatch, collate
 from train.checkpoint import Checkpoint
 from train.config import LoraOptions, TrainConfig
 from train.examples import TrainingExample
 from train.ledger import LEDGER_SCHEMA, Ledger
 from train.loop import learning_rate
-from train.models import load_model
+from train.methods.base import trainable
+from train.methods.lora import Lora
+from train.models import load_model, unwrapped
 from train.record import RunRecord
 from train.run import train
 from train.scoring import Scorer
@@ -33,9 +34,11 @@ def test_run_learns_and_says_what_it_did(finished_run: Finished, dataset_dir: Pa
     run_dir, record = finished_run
     first_validation, last_validation = record.validation_losses[0][1], record.validation_losses[-1][1]
     ledger = pl.read_parquet(run_dir / "ledger.parquet")
+    mean = (pl.col("loss") * pl.col("num_trained_tokens")).sum() / pl.col("num_trained_tokens").sum()
+    first, last = (ledger.filter(epoch=epoch).select(mean).item() for epoch in (1, 3))
     # The frozen, random head keeps the tiny model's loss within a few tenths of ln(500): what counts is that it falls.
-    assert record.final_train_loss == pytest.approx(ledger_module.mean_loss(ledger.filter(epoch=3)))
-    assert record.final_train_loss < ledger_module.mean_loss(ledger.filter(epoch=1)) - 0.02
+    assert record.final_train_loss == pytest.approx(last)
+    assert last < first - 0.02
     assert last_validation < first_validation
     assert record.validation_loss == last_validation
     assert (record.num_examples, record.num_validation_examples, record.num_steps) == (11, 3, 9)
@@ -58,45 +61,42 @@ def test_adapter_loads_through_peft_with_the_same_effect(
 ) -> None:
     from peft import PeftModel
 
-    from train.adapter import add_adapter, load_adapter, save_adapter, trainable
-
     torch.manual_seed(3)
     ids = torch.randint(0, 400, (2, 20))
-    trained = add_adapter(load_model(str(tiny_model_dir), "float32"), options(lora={"rank": 4}).lora)
+    method = Lora(options(lora={"rank": 4}))
+    trained = method.fresh(load_model(str(tiny_model_dir), "float32"))
     with torch.no_grad():
         for parameter in trainable(trained).values():
             parameter.normal_(std=0.2)
-    save_adapter(trained.eval(), tmp_path)
+    method.save(trained.eval(), tmp_path)
     with torch.no_grad():
         expected = trained(input_ids=ids).logits
         base = load_model(str(tiny_model_dir), "float32")(input_ids=ids).logits
         read = PeftModel.from_pretrained(load_model(str(tiny_model_dir), "float32"), tmp_path)
         torch.testing.assert_close(read(input_ids=ids).logits, expected, rtol=1e-5, atol=1e-5)
-        ours = load_adapter(load_model(str(tiny_model_dir), "float32"), finished_run[0])
+        ours = Lora.load(load_model(str(tiny_model_dir), "float32"), finished_run[0])
         assert (ours(input_ids=ids).logits - base).abs().max() > 1e-2
-        with ours.disable_adapter():
-            assert torch.equal(ours(input_ids=ids).logits, base)
+        with Lora.using(ours, None) as off:
+            assert torch.equal(off(input_ids=ids).logits, base)
 
 
 def test_several_adapters_share_one_base_in_its_precision(
     finished_run: Finished, plain_run: Path, tiny_model_dir: Path, tmp_path: Path
 ) -> None:
-    from train.adapter import load_adapter
-
     ids = torch.arange(3, 23)[None]
-    model = load_adapter(load_model(str(tiny_model_dir), "bfloat16"), finished_run[0], "first")
-    model = load_adapter(model, plain_run, "second")
+    model = Lora.load(load_model(str(tiny_model_dir), "bfloat16"), finished_run[0], "first")
+    model = Lora.load(model, plain_run, "second")
     assert {parameter.dtype for name, parameter in model.named_parameters() if "lora" in name} == {torch.bfloat16}
     with torch.no_grad():
         logits = {}
         for name, folder in (("first", finished_run[0]), ("second", plain_run)):
-            model.set_adapter(name)
-            logits[name] = model(input_ids=ids).logits.float()
-            exact = load_adapter(load_model(str(tiny_model_dir), "float32"), folder)(input_ids=ids).logits
+            with Lora.using(model, name) as switched:
+                logits[name] = switched(input_ids=ids).logits.float()
+            exact = Lora.load(load_model(str(tiny_model_dir), "float32"), folder)(input_ids=ids).logits
             assert (logits[name] - exact).norm() / exact.norm() < 0.02
         assert (logits["first"] - logits["second"]).norm() / logits["second"].norm() > 0.02
     with pytest.raises(UserError, match="the folder holds no adapter"):
-        load_adapter(model, tmp_path)
+        Lora.load(model, tmp_path)
 
 
 def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, options: Options) -> None:
@@ -112,7 +112,7 @@ def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dat
     assert sorted(ledger["id"]) == sorted([row["id"] for row in examples] * 2)
     for row in examples:
         encoded = encode_chat(tokenizer, row["messages"])
-        ids, trained = torch.tensor(encoded.input_ids), torch.tensor(encoded.weights)[1:] > 0
+        ids, trained = torch.tensor(encoded.input_ids), torch.tensor(encoded.loss_weights)[1:] > 0
         with torch.no_grad():
             logprobs = model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)[trained]
         expected = -logprobs[torch.arange(int(trained.sum())), ids[1:][trained]].mean().item()
@@ -159,7 +159,7 @@ CHANGES: list[dict[str, Any]] = [
     {"seed": 5},
 ]
 # What these do is shown by tests of their own: further down, and of `truncation` in test_examples.py.
-SHOWN_ELSEWHERE = {"model", "objective", "max_length", "truncation", "validation", "checkpoint_every"} | {
+SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "validation", "checkpoint_every"} | {
     "micro_batch_size",
     "micro_batch_tokens",
 }
@@ -216,6 +216,8 @@ def test_options_that_do_not_change_the_adapter_change_what_they_are_for(
         train(dataset_dir, tmp_path / "c", options(max_length=10))
     with pytest.raises(UserError, match="unknown objective 'chatt'"):
         train(dataset_dir, tmp_path / "c", options(objective="chatt"))
+    with pytest.raises(UserError, match=r"unknown method 'lorra'.*Did you mean 'lora'"):
+        train(dataset_dir, tmp_path / "c", options(method="lorra"))
     assert not (tmp_path / "c").exists()
 
 
@@ -250,7 +252,7 @@ def test_loss_that_is_not_finite_names_its_rows(
         return model
 
     monkeypatch.setattr("train.session.load_model", broken_load)
-    monkeypatch.setattr("train.session.Scorer.for_model", lambda model: Scorer(model.get_base_model(), packed=False))
+    monkeypatch.setattr("train.session.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
     with pytest.raises(UserErrors, match=r"data.jsonl:\d+: the loss is nan in step 1, which holds row row\d+") as caught:
         train(dataset_dir, tmp_path / "run", options())
     assert len(caught.value.errors) == 4
@@ -353,7 +355,7 @@ def test_a_damaged_adapter_is_an_error(finished_run: Finished, tiny_model_dir: P
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         (tmp_path / name).write_bytes(b"{")
         with pytest.raises(UserError, match="the adapter does not fit the model"):
-            load_adapter(load_model(str(tiny_model_dir)), tmp_path)
+            Lora.load(load_model(str(tiny_model_dir)), tmp_path)
 
 
 def test_a_base_given_by_a_relative_path_is_found_from_elsewhere(finished_run: Finished, tiny_model_dir: Path) -> None:

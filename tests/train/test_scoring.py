@@ -13,17 +13,18 @@ from templates.chat import load_tokenizer
 from tests.helpers import write_dataset
 from tests.train.conftest import reviews
 from train import attention, scoring
-from train.adapter import add_adapter, trainable
-from train.batches import collate, micro_batches
-from train.config import LoraOptions, TrainConfig
+from train.batches import Segments, collate, micro_batches
+from train.config import TrainConfig
 from train.examples import TrainingExample, load_examples
 from train.ledger import summarise
-from train.models import Model, load_model
+from train.methods.base import trainable
+from train.methods.lora import Lora
+from train.models import Model, load_model, unwrapped
 from train.objective import OBJECTIVES
 from train.scoring import Scorer
 
 CPU = torch.device("cpu")
-CHAT = OBJECTIVES.get("chat")()
+CHAT = OBJECTIVES.get("chat")(TrainConfig())
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path) -> 
 def adapted(tiny_model_dir: Path) -> Model:
     """The tiny model with an adapter whose effect is not zero."""
     torch.manual_seed(1)
-    model = add_adapter(load_model(str(tiny_model_dir), "float32"), LoraOptions())
+    model = Lora(TrainConfig()).fresh(load_model(str(tiny_model_dir), "float32"))
     with torch.no_grad():
         for parameter in trainable(model).values():
             parameter.normal_(std=0.1)
@@ -54,8 +55,8 @@ def reference_losses(model: Model, examples: list[TrainingExample]) -> list[torc
     """Each example alone through the model's own forward pass and torch's cross-entropy: the sum over its trained tokens."""
     losses = []
     for example in examples:
-        ids = torch.tensor([example.encoded.input_ids])
-        labels = torch.where(torch.tensor(example.encoded.weights) > 0, ids[0], -100)
+        ids = torch.tensor([example.sequences[0].encoded.input_ids])
+        labels = torch.where(torch.tensor(example.sequences[0].encoded.loss_weights) > 0, ids[0], -100)
         logits = model(input_ids=ids).logits[0]
         losses.append(functional.cross_entropy(logits[:-1], labels[1:], ignore_index=-100, reduction="sum"))
     return losses
@@ -66,12 +67,12 @@ def loss_and_gradient(scorer: Scorer, examples: list[TrainingExample], model: Mo
     config = TrainConfig(**limits)
     model.zero_grad()
     total = 0.0
-    weight = sum(example.total_weight for example in examples)
+    weight = sum(example.normalizer for example in examples)
     for group in micro_batches(examples, config, packed=scorer.packed):
         loss = CHAT.loss(scorer.score(collate(group, CPU, packed=scorer.packed))) / weight
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
-    return total, torch.cat([parameter.grad.flatten() for parameter in trainable(model).values()])
+    return total, torch.cat([parameter.grad.flatten() for parameter in trainable(model).values() if parameter.grad is not None])
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def own_attention(adapted: Model) -> Callable[[], Model]:
     """Gives the model back its own attention, for reference."""
 
     def restore() -> Model:
-        adapted.get_base_model().set_attn_implementation("sdpa")
+        unwrapped(adapted).set_attn_implementation("sdpa")
         return adapted
 
     return restore
@@ -91,11 +92,14 @@ def test_packed_loss_and_gradient_equal_plain_cross_entropy(
     loss, gradient = loss_and_gradient(packed, examples, adapted)
     model = own_attention()
     model.zero_grad()
-    expected = sum(reference_losses(model, examples), torch.zeros(())) / sum(example.total_weight for example in examples)
+    expected = sum(reference_losses(model, examples), torch.zeros(())) / sum(example.normalizer for example in examples)
     expected.backward()  # type: ignore[no-untyped-call]
     assert loss == pytest.approx(expected.item(), rel=1e-5)
     torch.testing.assert_close(
-        gradient, torch.cat([parameter.grad.flatten() for parameter in trainable(model).values()]), rtol=1e-4, atol=1e-6
+        gradient,
+        torch.cat([parameter.grad.flatten() for parameter in trainable(model).values() if parameter.grad is not None]),
+        rtol=1e-4,
+        atol=1e-6,
     )
 
 
@@ -140,7 +144,7 @@ def test_packed_examples_do_not_see_each_other(packed: Scorer, examples: list[Tr
     before = packed.score(pair).logprobs.detach()
     pair.input_ids[0, : examples[0].num_tokens - 3] += 1  # perturb the first example's prompt
     after = packed.score(pair).logprobs.detach()
-    second = pair.rows == 1
+    second = pair.sequences == 1
     assert torch.equal(before[second], after[second])
     assert not torch.allclose(before[~second], after[~second])
 
@@ -149,7 +153,7 @@ def test_sliding_window_is_kept_within_a_packed_example() -> None:
     torch.manual_seed(0)
     lengths, window = [9, 5], 3
     query, key, value = (torch.randn(1, heads, sum(lengths), 8) for heads in (4, 2, 2))
-    with attention.attending(attention.Segments.of(lengths, CPU)):
+    with attention.attending(Segments.of(lengths, CPU)):
         output, _ = attention._packed_attention(torch.nn.Identity(), query, key, value, None, sliding_window=window)
     start = 0
     for length in lengths:
@@ -163,7 +167,7 @@ def test_sliding_window_is_kept_within_a_packed_example() -> None:
 
 def test_what_packing_cannot_do_is_refused() -> None:
     states = torch.randn(1, 2, 4, 8)
-    with attention.attending(attention.Segments.of([4], CPU)), pytest.raises(NotImplementedError):
+    with attention.attending(Segments.of([4], CPU)), pytest.raises(NotImplementedError):
         attention._packed_attention(torch.nn.Identity(), states, states, states, None, softcap=30.0)
     with pytest.raises(NotImplementedError):
         attention._packed_attention(torch.nn.Identity(), states, states, states, None)
@@ -174,10 +178,10 @@ def test_margin_and_correctness_follow_from_the_logits(
 ) -> None:
     batch = collate(examples, CPU, packed=True)
     with torch.no_grad():
-        losses, margins, least, counts = summarise(batch, packed.score(batch))
+        losses, margins, least, counts = summarise(CHAT, examples, packed.score(batch))
     model = own_attention()
     for row, example in enumerate(examples):
-        ids, weights = torch.tensor(example.encoded.input_ids), torch.tensor(example.encoded.weights)
+        ids, weights = torch.tensor(example.sequences[0].encoded.input_ids), torch.tensor(example.sequences[0].encoded.loss_weights)
         with torch.no_grad():
             logprobs = model(input_ids=ids[None]).logits[0].log_softmax(-1)[:-1][weights[1:] > 0]
         targets = ids[1:][weights[1:] > 0]

@@ -2,8 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from templates.chat import Encoded, chat_messages, encode_chat
-from train.objective import Objective, TokenScores
+from typing_extensions import override
+
+from prep.messages import messages_of
+from templates.chat import encode_chat
+from templates.form import Form
+from train.objective import Objective, TokenScores, TokenSequence
 
 if TYPE_CHECKING:
     import torch
@@ -22,13 +26,20 @@ class Chat(Objective):
     """
 
     name = "chat"
-    form = "chat"
-    column = "messages"
+    form = Form.CHAT
 
-    def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> Encoded:
+    @override
+    def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:
         """Encodes the conversation as a whole, once."""
-        return encode_chat(tokenizer, *chat_messages(example["messages"], example["extras"]))
+        found = messages_of(example)
+        return (TokenSequence.causal(encode_chat(tokenizer, found.said(), found.tools)),)
 
+    @override
+    def row_losses(self, scores: TokenScores) -> "torch.Tensor":
+        """Returns the weighted sum of each row's negative log-likelihoods."""
+        return scores.by_row(-scores.sequence_logprobs())
+
+    @override
     def loss(self, scores: TokenScores) -> "torch.Tensor":
-        """Returns the weighted sum of the tokens' negative log-likelihoods."""
+        """Sums over all tokens at once: rows are not told apart, and no rounding comes in between."""
         return -(scores.logprobs * scores.weights).sum()

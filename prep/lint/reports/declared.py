@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from prep.lint.answer_counts import count_answers, declared_priors
 from prep.lint.context import Context
 from prep.lint.expectations import DeclaredShare, DeclaredSlice
-from prep.lint.rules.bal101 import count_labels, declared_shares
-from prep.lint.rules.bal102 import count_answers, declared_priors
-from prep.lint.rules.div702 import count_slices, declared_slices
+from prep.lint.label_counts import count_labels, declared_shares
+from prep.lint.slice_counts import count_slices, declared_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Declared:
 
 def count_declared(frame: pl.LazyFrame, context: Context) -> Declared:
     """Counts what is declared, in one streaming pass over the lint frame; nothing is read where nothing is declared."""
-    expect = context.options.expect
+    expect = context.expect
     queries = {}
     if expect.slices:
         queries["slices"] = count_slices(frame, context)

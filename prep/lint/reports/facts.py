@@ -6,15 +6,16 @@ All of it is counted in one streaming pass over the lint frame; nothing of the s
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import polars as pl
 
+from prep.lint.diagnostic import Diagnostic
+from prep.lint.finding import Severity
 from prep.lint.groups import SPLIT_ORDER
-from prep.lint.report import Diagnostic
+from prep.lint.report import LintReport
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.rows import RowView, view_rows
-from prep.lint.rule import Severity
 from prep.pii import mask
 
 BINS_PER_OCTAVE = 4
@@ -126,6 +127,18 @@ class PageFacts:
     declared: Declared
 
 
+@dataclass(frozen=True, kw_only=True)
+class PageReport(LintReport):
+    """The result of a lint run, with what the page tells of the data."""
+
+    facts: PageFacts
+
+    @classmethod
+    def of(cls, report: LintReport, facts: PageFacts) -> "PageReport":
+        """Returns a report with the facts of its page."""
+        return cls(**{one.name: getattr(report, one.name) for one in fields(report)}, facts=facts)
+
+
 def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic], declared: Declared) -> PageFacts:
     """Counts what the page shows.
 
@@ -200,8 +213,8 @@ def _label(names: set[str]) -> pl.Expr:
     """The answer's class: as the data gives it, or the answer itself where a task's answers are a closed set of words."""
     if "task_shape" in names:
         closed = pl.col("task_shape") == "label"
-    elif "closed" in names:
-        closed = pl.col("closed")
+    elif "is_closed_set" in names:
+        closed = pl.col("is_closed_set")
     else:
         closed = pl.lit(value=False)
     label = pl.coalesce("label", pl.when(closed).then(pl.col("answer")))

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from loopwright.console import printable
 from prep.lint.fixing import PlannedFix
-from prep.lint.texts import shorten
 from prep.pii import mask
+from prep.pii.masking import shorten
 from prep.word_diff import Change, Piece, word_diff
 from prep.word_diff import shorten as shorten_pieces
 

@@ -3,10 +3,11 @@
 Of each step GitHub shows ten errors, ten warnings and ten notices, the first that are printed; the others stand in the log alone.
 """
 
-from prep.lint.report import Diagnostic, LintReport
+from prep.lint.diagnostic import Diagnostic
+from prep.lint.finding import Severity
+from prep.lint.report import LintReport
 from prep.lint.reports.order import worst_in_turn
 from prep.lint.reports.text import plural, summary_line
-from prep.lint.rule import Severity
 
 SHOWN_BY_GITHUB = 10
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from loopwright.console import printable
+from prep.lint.diagnostic import Diagnostic
 from prep.lint.excerpts import cut_excerpt, hides, rows_of
-from prep.lint.report import Diagnostic
+from prep.lint.finding import Severity
 from prep.lint.reports.underline import visible
-from prep.lint.rule import Severity
 from prep.pii import mask, mask_around
 
 _PARTS = ("system", "input", "answer", "rejected")

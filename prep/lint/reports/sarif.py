@@ -11,11 +11,13 @@ from urllib.parse import quote
 
 import loopwright
 from loopwright.hashing import hash_text
+from prep.lint.diagnostic import Diagnostic
 from prep.lint.documentation import HEADINGS, rule_page, rule_sections, rule_summary
 from prep.lint.excerpts import Excerpts, place_of
-from prep.lint.report import Diagnostic, LintReport
+from prep.lint.finding import Severity
+from prep.lint.report import LintReport
 from prep.lint.reports.groups import GROUPS, group_of
-from prep.lint.rule import RULES, Rule, Severity
+from prep.lint.rule import RULES, Rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_RESULTS = 25_000

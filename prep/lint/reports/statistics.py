@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from prep.lint.report import Diagnostic, LintReport
+from prep.lint.diagnostic import Diagnostic
+from prep.lint.finding import Severity
+from prep.lint.report import LintReport
 from prep.lint.reports.text import summary_line
-from prep.lint.rule import Severity
 
 
 @dataclass(frozen=True, slots=True)

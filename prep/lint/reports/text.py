@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from loopwright.console import printable
+from prep.lint.diagnostic import Diagnostic
 from prep.lint.excerpts import Excerpts, place_of
-from prep.lint.report import Diagnostic, LintReport
+from prep.lint.finding import Severity
+from prep.lint.report import LintReport
 from prep.lint.reports.order import by_rule
 from prep.lint.reports.underline import underline
-from prep.lint.rule import Severity
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -71,8 +72,8 @@ def summary_line(report: LintReport) -> str:
     counts = {severity: report.count(severity) for severity in Severity}
     found = ", ".join(plural(count, severity.value) for severity, count in counts.items() if count)
     line = f"{found or 'Nothing found'} in {plural(report.num_examples, 'example')}."
-    if report.num_held_back:
-        line += f" {plural(report.num_held_back, 'finding')} held back by a suppression or the baseline."
+    if report.num_suppressed:
+        line += f" {plural(report.num_suppressed, 'finding')} held back by a suppression or the baseline."
     if not report.skipped:
         return line
     reasons: dict[tuple[str, str], list[str]] = {}

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from loopwright.errors import UserError
 from prep.cli import app
-from prep.export.profile import PROFILES, Form
+from prep.export.profile import PROFILES
 from prep.export.write import ExportResult, export
 from prep.validate.run import validate
+from templates.form import Form
 from tests.helpers import review, write_dataset
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -26,7 +27,7 @@ def message(role: str, content: str | None) -> dict[str, Any]:
 
 
 def with_extras(messages: list[dict[str, Any]], extras: list[dict[str, Any] | None], **more: Any) -> dict[str, Any]:
-    return {"kind": "chat", "messages": messages, "extras": json.dumps({"messages": extras, **more})}
+    return {"messages": messages, "extras": json.dumps({"messages": extras, **more})}
 
 
 def tool_row(**last: Any) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def weight_row(*weights: int) -> dict[str, Any]:
 
 def pair(index: int, **more: Any) -> dict[str, Any]:
     sides = {"chosen": [message("assistant", f"good {index}")], "rejected": [message("assistant", f"bad {index}")]}
-    return {"kind": "preference", "messages": [message("user", f"q {index}")], **sides, **more}
+    return {"messages": [message("user", f"q {index}")], **sides, **more}
 
 
 def reviews() -> list[dict[str, Any]]:
@@ -68,7 +69,7 @@ def last_row(rows: list[dict[str, Any]], target: str, out: Path, **options: Any)
 
 @pytest.mark.parametrize(("target", "form"), [(name, form) for name, profile in PROFILES.entries.items() for form in profile.forms])
 def test_what_is_exported_keeps_the_rules_of_its_target(target: str, form: Form, out: Path) -> None:
-    texts = [{"kind": "completion", "text": f"Text {index}"} for index in range(12)]
+    texts = [{"text": f"Text {index}"} for index in range(12)]
     rows = [*reviews(), tool_row(), *map(pair, range(12)), *texts, *[pair(index, split="test") for index in range(20, 23)]]
     result = exported(rows, target, out, form=form)
     counts = {"chat": 17, "verbalizer": 16, "completion": 12, "preference": 15}
@@ -209,7 +210,7 @@ def test_llamafactory_has_calls_as_turns_and_describes_its_files(out: Path) -> N
 
 
 def test_a_cloze_is_left_out_where_the_target_follows_the_prompt_and_kept_in_hf(out: Path) -> None:
-    cloze = {"kind": "verbalizer", "prompt": "It was [MASK].", "target": "good", "mask": "[MASK]"}
+    cloze = {"prompt": "It was [MASK].", "target": "good", "mask": "[MASK]"}
     assert exported([*reviews(), cloze], "trl", out, form="verbalizer").left_out["cloze"].rows == 1
     exported([*reviews(), cloze], "hf", out, form="verbalizer")
     assert pl.read_parquet(out / "data" / "train-00000.parquet").row(-1, named=True)["mask"] == "[MASK]"
@@ -226,7 +227,7 @@ def test_a_call_with_empty_content_has_none_and_a_refusal_beside_content_is_coun
 
 def test_a_pair_with_calls_is_left_out_where_pairs_have_text_alone(out: Path) -> None:
     turns = [message("user", "Oslo?"), message("assistant", None), message("tool", "snow")]
-    sides = {"kind": "preference", "chosen": [message("assistant", "Snow.")], "rejected": [message("assistant", "Sun.")]}
+    sides = {"chosen": [message("assistant", "Snow.")], "rejected": [message("assistant", "Sun.")]}
     calling = {**with_extras(turns, [None, {"tool_calls": [CALL], "weight": 0}, {"tool_call_id": "call_1"}], tools=TOOLS), **sides}
     assert exported([*map(pair, range(3)), calling], "axolotl", out).left_out["tool_calls"].rows == 1
     for target in ("openai", "trl", "llamafactory", "hf"):

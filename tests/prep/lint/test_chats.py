@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prep.lint.context import LintOptions
+from prep.lint.options import LintOptions
 from prep.lint.run import lint
+from templates.form import Form
 from tests.helpers import DEFAULT_TEMPLATE, write_dataset
 
-TEMPLATE = DEFAULT_TEMPLATE.model_copy(update={"kinds": ["chat"], "verbalizer": {}, "metrics": ["rouge1"]})
+TEMPLATE = DEFAULT_TEMPLATE.model_copy(update={"forms": [Form.CHAT], "verbalizer": {}, "metrics": ["rouge1"]})
 
 
 def chat(question: str, zone: str | None = None, *, weight: int | None = None) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from loopwright.errors import UserError
 from prep.config import SuppressConfig
 from prep.lint import cache, engine, labelled, run
 from prep.lint.cache import cached_lint
-from prep.lint.context import Context
-from prep.lint.rule import Severity
+from prep.lint.finding import Severity
 from prep.lint.run import LintOptions, LintReport, lint
 
 LEAKY = [
@@ -47,7 +46,7 @@ def test_a_suppressed_row_stays_so_when_the_file_is_put_in_another_order(tmp_pat
     options = LintOptions(suppress=(SuppressConfig(id=found.id or "", code="PII501", reason="a public address"),))
     report = lint(write(tmp_path / "b.jsonl", LEAKY[::-1]), options=options)
     assert lines(report) == [1, 2, 4]
-    assert report.num_held_back == 1
+    assert report.num_suppressed == 1
 
 
 def test_a_baseline_holds_back_what_was_known_and_no_more(tmp_path: Path) -> None:
@@ -138,9 +137,9 @@ def test_what_several_rules_need_of_the_labels_is_found_once(tmp_path: Path, mon
     made = []
     find = labelled._find_tasks
 
-    def counted(examples: pl.LazyFrame, context: Context) -> list[labelled.LabelledTask]:
+    def counted(examples: pl.LazyFrame) -> list[labelled.LabelledTask]:
         made.append(1)
-        return find(examples, context)
+        return find(examples)
 
     monkeypatch.setattr(labelled, "_find_tasks", counted)
     said = {0: ("cold", "bad"), 1: ("hot", "good")}

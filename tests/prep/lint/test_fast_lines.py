@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prep.lint import examples
 from prep.lint.examples import LintData, load_files
 from prep.lint.fast_lines import plain_blocks, read_plain
+from tests.prep.test_strict_json import HOSTILE, PLAIN
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 MESSAGE = st.builds(lambda role, content: {"role": role, "content": content}, st.sampled_from(["system", "user", "assistant"]), TEXT)
@@ -41,7 +42,7 @@ def load(folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch, *, carefully
         if carefully:
             patch.setattr(examples, "plain_blocks", lambda path: None)
         data = load_files([(path, "train")], folder)
-        return rows(data), sorted(data.defects, key=lambda one: (one.line or 0, one.message))
+        return rows(data), [*sorted(data.defects, key=lambda one: (one.line or 0, one.message)), data.unread]
 
 
 def both_ways(tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +88,41 @@ def test_odd_lines_among_plain_ones_are_the_same_either_way(tmp_path: Path, monk
     ]
     mixed = [plain, *(line for pair in zip([*odd, *broken], [plain] * 99, strict=False) for line in pair)]
     both_ways(tmp_path, mixed, monkeypatch)
+
+
+CHAT_LINES = [
+    *(
+        line.replace(b'"prompt": ', b'"messages": [{"role": "user", "content": ').replace(b', "completion": "b"}', b"}]}")
+        for line in HOSTILE
+    ),
+    b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}',
+    b'{"messages": [{"role": "user", "content": "a", "content": "b"}]}',
+    b'{"messages": [{"role": "user", "content": "a"}], "messages": []}',
+    b'{"messages": [{"role": "moderator", "content": "a"}], "note": "x"}',
+]
+
+
+@settings(max_examples=60)
+@given(
+    lines=st.one_of(
+        st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=8).map(lambda lines: [PLAIN, *lines]),
+        st.lists(st.sampled_from(CHAT_LINES), min_size=1, max_size=8).map(lambda lines: [CHAT_LINES[len(HOSTILE)], *lines]),
+    ),
+    end=st.sampled_from([b"\n", b"\r\n"]),
+    head=st.sampled_from([b"", b"", b"\xef\xbb\xbf"]),
+    block=st.sampled_from([40, 1 << 20]),
+)
+@example(lines=[PLAIN, *HOSTILE, PLAIN], end=b"\n", head=b"", block=1 << 20)
+@example(lines=[CHAT_LINES[len(HOSTILE)], *CHAT_LINES], end=b"\r\n", head=b"", block=1 << 20)
+def test_hostile_lines_are_the_same_either_way(
+    lines: list[bytes], end: bytes, head: bytes, block: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "train.jsonl").write_bytes(head + end.join(lines) + end)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("prep.raw_file.BLOCK_BYTES", block)
+        fast = load(folder / "fast", folder / "train.jsonl", monkeypatch, carefully=False)
+        assert fast == load(folder / "careful", folder / "train.jsonl", monkeypatch, carefully=True)
 
 
 def test_a_line_of_plain_shape_is_read_by_columns(tmp_path: Path) -> None:

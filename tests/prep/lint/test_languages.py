@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.lint.languages import FUNCTION_WORDS, NAMES, foreign, likely_languages
+from prep.init import write_config
+from prep.language import common_language, foreign, likely_languages, script_of, short_text_language
+from prep.language_words import FUNCTION_WORDS, NAMES
 from prep.lint.run import LintOptions, lint
-from prep.lint.short_texts import short_text_language
 
 SENTENCES = {
     "en": "The customer wants to know where his parcel is.",
@@ -38,12 +39,32 @@ SENTENCES = {
     "ru": "Клиент хочет знать, где его посылка.",
     "el": "Ο πελάτης θέλει να μάθει πού είναι το δέμα.",
     "ar": "يريد العميل أن يعرف أين الطرد.",
+    "uk": "Клієнт хоче знати, де його посилка і коли вона прийде.",
+    "fa": "مشتری می‌خواهد بداند بسته‌اش کجاست.",
+    "ur": "گاہک جاننا چاہتا ہے کہ اس کا پارسل کہاں ہے۔",
+    "he": "הלקוח רוצה לדעת איפה החבילה שלו.",
+    "th": "ลูกค้าอยากรู้ว่าพัสดุอยู่ที่ไหน",
 }
 
 
 @pytest.mark.parametrize("language", SENTENCES)
 def test_a_sentence_is_told(language: str) -> None:
-    assert likely_languages(pl.Series([SENTENCES[language]])).to_list() == [language]
+    for sure in (False, True):
+        assert likely_languages(pl.Series([SENTENCES[language]]), sure=sure).to_list() == [language]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I am asking to end my account., terminate_account",  # as many Danish words as English ones
+        "d6e9bf17-541d-4e86-86f7-2477cfad51e9 x",
+        "the of",
+        "the cover of " + "hinge clip spring brass tin " * 5,  # two small words of 28
+    ],
+)
+def test_a_doubtful_text_is_left_open_where_the_answer_must_be_sure(text: str) -> None:
+    assert likely_languages(pl.Series([text])).to_list() != [None]
+    assert likely_languages(pl.Series([text]), sure=True).to_list() == [None]
 
 
 @pytest.mark.parametrize("language", [language for language in SENTENCES if language != "en"])
@@ -68,8 +89,51 @@ def test_a_common_language_is_told_the_fast_way_and_the_rest_as_before() -> None
     assert set(found[:3_000]) == {"en"}
 
 
+def test_chinese_with_english_keys_is_surely_chinese() -> None:
+    asked = "\u4f60\u80fd\u5e2e\u6211\u627e\u5230\u6700\u65b0\u7684\u65b0\u95fb\u5417"
+    text = f'{{"from": "human", "value": "{asked}", "name": "get", "arguments": {{}}}}'
+    assert likely_languages(pl.Series([text] * 2_000), sure=True).unique().to_list() == ["zh"]
+
+
 def test_every_language_has_a_name() -> None:
-    assert set(FUNCTION_WORDS) <= set(NAMES)
+    assert set(FUNCTION_WORDS) | set(SENTENCES) <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "other"),
+    [
+        ("\u0414\u044f\u043a\u0443\u044e \u0437\u0430 \u0437\u0430\u043c\u043e\u0432\u043b\u0435\u043d\u043d\u044f", "uk", "ru"),
+        ("\u0645\u0631\u062d\u0628\u0627 \u0628\u062e\u0648\u062f", "fa", "ar"),
+        ("\u06a9\u062a\u0627\u0628 \u0627\u0686\u06be\u06cc", "ur", "fa"),
+    ],
+)
+def test_a_text_without_a_letter_that_tells_two_languages_apart_is_foreign_to_neither(text: str, own: str, other: str) -> None:
+    assert likely_languages(pl.Series([text])).to_list() == [other]
+    for allowed in (own, other):
+        assert foreign(text, [allowed], min_hits=3, min_share=0.25) is None
+    assert foreign(text, ["en"], min_hits=3, min_share=0.25) is not None
+
+
+def test_russian_is_foreign_among_ukrainian_and_the_other_way_round() -> None:
+    for language, among in (("ru", "uk"), ("uk", "ru"), ("ar", "fa"), ("fa", "ar"), ("ur", "ar")):
+        text = (
+            SENTENCES[language] if language != "ru" else "\u041c\u044b \u0436\u0434\u0451\u043c \u043f\u043e\u0441\u044b\u043b\u043a\u0443."
+        )
+        verdict = foreign(text, [among], min_hits=3, min_share=0.25)
+        assert verdict is not None and verdict.language == language
+
+
+def test_the_common_language_leaves_out_what_cannot_be_told() -> None:
+    assert common_language(["The soup is on the table.", "ok", "Das ist nicht die Suppe.", "It is what it is."]) == ("en", 2 / 3)
+    assert common_language(["ok"]) == common_language([]) == ("unknown", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [("mk401 x", "latin"), ("\u10d2\u10d0\u10db", "georgian"), ("\u5929\u6c14", "han"), ("12 34", "unknown"), ("", "unknown")],
+)
+def test_a_script_is_named(text: str, script: str) -> None:
+    assert script_of(text) == script
 
 
 @settings(max_examples=50, deadline=None)
@@ -114,3 +178,12 @@ def test_a_short_foreign_text_is_found_among_english_ones(tmp_path: Path) -> Non
     (found,) = lint(path, options=LintOptions(select=("DIV705",))).diagnostics
     assert (found.line, found.kind) == (31, "es")
     assert not lint(path, options=LintOptions(select=("DIV705",), thresholds={"DIV705.rows": 0})).diagnostics
+
+
+@pytest.mark.parametrize("language", [language for language in SENTENCES if language != "th"])  # without a space it looks like a name
+def test_what_lint_knows_a_first_config_knows(tmp_path: Path, language: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"text": f"{SENTENCES[language]} {number}", "label": "ab"[number % 2]}) for number in range(20)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    written = write_config(path)
+    assert any(guess.startswith(f"language: {language}, ") for guess in written.guesses)

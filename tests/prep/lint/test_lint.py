@@ -15,8 +15,9 @@ from loopwright.errors import UserError
 from prep.config import ExpectConfig
 from prep.dataset import TemplateInfo
 from prep.lint.cli import register
+from prep.lint.finding import Severity
 from prep.lint.reports import as_github, as_statistics, as_text
-from prep.lint.rule import Severity
+from prep.lint.rule_drafts import make_drafts
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
 
@@ -166,7 +167,7 @@ def test_drafts_name_the_row_and_the_field(tmp_path: Path) -> None:
         review("Good rice", 1, fields='{"text": "Good rice", "label": "positive"}'),
         review("good rice", 1, split="test", fields='{"text": "good rice", "label": "positive"}'),
     ]
-    drafts = lint(write_dataset(tmp_path / "dataset", rows)).drafts()
+    drafts = make_drafts(lint(write_dataset(tmp_path / "dataset", rows)))
     surrogate = next(one for one in drafts if one["code"] == "PII501")["fields"]["text"]
     assert re.fullmatch(r"Mail [\w.]+@example\.(?:com|net|org)", surrogate)
     assert surrogate != "Mail a.b@example.com"
@@ -186,7 +187,7 @@ def test_drafts_name_the_row_and_the_field(tmp_path: Path) -> None:
 
 def test_a_draft_finds_the_answer_among_nested_fields(tmp_path: Path) -> None:
     fields = json.dumps({"turns": [{"speaker": "customer", "text": "Mail a.b@example.com"}], "summary": ""})
-    drafts = lint(write_dataset(tmp_path / "dataset", [summary("customer: Mail a.b@example.com", "", fields=fields)])).drafts()
+    drafts = make_drafts(lint(write_dataset(tmp_path / "dataset", [summary("customer: Mail a.b@example.com", "", fields=fields)])))
     found = {one["code"]: one["fields"] for one in drafts}
     assert found["LEN603"] == {"summary": None}
     [turn] = found["PII501"]["turns"]
@@ -195,7 +196,7 @@ def test_a_draft_finds_the_answer_among_nested_fields(tmp_path: Path) -> None:
 
 
 def test_foreign_files_get_no_drafts(tmp_path: Path) -> None:
-    assert lint(write_lines(tmp_path / "train.jsonl", CHAT, CHAT)).drafts() == []
+    assert make_drafts(lint(write_lines(tmp_path / "train.jsonl", CHAT, CHAT))) == []
 
 
 # --- hostile files ---------------------------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from prep.build import build
 from prep.cli import app
 from prep.dataset import Dataset
+from prep.lint.diagnostic import Diagnostic
 from prep.lint.documentation import rule_sections
-from prep.lint.report import Diagnostic
 from prep.lint.rule import RULES
+from prep.lint.rule_drafts import make_drafts
 from prep.lint.run import LintOptions, lint
 
 TEMPLATE = """\
@@ -52,7 +53,7 @@ def test_a_row_that_is_rendered_more_than_once_is_no_copy_of_itself(tmp_path: Pa
     report = lint(out, options=LintOptions(select=("DUP301", "DUP302", "CON2")))
     assert report.num_examples == 40
     assert report.summary == {}
-    assert report.drafts() == []
+    assert make_drafts(report) == []
 
 
 def findings(out: Path, code: str, **options: Any) -> list[Diagnostic]:

@@ -17,12 +17,13 @@ import pytest
 from prep.config import ExpectConfig
 from prep.lint.examples import load_dataset, load_files
 from prep.lint.expectations import DeclaredShare
+from prep.lint.finding import Severity
 from prep.lint.report import LintReport, Skipped
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.declared_view import share_marks, share_tables
-from prep.lint.reports.facts import MAX_WORST_ROWS, PageFacts, page_facts, worst_ids
+from prep.lint.reports.facts import MAX_WORST_ROWS, PageFacts, PageReport, page_facts, worst_ids
 from prep.lint.reports.page import as_html, score_groups
-from prep.lint.rule import RULES, Severity
+from prep.lint.rule import RULES
 from prep.lint.run import LintOptions, lint
 from tests.browser import Browser, open_browser
 from tests.helpers import review, write_dataset
@@ -228,7 +229,7 @@ def declared(folder: Path) -> LintReport:
 
 
 def test_what_is_declared_stands_beside_what_was_found(declared: LintReport) -> None:
-    assert declared.facts is not None
+    assert isinstance(declared, PageReport)
     of = declared.facts.declared
     assert [(one.value[:8], one.num_rows, one.wanted, one.state) for one in of.slices] == [
         ("pump", 54, 50, "met"),
@@ -241,7 +242,7 @@ def test_what_is_declared_stands_beside_what_was_found(declared: LintReport) -> 
 
 
 def test_rule_and_page_say_the_same_of_what_is_declared(declared: LintReport) -> None:
-    assert declared.facts is not None
+    assert isinstance(declared, PageReport)
     of = declared.facts.declared
     reported = {one.kind for one in declared.diagnostics if one.code == "DIV702" and one.field == "product"}
     assert reported == {f"product={one.value}" for one in of.slices if one.field == "product" and one.state != "met"}
@@ -431,7 +432,7 @@ def test_dark_and_light_follow_the_system_until_switched(opened: Browser) -> Non
 
 @pytest.mark.parametrize("width", [1280, 400])
 def test_what_was_declared_is_drawn_and_sorted(browser: Browser, folder: Path, declared: LintReport, width: int) -> None:
-    assert declared.facts is not None
+    assert isinstance(declared, PageReport)
     path = folder / "declared.html"
     path.write_text(as_html(declared, declared.facts), encoding="utf-8")
     browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)

@@ -12,6 +12,7 @@ from prep.build import build
 from prep.dataset import Dataset
 from prep.lint.fixing import fix
 from prep.lint.rule import RULES, Rule
+from prep.lint.rule_drafts import make_drafts
 from prep.lint.run import LintOptions, lint
 from tests.prep.lint.test_rules import CASES, rows_of, write_lines
 
@@ -60,7 +61,7 @@ def drafted(code: str, case: dict[str, Any], folder: Path) -> dict[Any, Any]:
     make(case, folder)
     places = {row["row_id"]: row for row in Dataset.open(folder / "out").examples().collect().iter_rows(named=True)}
     found: dict[Any, Any] = {}
-    for draft in lint(folder / "out", options=LintOptions(select=(code,), thresholds=case.get("thresholds", {}))).drafts():
+    for draft in make_drafts(lint(folder / "out", options=LintOptions(select=(code,), thresholds=case.get("thresholds", {})))):
         row = places[draft["row_id"]]
         line = row["line"] if row["split"] == "train" else f"test.jsonl:{row['line']}"
         assert line not in found
@@ -91,7 +92,7 @@ def test_what_a_rule_fixes_it_reports_no_more_and_the_second_time_nothing_change
     options = LintOptions(select=(code,), thresholds=case.get("thresholds", {}))
     result = fix(tmp_path / "out", tmp_path / "case.yaml", options, unsafe=True)
     assert result.fixes
-    left = {one["row_id"] for one in result.report.drafts() if one["op"] == "drop" or None not in one["fields"].values()}
+    left = {one["row_id"] for one in make_drafts(result.report) if one["op"] == "drop" or None not in one["fields"].values()}
     assert left == set()
     again = fix(tmp_path / "out", tmp_path / "case.yaml", options, unsafe=True)
     assert (again.fixes, again.num_rounds) == ((), 0)

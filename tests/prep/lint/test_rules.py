@@ -17,7 +17,8 @@ from prep.config import ExpectConfig
 from prep.dataset import TemplateInfo
 from prep.lint.documentation import HEADINGS, rule_page, rule_sections, rule_summary
 from prep.lint.examples import load_files
-from prep.lint.rule import RULES
+from prep.lint.reports.groups import GROUPS, group_of
+from prep.lint.rule import RULES, Rule
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
 
@@ -117,6 +118,8 @@ def test_case(code: str, case: dict[str, Any], tmp_path: Path, tiny_model_dir: P
         assert sorted({f"{Path(one.file or '').name}:{one.line}" for one in found}) == expected
     else:
         assert sorted({one.line for one in found}, key=lambda line: line or 0) == expected, [one.message for one in found]
+    if "count" in case:
+        assert len(found) == case["count"]
     if "severity" in case:
         assert {one.severity.value for one in found} == {case["severity"]}
     assert code not in {skipped.code for skipped in report.skipped if not skipped.partly}
@@ -149,7 +152,12 @@ def test_every_rule_is_documented(rule: Any) -> None:
     assert rule.remedy
     assert all(threshold.source for threshold in rule.thresholds)
     assert rule.name in rule_page(rule)
-    assert rule.code.lower() == rule.__module__.rpartition(".")[2]
+
+
+@pytest.mark.parametrize("rule", RULES.entries.values(), ids=list(RULES.entries))
+def test_every_rule_stands_in_the_folder_of_its_group_in_a_file_of_its_name(rule: type[Rule]) -> None:
+    group = GROUPS[group_of(rule.code)].name
+    assert rule.__module__ == f"prep.lint.rules.{group}.{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', rule.name).lower()}"
 
 
 def test_every_case_file_is_of_a_rule() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from prep.build import build
 from prep.dataset import Dataset
-from prep.lint.rule import RULES, RankedRule, Severity
+from prep.lint.finding import Severity
+from prep.lint.rule import RULES, RankedRule
 from prep.lint.run import LintOptions, LintReport, lint
 
 SAMPLE_DATA = Path(__file__).parents[3] / "sample_data"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from prep.build import build
+from prep.lint.rule_drafts import make_drafts
 from prep.lint.run import LintOptions, lint
 from prep.lint.spelling import is_slip, known_words, suggest
 
@@ -64,7 +65,7 @@ def test_only_a_certain_correction_is_drafted(tmp_path: Path) -> None:
     build(tmp_path / "case.yaml", tmp_path / "out")
     report = lint(tmp_path / "out", options=LintOptions(select=("GRM951",)))
     assert {one.line for one in report.diagnostics} >= {1, 2, 4}
-    drafts = report.drafts()
+    drafts = make_drafts(report)
     assert [one["fields"] for one in drafts] == [
         {"completion": "The shop received the parcel."},
         {"completion": "The customer waits for the parcel."},

@@ -12,14 +12,6 @@ from hypothesis import strategies as st
 from prep.lint import statistics
 
 
-def test_the_wilson_interval_of_half() -> None:
-    low, high = statistics.wilson_interval(5, 10)
-    assert (round(low, 3), round(high, 3)) == (0.237, 0.763)  # Brown, Cai and DasGupta 2001
-    assert statistics.wilson_interval(0, 0) == (0.0, 1.0)
-    assert isclose(statistics.wilson_interval(0, 20)[0], 0.0, abs_tol=1e-12)
-    assert isclose(statistics.wilson_interval(20, 20)[1], 1.0)
-
-
 def test_evenness() -> None:
     assert statistics.evenness([50, 50]) == 1
     assert round(statistics.evenness([76, 24]), 2) == 0.8

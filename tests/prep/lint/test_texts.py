@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prep.lint.differences import described
 from prep.lint.run import LintOptions, lint
-from prep.lint.texts import MASKED_CHARACTERS, shorten, shorten_end, with_separators
+from prep.lint.texts import described, with_separators
+from prep.pii.masking import MASKED_CHARACTERS, shorten, shorten_end
 
 CARD = "4111 1111 1111 1111"
 RECORD = "48219377"

@@ -1,0 +1,1 @@
+"""BAL rules. Are labels, sources and positions balanced?"""

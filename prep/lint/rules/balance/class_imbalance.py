@@ -1,0 +1,85 @@
+"""BAL101 ClassImbalance."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.context import Context, Threshold
+from prep.lint.expectations import DeclaredShare, State
+from prep.lint.finding import Finding, Severity
+from prep.lint.label_counts import count_labels, label_counts, shares_of_task
+from prep.lint.rebalance import plan_labels
+from prep.lint.rule import Rule
+from prep.lint.statistics import chi_square_even, evenness
+from prep.lint.texts import of_template
+
+_MAX_CLASSES = 100
+
+
+class ClassImbalance(Rule):
+    """Label shares far from even, or outside of what the config expects.
+
+    ## What it does
+    Counts the labels of each task with a fixed set of answers, in train alone where the config resamples that; other spellings of a label
+    count as the label, and stray words are left out (CON204 reports both). Where the config declares
+    `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` it reports each label whose share lies outside for certain (95% Wilson
+    interval). Elsewhere it reports tasks whose Shannon evenness is low while a chi-square test rules out chance.
+
+    ## Why is this bad
+    A model that always says the frequent label already scores its share, and training finds that way first; rare labels are not
+    learned.
+
+    ## Example
+    31 of 46 notes are `neutral`, 5 are `negative`.
+
+    ## Fix safety
+    A share is no row's own, so that the fix ledger has no entry for it. For a built dataset the remedy is the piece of config that evens
+    the labels out in train, `resample: {...}`, with the rows that it leaves or renders. It is unsafe, as it changes what is learned, and
+    so for you to put in: over-sampling where no row is rendered more than four times (Muennighoff et al. 2023), else leaving rows out.
+    New rows of the rare labels teach more than either.
+    """
+
+    code = "BAL101"
+    severity = Severity.WARNING
+    columns = ("task", "template", "source", "split", "is_closed_set", "label", "answer", "form", "fields")
+    remedy = "Add rows of the rare labels, or declare what is expected: lint: {expect: {label_share: {LABEL: [low, high]}}}."
+    thresholds = (
+        Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where saying the frequent one always scores 0.76"),
+        Threshold("min_rows", 30, "the usual rule for a chi-square test: at least five rows expected a label, for up to six labels"),
+        Threshold("p", 0.01, "the level at which chance is ruled out"),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        return count_labels(examples)
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        for task in label_counts(found, context):
+            expected = shares_of_task(task, context)
+            messages = map(_unexpected, expected) if expected else self._uneven(task.counts, context)
+            for message in filter(None, messages):
+                plan = plan_labels(task.template, task.train, task.fields, expected, context.manifest) if task.is_pure else None
+                remedy = plan and f"Put {plan}; or a{self.remedy[1:]}"
+                yield Finding(of_template(task.template) + message, source=task.source, field="label", remedy=remedy)
+
+    def _uneven(self, counts: dict[str, int], context: Context) -> Iterable[str]:
+        num_rows = sum(counts.values())
+        if num_rows < context.threshold(self, "min_rows") or not 2 <= len(counts) <= _MAX_CLASSES:
+            return
+        even = evenness(list(counts.values()))
+        if even < context.threshold(self, "evenness") and chi_square_even(list(counts.values())).p < context.threshold(self, "p"):
+            (top, top_count), (rare, rare_count) = max(counts.items(), key=_count), min(counts.items(), key=_count)
+            yield (
+                f"labels are uneven: '{top}' has {top_count / num_rows:.0%} of {num_rows:,} rows, '{rare}' has {rare_count / num_rows:.0%}"
+                f" (Shannon evenness {even:.2f} of 1)"
+            )
+
+
+def _unexpected(one: DeclaredShare) -> str | None:
+    if one.state is State.MET:
+        return None
+    bounds = f"{one.lowest:.0%} to {one.highest:.0%}"
+    return f"'{one.name}' makes up {one.share:.1%} of {one.total:,} rows, outside of the expected {bounds}"
+
+
+def _count(item: tuple[str, int]) -> int:
+    return item[1]

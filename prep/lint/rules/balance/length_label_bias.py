@@ -1,0 +1,99 @@
+"""BAL106 LengthLabelBias."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from loopwright.statistics import Floats
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.label_variants import label_word
+from prep.lint.rule import Rule
+from prep.lint.statistics import TestResult, benjamini_hochberg, mann_whitney
+from prep.lint.texts import of_template
+from prep.pii.masking import shorten
+from templates.form import Form
+
+_MAX_CLASSES = 100
+
+
+class LengthLabelBias(Rule):
+    """A label that the length of the input gives away.
+
+    ## What it does
+    In each task with a fixed set of answers it compares the lengths of the inputs of each label with those of all others (Mann-Whitney,
+    adjusted for the number of labels by Benjamini and Hochberg 1995), and reports labels with a large effect.
+
+    ## Why is this bad
+    The model may learn the length instead of the meaning. It holds on data that was collected the same way and nowhere else
+    (Gururangan et al. 2018).
+
+    ## Example
+    A message labelled `spam` is longer than another one in 85 of 100 pairs.
+
+    ## Fix safety
+    Never fixed automatically: add short rows of the label whose rows are long, and long ones of the other.
+    """
+
+    code = "BAL106"
+    severity = Severity.WARNING
+    columns = ("task", "template", "source", "is_closed_set", "form", "label", "answer", "input_body")
+    remedy = "Add inputs of other lengths to the label, and compare accuracy by length."
+    thresholds = (
+        Threshold("p", 0.01, "the level at which chance is ruled out, after adjustment"),
+        Threshold("effect", 0.71, "chance that a text of the label is the longer one; 0.71 is as large as Cohen's d of 0.8 (1988)"),
+        Threshold("min_rows", 30, "rows of the label, from which on the normal approximation of the test holds"),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        word = label_word()
+        labelled = pl.col("is_closed_set") & (pl.col("form") != Form.PREFERENCE) & pl.col("answer").is_not_null() & (word != "")
+        # Counted a length: what comes back does not grow with the rows.
+        return (
+            examples.filter(labelled & (pl.col("input_body") != ""))
+            .group_by("task", "template", "source", word=word, length=pl.col("input_body").str.len_chars())
+            .len("rows")
+        )
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        large, level = context.threshold(self, "effect"), context.threshold(self, "p")
+        for (_, template, source), rows in sorted(found.group_by("task", "template", "source"), key=lambda one: str(one[0])):
+            tests = _tests(rows, int(context.threshold(self, "min_rows")))
+            adjusted = benjamini_hochberg([test.p for test in tests.values()])
+            telling = {
+                word: test
+                for (word, test), p in zip(tests.items(), adjusted, strict=True)
+                if p < level and not 1 - large < test.effect < large
+            }
+            if telling:
+                word, test = max(telling.items(), key=lambda one: abs(one[1].effect - 0.5))
+                side, share = ("longer", test.effect) if test.effect > 0.5 else ("shorter", 1 - test.effect)
+                name = of_template(template)
+                others = f"; {len(telling)} of {len(tests)} labels are told by length" if len(tests) > 2 else ""
+                yield Finding(
+                    f"{name}an input labelled '{shorten(word)}' is the {side} one in {share:.0%} of pairs with another label's"
+                    f" (Mann-Whitney z = {test.statistic:.1f}){others}",
+                    source=source,
+                    field="label",
+                )
+
+
+def _tests(rows: pl.DataFrame, min_rows: int) -> dict[str, TestResult]:
+    """Returns for each label with enough rows how the lengths of its inputs compare with those of all others."""
+    totals = rows.group_by("word").agg(pl.col("rows").sum()).filter(pl.col("rows") >= min_rows).sort("word")
+    if not 2 <= totals.height <= _MAX_CLASSES:
+        return {}
+    lengths, places = np.unique(rows["length"].to_numpy(), return_inverse=True)
+    weights = rows["rows"].to_numpy().astype(np.float64)
+
+    def counted(chosen: npt.NDArray[np.bool_]) -> Floats:
+        return np.bincount(places[chosen], weights=weights[chosen], minlength=len(lengths)).astype(np.float64)
+
+    everything = counted(np.ones(rows.height, np.bool_))
+    found = {}
+    for word in totals["word"]:
+        one = counted((rows["word"] == word).to_numpy())
+        found[word] = mann_whitney(one, everything - one)
+    return found

@@ -1,0 +1,1 @@
+"""CON rules. Do equal inputs get equal answers, in one form?"""

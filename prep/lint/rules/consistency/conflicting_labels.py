@@ -1,0 +1,73 @@
+"""CON201 ConflictingLabels."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.groups import grouped, ids, place
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from prep.pii.masking import shorten
+from templates.form import Form
+
+_KEYS = ("template", "input_key")
+
+
+class ConflictingLabels(Rule):
+    """The same input, taught two different answers.
+
+    ## What it does
+    Groups a template's rows by their normalised input (NFKC, case folded, white space collapsed) and reports every row of a group with
+    more than one answer. It is an error where the answers come from a fixed set of words, and a warning where they are free text, of
+    which two can both be right. Where many rows of a free-text task have company of that kind, several answers are its design and none
+    is reported.
+
+    ## Why is this bad
+    The model is pulled both ways and learns neither: each such pair puts a floor under the loss and a ceiling on accuracy.
+
+    ## Example
+    `"Great soup, slow waiter"` -> `positive` (line 12) and -> `negative` (line 340).
+
+    ## Fix safety
+    Never fixed automatically: which answer is right is for a person to say. `prep fix propose` drafts an edit of each row.
+    """
+
+    code = "CON201"
+    severity = Severity.ERROR
+    columns = ("template", "task", "task_rows", "is_closed_set", "form", "input_key", "answer_key", "answer")
+    thresholds = (
+        Threshold(
+            "by_design", 0.05, "sample data with planted conflicts has 2 to 4% such rows; sets with several answers a question 10% and more"
+        ),
+    )
+    remedy = "Decide which answer is right, and correct or drop the other rows."
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        comparable = pl.col("input_key").is_not_null() & pl.col("answer_key").is_not_null() & (pl.col("form") != Form.PREFERENCE)
+        in_conflict = pl.col("answer_key").n_unique().over(_KEYS) > 1
+        return (
+            examples.select(*Finding.where, "position", "form", "answer", "answer_key", "is_closed_set", "task", "task_rows", *_KEYS)
+            .filter(comparable)
+            .filter(in_conflict)
+            .with_columns(share=pl.len().over("task") / pl.col("task_rows"), count=pl.len().over("task"))
+            .filter(pl.col("is_closed_set") | (pl.col("share") <= context.threshold(self, "by_design")) | (pl.col("count") < 10))
+        )
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        for group in grouped(found, _KEYS):
+            for row in group:
+                others = [other for other in group if other["answer_key"] != row["answer_key"]]
+                answer, other_answer = shorten(row["answer"]), shorten(others[0]["answer"])
+                yield Finding.at(
+                    row,
+                    f"answered '{answer}' here; the same input is answered '{other_answer}' at {place(others[0])}",
+                    field="answer",
+                    severity=None if row["is_closed_set"] else Severity.WARNING,
+                    related=ids(others),
+                )
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return edit_answer(subject, "the same input has another answer elsewhere: keep this one, correct it, or drop the row")

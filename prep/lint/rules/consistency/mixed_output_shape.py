@@ -1,0 +1,175 @@
+"""CON203 MixedOutputShape."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import polars as pl
+
+from prep.edits import replace_span
+from prep.lint.answer_style import end_of, quantities, with_other_end, written_as
+from prep.lint.answers import edit_answer, example_answer, field_text
+from prep.lint.columns import LOOKS_LIKE_JSON
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
+from prep.lint.unfinished_answers import stops_midway
+from prep.pii.masking import shorten
+from templates.form import Form
+
+_LIST = r"^\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s+\S[^\n]*\n\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s"
+_MARKDOWN = r"^\s*(?:#{1,4} \S|\|[^\n]*\|[ \t]*\n\s*\||\*\*[^*\n]{1,40}\*\*:?\s*\n)"
+_END, _UNIT = "end punctuation", "unit"
+_KEY = r'"[^"\\\n]{1,60}"\s*:'
+# An input that asks for a shape gets it.
+_ASKED_FOR = r"(?i)\bjson\b|\bbullet|\blist of\b|\bas a list\b|\bnumbered\b|\bcapital letters\b|\bupper ?case\b"
+
+
+class MixedOutputShape(Rule):
+    """An answer in another shape than the rest of its task: JSON among prose, a list, all capitals, 5mg among 5 mg.
+
+    ## What it does
+    Sorts the free-text answers of each task (a template, or an instruction that rows share) into JSON, a block of code, list, Markdown,
+    capitals and prose, and JSON answers by their keys. Where nearly all have one shape, or one set of keys, it reports the few that
+    differ, unless their input asks for it. As information it also lists prose answers of one line that end in a full stop where nearly all
+    others do without, or the reverse (a sentence that was cut is GRM953's to report), and numbers whose unit nearly all others write
+    otherwise: `5mg` among `5 mg`, `10 percent` among `10%`. Answers from a fixed set of words are CON204's matter.
+
+    ## Why is this bad
+    The model learns to change shape at random, and whatever parses or shows its answers breaks on those.
+
+    ## Example
+    Among summaries in prose: `{"part": "PX7731-A", "issue": "damaged"}`.
+
+    ## Fix safety
+    Unsafe: `prep fix propose` drafts the answer with or without its full stop, and a unit as the other answers write it. Putting an answer
+    into another shape means writing it again, which is for a person.
+    """
+
+    code = "CON203"
+    severity = Severity.WARNING
+    columns = (
+        "template",
+        "task",
+        "task_rows",
+        "task_shape",
+        "is_closed_set",
+        "form",
+        "punctuated_share",
+        "system",
+        "input",
+        "answer",
+        "answer_field",
+    )
+    remedy = "Write the answer again in the shape of the others."
+    thresholds = (
+        Threshold(
+            "majority", 0.85, "below it the shapes mix by design; in sound tasks nearly all are alike, and a tenth of them may be defective"
+        ),
+        Threshold("minority", 0.03, "a shape that more rows have is a habit; the sample data has one answer in 160 of each odd shape"),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        answer = pl.col("answer")
+        letters = answer.str.replace_all(r"\P{L}", "")
+        shape = (
+            pl.when((pl.col("task_shape") == "json") & answer.str.contains(r"^\s*\[") | answer.str.contains(r"^\s*\[\s*[\[{\"]"))
+            .then(pl.lit("a JSON array"))
+            .when(answer.str.contains(LOOKS_LIKE_JSON) | ((pl.col("task_shape") == "json") & answer.str.contains(r"^\s*\{")))
+            .then(pl.lit("JSON"))
+            .when(answer.str.contains(r"^\s*```"))
+            .then(pl.lit("a block of code"))
+            .when(answer.str.contains(_LIST))
+            .then(pl.lit("a list"))
+            .when(answer.str.contains(_MARKDOWN))
+            .then(pl.lit("Markdown"))
+            .when((letters.str.len_chars() >= 20) & (letters == letters.str.to_uppercase()) & (letters != letters.str.to_lowercase()))
+            .then(pl.lit("all capitals"))
+            .otherwise(pl.lit("prose"))
+        )
+        cut = (pl.col("task_shape") == "json") | stops_midway(context)
+        looked_at = ONE_TASK & (~pl.col("is_closed_set") | (pl.col("task_shape") == "json")) & (pl.col("task_rows") >= MIN_TASK_ROWS)
+        shaped = examples.filter(looked_at & (answer.str.strip_chars() != "") & (pl.col("form") != Form.COMPLETION)).select(
+            *Finding.where,
+            "position",
+            "task",
+            "answer",
+            field="answer_field",
+            shape=shape,
+            end=pl.when((shape == "prose") & ~cut).then(end_of(answer)),
+            is_cut=cut,
+            keys=pl.when(shape == "JSON").then(answer.str.extract_all(_KEY).list.unique().list.sort().list.join(" ")),
+            asked_for=pl.col("input").str.contains(_ASKED_FOR) & (pl.col("task_shape") != "json"),
+        )
+        # Without the texts: whatever is counted over a task is held as a whole.
+        known = shaped.drop("answer")
+        by_shape = self._odd(known, "shape", context).with_columns(
+            message=pl.format("the answer is {}, where {}% of the answers are {}", "shape", "percent", "usual")
+        )
+        by_keys = self._odd(known.filter(pl.col("keys") != ""), "keys", context).with_columns(
+            message=pl.format("the answer's keys are {}, where {}% of the JSON answers have {}", _shown("keys"), "percent", _shown("usual"))
+        )
+        by_end = self._odd(known.filter(pl.col("end").is_not_null()), "end", context).with_columns(
+            message=pl.format("the answer ends in {}, where {}% of the answers end in {}", "end", "percent", "usual"), kind=pl.lit(_END)
+        )
+        columns = [*Finding.where, "field", "message", "kind", "answer", "said", "example"]
+        odd = pl.concat([by_shape, by_keys, by_end, self._odd_units(shaped, examples, context)], how="diagonal")
+        return odd.select(*columns, severity=pl.when(pl.col("kind").is_not_null()).then(pl.lit("info")))
+
+    def _odd_units(self, shaped: pl.LazyFrame, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        # A finding here holds GRM953's back, so that its rows are left to it.
+        rows = shaped.filter(~pl.col("is_cut")).select(*Finding.where, "position", "task", "answer", "field", "asked_for")
+        found = quantities(rows).drop("answer").with_columns(task=pl.concat_str("task", pl.lit("\0"), "unit"))
+        # Of each form, a row that has it: a draft takes from it how the unit is written.
+        first = found.group_by("task", usual="form").agg(pl.col("position").min().alias("first"), pl.col("said").min().alias("other"))
+        said = "'{}' is written so, where {}% of the numbers with that unit are written as in '{}'"
+        return (
+            self._odd(found.filter(pl.len().over("task") >= MIN_TASK_ROWS), "form", context)
+            .unique(["position", "form"], keep="any")
+            .join(first, on=["task", "usual"], how="left")
+            .join(examples.select("position", example="id"), left_on="first", right_on="position", how="left")
+            .join(examples.select("position", "answer"), on="position", how="left")
+            .with_columns(message=pl.format(said, "said", "percent", "other"), kind=pl.lit(_UNIT))
+        )
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        for row in found.iter_rows(named=True):
+            severity = Severity(row["severity"]) if row["severity"] else None
+            finding = Finding.at(row, row["message"], field=row["field"], kind=row["kind"], severity=severity)
+            if row["kind"] == _UNIT:
+                start = row["answer"].index(row["said"])
+                finding = replace(finding, span=(start, start + len(row["said"])), related=(row["example"],))
+            yield finding
+
+    def _odd(self, shaped: pl.LazyFrame, column: str, context: Context) -> pl.LazyFrame:
+        """Returns the rows whose value is rare in a task where nearly all have one."""
+        share = pl.len().over("task", column) / pl.len().over("task")
+        return (
+            shaped.with_columns(share=share)
+            .with_columns(majority=pl.col("share").max().over("task"), usual=pl.col(column).sort_by("share").last().over("task"))
+            .filter(pl.col("majority") >= context.threshold(self, "majority"))
+            .filter((pl.col("share") <= context.threshold(self, "minority")) & ~pl.col("asked_for"))
+            .with_columns(percent=(pl.col("majority") * 100).floor().cast(pl.Int64))
+        )
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        if finding.kind == _UNIT:
+            text = field_text(subject.row, finding.field)
+            if text is None or finding.span is None or not subject.related:
+                return None
+            right = written_as(text[slice(*finding.span)], example_answer(subject.related[0]) or "")
+            fields = replace_span(subject.fields, text, finding.span, right) if right else {}
+            return Draft("edit", "the unit is written as in the other answers", dict(fields)) if fields else None
+        if finding.kind == _END:
+            name = subject.answer_field
+            value = str(subject.fields[name]) if name else ""
+            if name is None or value.strip() != (example_answer(subject.row) or "").strip():
+                return None
+            return Draft("edit", "the answer ends as the others do", {name: with_other_end(value)})
+        return edit_answer(subject, "the answer has another shape than the others")
+
+
+def _shown(column: str) -> pl.Expr:
+    names = pl.col(column).str.replace_all(r"\s*:", "").str.replace_all(" ", ", ")
+    return names.map_elements(lambda text: shorten(text, 80), return_dtype=pl.String)

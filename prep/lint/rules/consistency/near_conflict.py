@@ -1,0 +1,84 @@
+"""CON202 NearConflict."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.groups import place
+from prep.lint.near_pairs import near_rows, nearest
+from prep.lint.rule import Need, Rule
+from prep.lint.slot_differences import difference, is_harmless
+from prep.lint.subject import Draft, Subject
+from prep.lint.texts import described
+from prep.pii.masking import shorten
+from templates.form import Form
+
+_KEYS = ("template", "task")
+_NUM_NEAREST = 3
+
+
+class NearConflict(Rule):
+    """Nearly the same input, taught two different answers.
+
+    ## What it does
+    Finds rows of a task with fixed answers whose inputs are near (as DUP302 has it) and whose answers differ, and reports both rows of
+    each pair. It warns where the inputs differ in nothing that could decide: punctuation, order, fillers ("please", "the"), a slip of the
+    pen. Where any other word differs ("was not good", "4 stars") the pair is listed for a look: one word often decides.
+
+    ## Why is this bad
+    The model is pulled both ways by what it can hardly tell apart: one of the two labels is probably wrong.
+
+    ## Example
+    `The soup was cold!` -> `negative` (line 12), and `Soup was cold` -> `positive` (line 340).
+
+    ## Fix safety
+    Never fixed automatically: which answer is right is for a person to say. `prep fix propose` drafts an edit of each row.
+    """
+
+    code = "CON202"
+    severity = Severity.WARNING
+    needs = (Need.NEAR,)
+    columns = ("template", "task", "form", "input_body", "input_key", "answer", "answer_key", "is_closed_set")
+    thresholds = (Threshold("similarity", 0.7, "as for DUP302"),)
+    superseded_by = ("CON201",)
+    remedy = "Decide which answer is right, and correct or drop the other row; leave both where the difference decides."
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        pairs = near_rows(examples, context, *_KEYS, "answer_key", "is_closed_set")
+        same = pl.all_horizontal(pl.col(key) == pl.col(f"{key}_other") for key in _KEYS) & ~pl.col("form").is_in(
+            [Form.COMPLETION, Form.PREFERENCE]
+        )
+        differ = pl.col("is_closed_set") & (pl.col("answer_key") != pl.col("answer_key_other"))
+        chosen = nearest(pairs.filter(same & differ), _NUM_NEAREST).select("position", "position_other", "similarity")
+        rows = examples.select(*Finding.where, "position", "answer", "input_body")
+        return chosen.join(rows, on="position").join(rows, left_on="position_other", right_on="position", suffix="_other")
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        best: dict[int, tuple[bool, Finding]] = {}
+        names = [*Finding.where, "answer", "input_body", "position"]
+        for row in found.sort("similarity", "position", "position_other", descending=[True, False, False]).iter_rows(named=True):
+            one = {name: row[name] for name in names}
+            other = {name: row[f"{name}_other"] for name in names}
+            for here, there in ((one, other), (other, one)):
+                words = difference(here["input_body"], there["input_body"])
+                harmless = is_harmless(*words)
+                before = best.get(here["position"])
+                if before is None or (harmless and not before[0]):
+                    best[here["position"]] = (
+                        harmless,
+                        Finding.at(
+                            here,
+                            f"answered '{shorten(here['answer'])}' here and '{shorten(there['answer'])}' at {place(there)}, "
+                            f"whose input is nearly the same: {described(here['input_body'], there['input_body'])}",
+                            field="answer",
+                            severity=None if harmless else Severity.INFO,
+                            related=(there["id"],),
+                        ),
+                    )
+        yield from (finding for _, finding in best.values())
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return edit_answer(subject, "nearly the same input has another answer elsewhere: keep this one, correct it, or drop the row")

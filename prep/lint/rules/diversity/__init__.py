@@ -1,0 +1,1 @@
+"""DIV rules. Does the data cover what it should?"""

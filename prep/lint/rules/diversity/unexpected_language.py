@@ -1,0 +1,139 @@
+"""DIV705 UnexpectedLanguage."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.language import MIN_WORDS, can_read_short_texts, foreign, likely_languages, short_text_language
+from prep.language_words import NAMES
+from prep.lint.columns import LOOKS_LIKE_JSON
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.lint.tasks import ONE_TASK
+from prep.pii.masking import shorten
+
+_SAMPLE_ROWS = 20_000
+_MIN_CHARACTERS = 8
+_SENTENCE_WORDS = 5
+_MIN_TEXTS = 20
+# Of the texts that lingua is to read, which are held until then; a text that speaks of a language does so at its beginning.
+_UNCERTAIN_CHARACTERS = 1_000
+# A row that speaks of languages may hold several on purpose: translations, grammar questions, quotes.
+_ABOUT_LANGUAGES = re.compile(
+    r"(?i:\btranslat|\btraduc|\btradui|\b\u00fcbersetz|\bvertaal)|\b(?:"
+    + "|".join(
+        [*NAMES.values(), "Latin", "Mandarin", "Cantonese", "Farsi", "Persian", "Urdu", "Ukrainian", "Bulgarian", "Serbian", "Malay"]
+    )
+    + r")\b|\u7ffb\u8bd1|\u7ffb\u8b6f|\u82f1\u6587|\u82f1\u8bed|\u4e2d\u6587|\u6cd5\u8bed|\u65e5\u8bed"
+)
+
+
+class UnexpectedLanguage(Rule):
+    """An input or answer in another language than the rest of its task, or than the config declares.
+
+    ## What it does
+    Learns from a sample of up to 20,000 rows which languages the inputs and the answers of each task are in, or takes them from
+    `expect: {languages: [en]}`. It then looks for texts in another one: by script, and for twenty languages in Latin script by their
+    articles, pronouns and other small words. Names, loan words, quotes and code have too few of those to count, and many short texts too:
+    with the extra `loopwright[text]` up to `DIV705.rows` texts of three words and more in which nothing tells the language are read by
+    lingua (its trigram models). Labels (a sentence among them is none), JSON, tasks that mix languages,
+    and rows that speak of a language or translation are left alone.
+    In a mix of questions, where nobody says what the next one may be, a finding is information.
+
+    ## Why is this bad
+    The model answers some users in a language that they did not ask for, and what it learns from those rows helps no other.
+
+    ## Example
+    Among summaries in English: `Der Kunde fragt nach seiner Bestellung.`
+
+    ## Fix safety
+    Never fixed automatically: whether to translate or to drop the row is for a person to say.
+    """
+
+    code = "DIV705"
+    severity = Severity.WARNING
+    columns = ("task", "task_shape", "form", "input", "system", "input_body", "answer", "input_field", "answer_field")
+    remedy = "Translate the row, or drop it; where it belongs here, declare it: lint: {expect: {languages: [en, de]}}."
+    thresholds = (
+        Threshold("usual", 0.05, "a language that one text in twenty has is a habit of the task, and no longer unexpected"),
+        Threshold("main", 0.85, "below it the texts of a task have no one language to be held against"),
+        Threshold("min_words", 3, "three small words of a language that no expected one has; two happen in names and jokes (Die Hard)"),
+        Threshold("min_share", 0.25, "in running text of the twenty languages a third to a half of the words are on their lists"),
+        Threshold("confidence", 0.99, "lingua's; it takes 3 of 19,657 English texts for foreign, all three South Indian in Latin letters"),
+        Threshold("rows", 20_000, "lingua reads some 2,000 short texts a second; one in twelve English reviews is uncertain"),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        texts = _texts(examples)
+        declared = context.expect.languages
+        expected = texts.select("task", "part").unique() if declared else self._learn(texts, context)
+        languages = pl.lit(list(declared), pl.List(pl.String())) if declared else pl.col("languages")
+        told = (
+            texts.join(expected.lazy(), on=["task", "part"]).with_columns(languages=languages).with_columns(likely=_likely(pl.col("text")))
+        )
+        other = told.filter(pl.col("likely").is_not_null() & ~pl.col("likely").is_in(pl.col("languages")))
+        if not can_read_short_texts():
+            return other
+        uncertain = told.filter(pl.col("likely").is_null() & (pl.col("text").str.count_matches(r"\p{Latin}{2,}") >= MIN_WORDS))
+        first = uncertain.sort("position").head(int(context.threshold(self, "rows")))
+        return pl.concat([other, first.with_columns(pl.col("text", "input", "system").str.head(_UNCERTAIN_CHARACTERS))])
+
+    def left_out(self, context: Context) -> str | None:
+        return None if can_read_short_texts() else "short texts need lingua: pip install 'loopwright[text]'"
+
+    def _learn(self, texts: pl.LazyFrame, context: Context) -> pl.DataFrame:
+        """Returns the languages of each task's inputs and answers, from a sample, where they have a main one."""
+        num_texts = texts.select(pl.len()).collect(engine="streaming").item()
+        sample = texts.filter(pl.col("position") % max(num_texts // _SAMPLE_ROWS, 1) == 0).select(
+            "task", "part", likely=_likely(pl.col("text"))
+        )
+        counted = sample.drop_nulls("likely").group_by("task", "part", "likely").len().collect(engine="streaming")
+        known = []
+        for (task, part), rows in counted.group_by("task", "part", maintain_order=True):
+            counts = Counter(dict(rows.select("likely", "len").iter_rows()))
+            total = counts.total()
+            if total >= _MIN_TEXTS and counts.most_common(1)[0][1] >= context.threshold(self, "main") * total:
+                usual = sorted(name for name, count in counts.items() if count >= context.threshold(self, "usual") * total)
+                known.append({"task": task, "part": part, "languages": usual})
+        return pl.DataFrame(known, schema={"task": pl.String(), "part": pl.String(), "languages": pl.List(pl.String())})
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        min_hits, min_share = int(context.threshold(self, "min_words")), context.threshold(self, "min_share")
+        min_confidence = context.threshold(self, "confidence")
+        for row in found.iter_rows(named=True):
+            verdict = foreign(row["text"], row["languages"], min_hits=min_hits, min_share=min_share)
+            language = verdict.language if verdict else short_text_language(row["text"], row["languages"], min_confidence)
+            if language is None or any(_ABOUT_LANGUAGES.search(row[part] or "") for part in ("system", "input")):
+                continue
+            usual = " and ".join(NAMES.get(name, name) for name in row["languages"])
+            message = f"the {row['what']} is in {NAMES[language]}, the task's are in {usual}: '{shorten(row['text'], 40)}'"
+            severity = Severity.INFO if row["mixed"] else None
+            yield Finding.at(row, message, field=row["field"], kind=language, severity=severity)
+
+
+def _texts(examples: pl.LazyFrame) -> pl.LazyFrame:
+    """Returns the inputs, without what their task's rows share, and the answers that are prose, one row a text.
+
+    A sentence among labels or JSON is held against the task's inputs: the answers beside it say too little to have a language.
+    """
+    answer = pl.col("answer")
+    coded = pl.col("task_shape").is_in(["label", "json"])
+    stray = coded & ~answer.str.contains(LOOKS_LIKE_JSON) & (answer.str.count_matches(r"\S\s") >= _SENTENCE_WORDS - 1)
+    parts = [
+        ("input", "input", examples, "input_body"),
+        ("answer", "answer", examples.filter(~coded), "answer"),
+        ("input", "answer", examples.filter(stray), "answer"),
+    ]
+    columns: list[str | pl.Expr] = [*Finding.where, "position", "task", "system", "input", (~ONE_TASK).alias("mixed")]
+    frames = [
+        frame.select(*columns, part=pl.lit(part), what=pl.lit(what), text=pl.col(text), field=pl.col(f"{what}_field"))
+        for part, what, frame, text in parts
+    ]
+    return pl.concat(frames).filter(pl.col("text").str.len_chars() >= _MIN_CHARACTERS)
+
+
+def _likely(text: pl.Expr) -> pl.Expr:
+    return text.map_batches(likely_languages, return_dtype=pl.String, is_elementwise=True)

@@ -1,0 +1,1 @@
+"""DUP rules. Is every row there once?"""

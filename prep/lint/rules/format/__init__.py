@@ -1,0 +1,1 @@
+"""FMT rules. Is every row readable and well formed?"""

@@ -1,0 +1,63 @@
+"""FMT007 Mojibake."""
+
+import re
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.edits import edit_texts
+from prep.lint.context import Context
+from prep.lint.finding import Finding, Severity
+from prep.lint.mojibake import SIEVE, damaged_spans, repair
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.pii.masking import mask_near
+
+_LOST = re.compile("\ufffd+")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f]+")
+
+
+class Mojibake(Rule):
+    """Encoding damage: UTF-8 read as Latin-1, characters lost to U+FFFD, control characters.
+
+    ## What it does
+    Finds sequences such as `Ã©` and `â€™` and proves each by reading it back as UTF-8, so that sound text with accents is left alone.
+    It also finds the replacement character U+FFFD, where the original is lost, and control characters.
+
+    ## Why is this bad
+    The model spends capacity on byte salad, learns to write it, and meets other text in use.
+
+    ## Example
+    `crÃ¨me brÃ»lÃ©e` was `crème brûlée`.
+
+    ## Fix safety
+    Safe where the text reads back as UTF-8, which hardly any text does by chance: `prep lint --fix` puts back what it was. Lost characters
+    and control characters are not fixed: what stood there is not known.
+    """
+
+    code = "FMT007"
+    severity = Severity.WARNING
+    columns = TEXT_COLUMNS
+    remedy = "Read the source with its right encoding; in a built dataset `prep lint --fix` repairs what reads back."
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        return texts(examples).filter(pl.col("text").str.contains(SIEVE))
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        for row in found.iter_rows(named=True):
+            text = row["text"]
+            spans = damaged_spans(text)
+            if spans:
+                start, end = spans[0][0], spans[-1][1]
+                masked, (low, high) = mask_near(text, spans[0])
+                shown = masked[max(low - 10, 0) : high + 10]
+                yield span_finding(row, start, end, f"'{shown}' is UTF-8 that was read as Latin-1; it was '{repair(shown)}'")
+            elif match := _LOST.search(text):
+                yield span_finding(row, *match.span(), "a character was lost to U+FFFD when the text was decoded")
+            elif match := _CONTROL.search(text):
+                yield span_finding(row, *match.span(), f"the text holds the control character U+{ord(match[0][0]):04X}")
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        fields = edit_texts(subject.fields, repair)
+        return Draft("edit", "read back as UTF-8", fields, safe=True) if fields else None

@@ -1,0 +1,105 @@
+"""FMT003 RoleOrder."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import polars as pl
+
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.pii.masking import shorten
+from templates.form import Form
+
+# System message, then user and assistant by turns (tool results go before the assistant's next turn), an assistant last.
+_ORDERLY = r"^(?:system,)?user,(?:assistant,(?:(?:tool,)+assistant,)*user,)*assistant,(?:(?:tool,)+assistant,)*$"
+_FEW = 3
+_MIN_DESIGN = 50
+
+
+class RoleOrder(Rule):
+    """A chat without an answer, or with its roles out of order.
+
+    ## What it does
+    Follows each chat's roles. It is an error where no assistant message is there to be learned, or where the chat ends on another role.
+    It is a warning where a chat begins with the assistant, where two messages of the assistant, the user or the system follow each
+    other, where a system message comes late, or where a tool answers that nobody called. Where more than a few chats of a task are like
+    that it is the data's design, and nothing is reported.
+
+    ## Why is this bad
+    Without an assistant message nothing is trained on the row. Other orders are refused by many chat templates, or rendered into a
+    prompt that the model never sees in use.
+
+    ## Example
+    `system, assistant, user` - the chat stops where the answer should stand.
+
+    ## Fix safety
+    Never fixed automatically: the missing answer is not known.
+    """
+
+    code = "FMT003"
+    severity = Severity.ERROR
+    columns = ("messages", "form", "task", "task_rows")
+    remedy = "Give the chat its answer, put its turns in order, or remove it."
+    thresholds = (
+        Threshold("design", 0.05, "a larger share of a task's chats is its design: people do write twice before they are answered"),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        is_chat = (pl.col("form") == Form.CHAT) & pl.col("messages").is_not_null()
+        roles = pl.col("messages").list.eval(pl.element().struct.field("role").fill_null("unknown")).list.join(",") + ","
+        return (
+            examples.filter(is_chat)
+            .select(*Finding.where, "task", "task_rows", roles=roles, num_chats=pl.len())
+            .filter(~pl.col("roles").str.contains(_ORDERLY))
+        )
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        counts = Counter(found.select("task", "roles").iter_rows())
+        by_task: Counter[tuple[str, str]] = Counter()
+        in_all: Counter[str] = Counter()
+        for (task, roles), count in counts.items():
+            order = roles.split(",")[:-1]
+            if _without_answer(order) is None:
+                by_task.update({(task, disorder): count for disorder in _unusual(order)})
+                in_all.update(dict.fromkeys(_unusual(order), count))
+        for row in found.iter_rows(named=True):
+            roles = row["roles"].split(",")[:-1]
+            missing = _without_answer(roles)
+            if missing is not None:
+                yield Finding.at(row, f"the chat {missing}", field="messages")
+                continue
+            for disorder in _unusual(roles):
+                count, num_rows = by_task[row["task"], disorder], row["task_rows"]
+                if count > context.threshold(self, "design") * num_rows and num_rows < _MIN_DESIGN:
+                    # A message out of place makes a small task of its own, all of which is out of order.
+                    count, num_rows = in_all[disorder], row["num_chats"]
+                if count <= _FEW or count <= context.threshold(self, "design") * num_rows:
+                    yield Finding.at(row, f"the chat {disorder}", field="messages", severity=Severity.WARNING)
+                    break
+
+
+def _without_answer(roles: list[str]) -> str | None:
+    """Says why a chat has no answer to learn, or None."""
+    if "assistant" not in roles:
+        return "has no assistant message" if any(roles) else "has no messages"
+    return None if roles[-1] == "assistant" else f"ends on the role '{shorten(roles[-1], 20)}', not on an answer"
+
+
+def _unusual(roles: list[str]) -> Iterator[str]:
+    """Yields what is out of order, the worst first."""
+    spoken = next((index for index, role in enumerate(roles) if role != "system"), len(roles))
+    pairs = set(pairwise(roles))
+    if roles[spoken : spoken + 1] == ["assistant"]:
+        yield "begins with an assistant message"
+    if ("assistant", "assistant") in pairs:
+        yield "has two assistant messages in a row"
+    if "system" in roles[spoken:]:
+        yield "has a system message after other messages"
+    if roles[:1] == ["tool"] or any(before not in {"assistant", "tool"} and role == "tool" for before, role in pairs):
+        yield "has a tool message that answers no assistant message"
+    if ("user", "user") in pairs:
+        yield "has two user messages in a row"
+    if spoken > 1:
+        yield "has two system messages"

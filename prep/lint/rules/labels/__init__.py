@@ -1,0 +1,1 @@
+"""LBL rules. Are the labels right?"""

@@ -1,0 +1,99 @@
+"""LBL801 LikelyMislabel."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.answers import edit_answer
+from prep.lint.baseline import COLUMNS, baseline_unavailable, judge_labels
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import RankedRule
+from prep.lint.subject import Draft, Subject
+
+
+class LikelyMislabel(RankedRule):
+    """A label that the other rows speak against.
+
+    ## What it does
+    Looks at tasks with at least 100 rows whose answers come from a fixed set of words, and at JSON answers with a field that does. A
+    baseline of two plain classifiers on words and character sequences (logistic regression and complement naive Bayes) says of each row,
+    out of fold, what the other rows make likely; equal and near-equal inputs share a fold. Their pooled probabilities are fitted together
+    with a share of labels that are wrong (symmetric noise, Angluin and Laird 1988), so that doubt counts only as far as it does not fade
+    where the classifiers are sure. The score is the probability, by Bayes' rule, that the given label is wrong. With `--model-scores`
+    a classifier on the model's hidden states and the model's own choice among the labels join the pool. Of more than 100,000 rows a
+    sample is fitted, and the others are scored by it.
+
+    ## Why is this bad
+    A model learns wrong labels as it learns right ones, and an evaluation counts right answers as wrong. Test sets in wide use have
+    3% of them on average (Northcutt 2021).
+
+    ## Example
+    `"We waited an hour and the food was cold"` -> `positive`, where the baseline is sure of `negative`.
+
+    ## Fix safety
+    Never fixed automatically: the baseline does not know either. `prep fix propose` drafts the row for a person to label.
+    """
+
+    code = "LBL801"
+    severity = Severity.WARNING
+    columns = (*COLUMNS, "answer_field")
+    remedy = "Read the row and decide; correct the label, or suppress the finding with the reason."
+    superseded_by = ("CON201", "CON204", "LEN603")
+    thresholds = (
+        Threshold(
+            "sure",
+            0.7,
+            "of unchanged reviews, messages and bank questions 0 to 2 rows in 1,000 are above it; with 2% of the labels flipped, four in "
+            "five of those above it are flips",
+        ),
+        Threshold("doubtful", 0.5, "more likely wrong than right, by the fit"),
+        Threshold(
+            "told_apart",
+            0.2,
+            "a label's rows are recognised this much more often than other rows are taken for it; where labels are drawn by lot, as often",
+        ),
+    )
+
+    def unavailable(self, context: Context) -> str | None:
+        return baseline_unavailable()
+
+    def rank(self, examples: pl.LazyFrame, context: Context) -> pl.DataFrame:
+        return judge_labels(examples, context).select("id", "score")
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        doubtful = pl.col("score") >= context.threshold(self, "doubtful")
+        return examples.filter(doubtful).select(*Finding.where, "score", field="answer_field")
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        if found.is_empty():
+            return
+        judged = judge_labels(pl.LazyFrame(), context)
+        unknown = _not_told_apart(judged, context.threshold(self, "told_apart"))
+        for row in found.join(judged.drop("score"), on="id").iter_rows(named=True):
+            if row["guess"] == row["given"] or (row["label_field"], row["given"]) in unknown:
+                continue
+            label = f"'{row['label_field']}' is " if row["label_field"] else "labelled "
+            yield Finding.at(
+                row,
+                f"{label}'{row['given']}', where the other rows make '{row['guess']}' likely ({row['chance']:.0%}); "
+                f"wrong with a probability of {row['score']:.0%}",
+                field=row["field"],
+                score=row["score"],
+                severity=None if row["score"] >= context.threshold(self, "sure") else Severity.INFO,
+            )
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return edit_answer(subject, "the other rows speak against this label: keep it, or correct it")
+
+
+def _not_told_apart(judged: pl.DataFrame, least: float) -> set[tuple[str | None, str]]:
+    """Returns the labels, each with its field, that the baseline cannot tell from others: it only says how rare they are."""
+    found = set()
+    for (field,), rows in judged.group_by("label_field"):
+        for label in rows["given"].unique():
+            taken, its = rows["guess"] == label, rows["given"] == label
+            recognised, mistaken = taken.filter(its).mean(), taken.filter(~its).mean()
+            if isinstance(recognised, float) and isinstance(mistaken, float) and recognised - mistaken < least:
+                found.add((field, label))
+    return found

@@ -1,0 +1,1 @@
+"""GRM rules. Are the answers whole and true to their input?"""

@@ -1,0 +1,164 @@
+"""GRM952 UnsupportedFact."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.fact_fidelity import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, spread, supported_kinds
+from prep.lint.finding import Finding, Severity
+from prep.lint.number_support import NumberSupport
+from prep.lint.proper_names import SIEVE, NameProfile
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from prep.lint.tasks import ONE_TASK
+from prep.number_words import SPELLED
+from prep.pii.masking import shorten
+from prep.sieves import sieve
+from templates.form import Form
+
+_SAMPLE_ROWS = 5_000
+_MAX_LOOKED_AT = 100_000
+# What holds a digit, as it is written: a sieve for the rows whose answers may have one that the input lacks.
+_WRITTEN = r"[\p{L}\p{N}_/.,:'-]*[0-9][\p{L}\p{N}_/:'-]*"
+_LETTERS = r"\p{L}+"
+_SPELLED = sieve(SPELLED)
+_MAX_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """What a task's answers take from their inputs: kinds of fact, shapes of number, and names, which may be but information."""
+
+    kinds: frozenset[str] = frozenset()
+    numbers: NumberSupport = field(default_factory=NumberSupport)
+    names: NameProfile | None = None
+    name_severity: Severity | None = None
+
+
+class UnsupportedFact(Rule):
+    """A number, name, code, amount, percentage, dose or date in the answer that its input does not have.
+
+    ## What it does
+    Compares typed facts, normalised ("$1,200.00" is "$1200", "5 March" is in "2024-03-05"), and bare numbers, in digits or in words
+    ("76" is "seventy six", "6:50" is "650"), where answers restate their input: where the template declares `keep`, codes, amounts,
+    percentages, doses, dates and what it keeps are checked. Beyond that, and in files without a template, a kind is checked where nearly
+    all answers of the task that have such facts take them from the input, by a sample of 5,000 rows; so is each shape of bare number (9,
+    9/9/9, 9-year), and so are numbers in words, and names: words with a capital inside a sentence that the task's texts never write
+    small, in any spelling near to the input's. Names where more than one answer in ten brings its own, and numbers in words where more
+    than three in a hundred do, are information. Sums that say so ("in total") may follow from the input. Of more than 100,000 doubtful
+    rows, as many are looked at.
+
+    ## Why is this bad
+    The model learns to make facts up: a wrong amount in a summary reads as well as the right one.
+
+    ## Example
+    The call says $412.75, the summary $421.75.
+
+    ## Fix safety
+    Never fixed automatically: which of the two is right is for a person to say.
+    """
+
+    code = "GRM952"
+    severity = Severity.WARNING
+    columns = ("task", "template", "system", "instruction", "input", "answer", "answer_field", "is_closed_set", "form")
+    remedy = "Correct the fact in the answer, or give the input that it comes from."
+    superseded_by = ("CON201",)
+    thresholds = (
+        Threshold("min_rows", 20, "18 of 20 is a habit for certain: its 95% Wilson interval reaches down to 0.70"),
+        Threshold("supported", 0.9, "sound summaries of the sample data reach 1.0; gsm8k, whose answers compute, stays far below"),
+        Threshold("number_supported", 0.75, "summaries of calls (TweetSumm) reach 0.97, clinical notes 0.9; one in six may be defective"),
+        Threshold("name_supported", 0.75, "summaries of calls reach 0.99, clinical notes (MTS-Dialog) 0.86, answers from knowledge 0.25"),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        answer = pl.col("answer")
+        may_hold = answer.str.contains("[0-9]") | answer.str.contains(_SPELLED) | answer.str.contains(SIEVE)
+        restates = ~pl.col("is_closed_set") & (pl.col("input") != "") & (pl.col("form") != Form.PREFERENCE) & may_hold
+        columns = [*Finding.where, "position", "task", "template", "system", "instruction", "input", "answer", "answer_field"]
+        rows = examples.filter(restates).select(*columns, one_task=ONE_TASK)
+        sample = spread(rows, _SAMPLE_ROWS).with_columns(doubtful=pl.lit(None, pl.Boolean))
+        return pl.concat([sample, spread(rows.filter(_doubtful()), _MAX_LOOKED_AT).with_columns(doubtful=pl.lit(True))])
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        learnt = {row["task"]: self._learn(rows, context) for row, rows in by_task(found.filter(pl.col("doubtful").is_null()))}
+        for first, rows in by_task(found.filter("doubtful")):
+            profile = learnt.get(first["task"], _Profile())
+            keep = context.keep.get(first["template"], ())
+            kinds = profile.kinds | ({*RESTATED_KINDS, *keep} if keep else set())
+            for row in rows.iter_rows(named=True) if kinds or profile.numbers.usual or profile.names else ():
+                finding = self._typed(row, kinds, context) or _number(row, profile) or _name(row, profile)
+                if finding is not None:
+                    yield finding
+
+    def _learn(self, rows: pl.DataFrame, context: Context) -> _Profile:
+        min_rows = int(context.threshold(self, "min_rows"))
+        supported, number_supported = context.threshold(self, "supported"), context.threshold(self, "number_supported")
+        kinds = frozenset(supported_kinds(sampled(rows, context), min_rows=min_rows, min_share=supported)) - {"number"}
+        if not rows["one_task"][0]:
+            return _Profile(kinds)
+        pairs = [(_source(row), row["answer"]) for row in rows.iter_rows(named=True)]
+        # Numbers in words are read in English; in Chinese too many would seem to be lacking.
+        is_han = rows["answer"].str.contains(r"\p{Han}").mean() or 0.0
+        number_share = supported if float(is_han) > 0.5 else number_supported  # type: ignore[arg-type]
+        numbers = NumberSupport.of(pairs, min_rows=min_rows, min_share=number_share)
+        names = NameProfile(pairs)
+        share = names.supported if names.num_answers >= min_rows else 0.0
+        if share < context.threshold(self, "name_supported"):
+            return _Profile(kinds, numbers)
+        return _Profile(kinds, numbers, names, None if share >= supported else Severity.INFO)
+
+    def _typed(self, row: Mapping[str, Any], kinds: Iterable[str], context: Context) -> Finding | None:
+        kinds = set(kinds)
+        if not kinds or all_stand_in(row["answer"], kinds, row["input"], row["system"]):
+            return None
+        facts = [fact for fact in row_facts(row, context).unsupported if fact.kind in kinds]
+        if not facts:
+            return None
+        shown = ", ".join(f"{fact.kind} '{shorten(row['answer'], span=(fact.start, fact.end))}'" for fact in facts[:_MAX_SHOWN])
+        span = (facts[0].start, facts[0].end)
+        return Finding.at(row, f"the input does not have the {shown}", field=row["answer_field"], span=span, kind=facts[0].kind)
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return edit_answer(subject, "the answer states a fact that its input does not have")
+
+
+def _doubtful() -> pl.Expr:
+    """Says whether an answer has what its input may not have: something written with digits, a number in words, a word with a capital."""
+    answer, told = pl.col("answer"), pl.concat_str("input", pl.lit(" "), "instruction", ignore_nulls=True)
+    small_answer, small = answer.str.to_lowercase(), told.str.to_lowercase()
+    names = answer.str.extract_all(SIEVE).list.eval(pl.element().str.slice(2).str.to_lowercase())
+    lacking = (
+        small_answer.str.extract_all(_WRITTEN).list.set_difference(small.str.extract_all(_WRITTEN)),
+        small_answer.str.extract_all(_SPELLED).list.set_difference(small.str.extract_all(_SPELLED)),
+        names.list.set_difference(small.str.extract_all(_LETTERS)),
+    )
+    return pl.any_horizontal(one.list.len() > 0 for one in lacking)
+
+
+def _source(row: Mapping[str, Any]) -> str:
+    """Returns all that an answer may take facts from."""
+    return f"{row['input']}\n{row['system'] or ''}\n{row['instruction'] or ''}"
+
+
+def _number(row: Mapping[str, Any], profile: _Profile) -> Finding | None:
+    numbers, answer = profile.numbers, row["answer"]
+    found = numbers.unsupported(_source(row), answer)
+    if not found:
+        return None
+    sure = [one for one in found if numbers.is_sure(answer, one)]
+    return _lacking(row, "number", [(one.start, one.end) for one in sure or found], None if sure else Severity.INFO)
+
+
+def _name(row: Mapping[str, Any], profile: _Profile) -> Finding | None:
+    found = profile.names.unsupported(_source(row), row["answer"]) if profile.names else []
+    return _lacking(row, "name", [(one.start, one.end) for one in found], profile.name_severity) if found else None
+
+
+def _lacking(row: Mapping[str, Any], what: str, spans: list[tuple[int, int]], severity: Severity | None) -> Finding:
+    shown = ", ".join(f"'{shorten(row['answer'], span=span)}'" for span in spans[:_MAX_SHOWN])
+    message = f"the input does not have the {what}{'s' * (len(spans) > 1)} {shown}"
+    return Finding.at(row, message, field=row["answer_field"], span=spans[0], kind=what, severity=severity)

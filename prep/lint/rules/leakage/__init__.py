@@ -1,0 +1,1 @@
+"""LEK rules. Is what is evaluated on unseen in training?"""

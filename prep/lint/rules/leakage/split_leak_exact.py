@@ -1,0 +1,62 @@
+"""LEK401 SplitLeakExact."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prep.lint.context import Context
+from prep.lint.finding import Finding, Severity
+from prep.lint.groups import SPLIT_ORDER, grouped, ids, one_split_only, place
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from templates.form import Form
+
+_KEYS = ("template", "leak_key")
+
+
+class SplitLeakExact(Rule):
+    """An evaluation row whose input stands in train as well.
+
+    ## What it does
+    Compares the normalised inputs (of plain text: the texts) across train, validation and test, or across a training file and the file
+    given with --test, and reports each evaluation row that an earlier split holds too, whatever its answer there.
+
+    ## Why is this bad
+    The row measures memory, not skill: scores rise and mean nothing. Which of two models is better can turn around.
+
+    ## Example
+    `Do you rent helmets?` on line 24 of train.jsonl and on line 5 of test.jsonl.
+
+    ## Fix safety
+    Unsafe: `prep fix propose` drafts dropping the row from train, so that the evaluation stays as it is.
+    """
+
+    code = "LEK401"
+    severity = Severity.ERROR
+    columns = ("template", "split", "input_key", "answer_key", "form")
+    remedy = "Drop the row from train; for a built dataset accept the fix that `prep fix propose` drafts."
+
+    def unavailable(self, context: Context) -> str | None:
+        return one_split_only(context)
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        leak_key = pl.when(pl.col("form") == Form.COMPLETION).then(pl.col("answer_key")).otherwise(pl.col("input_key"))
+        return (
+            examples.select(*Finding.where, "position", "template", "split", leak_key=leak_key)
+            .filter(pl.col("leak_key").is_not_null())
+            .filter(pl.col("split").n_unique().over(_KEYS) > 1)
+        )
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        for group in grouped(found, _KEYS):
+            for row in group:
+                earlier = [other for other in group if SPLIT_ORDER[other["split"]] < SPLIT_ORDER[row["split"]]]
+                if earlier:
+                    message = f"this row of {row['split']} stands in {earlier[0]['split']} as well, at {place(earlier[0])}"
+                    yield Finding.at(row, message, related=ids(sorted(earlier, key=lambda other: SPLIT_ORDER[other["split"]])))
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        copy = next((row for row in subject.related if row["split"] == "train"), None)
+        if copy is None:
+            return None
+        return Draft("drop", "the row is in an evaluation split as well", row_id=copy["row_id"], id=copy["id"])

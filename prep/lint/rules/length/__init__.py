@@ -1,0 +1,1 @@
+"""LEN rules. Does every row fit, with an answer left to learn?"""

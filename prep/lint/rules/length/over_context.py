@@ -1,0 +1,41 @@
+"""LEN601 OverContext."""
+
+import polars as pl
+
+from prep.lint.context import Context
+from prep.lint.finding import Finding, Severity
+from prep.lint.row_limit import MAX_TOKENS, row_limit
+from prep.lint.rule import Need, Rule
+from prep.lint.texts import with_separators
+
+
+class OverContext(Rule):
+    """A row that is longer than the model takes.
+
+    ## What it does
+    Encodes each chat with the model's own chat template and tokenizer, and reports rows past the model's limit (the tokenizer's, or the
+    number of positions in the model's config, whichever is smaller).
+
+    ## Why is this bad
+    What is past the limit is cut or refused. Where the cut takes the answer or its end token, LEN602 reports an error.
+
+    ## Example
+    9,120 tokens for a model of 8,192 positions.
+
+    ## Fix safety
+    Unsafe, so none is drafted: shortening an input can take away what its answer rests on.
+    """
+
+    code = "LEN601"
+    severity = Severity.WARNING
+    columns = ("num_tokens",)
+    needs = (Need.TOKENS,)
+    remedy = "Shorten the input, split the row, or use a model with a longer context."
+    thresholds = (MAX_TOKENS,)
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        limit = row_limit(context)
+        if limit is None:
+            return examples.select(Finding.where).limit(0)
+        message = pl.format(f"the row has {{}} tokens, and the limit is {limit:,}", with_separators(pl.col("num_tokens")))
+        return examples.filter(pl.col("num_tokens") > limit).select(*Finding.where, message=message)

@@ -1,0 +1,83 @@
+"""LEN603 TinyTarget."""
+
+import polars as pl
+
+from prep.lint.answers import edit_answer
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.rule import Rule
+from prep.lint.subject import Draft, Subject
+from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
+from prep.lint.texts import with_separators
+
+# Letters and digits say something, and so do symbols and emoji; dots and dashes hold a place.
+_PLACEHOLDER = r"(?i)^(?:[\s\p{P}]+|\W*(?:n\s?/\s?a|n\.a\.|tbd|todo|to be done|empty|blank|placeholder|fixme|xxx+)\W*)$"
+# What programs print for nothing, and what some tasks answer; as one answer in hundreds it is no class of its own.
+_NOTHING = r"(?i)^\W*(?:none|null|nil|nan|undefined)\W*$"
+
+
+class TinyTarget(Rule):
+    """An answer that is empty, or next to nothing where the others say something.
+
+    ## What it does
+    Reports answers of white space alone as errors. Where they are rare in their task it warns of answers that hold a place: dots, a dash,
+    `n/a`, `TODO`, and rarer still `none` or `null`. In a task (a template, or an instruction that rows share) whose answers are normally
+    whole sentences it warns of answers of very few characters; tasks with a fixed set of answer words may have short ones.
+
+    ## Why is this bad
+    An empty answer trains the end token alone: the model learns to say nothing. One such row in fifty is heard.
+
+    ## Example
+    A summary that reads `ok` among summaries of 150 characters.
+
+    ## Fix safety
+    Never fixed automatically: the answer has to be written, or the row dropped, by a person.
+    """
+
+    code = "LEN603"
+    severity = Severity.ERROR
+    columns = ("task", "task_rows", "is_closed_set", "median_characters", "answer", "answer_field")
+    remedy = "Write the answer, or drop the row."
+    thresholds = (
+        Threshold("characters", 3, "'ok', 'no.' and 'n/a' are at most that long; the shortest sentence is longer"),
+        Threshold("typical_characters", 40, "half a line: where the median answer is shorter, short answers may be the task"),
+        Threshold("rare", 0.02, "a share of placeholders that is no class of its own; where more rows say '-', it is a label"),
+        Threshold("nothing", 0.005, "of sound clinical notes (MTS-Dialog) one in thirty says that there is none"),
+    )
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        answer = pl.col("answer").str.strip_chars()
+        characters = pl.col("characters")
+        worded = ONE_TASK & ~pl.col("is_closed_set") & (pl.col("task_rows") >= MIN_TASK_ROWS)
+        worded &= pl.col("median_characters") >= context.threshold(self, "typical_characters")
+        tiny = worded & (characters <= context.threshold(self, "characters"))
+        rare = pl.len().over("task", "placeholder") <= context.threshold(self, "rare") * pl.col("task_rows")
+        nothing = pl.col("nothing") & (pl.len().over("task", "nothing") <= context.threshold(self, "nothing") * pl.col("task_rows"))
+        return (
+            examples.filter(pl.col("answer").is_not_null())
+            .select(*Finding.where, "answer_field", "task", "task_rows", "is_closed_set", "median_characters", answer=answer)
+            .with_columns(characters=pl.col("answer").str.len_chars(), placeholder=pl.col("answer").str.contains(_PLACEHOLDER))
+            .with_columns(nothing=pl.col("answer").str.contains(_NOTHING) & ONE_TASK)
+            .filter((characters == 0) | tiny | pl.col("placeholder") | pl.col("nothing"))
+            .with_columns(nothing=nothing)
+            .filter((characters == 0) | tiny | pl.col("nothing") | (pl.col("placeholder") & rare & (pl.col("task_rows") >= MIN_TASK_ROWS)))
+            .select(
+                *Finding.where,
+                field="answer_field",
+                severity=pl.when(characters > 0).then(pl.lit("warning")),
+                message=pl.when(characters == 0)
+                .then(pl.lit("the answer is empty"))
+                .when(pl.col("placeholder") | pl.col("nothing"))
+                .then(pl.format("the answer is only '{}', which holds a place and says nothing", "answer"))
+                .otherwise(
+                    pl.format(
+                        "the answer is only '{}', where the median answer has {} characters",
+                        "answer",
+                        with_separators(pl.col("median_characters").cast(pl.Int64)),
+                    )
+                ),
+            )
+        )
+
+    def draft(self, finding: Finding, subject: Subject) -> Draft | None:
+        return edit_answer(subject, "the answer is empty or next to it")

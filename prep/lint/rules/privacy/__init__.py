@@ -1,0 +1,1 @@
+"""PII rules. Is the text free of personal data and secrets?"""

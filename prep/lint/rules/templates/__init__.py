@@ -1,0 +1,1 @@
+"""TPL rules. Is every prompt rendered as meant?"""

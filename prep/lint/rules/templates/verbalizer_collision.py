@@ -1,0 +1,101 @@
+"""TPL902 VerbalizerCollision."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import polars as pl
+
+from prep.lint.context import Context, Threshold
+from prep.lint.finding import Finding, Severity
+from prep.lint.label_variants import MAX_LABEL_CHARACTERS, label_word
+from prep.lint.model_tokenizer import no_tokenizer
+from prep.lint.rule import Rule
+from prep.lint.texts import of_template
+from templates.chat import load_tokenizer
+from templates.form import Form
+
+_MIN_ROWS = 5
+_MAX_WORDS = 200
+_SHOWN = 4
+
+
+class VerbalizerCollision(Rule):
+    """Label words that the model's tokenizer hardly tells apart.
+
+    ## What it does
+    Encodes the words of each verbalizer (in a file from elsewhere the frequent words of each task with a fixed set of answers) with the
+    model's tokenizer. A word whose tokens are the beginning of another's is a warning. Words that begin with the same token, and words
+    that differ much in their number of tokens, are information.
+
+    ## Why is this bad
+    Where one word is the beginning of another, the shorter one is never the less likely of the two. Where first tokens are equal, a score
+    of the first token is no score of the label; and of words of one and of six tokens the long one loses by its length alone.
+
+    ## Example
+    `good` and `good enough` under any tokenizer.
+
+    ## Fix safety
+    Never fixed automatically: other words mean another dataset and another prompt.
+    """
+
+    code = "TPL902"
+    severity = Severity.WARNING
+    columns = ("task", "template", "source", "is_closed_set", "label", "answer", "form")
+    remedy = "Choose label words of about equal length that begin differently, under `verbalizer:` in the template."
+    thresholds = (
+        Threshold("tokens", 3, "a difference in tokens; at a loss of 1 nat a token three make the longer word 20 times less likely"),
+    )
+
+    def unavailable(self, context: Context) -> str | None:
+        return no_tokenizer(context)
+
+    def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        word = label_word()
+        labels = (
+            pl.col("is_closed_set") & (pl.col("form") != Form.PREFERENCE) & (word != "") & (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
+        )
+        return (
+            examples.filter(labels)
+            .group_by("task", "template", word=word)
+            .agg(pl.len().alias("rows"), pl.col("source").first())
+            .filter((pl.col("rows") >= _MIN_ROWS) | (pl.col("template") != ""))
+        )
+
+    def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
+        assert context.model is not None
+        tokenizer = load_tokenizer(context.model)
+        for (_, template), rows in sorted(found.group_by("task", "template"), key=lambda one: str(one[0])):
+            words = sorted(set(rows["word"]) | set(_declared(str(template), context)))
+            if not 2 <= len(words) <= _MAX_WORDS:
+                continue
+            tokens = {word: tuple(tokenizer.encode(word, add_special_tokens=False)) for word in words}
+            name = of_template(template)
+            for message, severity in self._collisions(tokens, context):
+                yield Finding(name + message, source=rows["source"][0], field="label", severity=severity)
+
+    def _collisions(self, tokens: Mapping[str, Sequence[int]], context: Context) -> Iterable[tuple[str, Severity]]:
+        begun = [
+            (word, other) for word, ids in tokens.items() for other, longer in tokens.items() if word != other and longer[: len(ids)] == ids
+        ]
+        for word, other in begun[:_SHOWN]:
+            more = f" (and {len(begun) - _SHOWN} more pairs)" if len(begun) > _SHOWN else ""
+            yield f"'{word}' is the beginning of '{other}' in the model's tokens{more}", Severity.WARNING
+        firsts: defaultdict[int, list[str]] = defaultdict(list)
+        for word, ids in tokens.items():
+            firsts[ids[0] if ids else -1].append(word)
+        for alike in sorted((words for words in firsts.values() if len(words) > 1), key=len, reverse=True)[:_SHOWN]:
+            shown = ", ".join(f"'{word}'" for word in alike[:_SHOWN]) + (", ..." if len(alike) > _SHOWN else "")
+            yield f"{len(alike)} words begin with the same token: {shown}", Severity.INFO
+        shortest, longest = (pick(tokens, key=lambda word: len(tokens[word])) for pick in (min, max))
+        if len(tokens[longest]) - len(tokens[shortest]) >= context.threshold(self, "tokens"):
+            yield (
+                (
+                    f"'{longest}' takes {len(tokens[longest])} tokens and '{shortest}' {len(tokens[shortest])}: the longer one is"
+                    " less likely by its length alone"
+                ),
+                Severity.INFO,
+            )
+
+
+def _declared(template: str, context: Context) -> Iterable[str]:
+    return context.manifest.template(template).trained_words.values() if context.manifest is not None and template else ()

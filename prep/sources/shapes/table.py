@@ -1,0 +1,48 @@
+"""The table of shapes: which of them a record has, told by its keys."""
+
+from collections.abc import Collection, Iterable
+from functools import cache
+
+from loopwright.registry import Registry
+from prep.sources.shapes.plain_text import PlainText
+from prep.sources.shapes.sample import Sample, SampleShape
+from prep.sources.strict_json import Keys
+
+SHAPES: Registry[SampleShape] = Registry("prep.sources.shapes", SampleShape, key="name", kind="shape of records")
+
+
+@cache
+def telling_keys() -> tuple[tuple[frozenset[str], tuple[str, ...], SampleShape], ...]:
+    """Returns the keys that tell a shape, as a set and in their order, each with the shape, in the order in which they are looked for."""
+    shapes = sorted((one() for one in SHAPES.entries.values()), key=lambda shape: shape.precedence)
+    return tuple((frozenset(keys), keys, shape) for shape in shapes for keys in shape.keys)
+
+
+def has_shape(record: Iterable[str]) -> bool:
+    """Whether the keys of a record tell a shape."""
+    present = frozenset(record)
+    return any(needed <= present for needed, _, _ in telling_keys())
+
+
+def read_sample(record: Keys) -> Sample | None:
+    """Returns what a record says; None where its keys tell no shape."""
+    present = record.keys()
+    for needed, keys, shape in telling_keys():
+        if needed <= present:
+            sample = shape.sample(record, keys)
+            record.leave(sample.unread)
+            return sample
+    return None
+
+
+def empty_keys(found: Collection[str], columns: Collection[str]) -> tuple[str, ...]:
+    """Returns the keys that a table's row should have and that are empty: a label that is missing, not plain text without one.
+
+    Args:
+        found: the columns that hold something in this row.
+        columns: all columns of the table; where it mixes shapes, those of the other shapes are empty on purpose.
+    """
+    if any(all(key in found for key in keys) for _, keys, shape in telling_keys() if not isinstance(shape, PlainText)):
+        return ()
+    begun = (keys for _, keys, _ in telling_keys() if all(key in columns for key in keys) and any(key in found for key in keys))
+    return tuple(key for key in next(begun, ()) if key not in found)

@@ -1,0 +1,45 @@
+"""Datasets and adapters of version 0.1.0 are evaluated as those of now are."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from evals.config import EvalsConfig
+from evals.rows import load_rows
+from evals.run import evaluate_dataset
+from loopwright.config import load_section
+from prep.build import build
+from prep.dataset import Dataset
+from templates.form import Form
+from tests.helpers import copy_before
+
+_ROUND = Path("rounds") / "round-001"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = copy_before(tmp_path / "before", tiny_model_dir)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_its_adapter_is_evaluated_on_its_dataset_and_on_that_built_again(folder: Path) -> None:
+    config = load_section(folder / "loop.yaml", "evals", EvalsConfig).model_copy(update={"adapter": str(_ROUND / "run")})
+    rebuilt = build(folder / "loop.yaml", folder / "rebuilt").out
+    old, new = (evaluate_dataset(path, folder / f"{path.name}-evals", config) for path in (_ROUND / "dataset", rebuilt))
+    assert old.form == Form.CHAT
+    assert (old.warnings, new.warnings) == ([], []), "both are the build that the adapter was trained on"
+    predictions = [pl.read_parquet(folder / name / "predictions.parquet") for name in ("dataset-evals", "rebuilt-evals")]
+    assert predictions[0].equals(predictions[1])
+    before = pl.read_parquet(_ROUND / "evals" / "predictions.parquet")
+    assert set(before.columns) <= set(predictions[0].columns)
+    assert before.select("id", "system", "reference").equals(predictions[0].select("id", "system", "reference"))
+
+
+def test_pairs_and_texts_are_no_questions(folder: Path) -> None:
+    rebuilt = build(folder / "forms.yaml", folder / "rebuilt").out
+    for path in (folder / "dataset", rebuilt):
+        rows, num_other = load_rows(Dataset.open(path), "train")
+        assert {row.template for row in rows} == {"mine/sentiment", "mine/cloze", "mine/talk", "mine/maybe"}
+        assert (len([row for row in rows if row.template == "mine/maybe"]), num_other) == (1, 4 + 7 + 2 + 1)

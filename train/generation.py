@@ -1,0 +1,98 @@
+"""Greedy generation in batches, padded on the left: what `train chat` prints and `evals` scores."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One answer.
+
+    Attributes:
+        token_ids: what was written, the end token included where one came.
+        text: what was written before the end token, nothing stripped.
+        is_finished: an end token came; False where the limit of new tokens cut the answer.
+    """
+
+    token_ids: list[int]
+    text: str
+    is_finished: bool
+
+
+def generate(
+    model: Any,
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: Sequence[list[int]],
+    *,
+    end_ids: set[int],
+    max_new_tokens: int,
+    max_length: int | None = None,
+    max_batch_tokens: int = 4096,
+    own_settings: bool = False,
+    advance: Callable[[int], None] | None = None,
+) -> list[Generated]:
+    """Answers each prompt greedily.
+
+    Args:
+        model: a causal language model in evaluation mode.
+        tokenizer: the model's.
+        prompts: token ids, each shorter than `max_length`.
+        end_ids: tokens that end an answer.
+        max_new_tokens: longest answer.
+        max_length: the model's context in tokens; an answer ends where it is full. None: whatever the model takes.
+        max_batch_tokens: tokens of a batch, padding and new tokens included.
+        own_settings: what the model's own generation_config says beside its sampling, such as a repetition penalty, stays in force.
+            Left out, it would make two models' answers incomparable.
+        advance: told how many prompts are done.
+
+    Returns:
+        One answer a prompt, in their order.
+    """
+    answers: list[Generated | None] = [None] * len(prompts)
+    # Longest first: prompts of like length share a batch, and one too large for memory fails at once.
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
+    while order:
+        longest = len(prompts[order[0]])
+        new_tokens = max_new_tokens if max_length is None else min(max_new_tokens, max_length - longest)
+        size = max(1, max_batch_tokens // (longest + new_tokens))
+        if new_tokens < max_new_tokens:
+            # The longest prompt of a batch must not shorten the answers of the others: prompts this long go alone.
+            size = 1
+        batch, order = order[:size], order[size:]
+        written = _generate_batch(model, [prompts[index] for index in batch], end_ids, new_tokens, own_settings=own_settings)
+        for index, ids in zip(batch, written, strict=True):
+            answers[index] = _cut(tokenizer, ids, end_ids)
+        if advance is not None:
+            advance(len(batch))
+    return [answer for answer in answers if answer is not None]
+
+
+def _generate_batch(model: Any, prompts: list[list[int]], end_ids: set[int], new_tokens: int, *, own_settings: bool) -> list[list[int]]:
+    import torch
+    from transformers import GenerationConfig
+
+    length = max(map(len, prompts))
+    pad = min(end_ids, default=0)
+    ids = torch.full((len(prompts), length), pad, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, length - len(prompt) :] = torch.tensor(prompt)
+        mask[row, length - len(prompt) :] = 1
+    # What is not said here is filled in from the model's own generation_config.
+    plain: dict[str, Any] = {} if own_settings else {"num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+    config = GenerationConfig(do_sample=False, max_new_tokens=new_tokens, eos_token_id=sorted(end_ids), pad_token_id=pad, **plain)
+    with torch.inference_mode():
+        output = model.generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config)
+    written: list[list[int]] = output[:, length:].tolist()
+    return written
+
+
+def _cut(tokenizer: "PreTrainedTokenizerBase", ids: list[int], end_ids: set[int]) -> Generated:
+    end = next((index for index, token in enumerate(ids) if token in end_ids), None)
+    text = tokenizer.decode(ids[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    assert isinstance(text, str)
+    return Generated(ids if end is None else ids[: end + 1], text, is_finished=end is not None)

@@ -1,0 +1,106 @@
+"""What a method is: what of a model is trained, and how that is saved, loaded and switched."""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from loopwright.errors import UserError
+from loopwright.registry import Registry
+from train.models import Model
+from train.record import RunRecord
+
+if TYPE_CHECKING:
+    import torch
+
+    from train.config import TrainConfig
+
+
+class Method(ABC):
+    """A way to change a model. One subclass a file in `train/methods/`; its docstring is its documentation.
+
+    Preparing a run makes one instance, with the run's options. To load what a run saved no instance is needed: its folder says it all.
+
+    Args:
+        config: the run's options; a method's own stand in a section of its name.
+    """
+
+    name: ClassVar[str]
+    """What `method:` takes."""
+    file_names: ClassVar[tuple[str, ...]]
+    """The files that `save` writes into a run's folder, in the order in which `require_saved` looks for them."""
+
+    def __init__(self, config: "TrainConfig") -> None:
+        self.config = config
+
+    @abstractmethod
+    def fresh(self, model: Model) -> Model:
+        """Prepares a base model for training: what is trained requires a gradient afterwards, nothing else does.
+
+        The model may be changed in place. Torch's seed decides where what is new begins.
+        The output head is no part of it: the loss core forms the gradient of what goes into the head, and none of its weights.
+
+        Raises:
+            UserError: the options do not fit the model.
+        """
+
+    @abstractmethod
+    def save(self, model: Model, folder: Path) -> None:
+        """Writes what was trained, as `file_names`: equal values give equal bytes.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+
+    @classmethod
+    @abstractmethod
+    def load(cls, model: Model, folder: Path, name: str = "default") -> Model:
+        """Puts what a run saved on its base model, for use.
+
+        Args:
+            model: the base model, or what `load` made of it for other runs; it may be changed in place.
+            folder: the run's folder.
+            name: what `using` will call it; letters, digits and underscores.
+
+        Raises:
+            UserError: the folder does not hold what the method saves, or it does not fit this model.
+        """
+
+    @classmethod
+    @abstractmethod
+    def using(cls, model: Model, name: str | None) -> AbstractContextManager[Model]:
+        """Within the block, makes a model that `load` returned answer as the run of that name; None: exactly as the base model."""
+
+    @classmethod
+    def require_saved(cls, folder: Path) -> None:
+        """Makes sure that a run's folder holds what the method saves, before a model is loaded.
+
+        Raises:
+            UserError: it does not.
+        """
+        for name in cls.file_names:
+            if not (folder / name).is_file():
+                cause = f"the folder holds no adapter: there is no {name} in it"
+                raise UserError(cause, str(folder), "Name the --out folder of a train run.")
+
+
+METHODS: Registry[Method] = Registry("train.methods", Method, key="name", kind="method", plugins=("methods",))
+
+
+def method_of(run_dir: Path) -> type[Method]:
+    """Returns the method of a finished run.
+
+    Raises:
+        UserError: the folder holds no finished run, or one of a method that is not known here.
+    """
+    return METHODS.get(RunRecord.load(run_dir).method)
+
+
+def saved_names() -> list[str]:
+    """Returns the names of all files that any method writes into a run's folder."""
+    return list(dict.fromkeys(name for method in METHODS.entries.values() for name in method.file_names))
+
+
+def trainable(model: Model) -> "dict[str, torch.nn.Parameter]":
+    """Returns the parameters that are trained by name, in the model's order."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}

@@ -1,0 +1,117 @@
+"""LoRA adapters through peft."""
+
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from loopwright.errors import UserError
+from loopwright.files import write_atomic
+from train.methods.base import Method
+from train.models import Model
+
+_WEIGHTS_NAME = "adapter_model.safetensors"
+_CONFIG_NAME = "adapter_config.json"
+
+
+class Lora(Method):
+    """A low-rank update of linear layers (Hu et al., 2021), kept apart from the base model, which stays as it is.
+
+    ## What it trains
+    Two small float32 matrices for each layer that `lora.targets` names, whatever the base model's own precision.
+
+    ## What it saves
+    The adapter in peft's format, which peft and every server that takes LoRA adapters load. Switched off, it leaves the base exactly.
+    """
+
+    name = "lora"
+    file_names = (_CONFIG_NAME, _WEIGHTS_NAME)
+
+    @override
+    def fresh(self, model: Model) -> Model:
+        """Puts a new adapter on a model."""
+        from peft import LoraConfig, get_peft_model
+
+        options = self.config.lora
+        config = LoraConfig(
+            r=options.rank,
+            lora_alpha=options.alpha,
+            lora_dropout=options.dropout,
+            target_modules=options.targets if isinstance(options.targets, str) else list(options.targets),
+            task_type="CAUSAL_LM" if model.can_generate() else None,  # peft's wrapper for causal models asks for their generation methods
+        )
+        try:
+            with _no_future_warnings():
+                adapted: Model = get_peft_model(model, config, autocast_adapter_dtype=True)
+        except ValueError as error:
+            cause = f"the adapter fits no layer: {str(error).splitlines()[0]}"
+            raise UserError(cause, "lora.targets", "Name linear layers of this model, or all-linear.") from error
+        _compute_in_model_dtype(adapted)
+        return adapted
+
+    @override
+    def save(self, model: Model, folder: Path) -> None:
+        """Writes the adapter in peft's format."""
+        with tempfile.TemporaryDirectory() as temporary:
+            model.save_pretrained(temporary, save_embedding_layers=False)
+            config = json.loads((Path(temporary) / _CONFIG_NAME).read_text(encoding="utf-8"))
+            if isinstance(config["target_modules"], list):  # peft keeps a set, whose order differs from process to process
+                config["target_modules"].sort()
+            write_atomic(folder / _WEIGHTS_NAME, (Path(temporary) / _WEIGHTS_NAME).read_bytes())
+            write_atomic(folder / _CONFIG_NAME, json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+    @override
+    @classmethod
+    def load(cls, model: Model, folder: Path, name: str = "default") -> Model:
+        """Puts a saved adapter on its base model.
+
+        The adapter takes the model's own precision, in which it was computed in training; peft's float32 would cast each layer's input.
+        """
+        from peft import PeftModel
+        from safetensors import SafetensorError
+
+        cls.require_saved(folder)
+        try:
+            with _no_future_warnings():
+                if isinstance(model, PeftModel):
+                    model.load_adapter(str(folder), adapter_name=name, autocast_adapter_dtype=False)
+                else:
+                    model = PeftModel.from_pretrained(model, folder, adapter_name=name, autocast_adapter_dtype=False)
+        except (RuntimeError, ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+            cause = f"the adapter does not fit the model: {str(error).strip().splitlines()[0]}"
+            raise UserError(cause, str(folder), "Give the base model that it was trained on (run.json names it).") from error
+        return model.eval()
+
+    @override
+    @classmethod
+    @contextmanager
+    def using(cls, model: Any, name: str | None) -> Iterator[Model]:
+        """Switches to one adapter, or all of them off."""
+        if name is None:
+            with model.disable_adapter():
+                yield model
+        else:
+            model.set_adapter(name)
+            yield model
+
+
+def _compute_in_model_dtype(adapted: Model) -> None:
+    """Keeps peft from casting each layer's input up to the adapter's float32; autocast casts the small adapter down instead."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for module in adapted.modules():
+        if isinstance(module, BaseTunerLayer):
+            module.cast_input_dtype_enabled = False
+
+
+@contextmanager
+def _no_future_warnings() -> Iterator[None]:
+    """Hides that peft still asks transformers by names that are being renamed: nothing that a user can act on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
