@@ -34,7 +34,7 @@ class Result:
 
 def build_reviews(folder: Path) -> Path:
     """Builds the sample reviews."""
-    from prep.build import build
+    from prep.build.run import build
 
     build(REPOSITORY / "sample_data" / "reviews" / "reviews.yaml", folder)
     return folder
@@ -47,7 +47,7 @@ def by_loopwright(model_name: str, dataset: Path, limit: int) -> Result:
     from evals.loglikelihood import score_choices
     from evals.requests import encode_choices
     from evals.rows import load_rows
-    from prep.dataset import Dataset
+    from prep.dataset.manifest import Dataset
 
     model = LanguageModel(model_name, "float32", {})
     rows = load_rows(Dataset.open(dataset), "validation")[0][:limit]

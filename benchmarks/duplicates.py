@@ -28,10 +28,10 @@ import polars as pl
 from build import write_reviews
 from scipy.sparse import csr_matrix
 
+from prep.build.near_duplicates import jaccard, shingles
 from prep.lint.near_pairs import near_pairs
-from prep.near import jaccard, shingles
-from prep.near_index import NearIndex
-from prep.words import words
+from prep.text.near_index import NearIndex
+from prep.text.words import words
 
 Pairs = set[tuple[int, int]]
 

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from prep.lint.run import LintOptions, lint
-from prep.numerals import NumeralIndex, numerals
+from prep.text.numerals import NumeralIndex, numerals
 
 RULES = ("GRM952", "GRM954")
 

@@ -26,7 +26,7 @@ def commands_page() -> str:
 
     import evals.cli
     import loop.cli
-    import prep.cli
+    import prep.cli.app
     import train.cli
 
     page = [
@@ -35,7 +35,7 @@ def commands_page() -> str:
         "Progress and what a command did go to stderr; what was asked for goes to stdout. Exit codes: 0 fine, 1 findings or a failed gate,",
     ]
     page[-1] += " 2 could not run, 130 interrupted."
-    for name, app in (("prep", prep.cli.app), ("train", train.cli.app), ("evals", evals.cli.app), ("loop", loop.cli.app)):
+    for name, app in (("prep", prep.cli.app.app), ("train", train.cli.app), ("evals", evals.cli.app), ("loop", loop.cli.app)):
         for path, command in _leaves(typer.main.get_command(app), name):
             page += ["", f"## {path}", "", command.help or "", "", "| option | what it does | default |", "|---|---|---|"]
             for parameter in command.params:
@@ -106,7 +106,7 @@ def templates_page() -> str:
 
 def sources_page() -> str:
     """Returns the page of all source formats."""
-    from prep.formats import SOURCE_FORMATS, Shape
+    from prep.sources.files import SOURCE_FORMATS, Shape
     from prep.sources.shapes.base import RecordShape
 
     page = ["# Source formats", "", "`format:` of a source. [Sources](../sources.md) says how a file's own is told, and what is not read."]
@@ -125,7 +125,7 @@ def sources_page() -> str:
 
 def targets_page() -> str:
     """Returns the page of all export targets."""
-    from prep.export.profile import PROFILES
+    from prep.targets.profile import PROFILES
 
     page = ["# Export targets", "", "`--target` of `prep export` and `prep validate`. [Exports](../exports.md) says how they are used."]
     for name, profile in PROFILES.entries.items():
@@ -143,7 +143,7 @@ def targets_page() -> str:
 
 def validation_page() -> str:
     """Returns the page of all rules that training files are held to."""
-    from prep.validate.rules import RULES
+    from prep.targets.checks.rules import RULES
 
     page = ["# Validation rules", "", f"{len(RULES)} rules of `prep validate` and `prep export`. Each target takes those that are its own."]
     page += ["", "| rule | what it asks for |", "|---|---|"]

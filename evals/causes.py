@@ -8,7 +8,7 @@ from evals.facts import wanted_facts
 from evals.neighbours import Neighbour
 from evals.prediction import Prediction, State
 from evals.rows import EvalRow, Task
-from prep.facts import FactIndex
+from prep.text.facts import FactIndex
 
 # Of the evaluated examples, the share that is farthest from train: what TF-IDF calls near depends on how long the texts are, so that
 # no fixed similarity would do.

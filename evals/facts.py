@@ -1,6 +1,6 @@
 """Which facts of an answer are asked for."""
 
-from prep.facts import Fact, extract_facts
+from prep.text.facts import Fact, extract_facts
 
 
 def wanted_facts(text: str) -> list[Fact]:

@@ -10,7 +10,7 @@ from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.spec import Role
 from evals.system import System, make_systems
 from loopwright.errors import UserError
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.form import Form
 from train.methods.base import METHODS
 from train.models import model_folder

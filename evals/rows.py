@@ -8,17 +8,17 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
-from prep.dataset import Dataset
-from prep.messages import messages_of
-from prep.source_config import SplitName
+from prep.dataset.manifest import Dataset
+from prep.dataset.messages import messages_of
+from prep.sources.source_config import SplitName
 from templates.chat import Message
 from templates.form import Form
 
 if TYPE_CHECKING:  # every metric imports this module, and none of them needs these
     import polars as pl
 
-    from prep.dataset import Dataset
-    from prep.source_config import SplitName
+    from prep.dataset.manifest import Dataset
+    from prep.sources.source_config import SplitName
 
 
 class Task(StrEnum):

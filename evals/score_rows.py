@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from evals.rows import EvalRow, to_rows
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
+from prep.dataset.messages import messages_of
 from prep.lint.examples import load_dataset, load_files
-from prep.messages import messages_of
 from templates.chat import Message
 from templates.form import Form
 

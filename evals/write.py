@@ -10,7 +10,7 @@ from evals.metric import RowMetric
 from evals.spec import role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
-from prep.replaceable import Replaceable, check_replaceable, other_names
+from prep.dataset.replaceable import Replaceable, check_replaceable, other_names
 
 if TYPE_CHECKING:
     from evals.evaluation import Evaluation

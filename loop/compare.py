@@ -12,7 +12,7 @@ from evals.spec import Role, SystemSpec
 from evals.verdict import judge
 from evals.write import PREDICTIONS_NAME, read_predictions
 from loop.record import Comparison, round_dir, round_name
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 
 
 def load_predictions(path: Path) -> dict[str, Prediction]:

@@ -17,12 +17,12 @@ from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines, write_json
 from loopwright.hashing import hash_text
-from prep.build import BuildResult, build
-from prep.drafts import save_drafts
+from prep.build.run import BuildResult, build
+from prep.build.summary import print_build
+from prep.fixes.drafts import save_drafts
+from prep.fixes.propose import propose
 from prep.lint.reports import as_statistics
 from prep.lint.run import LintOptions, lint
-from prep.propose import propose
-from prep.summary import print_build
 from train.config import TrainConfig
 from train.record import RunRecord
 from train.run import train

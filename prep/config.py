@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from loopwright.config import load_config
-from prep.source_config import FieldName, SourceConfig
+from prep.sources.source_config import FieldName, SourceConfig
 from templates.form import Form
 
 LengthOf = Literal["input", "answer", "tokens", "answer_tokens"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from prep.dataset import EXAMPLE_SCHEMA, FixAccounting, Manifest, RowAccounting, TemplateInfo
+from prep.dataset.manifest import EXAMPLE_SCHEMA, FixAccounting, Manifest, RowAccounting, TemplateInfo
 from templates.form import Form, forms_where
 
 BEFORE = Path(__file__).parent / "fixtures" / "before"

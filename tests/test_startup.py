@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 command, sys.argv = sys.argv[1], sys.argv[1:]
 try:
-    import_module(f"{command}.cli").main()
+    import_module("prep.cli.app" if command == "prep" else f"{command}.cli").main()
 except SystemExit as end:
     print(end.code, *sorted(set(sys.modules) & set(SLOW)))
 """

@@ -7,7 +7,7 @@ import polars as pl
 
 from loopwright.errors import UserError, raise_all
 from loopwright.hashing import hash_text
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import EncodeError
 from train.config import TrainConfig
 from train.objective import Objective, TokenSequence

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loopwright.errors import UserError
-from prep.dataset import MANIFEST_NAME
+from prep.dataset.manifest import MANIFEST_NAME
 from train.record import FILE_NAME, RunRecord
 
 LEDGER_NAME = "ledger.parquet"

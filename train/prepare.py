@@ -6,7 +6,7 @@ from pathlib import Path
 from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.files import require_writable
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.examples import TrainingData, load_examples

@@ -131,7 +131,8 @@ def score(arena: Path, reported: Iterable[Reported]) -> Score:
 def lint(arena: Path) -> tuple[dict[str, Any], float]:
     """Runs `prep lint` on the arena, without a config; returns its JSON report and the seconds that it took."""
     command = [
-        sys.executable, "-c", "from prep.cli import main; main()", "lint", str(arena / "train.jsonl"), "--test", str(arena / "test.jsonl"),
+        sys.executable, "-c", "from prep.cli.app import main; main()", "lint",
+        str(arena / "train.jsonl"), "--test", str(arena / "test.jsonl"),
         "--format", "json", "--fail-on", "never",
     ]  # fmt: skip
     begun = time.monotonic()

@@ -6,7 +6,7 @@ from evals.facts import wanted_facts
 from evals.metric import RowMetric
 from evals.prediction import Prediction
 from evals.rows import EvalRow, Task
-from prep.facts import FactIndex
+from prep.text.facts import FactIndex
 
 
 class FactRecall(RowMetric):

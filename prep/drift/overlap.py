@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from prep.keys import normalise
-from prep.near import NEAR_THRESHOLD
-from prep.near_index import NearIndex
+from prep.build.near_duplicates import NEAR_THRESHOLD
+from prep.text.near_index import NearIndex
+from prep.text.normalise import normalise
 
 
 @dataclass(frozen=True, slots=True)

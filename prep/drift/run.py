@@ -17,13 +17,13 @@ import polars as pl
 from loopwright import statistics
 from loopwright.errors import UserError
 from loopwright.statistics import Bools, Floats, Ints
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from prep.drift.overlap import Overlap, find_overlap
 from prep.drift.sample import Inputs, NewRows, Sample, find_inputs, known_sample, new_sample
 from prep.drift.statistics import log_odds_z, permutation_p, smallest_mean_shift, smallest_share_shift
 from prep.drift.words import WordSets, words_of
-from prep.keys import normalise
-from prep.language import UNKNOWN, likely_languages, script_of
+from prep.text.language import UNKNOWN, likely_languages, script_of
+from prep.text.normalise import normalise
 
 NUM_PERMUTATIONS = 300
 LEVEL = 0.05

@@ -9,13 +9,13 @@ from typing import Any
 import polars as pl
 
 from loopwright.errors import UserError, did_you_mean
-from prep.dataset import Dataset
-from prep.formats import find_files
-from prep.keys import normalise, number_column
-from prep.messages import messages_of
-from prep.rows import META_COLUMNS, ROW_ID, SOURCE, iter_rows
-from prep.source import LINE
-from prep.source_config import SourceConfig
+from prep.dataset.manifest import Dataset
+from prep.dataset.messages import messages_of
+from prep.sources.files import find_files
+from prep.sources.rows import META_COLUMNS, ROW_ID, SOURCE, iter_rows
+from prep.sources.source import LINE
+from prep.sources.source_config import SourceConfig
+from prep.text.normalise import normalise, number_column
 
 # Of each side; a larger sample shows smaller shifts, and takes longer.
 MAX_TEXTS = 5_000

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from loopwright.statistics import Bools, Floats, Ints
-from prep.keys import normalise
+from prep.text.normalise import normalise
 
 # A Han character stands for a word, and a pair of neighbours for another, as there are no spaces to part words.
 _WORD = re.compile(r"[㐀-鿿豈-﫿]|[^\W㐀-鿿豈-﫿_]+(?:['’][^\W\d_]+)?")

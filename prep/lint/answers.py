@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from prep.dataset import Manifest
+from prep.dataset.manifest import Manifest
+from prep.dataset.messages import messages_of
 from prep.lint.subject import Draft, Subject
-from prep.messages import messages_of
 
 _TURN = re.compile(r"messages\[(\d+)\]\.content")
 

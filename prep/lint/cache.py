@@ -17,7 +17,7 @@ from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from loopwright.hashing import hash_file, hash_text
 from loopwright.models import cache_dir, resolve_model
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from prep.lint.diagnostic import Diagnostic
 from prep.lint.excerpts import Excerpt
 from prep.lint.finding import Severity

@@ -5,7 +5,6 @@ from pathlib import Path
 import polars as pl
 
 from loopwright.errors import UserError
-from prep.keys import hash_column, normalise_expr
 from prep.lint.tasks import (
     MIN_TASK_ROWS,
     Instruction,
@@ -16,6 +15,7 @@ from prep.lint.tasks import (
     tasks_by_shape,
     varied_body,
 )
+from prep.text.normalise import hash_column, normalise_expr
 from templates.form import Form
 
 TERMINAL = r"""[.!?\u{2026}\u{3002}\u{ff01}\u{ff1f}\u{0964}][\s"'\u{201d}\u{2019}\u{00bb})\]*_\u{300d}]*$"""

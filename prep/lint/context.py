@@ -9,7 +9,7 @@ from typing import ParamSpec, Protocol, TypeVar, cast
 import polars as pl
 
 from prep.config import ExpectConfig
-from prep.dataset import Manifest
+from prep.dataset.manifest import Manifest
 from prep.lint.defects import Defect
 
 Given = ParamSpec("Given")

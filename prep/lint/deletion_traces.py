@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from prep.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
+from prep.text.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
 
 _WORD = re.compile(r"[^\W\d_]+")
 _REACH = 60

@@ -13,7 +13,9 @@ import polars as pl
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines, require_file
 from loopwright.hashing import hash_text
-from prep.dataset import MESSAGES, Dataset, Manifest, has_form
+from prep.build.write import INTENDED_DROPS
+from prep.dataset.manifest import MESSAGES, Dataset, Manifest, has_form
+from prep.dataset.messages import whole_column
 from prep.lint.calls import with_spoken_calls
 from prep.lint.columns import add_columns
 from prep.lint.defects import Defect
@@ -22,8 +24,6 @@ from prep.lint.foreign import Read, parse_item, read_examples
 from prep.lint.integrity import require_integrity
 from prep.lint.lines import block_records
 from prep.lint.turns import last_turn_field, turn_columns
-from prep.messages import whole_column
-from prep.write import INTENDED_DROPS
 from templates.form import Form
 
 _BATCH_ROWS = 20_000

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prep.facts import Fact, FactIndex, extract_facts, stands_in
 from prep.lint.context import Context
 from prep.lint.groups import Row
+from prep.text.facts import Fact, FactIndex, extract_facts, stands_in
 
 # Kinds that are checked for support wherever a task restates its input. Times and bare numbers follow from others too often.
 RESTATED_KINDS = ("code", "money", "percent", "dose", "date")

@@ -13,14 +13,14 @@ from pathlib import Path
 import polars as pl
 
 from loopwright.errors import UserError
-from prep.dataset import MESSAGES
-from prep.keys import hash_column, hash_input
+from prep.dataset.manifest import MESSAGES
 from prep.lint.lines import BOM
 from prep.lint.turns import turn_columns
-from prep.raw_file import Block, RawFile, block_lines
-from prep.source_config import SourceConfig
+from prep.sources.raw_file import Block, RawFile, block_lines
 from prep.sources.shapes.prompt_completion import PAIRS
+from prep.sources.source_config import SourceConfig
 from prep.sources.strict_json import Decoder
+from prep.text.normalise import hash_column, hash_input
 from templates.form import Form
 
 _SPACE = r"[ \t\r]*"

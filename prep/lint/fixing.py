@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from loopwright.errors import UserError
-from prep.build import build
+from prep.build.fix_ledger import Fix, append_fixes, load_fixes
+from prep.build.run import build
 from prep.config import load_build_config
-from prep.dataset import Dataset
-from prep.drafts import Draft
-from prep.fixes import Fix, append_fixes, load_fixes
+from prep.dataset.manifest import Dataset
+from prep.fixes.drafts import Draft
+from prep.fixes.propose import drafts_from_lint
 from prep.lint.options import LintOptions
 from prep.lint.report import LintReport
 from prep.lint.run import lint
 from prep.lint.template_files import config_dirs
-from prep.propose import drafts_from_lint
 
 MAX_ROUNDS = 10
 """A fix that brings forth another, and that one the first, would go on for ever."""

@@ -11,18 +11,18 @@ from typing import Any
 import polars as pl
 
 from loopwright.errors import UserError
-from prep.formats import SOURCE_FORMATS, SourceFile, container_of, read_file
-from prep.guess_columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
+from prep.infer.columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
 from prep.lint.defects import Defect
 from prep.lint.lines import Item, read_records
 from prep.lint.tool_use import check_record_tools
 from prep.pii.masking import shorten
-from prep.raw_file import RawFile, data_suffix
-from prep.source import LINE, RawRows
-from prep.source_config import SourceConfig
+from prep.sources.files import SOURCE_FORMATS, SourceFile, container_of, read_file
 from prep.sources.json_paths import canonical_json
+from prep.sources.raw_file import RawFile, data_suffix
 from prep.sources.shapes.sample import Sample, type_name
 from prep.sources.shapes.table import empty_keys, has_shape, read_sample
+from prep.sources.source import LINE, RawRows
+from prep.sources.source_config import SourceConfig
 from prep.sources.strict_json import Flaw, JsonDefect, JsonRecord, Keys
 from templates.form import Form
 

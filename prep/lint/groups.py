@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from prep.build.split import SPLITS_BY_WORTH
 from prep.lint.context import Context
-from prep.split import SPLITS_BY_WORTH
 
 Row = Mapping[str, Any]
 

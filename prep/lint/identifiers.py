@@ -8,7 +8,7 @@ from prep.lint.rule import Rule
 from prep.lint.subject import Draft, Subject
 from prep.lint.texts import TEXT_COLUMNS
 from prep.pii import PiiSpan, SecretSpan
-from prep.surrogates import replace_fields
+from prep.pii.surrogates import replace_fields
 
 MAX_A_TEXT = 100
 """How many identifiers are listed of one text."""

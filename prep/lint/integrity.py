@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from loopwright.errors import UserError
-from prep.dataset import Manifest
+from prep.dataset.manifest import Manifest
 
 _ALWAYS_THERE = ("id", "row_id", "source", "split", "template", "forms")
 

@@ -7,9 +7,9 @@ from difflib import SequenceMatcher
 
 import polars as pl
 
-from prep.keys import normalise
 from prep.lint.context import Context, Threshold
 from prep.lint.label_synonyms import are_synonyms
+from prep.text.normalise import normalise
 
 MAX_LABEL_CHARACTERS = 40
 """What is longer is an answer of another kind."""

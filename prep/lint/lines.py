@@ -5,9 +5,9 @@ from pathlib import Path
 
 from loopwright.errors import UserError
 from prep.lint.defects import Defect
-from prep.raw_file import Block, RawFile, data_suffix, wide_mark
-from prep.source_config import SourceConfig
 from prep.sources.json_text import read_document
+from prep.sources.raw_file import Block, RawFile, data_suffix, wide_mark
+from prep.sources.source_config import SourceConfig
 from prep.sources.strict_json import Decoder, Flaw, JsonDefect, JsonRecord, read_lines
 
 BOM = b"\xef\xbb\xbf"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from prep.lint.deletion_traces import MarkProfile, find_marks, lost_numerals
-from prep.number_words import CARDINALS, ORDINALS
+from prep.text.number_words import CARDINALS, ORDINALS
 
 __all__ = ["Gap", "GapProfile", "find_gaps"]
 

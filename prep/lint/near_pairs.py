@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from prep.lint.context import Context
-from prep.near_index import PAIR_SCHEMA, NearIndex
+from prep.text.near_index import PAIR_SCHEMA, NearIndex
 from templates.form import Form
 
 _BATCH_ROWS = 20_000

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from prep.language_words import FUNCTION_WORDS
 from prep.lint.missing_numbers import Gap, GapProfile, find_gaps
-from prep.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
+from prep.text.language_words import FUNCTION_WORDS
+from prep.text.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
 
 _FINAL = frozenset(".!?)]\"'\u201d\u3002\uff01\uff1f")
 _WORD = re.compile(r"[^\W\d_]{2,}")

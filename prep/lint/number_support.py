@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from prep.lint.number_fidelity import sound_pairs
-from prep.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
 from prep.pii import find_pii
+from prep.text.numerals import Numeral, NumeralIndex, numerals, spelled_numerals
 
 _COMPUTES = re.compile(r"(?i)\b(?:total|sum|together|altogether|combined|remaining|left over|difference|overall|in all|average|net)\b|=")
 _MAX_TERMS = 12

@@ -9,7 +9,7 @@ from pathlib import Path
 from loopwright.config import validate
 from loopwright.errors import UserError, did_you_mean
 from prep.config import ExpectConfig, LintConfig, SuppressConfig
-from prep.dataset import Manifest
+from prep.dataset.manifest import Manifest
 from prep.lint.rule import RULES
 
 

@@ -9,12 +9,12 @@ from fnmatch import fnmatch
 
 import yaml
 
+from prep.build.mixture import resampled_sizes
 from prep.config import ResampleConfig
-from prep.dataset import Manifest
+from prep.dataset.manifest import Manifest
 from prep.lint.expectations import DeclaredShare
 from prep.pii import mask
-from prep.sample import resampled_sizes
-from prep.source_config import SourceConfig
+from prep.sources.source_config import SourceConfig
 
 # Muennighoff et al. 2023 ("Scaling Data-Constrained Language Models"): up to four times, the same rows teach nearly what new ones would.
 _MAX_REPEATS = 4

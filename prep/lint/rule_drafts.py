@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from prep.lint.answers import answer_field
 from prep.lint.diagnostic import Diagnostic
 from prep.lint.finding import Finding

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 
-from prep.words import words
+from prep.text.words import words
 
 # What is said or left out without a change of meaning. "Not", "no", "never", "too" and their like are no such words.
 _FILLERS = frozenset(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopwright.errors import UserError
-from prep.dataset import Manifest
+from prep.dataset.manifest import Manifest
 from templates.library import LIBRARY_DIR, template_names
 from templates.template import Template, load_template
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.models import resolve_model
-from prep.messages import messages_of
+from prep.dataset.messages import messages_of
 from templates.chat import EncodeError, encode_chat, load_tokenizer
 from templates.form import Form
 

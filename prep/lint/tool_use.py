@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from prep.validate.rules import Findings, Problem
-from prep.validate.tools import check_calls, check_tools
+from prep.targets.checks.rules import Findings, Problem
+from prep.targets.checks.tools import check_calls, check_tools
 from templates.tools import read_tools
 from templates.values import coerce
 

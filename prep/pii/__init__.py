@@ -10,7 +10,7 @@ from prep.pii import addresses, numbers, phones
 from prep.pii.reserved import without_surrogates
 from prep.pii.secrets import SecretSpan, find_secrets, may_hold_secret
 from prep.pii.spans import Finder, PiiKind, PiiSpan, settle
-from prep.sieves import sieve
+from prep.text.prefilter import sieve
 
 __all__ = ["PiiKind", "PiiSpan", "SecretSpan", "find_pii", "find_secrets", "mask", "mask_around", "may_hold_pii", "may_hold_secret"]
 
@@ -32,7 +32,7 @@ _SIEVE = sieve(*addresses.SIEVES, *numbers.SIEVES)
 def find_pii(text: str, *, surrogates: bool = False) -> list[PiiSpan]:
     """Returns the identifiers in a text, in order of appearance; no two overlap.
 
-    Surrogates of `prep.surrogates` are left out unless asked for.
+    Surrogates of `prep.pii.surrogates` are left out unless asked for.
     """
     spans = settle(text, _FINDERS)
     return spans if surrogates else without_surrogates(text, spans)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from prep.number_words import MONTHS, any_of
 from prep.pii.names import FULL_DATE
 from prep.pii.reserved import without_surrogates
 from prep.pii.spans import Finder, PiiKind, PiiSpan, before, settle
+from prep.text.number_words import MONTHS, any_of
 
 _DATE = re.compile(rf"(?i)(?<![0-9/.-])(?P<value>{FULL_DATE})")
 _MONTHS = any_of(*(name.title() for name in MONTHS))

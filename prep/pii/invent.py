@@ -7,10 +7,10 @@ import re
 import string
 from collections.abc import Callable
 
-from prep.number_words import MONTH_NUMBERS
 from prep.pii.numbers import luhn, mod97
 from prep.pii.reserved import CARD_PREFIXES, INVENTED_NAMES, NUMBER_KINDS, sign, unsigned_number
 from prep.pii.spans import digits_of, plain
+from prep.text.number_words import MONTH_NUMBERS
 
 
 class Dice:

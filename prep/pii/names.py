@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from prep.number_words import MONTH_PATTERN
 from prep.pii.reserved import without_surrogates
 from prep.pii.spans import Finder, PiiSpan, before, settle, words
-from prep.sieves import sieve
+from prep.text.number_words import MONTH_PATTERN
+from prep.text.prefilter import sieve
 
 _TITLE = (
     r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Doctor|Nurse|Herr|Frau|Monsieur|Madame|Mme|Mlle|Se\u00f1or|Se\u00f1ora|Signor|Signora)\b\.?"

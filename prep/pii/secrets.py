@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prep.sieves import sieve
+from prep.text.prefilter import sieve
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from loopwright.files import is_utf8
-from prep.raw_file import MAX_LINE_BYTES, RawFile
+from prep.sources.raw_file import MAX_LINE_BYTES, RawFile
 from prep.sources.strict_json import Decoder, Flaw, JsonDefect, JsonRecord, NoJsonError, undecoded
 
 _SPACE = re.compile(r"[ \t\r\n,]*")

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from loopwright.files import is_utf8
-from prep.raw_file import MAX_LINE_BYTES, Block, numbered_lines
 from prep.sources.json_paths import key_path, walk
+from prep.sources.raw_file import MAX_LINE_BYTES, Block, numbered_lines
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")

@@ -9,7 +9,7 @@ import pytest
 
 from evals.prediction import Prediction, State
 from evals.rows import EvalRow
-from prep.dataset import TemplateInfo
+from prep.dataset.manifest import TemplateInfo
 from templates.form import Form
 from tests.helpers import review, summary, write_dataset
 from train.models import model_sha256

@@ -9,7 +9,7 @@ import torch
 from evals.language_model import LanguageModel
 from evals.requests import encode_question, end_of_turn_ids
 from evals.rows import load_rows
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import encode_chat
 from train.generation import generate
 

@@ -10,7 +10,7 @@ from evals.language_model import LanguageModel
 from evals.loglikelihood import Scored, score_choices
 from evals.requests import ChoiceRequest, encode_choices
 from evals.rows import EvalRow, load_rows
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import encode_chat, encode_continuation, encode_prompt
 from templates.form import Form
 from tests.conftest import CHATML, make_tokenizer

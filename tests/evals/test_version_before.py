@@ -9,8 +9,8 @@ from evals.config import EvalsConfig
 from evals.rows import load_rows
 from evals.run import evaluate_dataset
 from loopwright.config import load_section
-from prep.build import build
-from prep.dataset import Dataset
+from prep.build.run import build
+from prep.dataset.manifest import Dataset
 from templates.form import Form
 from tests.helpers import copy_before
 

@@ -9,7 +9,7 @@ from evals.language_model import LanguageModel
 from evals.loglikelihood import score_choices
 from evals.requests import encode_choices
 from evals.rows import EvalRow, load_rows
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import encode_continuation
 from templates.form import Form
 from tests.evals.test_loglikelihood import plain_loglikelihood

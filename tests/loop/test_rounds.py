@@ -15,8 +15,8 @@ from loop.record import RoundRecord, finished_rounds, round_dir, tuned_metrics
 from loop.run import run_round
 from loop.table import comparison_table
 from loopwright.errors import ExitCode, UserError
-from prep.dataset import Dataset
-from prep.fixes import Fix, append_fixes
+from prep.build.fix_ledger import Fix, append_fixes
+from prep.dataset.manifest import Dataset
 
 # A round that was run before systems had roles.
 _WITHOUT_ROLES = Path(__file__).parents[1] / "cases" / "rounds" / "without_roles"

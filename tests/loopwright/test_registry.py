@@ -7,7 +7,7 @@ import pytest
 
 from loopwright.errors import UserError
 from loopwright.registry import Registry
-from prep.formats import SOURCE_FORMATS
+from prep.sources.files import SOURCE_FORMATS
 
 
 class Shape(ABC):

@@ -33,4 +33,4 @@ def test_what_hides_a_package_is_named(tmp_path: Path, own: str, program: str, h
 
 def test_a_file_that_hides_what_is_not_needed_hinders_nobody(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("raise SystemExit('run')")
-    assert python(tmp_path, "import prep, templates, prep.cli").returncode == 0
+    assert python(tmp_path, "import prep, templates, prep.cli.app").returncode == 0

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from prep.build import BuildResult, build
+from prep.build.run import BuildResult, build
 
 TEMPLATE = """---
 name: mine/sentiment

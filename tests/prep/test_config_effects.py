@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from loopwright.config import load_section
 from loopwright.errors import UserError
 from prep.config import BuildConfig, load_build_config
-from prep.formats import find_files
 from prep.lint.run import LintOptions, lint
-from prep.rows import META_COLUMNS, read_rows
+from prep.sources.files import find_files
+from prep.sources.rows import META_COLUMNS, read_rows
 from tests.prep.helpers import TEMPLATE, Project, make_project, reviews
 
 ROWS = [{"id": index, "who": f"C{index % 7}", **row} for index, row in enumerate([*reviews(60), reviews(1)[0]])]

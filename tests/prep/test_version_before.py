@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 
 from loopwright.errors import UserError
-from prep.build import build
-from prep.dataset import EXAMPLE_SCHEMA, FORMAT, Dataset
-from prep.diff import diff
-from prep.drafts import apply_drafts, load_drafts
+from prep.build.run import build
+from prep.compare.diff import diff
+from prep.compare.preview import preview
+from prep.dataset.manifest import EXAMPLE_SCHEMA, FORMAT, Dataset
+from prep.dataset.show import show
 from prep.drift.sample import NewRows, find_inputs, known_sample, new_sample
-from prep.export.write import export
+from prep.fixes.drafts import apply_drafts, load_drafts
+from prep.fixes.propose import propose
 from prep.lint.run import LintOptions, lint
-from prep.preview import preview
-from prep.propose import propose
-from prep.show import show
+from prep.targets.write import export
 from templates.form import Form
 from tests.helpers import BEFORE
 

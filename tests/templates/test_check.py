@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from loopwright.errors import UserError
-from prep.templates_cli import templates_app
+from prep.cli.templates import templates_app
 from templates.check import check_template_file
 from templates.starter import STARTERS, write_starter
 from templates.template import load_template

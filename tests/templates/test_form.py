@@ -5,7 +5,7 @@ import pickle
 import polars as pl
 import pytest
 
-from prep.dataset import EXAMPLE_SCHEMA, forms_of, has_form
+from prep.dataset.manifest import EXAMPLE_SCHEMA, forms_of, has_form
 from templates.form import Form, forms_where
 from templates.rendered import Rendered
 

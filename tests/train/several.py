@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
-from prep.messages import messages_of
+from prep.dataset.messages import messages_of
 from templates.chat import Message, encode_chat
 from templates.form import Form
 from tests.helpers import write_dataset

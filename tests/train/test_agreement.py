@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.examples import TrainingExample, load_examples

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loopwright.errors import UserError
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from tests.helpers import write_dataset
 from train.config import TrainConfig

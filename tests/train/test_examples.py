@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from loopwright.errors import UserError, UserErrors
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from tests.helpers import review, write_dataset
 from tests.train.conftest import reviews

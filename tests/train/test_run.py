@@ -101,7 +101,7 @@ def test_several_adapters_share_one_base_in_its_precision(
 
 def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     """With a learning rate of next to nothing every epoch sees the base model, whose losses are recomputed here."""
-    from prep.dataset import Dataset
+    from prep.dataset.manifest import Dataset
     from templates.chat import encode_chat, load_tokenizer
 
     train(dataset_dir, tmp_path / "run", options(learning_rate=1e-12))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from tests.helpers import write_dataset
 from tests.train.conftest import reviews

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from loopwright.errors import UserError, UserErrors
-from prep.dataset import Dataset
+from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from tests.train import several
 from tests.train.several import BETA, Choice, Pair, Turns, answer, write_rows

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loopwright.config import load_section
-from prep.build import build
+from prep.build.run import build
 from templates.form import Form
 from tests.helpers import copy_before
 from train.chat import Comparison

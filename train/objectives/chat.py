@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from prep.messages import messages_of
+from prep.dataset.messages import messages_of
 from templates.chat import encode_chat
 from templates.form import Form
 from train.objective import Objective, TokenScores, TokenSequence

@@ -6,8 +6,8 @@ from loopwright.console import printable
 from prep.lint.fixing import PlannedFix
 from prep.pii import mask
 from prep.pii.masking import shorten
-from prep.word_diff import Change, Piece, word_diff
-from prep.word_diff import shorten as shorten_pieces
+from prep.text.diff import Change, Piece, word_diff
+from prep.text.diff import shorten as shorten_pieces
 
 _DROPPED_CHARACTERS = 80
 _MAX_SHOWN = 100

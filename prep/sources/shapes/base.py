@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import polars as pl
 
 from loopwright.files import is_utf8
-from prep.formats import Shape
-from prep.raw_file import RawFile, RejectedRow
-from prep.source import LINE, RawRows, count_values, to_text
+from prep.sources.files import Shape
+from prep.sources.raw_file import RawFile, RejectedRow
+from prep.sources.source import LINE, RawRows, count_values, to_text
 from prep.sources.strict_json import Keys
 
 # As it stands in the JSON of turns; within a text its quotes would be escaped.

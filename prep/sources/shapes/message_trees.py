@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from prep.raw_file import RejectedRow
-from prep.source import LINE, RawRows, to_text
+from prep.sources.raw_file import RejectedRow
+from prep.sources.source import LINE, RawRows, to_text
 
 _COLUMNS = ("message_id", "parent_id", "role", "text", "rank", "deleted", "lang", "message_tree_id")
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prep.source import to_text
 from prep.sources.json_paths import key_path
 from prep.sources.shapes.legal import KEPT_KEYS, PARTS, POLICIES, ROLE_KEYS, TEXT_KEYS, WEIGHT_KEYS, MessageFlaw, is_weight, weight_of
+from prep.sources.source import to_text
 from prep.sources.strict_json import Keys
 from templates.values import speaker_role
 

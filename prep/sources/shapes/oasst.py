@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from prep.formats import Shape
-from prep.raw_file import RawFile, RejectedRow
-from prep.source import RawRows
+from prep.sources.files import Shape
+from prep.sources.raw_file import RawFile, RejectedRow
 from prep.sources.shapes.message_trees import Message, as_rows, read_forest, turns_of, walk
+from prep.sources.source import RawRows
 
 _COLUMNS = ("message_tree_id", "message_id", "lang", "turns")
 

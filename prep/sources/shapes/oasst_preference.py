@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from prep.raw_file import RawFile
-from prep.source import RawRows
+from prep.sources.raw_file import RawFile
 from prep.sources.shapes.message_trees import Message, as_rows, read_forest, turns_of
 from prep.sources.shapes.oasst import Oasst
+from prep.sources.source import RawRows
 
 _COLUMNS = ("message_tree_id", "message_id", "rejected_id", "lang", "turns", "chosen", "rejected")
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from prep.source import to_text
 from prep.sources.shapes.base import RecordShape
 from prep.sources.shapes.legal import INPUT_KEYS, OLD_OUTPUTS, OUTPUTS
 from prep.sources.shapes.messages import answer_text, are_turns, json_of, read_tools, read_turns
 from prep.sources.shapes.prompt_completion import as_turns
 from prep.sources.shapes.sample import Sample, SampleShape, preference_sample
+from prep.sources.source import to_text
 from prep.sources.strict_json import Keys
 
 

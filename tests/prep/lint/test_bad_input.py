@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from loopwright.errors import UserError
-from prep.cli import app
+from prep.cli.app import app
 from prep.lint.cache import cached_lint
 from prep.lint.examples import load_files
 from prep.lint.run import LintOptions, LintReport, lint

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prep.lint import examples
 from prep.lint.examples import LintData, load_files
 from prep.lint.fast_lines import plain_blocks, read_plain
-from tests.prep.test_strict_json import HOSTILE, PLAIN
+from tests.prep.sources.test_strict_json import HOSTILE, PLAIN
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 MESSAGE = st.builds(lambda role, content: {"role": role, "content": content}, st.sampled_from(["system", "user", "assistant"]), TEXT)
@@ -120,7 +120,7 @@ def test_hostile_lines_are_the_same_either_way(
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "train.jsonl").write_bytes(head + end.join(lines) + end)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("prep.raw_file.BLOCK_BYTES", block)
+        monkeypatch.setattr("prep.sources.raw_file.BLOCK_BYTES", block)
         fast = load(folder / "fast", folder / "train.jsonl", monkeypatch, carefully=False)
         assert fast == load(folder / "careful", folder / "train.jsonl", monkeypatch, carefully=True)
 

@@ -6,10 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from loopwright.errors import UserError
-from prep.build import build
-from prep.cli import app
-from prep.dataset import Dataset
-from prep.fixes import Fix, append_fixes, load_fixes
+from prep.build.fix_ledger import Fix, append_fixes, load_fixes
+from prep.build.run import build
+from prep.cli.app import app
+from prep.dataset.manifest import Dataset
 from prep.lint import fixing
 from prep.lint.fixing import PlannedFix, find_config, fix, next_fixes
 from prep.lint.reports.fixes import as_diff

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from prep.drafts import Draft
+from prep.fixes.drafts import Draft
+from prep.fixes.propose import propose
 from prep.lint.run import LintOptions, LintReport, lint
-from prep.propose import propose
 from tests.helpers import write_dataset
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.init import write_config
-from prep.language import common_language, foreign, likely_languages, script_of, short_text_language
-from prep.language_words import FUNCTION_WORDS, NAMES
+from prep.infer.config import write_config
 from prep.lint.run import LintOptions, lint
+from prep.text.language import common_language, foreign, likely_languages, script_of, short_text_language
+from prep.text.language_words import FUNCTION_WORDS, NAMES
 
 SENTENCES = {
     "en": "The customer wants to know where his parcel is.",

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from loopwright.console import make_app
 from loopwright.errors import UserError
 from prep.config import ExpectConfig
-from prep.dataset import TemplateInfo
+from prep.dataset.manifest import TemplateInfo
 from prep.lint.cli import register
 from prep.lint.finding import Severity
 from prep.lint.reports import as_github, as_statistics, as_text

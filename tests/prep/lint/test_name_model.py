@@ -41,7 +41,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
         return known(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
-    for module in ("prep.language", "prep.lint.rules.language.spelling_noise"):
+    for module in ("prep.text.language", "prep.lint.rules.language.spelling_noise"):
         monkeypatch.setattr(f"{module}.find_spec", find)
     spacy_model.cache_clear()
     yield names

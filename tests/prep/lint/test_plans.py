@@ -8,9 +8,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from prep.build import build
-from prep.cli import app
-from prep.dataset import Dataset
+from prep.build.run import build
+from prep.cli.app import app
+from prep.dataset.manifest import Dataset
 from prep.lint.diagnostic import Diagnostic
 from prep.lint.documentation import rule_sections
 from prep.lint.rule import RULES

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from prep.build import build
-from prep.dataset import Dataset
+from prep.build.run import build
+from prep.dataset.manifest import Dataset
 from prep.lint.fixing import fix
 from prep.lint.rule import RULES, Rule
 from prep.lint.rule_drafts import make_drafts

@@ -14,7 +14,7 @@ import yaml
 
 from evals.score import score_schema
 from prep.config import ExpectConfig
-from prep.dataset import TemplateInfo
+from prep.dataset.manifest import TemplateInfo
 from prep.lint.documentation import HEADINGS, rule_page, rule_sections, rule_summary
 from prep.lint.examples import load_files
 from prep.lint.reports.groups import GROUPS, group_of

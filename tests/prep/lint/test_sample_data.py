@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prep.build import build
-from prep.dataset import Dataset
+from prep.build.run import build
+from prep.dataset.manifest import Dataset
 from prep.lint.finding import Severity
 from prep.lint.rule import RULES, RankedRule
 from prep.lint.run import LintOptions, LintReport, lint

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prep.build import build
+from prep.build.run import build
 from prep.lint.rule_drafts import make_drafts
 from prep.lint.run import LintOptions, lint
 from prep.lint.spelling import is_slip, known_words, suggest

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import polars as pl
 
-from prep.edits import replace_span
 from prep.lint.answer_style import end_of, quantities, with_other_end, written_as
 from prep.lint.answers import edit_answer, example_answer, field_text
 from prep.lint.columns import LOOKS_LIKE_JSON
@@ -16,6 +15,7 @@ from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
 from prep.lint.unfinished_answers import stops_midway
 from prep.pii.masking import shorten
+from prep.text.edits import replace_span
 from templates.form import Form
 
 _LIST = r"^\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s+\S[^\n]*\n\s*(?:[-*\x{2022}\x{2013}]|[0-9]{1,2}[.)])\s"

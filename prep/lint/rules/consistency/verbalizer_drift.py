@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from prep.edits import replace_span
 from prep.lint.answers import edit_answer, example_answer, field_text
 from prep.lint.context import Context, Threshold
 from prep.lint.finding import Finding, Severity
@@ -27,6 +26,7 @@ from prep.lint.rebalance import config_piece
 from prep.lint.rule import DefectRule
 from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import MIN_TASK_ROWS
+from prep.text.edits import replace_span
 from templates.form import Form
 
 _MAX_CLASSES = 200

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.language import MIN_WORDS, can_read_short_texts, foreign, likely_languages, short_text_language
-from prep.language_words import NAMES
 from prep.lint.columns import LOOKS_LIKE_JSON
 from prep.lint.context import Context, Threshold
 from prep.lint.finding import Finding, Severity
 from prep.lint.rule import Rule
 from prep.lint.tasks import ONE_TASK
 from prep.pii.masking import shorten
+from prep.text.language import MIN_WORDS, can_read_short_texts, foreign, likely_languages, short_text_language
+from prep.text.language_words import NAMES
 
 _SAMPLE_ROWS = 20_000
 _MIN_CHARACTERS = 8

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from prep.build.near_duplicates import jaccard, shingles
 from prep.lint.context import Context, Threshold
 from prep.lint.finding import Finding, Severity
 from prep.lint.near_pairs import TEXT, near_rows, nearest
@@ -14,8 +15,7 @@ from prep.lint.rule import Need, Rule
 from prep.lint.slot_differences import difference, is_exchange, patterned
 from prep.lint.subject import Draft, Subject
 from prep.lint.texts import described
-from prep.near import jaccard, shingles
-from prep.words import words
+from prep.text.words import words
 from templates.form import Form
 
 _KEYS = ("template", "split", "task")

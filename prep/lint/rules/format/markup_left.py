@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from prep.edits import edit_texts
 from prep.lint.context import Context
 from prep.lint.finding import Finding, Severity
 from prep.lint.rule import Rule
@@ -17,6 +16,7 @@ from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
 from prep.pii.masking import shorten
+from prep.text.edits import edit_texts
 
 _TAG = (
     r"</?(?:br|p|div|span|b|i|u|s|em|strong|small|big|a|img|ul|ol|li|dl|dt|dd|table|tbody|thead|tr|td|th|h[1-6]|font|center|blockquote|hr|sup|sub"

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.edits import edit_texts
 from prep.lint.context import Context
 from prep.lint.finding import Finding, Severity
 from prep.lint.mojibake import SIEVE, damaged_spans, repair
@@ -13,6 +12,7 @@ from prep.lint.rule import Rule
 from prep.lint.subject import Draft, Subject
 from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
 from prep.pii.masking import mask_near
+from prep.text.edits import edit_texts
 
 _LOST = re.compile("\ufffd+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f]+")

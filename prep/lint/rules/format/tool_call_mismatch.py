@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from prep.dataset.messages import messages_of
 from prep.lint.context import Context
 from prep.lint.finding import Finding, Severity
 from prep.lint.rule import DefectRule
 from prep.lint.subject import Draft, Subject
 from prep.lint.tool_use import check_tool_use
-from prep.messages import messages_of
 
 
 class ToolCallMismatch(DefectRule):

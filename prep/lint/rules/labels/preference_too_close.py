@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from prep.keys import normalise_expr
 from prep.lint.context import Context, Threshold
 from prep.lint.finding import Finding, Severity
 from prep.lint.rule import RankedRule
 from prep.lint.subject import Draft, Subject
-from prep.near_index import similarities
+from prep.text.near_index import similarities
+from prep.text.normalise import normalise_expr
 from templates.form import Form
 
 

@@ -14,9 +14,9 @@ from prep.lint.number_fidelity import NumberProfile
 from prep.lint.rule import Rule
 from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import ONE_TASK
-from prep.number_words import TENS, UNITS, any_of
 from prep.pii.masking import mask_near, shorten
-from prep.sieves import sieve
+from prep.text.number_words import TENS, UNITS, any_of
+from prep.text.prefilter import sieve
 from templates.form import Form
 
 _SAMPLE_ROWS = 4_000

@@ -8,9 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from prep.edits import replace_span
-from prep.language import likely_languages
-from prep.language_words import FUNCTION_WORDS
 from prep.lint.answers import example_answer, field_text
 from prep.lint.context import Context, Threshold
 from prep.lint.finding import Finding, Severity
@@ -18,6 +15,9 @@ from prep.lint.rule import Rule
 from prep.lint.spelling import is_slip, known_words, suggest
 from prep.lint.subject import Draft, Subject
 from prep.lint.texts import locate
+from prep.text.edits import replace_span
+from prep.text.language import likely_languages
+from prep.text.language_words import FUNCTION_WORDS
 from templates.form import Form
 
 _MAX_CHARACTERS = 20_000

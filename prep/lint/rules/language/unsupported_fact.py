@@ -15,9 +15,9 @@ from prep.lint.proper_names import SIEVE, NameProfile
 from prep.lint.rule import Rule
 from prep.lint.subject import Draft, Subject
 from prep.lint.tasks import ONE_TASK
-from prep.number_words import SPELLED
 from prep.pii.masking import shorten
-from prep.sieves import sieve
+from prep.text.number_words import SPELLED
+from prep.text.prefilter import sieve
 from templates.form import Form
 
 _SAMPLE_ROWS = 5_000

@@ -12,7 +12,7 @@ from prep.lint.finding import Finding, Severity
 from prep.lint.near_pairs import TEXT
 from prep.lint.rule import Rule
 from prep.lint.subject import Draft, Subject
-from prep.words import Codes, Counts, in_parts, mix, word_codes
+from prep.text.words import Codes, Counts, in_parts, mix, word_codes
 
 _LONGEST, _SHORTEST = 13, 8
 _MAX_RELATED = 20

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from prep.build.near_duplicates import jaccard, shingles
 from prep.lint.context import Context, Threshold
 from prep.lint.finding import Finding, Severity
 from prep.lint.rule import Rule
-from prep.near import jaccard, shingles
 from prep.pii.masking import shorten
-from prep.words import words
+from prep.text.words import words
 from templates.form import Form
 
 _MIN_WORDS = 5

@@ -13,7 +13,7 @@ from prep.lint.rule import Rule
 from prep.lint.tasks import ONE_TASK
 from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
 from prep.pii.masking import shorten
-from prep.sieves import sieve
+from prep.text.prefilter import sieve
 
 # Forms that no text has but one about templates.
 _PLACEHOLDER = re.compile(

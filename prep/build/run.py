@@ -1,0 +1,232 @@
+"""The build: sources -> rows -> fixes -> splits -> duplicates -> rendered examples -> a dataset folder, whole or not at all."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loopwright import __version__
+from loopwright.errors import UserError, raise_all
+from loopwright.files import atomic_dir, os_errors
+from loopwright.hashing import hash_file, hash_text
+from prep.build.card import render_card
+from prep.build.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
+from prep.build.fix_ledger import load_fixes
+from prep.build.lock import build_lock
+from prep.build.progress import Progress
+from prep.build.stages import Job, RenderedDataset, read_sources, render_dataset
+from prep.build.write import INTENDED_DROPS, write_dropped
+from prep.config import BuildConfig, load_build_config
+from prep.dataset.manifest import FORMAT, Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
+from prep.dataset.replaceable import check_replaceable
+from prep.sources.files import find_files
+from templates.template import Template
+
+# Sections that other commands read; a change of theirs does not change the dataset.
+_OTHER_SECTIONS = {"train", "evals", "loop"}
+_MAX_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What a build did.
+
+    Attributes:
+        out: the dataset's folder.
+        manifest: its manifest.
+        paths: template -> `compiled` or `fallback`; empty where nothing was done.
+        not_rendered: template -> reason -> rows that other templates rendered and this one could not.
+        seconds: time that it took.
+        peak_memory_bytes: the most memory that it held at the end of a step, mapped files left out; 0 where nothing was done.
+        cached: nothing had changed, so nothing was done.
+        notices: what the user should know of how the sources were read.
+    """
+
+    out: Path
+    manifest: Manifest
+    paths: dict[str, str]
+    not_rendered: dict[str, dict[str, int]]
+    seconds: float
+    peak_memory_bytes: int
+    cached: bool
+    notices: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the result as `prep build --json` prints it."""
+        manifest = self.manifest
+        return {
+            "out": str(self.out),
+            "read": manifest.rows.read,
+            "kept": manifest.rows.kept,
+            "dropped": manifest.rows.dropped,
+            "examples": manifest.examples,
+            "splits": manifest.splits,
+            "outputs": manifest.outputs,
+            "fixes": manifest.fixes.model_dump(),
+            "not_rendered": self.not_rendered,
+            "seconds": round(self.seconds, 3),
+            "rows_per_second": 0 if self.cached else round(manifest.rows.read / self.seconds),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "paths": self.paths,
+            "cached": self.cached,
+        }
+
+
+def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | None = None) -> BuildResult:
+    """Builds the dataset that a config describes.
+
+    The folder appears under its name when it is whole; killed at any moment, an older dataset stays as it was. Where nothing that the
+    build depends on has changed, nothing is done.
+
+    Args:
+        config_path: the YAML config.
+        out: the dataset's folder; an older dataset there is replaced, any other folder is refused.
+        strict: stop at rows that cannot be used, instead of listing them in dropped.jsonl.
+        limit: read no more than this many rows of each file, for a quick look.
+
+    Raises:
+        UserError: the config, a source, a template or the fix ledger is wrong, no row is left, or another build to `out` is at work.
+            Nothing is written then.
+    """
+    started = time.perf_counter()
+    config = load_build_config(config_path)
+    base_dir = config_path.parent
+    check_replaceable(out, OLDER_DATASET)
+    templates = load_templates(config, base_dir, str(config_path))
+    outputs = check_outputs(config, templates, str(config_path))
+    ledger = base_dir / config.fixes
+    fixes = load_fixes(ledger)
+    # A source may be the config's own folder; the ledger in it is no data.
+    files = [file for file in find_files(config.sources, base_dir, str(config_path)) if file.path != ledger]
+    contents = {**{one.shown: one.path for one in files}, **({"": ledger} if ledger.exists() else {})}
+    with build_lock(out), Progress() as progress:
+        key = _build_key(config, templates, contents, limit)
+        if (cached := _unchanged(out, key)) is not None:
+            return BuildResult(out, cached, {}, {}, time.perf_counter() - started, 0, cached=True)
+        with atomic_dir(out) as folder, os_errors():
+            job = Job(config, templates, outputs, folder, ledger.name)
+            progress.start("reading", None)
+            read = read_sources(job, files, fixes, limit, progress)
+            if not read.field_names:
+                raise _no_row_left(read.rejected, str(config_path))
+            check_fields(read.field_names, templates, config, str(config_path))
+            progress.start("rendering", read.num_read - read.rejected.height)
+            rendered = render_dataset(job, read, files, progress)
+            shutil.rmtree(job.rows_dir)
+            if strict:
+                _stop_at_bad_rows(rendered.dropped)
+            if not rendered.num_kept:
+                raise _no_row_left(rendered.dropped, str(config_path))
+            manifest = Manifest(
+                name=config.name,
+                loopwright_version=__version__,
+                key=key,
+                config=config.model_dump(mode="json", exclude=_OTHER_SECTIONS),
+                config_path=config_path.name,
+                templates=[describe(template) for template in templates],
+                rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=_count_reasons(rendered.dropped)),
+                fixes=FixAccounting(applied=read.fixes.num_applied, stale=[asdict(stale) for stale in read.fixes.stale]),
+                examples=sum(rendered.splits.values()),
+                splits=rendered.splits,
+                outputs=outputs,
+                seed=config.split.seed,
+                files={},
+            )
+            assert manifest.rows.read == manifest.rows.kept + sum(manifest.rows.dropped.values()), "row accounting does not add up"
+            _finish(folder, manifest, config, rendered, config_path=config_path)
+    seconds = time.perf_counter() - started
+    return BuildResult(
+        out=out,
+        manifest=manifest,
+        paths=rendered.paths,
+        not_rendered=rendered.not_rendered,
+        seconds=seconds,
+        peak_memory_bytes=rendered.peak_memory_bytes,
+        cached=False,
+        notices=tuple(notice for file in files for notice in file.notices),
+    )
+
+
+def describe(template: Template) -> TemplateInfo:
+    """Returns what a manifest keeps of a template."""
+    header = template.header
+    return TemplateInfo(
+        name=template.name,
+        version=header.version,
+        task=header.task,
+        forms=template.forms,
+        verbalizer={key: list(words) for key, words in template.words.items()},
+        metrics=list(header.metrics),
+        keep=list(header.keep),
+        sha256=template.sha256,
+    )
+
+
+def _no_row_left(dropped: pl.DataFrame, where: str) -> UserError:
+    if dropped.is_empty():
+        return UserError("the sources hold no row", where, "Give a file with at least one row.")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in _count_reasons(dropped).items())
+    first = dropped.row(0, named=True)
+    place = f"{first['source']}:{first['line']}"
+    return UserError("no row is left to build from", where, f"Dropped: {reasons}. The first, {place}: {first['detail']}.")
+
+
+def _finish(folder: Path, manifest: Manifest, config: BuildConfig, rendered: RenderedDataset, *, config_path: Path) -> None:
+    """Writes what stands beside the examples."""
+    write_dropped(rendered.dropped, folder / "dropped.jsonl")
+    (folder / "README.md").write_text(render_card(manifest, config, rendered.filled), encoding="utf-8")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter's lock
+        hashes = list(pool.map(hash_file, files))
+    manifest.files = {str(path.relative_to(folder)): sha for path, sha in zip(files, hashes, strict=True)}
+    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    # The one file that differs between two builds of the same inputs.
+    log = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "config": str(config_path.resolve())}
+    (folder / "build.log").write_text(json.dumps(log) + "\n", encoding="utf-8")
+
+
+def _stop_at_bad_rows(dropped: pl.DataFrame) -> None:
+    bad = dropped.filter(~pl.col("reason").is_in(list(INTENDED_DROPS)))
+    errors = [
+        UserError(f"{row['reason']}: {row['detail']}", f"{row['source']}:{row['line']}")
+        for row in bad.head(_MAX_SHOWN).iter_rows(named=True)
+    ]
+    if bad.height > _MAX_SHOWN:
+        errors.append(UserError(f"and {bad.height - _MAX_SHOWN} more rows", remedy="Build without --strict to list them in dropped.jsonl."))
+    raise_all(errors)
+
+
+def _count_reasons(dropped: pl.DataFrame) -> dict[str, int]:
+    return dict(dropped["reason"].value_counts().sort("reason").iter_rows())
+
+
+def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path], limit: int | None) -> str:
+    """Returns the hash of everything that the dataset depends on; the files' names too, as each example says where it is from."""
+    settings = config.model_dump_json(exclude=_OTHER_SECTIONS)
+    contents = (part for shown, path in files.items() for part in (shown, hash_file(path)))
+    limited = None if limit is None else str(limit)
+    return hash_text(__version__, settings, limited, *(template.sha256 for template in templates), *contents)
+
+
+def _unchanged(out: Path, key: str) -> Manifest | None:
+    """Returns the manifest of the dataset that is there, if it was built from the same and none of its files was touched since.
+
+    One of an older format is built again, under the same key: its rows are the same, and so are the runs that were trained on them.
+    """
+    try:
+        manifest = Dataset.open(out).manifest
+    except UserError:
+        return None
+    if (
+        manifest.format != FORMAT
+        or manifest.key != key
+        or any(not (out / name).is_file() or hash_file(out / name) != sha for name, sha in manifest.files.items())
+    ):
+        return None
+    return manifest

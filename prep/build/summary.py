@@ -1,0 +1,54 @@
+"""What a build did, for people."""
+
+from collections.abc import Mapping
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from loopwright.console import console, notice
+from prep.build.run import BuildResult
+from prep.build.split import smallest_difference
+
+# Below this, fewer than about 1 in 16 changed answers would go unseen: no reason to worry people.
+_WORTH_SAYING = 0.06
+
+
+def small_split_warning(splits: Mapping[str, int]) -> str | None:
+    """Returns what a small split for evaluation cannot show; None where it is large enough, or there is none."""
+    name = "test" if splits.get("test") else "validation"
+    num_rows = splits.get(name, 0)
+    smallest = smallest_difference(num_rows)
+    if not num_rows or smallest < _WORTH_SAYING:
+        return None
+    unseen = f"differ by less than about {smallest:.2f} in a score from 0 to 1"
+    return f"{name} has {num_rows:,} examples: two models that {unseen} look alike on it"
+
+
+def print_build(result: BuildResult) -> None:
+    """Prints a build's accounting to stderr."""
+    manifest = result.manifest
+    if result.cached:
+        notice(f"{result.out}: nothing has changed since the last build; nothing to do")
+    for line in result.notices:
+        notice(line)
+    notice(f"{manifest.name} -> {result.out}")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("raw rows read", "kept", "dropped", "examples", *manifest.splits):
+        table.add_column(column, justify="right")
+    counts = (manifest.rows.read, manifest.rows.kept, sum(manifest.rows.dropped.values()), manifest.examples, *manifest.splits.values())
+    table.add_row(*(f"{count:,}" for count in counts))
+    console().print(table)
+    for reason, count in manifest.rows.dropped.items():
+        notice(f"  dropped {count:,}: {reason}")
+    if manifest.rows.dropped:
+        notice(f"  each row that was dropped, and why: {result.out / 'dropped.jsonl'}")
+    if (warning := small_split_warning(manifest.splits)) is not None:
+        notice(f"  {warning}")
+    for template, reasons in result.not_rendered.items():
+        for reason, count in reasons.items():
+            notice(f"  {template} could not render {count:,} rows that other templates did: {reason}")
+    if manifest.fixes.applied:
+        notice(f"  {manifest.fixes.applied:,} fixes applied")
+    for stale in manifest.fixes.stale:
+        moved = f"; row {stale['moves_to']} now carries the old values" if stale["moves_to"] else ""
+        notice(f"  stale fix at {manifest.config['fixes']}:{stale['line']}: then {stale['then']}, now {stale['now']}{moved}")

@@ -1,0 +1,1 @@
+"""The commands of prep: each parses, calls one library function and prints."""

@@ -1,0 +1,88 @@
+"""The `prep fix` commands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loopwright.console import make_app, notice, print_json, print_result
+
+fix_app = make_app("Propose, correct and apply fixes of the data.")
+
+Drafts = Annotated[Path, typer.Argument(help="The drafts that `prep fix propose` wrote.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
+
+
+@fix_app.command()
+def propose(
+    dataset: Annotated[Path, typer.Argument(help="A dataset's folder.")],
+    failures: Annotated[Path | None, typer.Option(help="failures.jsonl of an evaluation.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Where the drafts go.")] = Path("drafts.jsonl"),
+    model: Annotated[str | None, typer.Option(help="A model whose tokenizer the token rules use.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draft fixes from lint's diagnostics and from a model's failures."""
+    from collections import Counter
+
+    from prep.fixes.drafts import save_drafts
+    from prep.fixes.propose import config_changes
+    from prep.fixes.propose import propose as propose_drafts
+    from prep.lint.run import LintOptions, lint
+
+    report = lint(dataset, options=LintOptions(model=model))
+    drafts = propose_drafts(dataset, failures_path=failures, report=report)
+    changes = config_changes(report)
+    save_drafts(out, drafts)
+    counts = Counter(draft.op for draft in drafts)
+    notice(f"{len(drafts)} drafts in {out} ({', '.join(f'{number} {op}' for op, number in sorted(counts.items())) or 'nothing to mend'})")
+    notice(f"Look through them: prep fix edit {out}   Then: prep fix apply {out} CONFIG")
+    for code, remedy in changes:
+        notice(f"{code}, which no draft mends: {remedy}")
+    if as_json:
+        print_json(
+            {
+                "out": str(out),
+                "drafts": len(drafts),
+                "by_op": counts,
+                "config": [{"code": code, "remedy": remedy} for code, remedy in changes],
+            }
+        )
+
+
+@fix_app.command()
+def edit(
+    drafts: Drafts,
+    to_csv: Annotated[Path | None, typer.Option("--to-csv", help="Write the table for a spreadsheet instead.")] = None,
+    from_csv: Annotated[Path | None, typer.Option("--from-csv", help="Take the corrected table back.")] = None,
+) -> None:
+    """Open the drafts as one table, in $EDITOR or as CSV: set `accept`, correct `new`."""
+    from loopwright.config import read_text
+    from loopwright.files import write_atomic
+    from prep.fixes.drafts import drafts_from_csv, drafts_to_csv, edit_in_editor, load_drafts, save_drafts
+
+    if to_csv is not None:
+        write_atomic(to_csv, drafts_to_csv(load_drafts(drafts)), private=True)
+        print_result(str(to_csv))
+        return
+    if from_csv is not None:
+        changed = drafts_from_csv(read_text(from_csv, "table"), load_drafts(drafts), str(from_csv))
+        save_drafts(drafts, changed)
+    else:
+        changed = edit_in_editor(drafts)
+    notice(f"{sum(draft.accept for draft in changed)} of {len(changed)} drafts accepted")
+
+
+@fix_app.command()
+def apply(
+    drafts: Drafts,
+    config: Annotated[Path, typer.Argument(help="The build config, which names the fix ledger.")],
+    safe: Annotated[bool, typer.Option("--safe", help="Take every safe draft, accepted or not.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Move accepted drafts into the fix ledger, which every build replays."""
+    from prep.fixes.drafts import apply_drafts
+
+    taken = apply_drafts(drafts, config, safe=safe)
+    notice(f"{len(taken)} fixes added to the ledger of {config}. Build again to see them: prep build {config} --out DIR")
+    if as_json:
+        print_json({"applied": len(taken)})

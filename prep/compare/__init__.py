@@ -1,0 +1,1 @@
+"""Two builds of a dataset, or one edited template, side by side."""

@@ -1,0 +1,1 @@
+"""The dataset on disk: the contract that every step after the build reads."""

@@ -1,0 +1,103 @@
+"""One example as a person reads it, and, with a tokenizer, what of it is trained."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loopwright.console import printable
+from loopwright.errors import UserError, did_you_mean
+from prep.dataset.manifest import Dataset
+from prep.dataset.messages import messages_of
+from templates.chat import Piece, encode_chat, load_tokenizer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+
+def find_examples(dataset: Dataset, *, split: str | None, example_id: str | None, limit: int) -> list[dict[str, Any]]:
+    """Returns examples to show: one by its id (or its row's id, or the beginning of either), else the first ones.
+
+    Raises:
+        UserError: there is none of that id, or none in that split.
+    """
+    import polars as pl
+
+    frame = dataset.examples(split)
+    if example_id is not None:
+        frame = frame.filter(pl.col("id").str.starts_with(example_id))
+    rows = frame.head(limit).collect().to_dicts()
+    if not rows and example_id is not None:
+        ids = dataset.examples().select("row_id").head(1000).collect()["row_id"].to_list()
+        raise UserError(f"no example has the id '{example_id}'", str(dataset.path), did_you_mean(example_id, ids))
+    if not rows:
+        raise UserError(f"the split '{split}' has no example", str(dataset.path), "Choose another --split.")
+    return rows
+
+
+def trained_pieces(row: dict[str, Any], model: str) -> list[Piece]:
+    """Returns a chat example's tokens under a model's real chat template, grouped into trained and untrained runs.
+
+    Of a preference pair it is the conversation with the preferred answer.
+
+    Raises:
+        UserError: the example has no chat form, or the tokenizer or the mask fails.
+    """
+    found = messages_of(row)
+    if not found.whole:
+        raise UserError(f"example {row['id']} has no messages", remedy="Leave --tokens out.")
+    return encode_chat(load_tokenizer(model), found.said(), found.tools).pieces()
+
+
+def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "RenderableType":
+    """Returns a panel with one example: its place, its parts, or its tokens in colour."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    lines: list[Text] = []
+    if pieces is not None:
+        text = Text()
+        for piece in pieces:
+            text.append(printable(piece.text), style="bold black on green" if piece.trained else "dim")
+        trained = sum(piece.num_tokens for piece in pieces if piece.trained)
+        lines += [text, Text(f"{sum(piece.num_tokens for piece in pieces)} tokens, {trained} of them trained (green)", style="italic")]
+    else:
+        lines += _chat_lines(row)
+        for part in ("prompt", "mask", "target", "text"):
+            if row[part] is not None:
+                lines += [Text(part, style="bold cyan"), Text(printable(row[part]))]
+        for part in ("chosen", "rejected"):
+            for message in row[part] or []:
+                lines += [Text(part, style="bold cyan"), Text(printable(message["content"] or ""))]
+        if row["choices"]:
+            lines += [Text("choices", style="bold cyan"), Text(printable(", ".join(row["choices"])))]
+    title = Text(printable(f"{row['source']}:{row['line']}  {row['split']}  {row['template']}"))
+    return Panel(Group(*lines), title=title, subtitle=Text(row["id"]), title_align="left", subtitle_align="left")
+
+
+def _chat_lines(row: dict[str, Any]) -> "list[Text]":
+    from rich.text import Text
+
+    found = messages_of({**row, "chosen": None})  # both answers of a pair are shown last
+    lines = [Text("tools", style="bold cyan"), Text(printable(json.dumps(found.tools, ensure_ascii=False)))] if found.tools else []
+    for message in found.said():
+        lines.append(Text(message["role"] + (", not trained" if message.get("weight") == 0 else ""), style="bold cyan"))
+        if message["content"]:
+            lines.append(Text(printable(message["content"])))
+        for call in message.get("tool_calls", ()):
+            function = call["function"]
+            lines.append(Text(printable(f"{call['id']}: {function['name']}({function['arguments']})"), style="magenta"))
+    return lines
+
+
+def show(
+    path: Path, *, split: str | None, example_id: str | None, limit: int, model: str | None
+) -> list[tuple[dict[str, Any], list[Piece] | None]]:
+    """Returns the examples to show, each with its tokens where a model is named.
+
+    Raises:
+        UserError: the dataset, the example or the model is not there.
+    """
+    rows = find_examples(Dataset.open(path), split=split, example_id=example_id, limit=limit)
+    return [(row, trained_pieces(row, model) if model else None) for row in rows]

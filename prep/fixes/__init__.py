@@ -1,0 +1,1 @@
+"""Drafts of repairs, until they stand in the fix ledger."""

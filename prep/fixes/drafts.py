@@ -1,0 +1,179 @@
+"""Drafts: proposed fixes that a person looks through, corrects in one go, and accepts.
+
+They live in one JSON Lines file. `prep fix edit` turns it into a table (CSV) and back; `prep fix apply` moves what was accepted into the
+fix ledger.
+"""
+
+import csv
+import io
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+from pydantic import ConfigDict
+
+from loopwright.config import load_lines, read_text
+from loopwright.errors import UserError, raise_all
+from loopwright.files import write_atomic, write_json_lines
+from prep.build.fix_ledger import Fix, append_fixes, load_fixes
+from prep.config import load_build_config
+
+_COLUMNS = ("draft", "accept", "op", "row", "field", "now", "new", "reason")
+_YES = frozenset({"yes", "y", "true", "1", "x"})
+_NO = frozenset({"no", "n", "false", "0", ""})
+
+
+class Draft(Fix):
+    """One proposed fix: an entry of the ledger to be, and what a person decides about it.
+
+    A value of None in `after` is for a person to fill in.
+    """
+
+    model_config = ConfigDict(frozen=False)
+
+    accept: bool = False
+    """Whether `prep fix apply` takes it."""
+    place: str = ""
+    """`source:line` of the row, for people."""
+    safe: bool = False
+    """Whether it may be accepted without a look."""
+
+    def to_fix(self) -> Fix:
+        """Returns the ledger's entry."""
+        return Fix(**self.model_dump(include=set(Fix.model_fields)))
+
+
+def load_drafts(path: Path) -> list[Draft]:
+    """Reads drafts.
+
+    Raises:
+        UserError: the file is missing or a line of it is no draft.
+    """
+    return load_lines(path, Draft, "Mend it, or make the drafts again: prep fix propose")
+
+
+def save_drafts(path: Path, drafts: list[Draft]) -> None:
+    """Writes drafts; they quote the corpus, so the file is private."""
+    write_json_lines(path, [draft.model_dump() for draft in drafts], private=True)
+
+
+def drafts_to_csv(drafts: list[Draft]) -> str:
+    """Returns the drafts as a table, one line a field: set `accept` to yes, correct `new`."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(_COLUMNS)
+    for number, draft in enumerate(drafts, start=1):
+        accept = "yes" if draft.accept else "no"
+        for name in draft.after or [""]:
+            now, new = draft.before.get(name) or "", draft.after.get(name) or ""
+            writer.writerow([number, accept, draft.op, draft.place, name, now, new, draft.reason])
+    return buffer.getvalue()
+
+
+def drafts_from_csv(text: str, drafts: list[Draft], location: str) -> list[Draft]:
+    """Returns the drafts with what a person changed in the table: `accept` and `new`. A line that was deleted is not accepted.
+
+    A draft of several fields stands on several lines; changing `accept` on one of them is enough.
+
+    Raises:
+        UserError: a line belongs to no draft or to no field of it, or says neither yes nor no.
+    """
+    text = text.removeprefix("\ufeff")
+    header = text.split("\n", 1)[0]
+    # Spreadsheets write the delimiter of their country.
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
+    if reader.fieldnames is None or not {"draft", "accept", "field", "new"} <= set(reader.fieldnames):
+        raise UserError("the table's header is not that of the drafts", f"{location}:1", f"It is: {', '.join(_COLUMNS)}.")
+    changed = [draft.model_copy(update={"accept": False, "after": dict(draft.after)}) for draft in drafts]
+    seen: set[int] = set()
+    for row in reader:
+        where = f"{location}:{reader.line_num}"
+        number = str(row["draft"]).strip()
+        if not number.isdecimal() or not 1 <= int(number) <= len(changed):
+            raise UserError(f"there is no draft {number or '(empty)'}", where, "Leave the first column as it is.")
+        accept = str(row["accept"] or "").strip().lower()
+        if accept not in _YES | _NO:
+            raise UserError(f"'accept' is '{accept}'", where, "Write yes or no.")
+        draft, before = changed[int(number) - 1], drafts[int(number) - 1]
+        says_yes = accept in _YES
+        is_first = int(number) not in seen
+        seen.add(int(number))
+        if is_first or says_yes != before.accept:
+            draft.accept = says_yes
+        name = row["field"] or ""
+        if name and name not in draft.after:
+            raise UserError(f"draft {number} has no field '{name}'", where, f"It has: {', '.join(draft.after) or 'none'}.")
+        if name:  # an empty cell is an empty text only where there was one
+            draft.after[name] = row["new"] or ("" if before.after[name] == "" else None)
+    return changed
+
+
+def edit_in_editor(path: Path) -> list[Draft]:
+    """Opens the drafts as a table in $VISUAL or $EDITOR and takes back what a person changed.
+
+    Raises:
+        UserError: there is no editor, it fails, or the table no longer reads; then what was written is kept beside the drafts.
+    """
+    drafts = load_drafts(path)
+    kept = path.with_suffix(".edited.csv")
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        raise UserError("neither $VISUAL nor $EDITOR is set", remedy="Set one, or use --to-csv FILE, edit that, and --from-csv FILE.")
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "drafts.csv"
+        write_atomic(table, drafts_to_csv(drafts), private=True)
+        try:
+            subprocess.run([*shlex.split(editor), str(table)], check=True)  # noqa: S603 (the user's own editor)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UserError(f"the editor '{editor}' failed: {error}", remedy="The drafts are as they were.") from error
+        try:
+            changed = drafts_from_csv(read_text(table, "edited table"), drafts, str(kept))
+        except UserError as error:
+            write_atomic(kept, table.read_bytes(), private=True)  # forty corrected rows are not lost to a slip in one of them
+            remedy = f"{error.remedy or ''} Mend it there, then: prep fix edit {path} --from-csv {kept}"
+            raise UserError(error.cause, error.location, remedy.strip()) from error
+    save_drafts(path, changed)
+    return changed
+
+
+def apply_drafts(path: Path, config_path: Path, *, safe: bool = False) -> list[Fix]:
+    """Moves accepted drafts into the fix ledger of a config; the drafts that were not accepted stay.
+
+    Args:
+        path: the drafts.
+        config_path: the build config, which names the ledger.
+        safe: take the safe ones too, accepted or not.
+
+    Returns:
+        The new entries.
+
+    Raises:
+        UserError: an accepted draft lacks a value or changes nothing; all such drafts together. Nothing is written then.
+    """
+    drafts = load_drafts(path)
+    ledger = config_path.parent / load_build_config(config_path).fixes
+    known = {fix.model_dump_json() for fix in load_fixes(ledger)}
+    taken: list[Fix] = []
+    left: list[Draft] = []
+    errors: list[UserError] = []
+    for number, draft in enumerate(drafts, start=1):
+        if not (draft.accept or (safe and draft.safe)):
+            left.append(draft)
+            continue
+        where = f"{path}:{number}"
+        missing = [name for name, value in draft.after.items() if value is None]
+        if missing:
+            errors.append(
+                UserError(f"the draft for {draft.place or 'a new row'} has no value for '{missing[0]}'", where, "Fill it in: prep fix edit")
+            )
+        elif draft.op != "drop" and draft.after == {name: draft.before.get(name) for name in draft.after}:
+            errors.append(UserError(f"the draft for {draft.place} changes nothing", where, "Change its value, or do not accept it."))
+        elif (fix := draft.to_fix()).model_dump_json() not in known:
+            taken.append(fix)
+    raise_all(errors)
+    if taken:
+        append_fixes(ledger, taken)
+    save_drafts(path, left)
+    return taken

@@ -1,0 +1,1 @@
+"""A first config, from a look at the data."""

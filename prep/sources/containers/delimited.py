@@ -1,0 +1,171 @@
+"""Reading delimited text: what the csv and the tsv format share."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import polars as pl
+
+from loopwright.errors import UserError
+from loopwright.files import is_utf8
+from prep.sources.raw_file import RawFile, RejectedRow
+from prep.sources.source import LINE, RawRows
+
+_MAX_FIELD_CHARACTERS = 1 << 30
+_DELIMITERS = (",", ";", "\t", "|")
+_BATCH_ROWS = 1 << 14
+_BATCH_LINES = 1 << 16  # of rows with newlines in them, or of rejected rows
+_NUM_COMPARED = 20  # rows that a header is compared with
+_MAX_NAME_CHARACTERS = 200
+
+
+def read_delimited(file: RawFile, *, delimiter: str | None, quoting: int) -> Iterator[RawRows]:
+    """Reads delimited text. Bytes that did not decode stand as lone surrogates, which reject their row.
+
+    Under `format: auto`, a first line that looks like the rows after it is taken for a row, and the columns are numbered.
+
+    Args:
+        file: the file.
+        delimiter: what stands between fields; None to take what the first line has most of.
+        quoting: a constant of the csv module.
+
+    Raises:
+        UserError: the header is quoted wrongly, is of another encoding, or has an empty or repeated name; or the config names another
+            number of columns than the first line has.
+    """
+    csv.field_size_limit(_MAX_FIELD_CHARACTERS)
+    lines = _lines_with_ends(file)
+    num_skipped, first = 0, ""
+    for first in lines:
+        if first.strip("\r\n"):
+            break
+        num_skipped += 1
+    delimiter = delimiter or max(_DELIMITERS, key=first.count)
+    # Strict, or a quote that is never closed would take all rows after it into its field without a word.
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
+    table = _Table(reader, num_skipped)
+    try:
+        header = next((values for values in reader if values), [])
+    except csv.Error as error:
+        where = f"{file.path}:{num_skipped + reader.line_num}"
+        raise UserError(f"the header does not split into fields: {error}", where, "Mend that line.") from error
+    where = f"{file.path}:{num_skipped + reader.line_num}"
+    if names := list(file.options.columns):
+        if len(names) != len(header):
+            cause = f"'columns' names {len(names)} columns where the first line has {len(header)} fields"
+            raise UserError(cause, where, "Name each of them, or set 'delimiter:'.")
+        yield from table.batches(names, (num_skipped + 1, header))
+        return
+    first_rows = table.next_batch(len(header))
+    if file.options.format == "auto" and _looks_like_a_row(header, first_rows.values):
+        names = [f"column_{number}" for number in range(1, len(header) + 1)]
+        file.notices.append(
+            f"the first line of '{file.path.name}' looks like a row, not a header: the columns are called {names[0]}, ... Name them with "
+            f"'columns:', or set 'format:' for its first line to be the header."
+        )
+        first_rows.values.insert(0, header)
+        first_rows.lines.insert(0, num_skipped + 1)
+    else:
+        _check_header(where, header)
+        names = header
+    yield _to_rows(names, first_rows)
+    yield from table.batches(names)
+
+
+class _Batch:
+    """Some rows: the line on which each starts, and its fields."""
+
+    def __init__(self) -> None:
+        self.lines: list[int] = []
+        self.values: list[list[str]] = []
+        self.rejected: list[RejectedRow] = []
+
+
+class _Table:
+    """The rows behind the header."""
+
+    def __init__(self, reader: "csv._reader", num_skipped: int) -> None:  # type: ignore[name-defined]
+        self._reader = reader
+        self._num_skipped = num_skipped
+        self._is_over = False
+
+    def batches(self, names: list[str], first: tuple[int, list[str]] | None = None) -> Iterator[RawRows]:
+        """Yields the rows that are left, with the given one before them."""
+        while not self._is_over:
+            batch = self.next_batch(len(names))
+            if first is not None:
+                batch.lines.insert(0, first[0])
+                batch.values.insert(0, first[1])
+                first = None
+            yield _to_rows(names, batch)
+
+    def next_batch(self, num_fields: int) -> _Batch:
+        """Reads on; rows that do not split, or into another number of fields, are rejected."""
+        batch, reader = _Batch(), self._reader
+        last_line = reader.line_num + _BATCH_LINES
+        line = self._num_skipped + reader.line_num + 1
+        while True:
+            try:
+                for values in reader:
+                    if len(values) == num_fields:
+                        batch.lines.append(line)
+                        batch.values.append(values)
+                    elif values:
+                        batch.rejected.append(RejectedRow(line, "ragged", f"{len(values)} fields where the header has {num_fields}"))
+                    line = self._num_skipped + reader.line_num + 1
+                    if len(batch.lines) >= _BATCH_ROWS or reader.line_num >= last_line:
+                        return batch
+            except csv.Error as error:
+                end = self._num_skipped + reader.line_num
+                batch.rejected.append(RejectedRow(line, "bad_quotes", f"{error}, between line {line} and line {end}"))
+                line = end + 1
+                continue
+            self._is_over = True
+            return batch
+
+
+def _to_rows(names: list[str], batch: _Batch) -> RawRows:
+    try:
+        columns = {name: pl.Series(name, values, pl.String) for name, values in zip(names, zip(*batch.values, strict=True), strict=False)}
+    except UnicodeEncodeError:  # some row holds bytes of another encoding
+        good = [all(map(is_utf8, values)) for values in batch.values]
+        detail = "the row holds bytes of another encoding, or half a character"
+        batch.rejected += [
+            RejectedRow(line, "bad_encoding", detail) for line, is_good in zip(batch.lines, good, strict=True) if not is_good
+        ]
+        batch.rejected.sort(key=lambda row: row.line)
+        batch.lines = [line for line, is_good in zip(batch.lines, good, strict=True) if is_good]
+        batch.values = [values for values, is_good in zip(batch.values, good, strict=True) if is_good]
+        return _to_rows(names, batch)
+    columns = columns or {name: pl.Series(name, [], pl.String) for name in names}
+    return RawRows(pl.DataFrame({LINE: pl.Series(batch.lines, dtype=pl.Int64), **columns}), batch.rejected)
+
+
+def _looks_like_a_row(header: list[str], rows: list[list[str]]) -> bool:
+    """Says whether a field of the first line stands in a fifth of the next rows too, as a label does, or is too long for a name."""
+    rows = rows[:_NUM_COMPARED]
+    needed = max(2, len(rows) / 5)
+    repeats = any(sum(row[index] == name for row in rows) >= needed for index, name in enumerate(header))
+    return repeats or any(len(name) > _MAX_NAME_CHARACTERS for name in header)
+
+
+def _lines_with_ends(file: RawFile) -> Iterator[str]:
+    return chain.from_iterable(_block_lines(file))
+
+
+def _block_lines(file: RawFile) -> Iterator[Iterable[str]]:
+    for block in file.blocks():
+        if block.is_overlong:
+            raise UserError("a line is too long for a table", f"{file.path}:{block.first_line}", "Remove that line.")
+        yield io.StringIO(block.text, newline="\n")  # so that only \n ends a line, and stays as it is
+
+
+def _check_header(where: str, header: list[str]) -> None:
+    for name in header:
+        if not is_utf8(name):
+            raise UserError("the header is not UTF-8", where, "Set 'encoding:' for this source in a config, such as latin-1.")
+        if not name.strip():
+            raise UserError("a column of the header has no name", where, "Name each column in the first line.")
+        if header.count(name) > 1:
+            raise UserError(f"the header names '{name}' twice", where, "Give each column its own name.")

@@ -1,0 +1,1 @@
+"""From a transcript's text to its turns."""

@@ -1,0 +1,239 @@
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopwright.errors import UserError
+from prep.build.fix_ledger import load_fixes
+from prep.fixes.drafts import Draft, apply_drafts, drafts_from_csv, drafts_to_csv, edit_in_editor, load_drafts, save_drafts
+from tests.prep.helpers import Project, make_project
+
+EDIT = Draft(op="edit", row_id="a", place="rows.jsonl:1", before={"text": "old"}, after={"text": "new"}, reason="typo")
+ADD = Draft(op="add", after={"text": None, "label": None}, reason="nothing is near")
+DROP = Draft(op="drop", row_id="b", place="rows.jsonl:2", before={"text": "x"}, reason="no use", safe=True)
+DRAFTS = [EDIT, ADD, DROP]
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+ANY_DRAFT = st.builds(
+    Draft,
+    accept=st.booleans(),
+    op=st.sampled_from(["edit", "relabel", "add"]),
+    row_id=st.text("abc", max_size=3),
+    place=TEXT,
+    before=st.dictionaries(st.sampled_from(["text", "label"]), st.none() | TEXT),
+    after=st.dictionaries(st.sampled_from(["text", "label"]), st.none() | TEXT, min_size=1),
+    reason=TEXT.filter(bool),
+)
+
+
+@given(st.lists(ANY_DRAFT, max_size=4))
+def test_a_table_that_nobody_touched_changes_nothing(drafts: list[Draft]) -> None:
+    assert drafts_from_csv(drafts_to_csv(drafts), drafts, "table") == drafts
+
+
+@given(st.lists(ANY_DRAFT, max_size=4))
+def test_drafts_come_back_from_their_file(tmp_path_factory: pytest.TempPathFactory, drafts: list[Draft]) -> None:
+    path = tmp_path_factory.getbasetemp() / "drafts.jsonl"
+    save_drafts(path, drafts)
+    assert load_drafts(path) == drafts
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def in_spreadsheet(
+    drafts: list[Draft], change: Callable[[list[dict[str, str]]], None], delimiter: str = ",", mark: str = ""
+) -> list[Draft]:
+    """What a spreadsheet gives back: another delimiter, perhaps a byte-order mark, its own line ends."""
+    rows = list(csv.DictReader(io.StringIO(drafts_to_csv(drafts), newline="")))
+    change(rows)
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(
+        buffer, ["draft", "accept", "op", "row", "field", "now", "new", "reason"], delimiter=delimiter, lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    return drafts_from_csv(mark + buffer.getvalue(), drafts, "table.csv")
+
+
+@pytest.mark.parametrize(("delimiter", "mark"), [(",", ""), (";", "\ufeff"), ("\t", "")])
+def test_forty_rows_are_corrected_in_one_go(delimiter: str, mark: str) -> None:
+    def change(rows: list[dict[str, str]]) -> None:
+        rows[0].update(accept="Yes", new="new, and; better\nby far")
+        rows[1].update(accept="x", new="A new row.")
+        rows[2].update(new="positive")
+
+    edited = in_spreadsheet(DRAFTS, change, delimiter, mark)
+    assert [draft.accept for draft in edited] == [True, True, False]
+    assert edited[0].after == {"text": "new, and; better\nby far"}
+    assert edited[1].after == {"text": "A new row.", "label": "positive"}
+    assert DRAFTS[0].after == {"text": "new"}, "the drafts given are not changed"
+
+
+def test_a_line_that_was_deleted_is_not_accepted() -> None:
+    accepted = [draft.model_copy(update={"accept": True}) for draft in DRAFTS]
+    assert [draft.accept for draft in in_spreadsheet(accepted, lambda rows: rows.__delitem__(0))] == [False, True, True]
+
+
+def test_one_no_is_enough_where_yes_was_proposed() -> None:
+    accepted = [ADD.model_copy(update={"accept": True})]
+    [draft] = in_spreadsheet(accepted, lambda rows: rows[0].update(accept="no"))
+    assert not draft.accept
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda rows: rows[0].update(accept="perhaps"), r"table\.csv:2: 'accept' is 'perhaps'\. Write yes or no"),
+        (lambda rows: rows[0].update(draft="9"), r"table\.csv:2: there is no draft 9"),
+        (lambda rows: rows[0].update(draft="²"), r"table\.csv:2: there is no draft ²"),
+        (lambda rows: rows[0].update(draft=""), r"table\.csv:2: there is no draft \(empty\)"),
+        (lambda rows: rows[0].update(field="txt"), r"table\.csv:2: draft 1 has no field 'txt'\. It has: text"),
+    ],
+)
+def test_a_table_that_no_longer_reads_is_refused_by_its_line(change: Callable[[list[dict[str, str]]], None], error: str) -> None:
+    with pytest.raises(UserError, match=error):
+        in_spreadsheet(DRAFTS, change)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n"])
+def test_another_table_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="table:1: the table's header is not that of the drafts"):
+        drafts_from_csv(text, DRAFTS, "table")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_project(tmp_path)
+    save_drafts(tmp_path / "drafts.jsonl", DRAFTS)
+    return project
+
+
+def write(project: Project, *drafts: Draft) -> Path:
+    path = project.folder / "drafts.jsonl"
+    save_drafts(path, list(drafts))
+    return path
+
+
+def accepted(draft: Draft, **changes: Any) -> Draft:
+    return draft.model_copy(update={"accept": True, **changes})
+
+
+def test_accepted_drafts_move_to_the_ledger_and_the_others_stay(project: Project) -> None:
+    path = write(project, accepted(EDIT), ADD, DROP)
+    [fix] = apply_drafts(path, project.config)
+    assert (fix.op, fix.row_id, fix.before, fix.after, fix.reason) == ("edit", "a", {"text": "old"}, {"text": "new"}, "typo")
+    assert load_fixes(project.folder / "fixes.jsonl") == [fix]
+    assert load_drafts(path) == [ADD, DROP]
+
+
+def test_safe_takes_the_safe_ones_too(project: Project) -> None:
+    path = write(project, EDIT, DROP)
+    assert [fix.op for fix in apply_drafts(path, project.config, safe=True)] == ["drop"]
+    assert load_drafts(path) == [EDIT]
+
+
+def test_a_second_apply_does_nothing(project: Project) -> None:
+    path = write(project, accepted(EDIT))
+    apply_drafts(path, project.config)
+    ledger = (project.folder / "fixes.jsonl").read_bytes()
+    assert apply_drafts(path, project.config) == []
+    save_drafts(path, [accepted(EDIT)])  # killed between the two writes
+    assert apply_drafts(path, project.config) == []
+    assert (project.folder / "fixes.jsonl").read_bytes() == ledger
+    assert load_drafts(path) == []
+
+
+def test_where_nothing_is_accepted_no_ledger_appears(project: Project) -> None:
+    assert apply_drafts(write(project, EDIT), project.config) == []
+    assert not (project.folder / "fixes.jsonl").exists()
+
+
+def test_a_draft_that_lacks_a_value_or_changes_nothing_is_refused_and_nothing_is_written(project: Project) -> None:
+    path = write(project, accepted(DROP), accepted(ADD, after={"text": "x", "label": None}), accepted(EDIT, after={"text": "old"}))
+    before = path.read_bytes()
+    with pytest.raises(UserError) as error:
+        apply_drafts(path, project.config)
+    assert f"{path}:2: the draft for a new row has no value for 'label'. Fill it in" in str(error.value)
+    assert f"{path}:3: the draft for rows.jsonl:1 changes nothing" in str(error.value)
+    assert path.read_bytes() == before
+    assert not (project.folder / "fixes.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ({"op": "edit"}, r":1: 'reason': Field required"),
+        ({"op": "edit", "reason": ""}, r":1: 'reason': String should have at least 1"),
+        ({"op": "edt", "reason": "r"}, r":1: 'op': Input should be"),
+        ({"op": "edit", "reason": "r", "after": {"#split": "test"}}, r":1: 'after\.#split"),
+        ({"op": "edit", "reason": "r", "more": 1}, r":1: 'more': Extra"),
+    ],
+)
+def test_a_line_that_is_no_draft_is_refused(project: Project, line: dict[str, Any], error: str) -> None:
+    path = project.write("drafts.jsonl", json.dumps(line))
+    with pytest.raises(UserError, match=error):
+        load_drafts(path)
+
+
+EDITOR = """
+import sys
+path = sys.argv[-1]
+text = open(path, encoding="utf-8", newline="").read()
+text = "\\ufeff" + text.replace("1,no,", "1,yes,").replace("old,new,", "old,newest,")
+open(path, "w", encoding="utf-8", newline="").write(text)
+"""
+
+
+def set_editor(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    script = folder / "my editor.py"
+    script.write_text(program)
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", f"{sys.executable} '{script}' --wait")
+
+
+def test_an_editor_changes_the_drafts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_editor(monkeypatch, project.folder, EDITOR)
+    carriage = EDIT.model_copy(update={"after": {"text": "a\r\nb\rc"}})
+    path = write(project, EDIT, carriage)
+    changed = edit_in_editor(path)
+    assert [(draft.accept, draft.after["text"]) for draft in changed] == [(True, "newest"), (False, "a\r\nb\rc")]
+    assert load_drafts(path) == changed
+
+
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [("raise SystemExit(3)", "the editor .* failed"), ("import sys; open(sys.argv[-1], 'w').write('x')", "header is not that")],
+)
+def test_an_editor_that_fails_leaves_the_drafts(project: Project, monkeypatch: pytest.MonkeyPatch, program: str, error: str) -> None:
+    set_editor(monkeypatch, project.folder, program)
+    path = write(project, EDIT)
+    with pytest.raises(UserError, match=error):
+        edit_in_editor(path)
+    assert load_drafts(path) == [EDIT]
+
+
+def test_without_an_editor_the_other_way_is_shown(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
+    with pytest.raises(UserError, match="--to-csv"):
+        edit_in_editor(write(project, EDIT))
+    monkeypatch.setenv("VISUAL", "/no/such/editor")
+    with pytest.raises(UserError, match="the editor '/no/such/editor' failed"):
+        edit_in_editor(write(project, EDIT))
+
+
+def test_a_slip_in_the_edited_table_does_not_lose_the_other_rows(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_editor(monkeypatch, project.folder, EDITOR.replace('"1,yes,"', '"1,yse,"'))
+    path = write(project, EDIT)
+    with pytest.raises(UserError, match=r"edited\.csv:2: 'accept' is 'yse'\. .* --from-csv .*edited\.csv"):
+        edit_in_editor(path)
+    kept = path.with_suffix(".edited.csv")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    text = kept.read_text(encoding="utf-8").replace("yse", "yes")
+    assert [(draft.accept, draft.after["text"]) for draft in drafts_from_csv(text, load_drafts(path), "t")] == [(True, "newest")]
