@@ -135,7 +135,7 @@ def model_scores(task: Task, folder: Path, model: str) -> pl.DataFrame:
 
 def rule_scores(task: Task, labels: list[str], model: pl.DataFrame | None) -> Scores:
     """Returns the rule's score of each row, 0 where it did not look."""
-    from prep.lint.examples import load_files
+    from prep.lint.frame.examples import load_files
     from prep.lint.run import LintOptions, lint
 
     with tempfile.TemporaryDirectory() as name:

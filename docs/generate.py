@@ -71,7 +71,7 @@ def config_page() -> str:
 
 def rules_page() -> str:
     """Returns the page of all lint rules."""
-    from prep.lint.rule import RULES
+    from prep.lint.base.rule import RULES
 
     rules = RULES.entries.values()
     page = [

@@ -11,7 +11,7 @@ import polars as pl
 from evals.rows import EvalRow, to_rows
 from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
-from prep.lint.examples import load_dataset, load_files
+from prep.lint.frame.examples import load_dataset, load_files
 from templates.chat import Message
 from templates.form import Form
 

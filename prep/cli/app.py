@@ -10,8 +10,8 @@ from prep.cli.compare import register as register_compare
 from prep.cli.compare import show_preview
 from prep.cli.export import register as register_export
 from prep.cli.fix import fix_app
+from prep.cli.lint import register as register_lint
 from prep.cli.templates import templates_app
-from prep.lint.cli import register as register_lint
 
 app = make_app("Turn raw rows into a dataset to fine-tune on, and look after it.")
 app.add_typer(fix_app, name="fix")

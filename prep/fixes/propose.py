@@ -16,9 +16,9 @@ from loopwright.config import load_lines
 from prep.build.fix_ledger import Fields, row_hash
 from prep.dataset.manifest import Dataset
 from prep.fixes.drafts import Draft
-from prep.lint.answers import answer_field
-from prep.lint.rule import RULES
-from prep.lint.rule_drafts import make_drafts
+from prep.fixes.rule_drafts import make_drafts
+from prep.lint.base.answers import answer_field
+from prep.lint.base.rule import RULES
 from prep.lint.run import LintOptions, LintReport, lint
 
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).

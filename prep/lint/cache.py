@@ -18,13 +18,13 @@ from loopwright.files import write_atomic
 from loopwright.hashing import hash_file, hash_text
 from loopwright.models import cache_dir, resolve_model
 from prep.dataset.manifest import Dataset
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.excerpts import Excerpt
-from prep.lint.finding import Severity
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.excerpts import Excerpt
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport, Skipped
+from prep.lint.frame.template_files import config_dirs, template_files
 from prep.lint.options import LintOptions
-from prep.lint.report import LintReport, Skipped
 from prep.lint.run import lint
-from prep.lint.template_files import config_dirs, template_files
 
 _MAX_KEPT = 64
 # What a dataset holds that lint looks at.

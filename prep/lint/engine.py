@@ -8,11 +8,11 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.files import atomic_file
-from prep.lint.context import Context
-from prep.lint.finding import Finding
-from prep.lint.report import Skipped
-from prep.lint.rule import RULES, Need, RankedRule, Rule
-from prep.lint.tokens import token_limit
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding
+from prep.lint.base.report import Skipped
+from prep.lint.base.rule import RULES, Need, RankedRule, Rule
+from prep.lint.frame.tokens import token_limit
 
 _SCORES_SCHEMA = pl.Schema({"id": pl.String(), "code": pl.String(), "score": pl.Float64()})
 # All queries go over the data in one pass, up to this many rows in all: each holds buffers of its own, and fifty of them over a million

@@ -10,7 +10,7 @@ from loopwright.config import validate
 from loopwright.errors import UserError, did_you_mean
 from prep.config import ExpectConfig, LintConfig, SuppressConfig
 from prep.dataset.manifest import Manifest
-from prep.lint.rule import RULES
+from prep.lint.base.rule import RULES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loopwright.errors import UserError
 from loopwright.files import read_json, require_file
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.finding import Finding, Severity
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
 from prep.lint.options import LintOptions
-from prep.lint.rule import Rule
 
 
 def postprocess(found: Mapping[Rule, Sequence[Finding]], options: LintOptions) -> tuple[tuple[Diagnostic, ...], int]:

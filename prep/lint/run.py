@@ -9,22 +9,22 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.files import require_output_file
-from prep.lint.context import Context
-from prep.lint.diagnostic import Diagnostic
+from prep.lint.base.context import Context
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.excerpts import make_excerpts
+from prep.lint.base.report import LintReport, Skipped
+from prep.lint.base.rule import Need, Rule
 from prep.lint.engine import Frames, rules_matching, run_rules, runnable
-from prep.lint.examples import LintData, load_dataset, load_files
-from prep.lint.excerpts import make_excerpts
-from prep.lint.model_scores import open_model_scores
+from prep.lint.frame.examples import LintData, load_dataset, load_files
+from prep.lint.frame.model_scores import open_model_scores
+from prep.lint.frame.parquet_input import open_training_ledger
+from prep.lint.frame.template_files import config_dirs
+from prep.lint.frame.tokens import token_limit, with_tokens
 from prep.lint.options import LintOptions, check_options, model_of, with_config
-from prep.lint.parquet_input import open_training_ledger
 from prep.lint.postprocess import postprocess
-from prep.lint.report import LintReport, Skipped
 from prep.lint.reports.declared import count_declared
 from prep.lint.reports.facts import PageReport, page_facts
 from prep.lint.reports.text import shown_in_text
-from prep.lint.rule import Need, Rule
-from prep.lint.template_files import config_dirs
-from prep.lint.tokens import token_limit, with_tokens
 
 __all__ = ["Diagnostic", "LintOptions", "LintReport", "Skipped", "lint"]
 
@@ -133,7 +133,7 @@ def _meet_needs(rules: Sequence[Rule], context: Context, frame: pl.LazyFrame, fo
 
 def _near(rules: Sequence[Rule], context: Context, frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
     """Returns the pairs for all rules that need them: as near as the most lenient of them asks."""
-    from prep.lint.near_pairs import near_pairs
+    from prep.lint.detectors.near_pairs import near_pairs
 
     thresholds = [
         context.threshold(rule, _SIMILARITY)

@@ -282,7 +282,7 @@ def _is_english(text: str) -> bool:
 
 @cache
 def _english_words() -> frozenset[str]:
-    from prep.lint.spelling import known_words
+    from prep.text.spelling import known_words
 
     return frozenset(known_words()["word"])
 

@@ -17,8 +17,8 @@ from evals.rows import load_rows
 from evals.score import ScoreOptions, score_dataset, score_schema
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
-from prep.lint.examples import load_files
-from prep.lint.model_scores import open_model_scores
+from prep.lint.frame.examples import load_files
+from prep.lint.frame.model_scores import open_model_scores
 from templates.chat import encode_chat
 from templates.form import Form
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prep.lint.answer_counts import count_answers, declared_priors
-from prep.lint.context import Context
-from prep.lint.expectations import DeclaredShare, DeclaredSlice
-from prep.lint.label_counts import count_labels, declared_shares
-from prep.lint.slice_counts import count_slices, declared_slices
+from prep.lint.base.context import Context
+from prep.lint.detectors.answer_counts import count_answers, declared_priors
+from prep.lint.detectors.expectations import DeclaredShare, DeclaredSlice
+from prep.lint.detectors.label_counts import count_labels, declared_shares
+from prep.lint.detectors.slice_counts import count_slices, declared_slices
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from prep.lint.expectations import DeclaredShare
+from prep.lint.detectors.expectations import DeclaredShare
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.statistics import format_share
 

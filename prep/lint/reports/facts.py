@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields, replace
 
 import polars as pl
 
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.finding import Severity
-from prep.lint.groups import SPLIT_ORDER
-from prep.lint.report import LintReport
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.finding import Severity
+from prep.lint.base.groups import SPLIT_ORDER
+from prep.lint.base.report import LintReport
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.rows import RowView, view_rows
 from prep.pii import mask

@@ -3,9 +3,9 @@
 Of each step GitHub shows ten errors, ten warnings and ten notices, the first that are printed; the others stand in the log alone.
 """
 
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.finding import Severity
-from prep.lint.report import LintReport
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport
 from prep.lint.reports.order import worst_in_turn
 from prep.lint.reports.text import plural, summary_line
 

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from itertools import chain, groupby, zip_longest
 
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.finding import Severity
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.finding import Severity
 
 
 def by_rule(diagnostics: Iterable[Diagnostic]) -> list[list[Diagnostic]]:

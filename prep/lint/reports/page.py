@@ -10,11 +10,12 @@ from pathlib import Path
 import loopwright
 from loopwright.page import make_page
 from loopwright.plots import BarPlot, Histogram, bar_plot, histogram
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.documentation import rule_summary
-from prep.lint.expectations import State
-from prep.lint.finding import Severity
-from prep.lint.report import LintReport
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.documentation import rule_summary
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport
+from prep.lint.base.rule import RULES
+from prep.lint.detectors.expectations import State
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.declared_view import say_bounds, say_interval, share_marks, share_tables, whole_share
 from prep.lint.reports.facts import BINS_PER_OCTAVE, DUPLICATE_CODES, LEAK_CODES, PageFacts
@@ -22,7 +23,6 @@ from prep.lint.reports.groups import GROUPS, Group, group_of
 from prep.lint.reports.order import worst_in_turn
 from prep.lint.reports.statistics import RuleCount, count_rules, format_share
 from prep.lint.reports.text import plural
-from prep.lint.rule import RULES
 
 _TEMPLATE = Path(__file__).parent / "page.html.jinja"
 _MAX_FINDINGS = 1_000

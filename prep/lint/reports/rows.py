@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from loopwright.console import printable
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.excerpts import cut_excerpt, hides, rows_of
-from prep.lint.finding import Severity
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.excerpts import cut_excerpt, hides, rows_of
+from prep.lint.base.finding import Severity
 from prep.lint.reports.underline import visible
 from prep.pii import mask, mask_around
 

@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 import loopwright
 from loopwright.hashing import hash_text
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.documentation import HEADINGS, rule_page, rule_sections, rule_summary
-from prep.lint.excerpts import Excerpts, place_of
-from prep.lint.finding import Severity
-from prep.lint.report import LintReport
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.documentation import HEADINGS, rule_page, rule_sections, rule_summary
+from prep.lint.base.excerpts import Excerpts, place_of
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport
+from prep.lint.base.rule import RULES, Rule
 from prep.lint.reports.groups import GROUPS, group_of
-from prep.lint.rule import RULES, Rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_RESULTS = 25_000

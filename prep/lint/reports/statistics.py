@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.finding import Severity
-from prep.lint.report import LintReport
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport
 from prep.lint.reports.text import summary_line
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from loopwright.console import printable
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.excerpts import Excerpts, place_of
-from prep.lint.finding import Severity
-from prep.lint.report import LintReport
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.excerpts import Excerpts, place_of
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport
 from prep.lint.reports.order import by_rule
 from prep.lint.reports.underline import underline
 

@@ -3,7 +3,7 @@
 import unicodedata
 from dataclasses import dataclass
 
-from prep.lint.excerpts import Excerpt
+from prep.lint.base.excerpts import Excerpt
 
 CUT = "…"
 _SIGNS = {"\n": "↵", "\t": "⇥", "\r": "", "\u2028": "↵", "\u2029": "↵"}

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from loopwright.errors import UserError
 from prep.cli.app import app
 from prep.lint.cache import cached_lint
-from prep.lint.examples import load_files
+from prep.lint.frame.examples import load_files
 from prep.lint.run import LintOptions, LintReport, lint
 from prep.pii import find_pii, find_secrets
 from tests.helpers import review, write_dataset

@@ -9,9 +9,10 @@ import pytest
 
 from loopwright.errors import UserError
 from prep.config import SuppressConfig
-from prep.lint import cache, engine, labelled, run
+from prep.lint import cache, engine, run
+from prep.lint.base.finding import Severity
 from prep.lint.cache import cached_lint
-from prep.lint.finding import Severity
+from prep.lint.detectors.label_errors import labelled
 from prep.lint.run import LintOptions, LintReport, lint
 
 LEAKY = [

@@ -9,7 +9,7 @@ import pytest
 from loopwright.config import validate
 from loopwright.errors import UserError
 from prep.config import ExpectConfig
-from prep.lint.diagnostic import Diagnostic
+from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.run import LintOptions, lint
 from tests.prep.helpers import make_project, reviews
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prep.lint import examples
-from prep.lint.examples import LintData, load_files
-from prep.lint.fast_lines import plain_blocks, read_plain
+from prep.lint.frame import examples
+from prep.lint.frame.examples import LintData, load_files
+from prep.lint.frame.fast_lines import plain_blocks, read_plain
 from tests.prep.sources.test_strict_json import HOSTILE, PLAIN
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from loopwright.console import make_app
 from loopwright.errors import UserError
+from prep.cli.lint import register
 from prep.config import ExpectConfig
 from prep.dataset.manifest import TemplateInfo
-from prep.lint.cli import register
-from prep.lint.finding import Severity
+from prep.fixes.rule_drafts import make_drafts
+from prep.lint.base.finding import Severity
 from prep.lint.reports import as_github, as_statistics, as_text
-from prep.lint.rule_drafts import make_drafts
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
 

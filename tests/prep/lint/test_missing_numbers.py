@@ -2,8 +2,8 @@
 
 import pytest
 
-from prep.lint.missing_numbers import GapProfile, find_gaps
-from prep.lint.number_fidelity import NumberProfile
+from prep.lint.detectors.grounding.missing_numbers import GapProfile, find_gaps
+from prep.lint.detectors.grounding.number_fidelity import NumberProfile
 
 ANSWERS = ["Customer asks for help, and the agent will look into it.", "Agent says that it is fine for now or later."]
 HABITS = GapProfile.of([("Help me with it, please.", answer) for answer in ANSWERS] * 40)

@@ -1,6 +1,6 @@
 import polars as pl
 
-from prep.lint.near_pairs import nearest
+from prep.lint.detectors.near_pairs import nearest
 
 
 def test_of_equally_near_pairs_the_earlier_count_in_any_order() -> None:

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from prep.build.run import build
 from prep.cli.app import app
 from prep.dataset.manifest import Dataset
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.documentation import rule_sections
-from prep.lint.rule import RULES
-from prep.lint.rule_drafts import make_drafts
+from prep.fixes.rule_drafts import make_drafts
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.documentation import rule_sections
+from prep.lint.base.rule import RULES
 from prep.lint.run import LintOptions, lint
 
 TEMPLATE = """\

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from prep.lint.refusals import DISCLOSURE, OPENING, REFUSAL
+from prep.lint.detectors.refusals import DISCLOSURE, OPENING, REFUSAL
 
 REFUSALS = [
     "I'm sorry, but I can't help with that.",

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.excerpts import Excerpt, cut_excerpt, make_excerpts, place_of
-from prep.lint.finding import Severity
-from prep.lint.report import LintReport, Skipped
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.excerpts import Excerpt, cut_excerpt, make_excerpts, place_of
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport, Skipped
+from prep.lint.base.rule import RULES
 from prep.lint.reports.github import SHOWN_BY_GITHUB, as_github
 from prep.lint.reports.statistics import as_statistics, count_rules, format_share, statistics_as_json
 from prep.lint.reports.text import as_text, shown_in_text, text_view
 from prep.lint.reports.underline import underline
-from prep.lint.rule import RULES
 from prep.pii import mask, mask_around
 
 FRAME = pl.LazyFrame(

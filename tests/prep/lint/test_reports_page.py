@@ -15,15 +15,15 @@ import polars as pl
 import pytest
 
 from prep.config import ExpectConfig
-from prep.lint.examples import load_dataset, load_files
-from prep.lint.expectations import DeclaredShare
-from prep.lint.finding import Severity
-from prep.lint.report import LintReport, Skipped
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport, Skipped
+from prep.lint.base.rule import RULES
+from prep.lint.detectors.expectations import DeclaredShare
+from prep.lint.frame.examples import load_dataset, load_files
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.declared_view import share_marks, share_tables
 from prep.lint.reports.facts import MAX_WORST_ROWS, PageFacts, PageReport, page_facts, worst_ids
 from prep.lint.reports.page import as_html, score_groups
-from prep.lint.rule import RULES
 from prep.lint.run import LintOptions, lint
 from tests.browser import Browser, open_browser
 from tests.helpers import review, write_dataset

@@ -10,13 +10,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from prep.lint.diagnostic import Diagnostic
-from prep.lint.excerpts import make_excerpts
-from prep.lint.finding import Severity
-from prep.lint.report import LintReport, Skipped
+from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.excerpts import make_excerpts
+from prep.lint.base.finding import Severity
+from prep.lint.base.report import LintReport, Skipped
+from prep.lint.base.rule import RULES
 from prep.lint.reports import sarif
 from prep.lint.reports.sarif import as_sarif
-from prep.lint.rule import RULES
 from prep.lint.run import lint
 from tests.prep.lint.test_lint import chat, write_lines
 from tests.prep.lint.test_reports import FRAME, found, report

@@ -10,9 +10,9 @@ import pytest
 
 from prep.build.run import build
 from prep.dataset.manifest import Dataset
-from prep.lint.fixing import fix
-from prep.lint.rule import RULES, Rule
-from prep.lint.rule_drafts import make_drafts
+from prep.fixes.fixing import fix
+from prep.fixes.rule_drafts import make_drafts
+from prep.lint.base.rule import RULES, Rule
 from prep.lint.run import LintOptions, lint
 from tests.prep.lint.test_rules import CASES, rows_of, write_lines
 

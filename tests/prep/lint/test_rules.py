@@ -15,10 +15,10 @@ import yaml
 from evals.score import score_schema
 from prep.config import ExpectConfig
 from prep.dataset.manifest import TemplateInfo
-from prep.lint.documentation import HEADINGS, rule_page, rule_sections, rule_summary
-from prep.lint.examples import load_files
+from prep.lint.base.documentation import HEADINGS, rule_page, rule_sections, rule_summary
+from prep.lint.base.rule import RULES, Rule
+from prep.lint.frame.examples import load_files
 from prep.lint.reports.groups import GROUPS, group_of
-from prep.lint.rule import RULES, Rule
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
 

@@ -12,8 +12,8 @@ import pytest
 
 from prep.build.run import build
 from prep.dataset.manifest import Dataset
-from prep.lint.finding import Severity
-from prep.lint.rule import RULES, RankedRule
+from prep.lint.base.finding import Severity
+from prep.lint.base.rule import RULES, RankedRule
 from prep.lint.run import LintOptions, LintReport, lint
 
 SAMPLE_DATA = Path(__file__).parents[3] / "sample_data"

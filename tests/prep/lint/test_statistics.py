@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.lint import statistics
+from prep.lint.base import statistics
 
 
 def test_evenness() -> None:

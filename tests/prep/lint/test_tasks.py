@@ -1,6 +1,6 @@
 """What stands around the inputs of a file's tasks is found without a system message to tell them apart."""
 
-from prep.lint.tasks import find_instructions
+from prep.lint.frame.tasks import find_instructions
 
 PLACES = ["Oslo", "Lima", "Kyoto", "Quito", "Turin", "Malmo", "Porto", "Ghent", "Basel", "Tunis"]
 REVIEWS = [f"Review: {place} has to be seen for its {dish}\nSentiment (pos/neg):" for place in PLACES for dish in ("soup", "fish", "tea")]

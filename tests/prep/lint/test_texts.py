@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from prep.lint.base.texts import described, with_separators
 from prep.lint.run import LintOptions, lint
-from prep.lint.texts import described, with_separators
 from prep.pii.masking import MASKED_CHARACTERS, shorten, shorten_end
 
 CARD = "4111 1111 1111 1111"

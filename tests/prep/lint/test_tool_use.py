@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from prep.lint.tool_use import check_record_tools
+from prep.lint.frame.tool_use import check_record_tools
 
 TOOLS = [{"name": "find", "parameters": {"type": "object", "properties": {"part": {"type": "string"}}, "required": ["part"]}}]
 

@@ -115,8 +115,8 @@ def test_names_and_dates_of_patients() -> None:
 
 
 def test_the_rule_drafts_surrogates() -> None:
-    from prep.lint.finding import Finding
-    from prep.lint.subject import Subject
+    from prep.lint.base.finding import Finding
+    from prep.lint.base.subject import Subject
 
     draft = PersonalIdentifier().draft(Finding("x"), Subject({"seed": 17}, {"text": "call 415-555-0132", "stars": 3}, None))
     assert draft is not None

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from loopwright.errors import UserError
 from prep.build.stages import ReadSources, read_sources
-from prep.lint.examples import load_files
-from prep.lint.lines import read_records
+from prep.lint.frame.examples import load_files
+from prep.lint.frame.lines import read_records
 from prep.lint.run import LintOptions, lint
 from prep.sources.files import find_files
 from prep.sources.rows import iter_rows, read_rows

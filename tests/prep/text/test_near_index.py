@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prep.build.near_duplicates import jaccard, shingles
-from prep.lint.near_pairs import near_pairs
+from prep.lint.detectors.near_pairs import near_pairs
 from prep.text.near_index import NearIndex, band_shape
 from prep.text.words import word_codes, words
 

@@ -6,15 +6,15 @@ import polars as pl
 
 from loopwright.statistics import wilson_interval
 from prep.config import PriorOf
-from prep.lint.answer_counts import REFUSES, START, answered, count_answers, declared_priors
-from prep.lint.answers import edit_answer
-from prep.lint.context import Context, Threshold
-from prep.lint.expectations import State
-from prep.lint.finding import Finding, Severity
-from prep.lint.refusals import NARROW_TASK
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
-from prep.lint.tasks import MIN_TASK_ROWS
+from prep.lint.base.answers import edit_answer
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.detectors.answer_counts import REFUSES, START, answered, count_answers, declared_priors
+from prep.lint.detectors.expectations import State
+from prep.lint.detectors.refusals import NARROW_TASK
+from prep.lint.frame.tasks import MIN_TASK_ROWS
 
 _MAX_RELATED = 20
 _SAMPLE_ROWS = 20_000

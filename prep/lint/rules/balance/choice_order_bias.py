@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.statistics import chi_square_expected
-from prep.lint.texts import of_template
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.statistics import chi_square_expected
+from prep.lint.base.texts import of_template
 from templates.form import Form
 
 _LETTERS = "ABCDEFGH"

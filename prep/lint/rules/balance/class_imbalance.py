@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.expectations import DeclaredShare, State
-from prep.lint.finding import Finding, Severity
-from prep.lint.label_counts import count_labels, label_counts, shares_of_task
-from prep.lint.rebalance import plan_labels
-from prep.lint.rule import Rule
-from prep.lint.statistics import chi_square_even, evenness
-from prep.lint.texts import of_template
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.statistics import chi_square_even, evenness
+from prep.lint.base.texts import of_template
+from prep.lint.detectors.expectations import DeclaredShare, State
+from prep.lint.detectors.label_counts import count_labels, label_counts, shares_of_task
+from prep.lint.detectors.rebalance import plan_labels
 
 _MAX_CLASSES = 100
 

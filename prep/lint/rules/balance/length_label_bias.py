@@ -7,12 +7,12 @@ import numpy.typing as npt
 import polars as pl
 
 from loopwright.statistics import Floats
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.label_variants import label_word
-from prep.lint.rule import Rule
-from prep.lint.statistics import TestResult, benjamini_hochberg, mann_whitney
-from prep.lint.texts import of_template
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.statistics import TestResult, benjamini_hochberg, mann_whitney
+from prep.lint.base.texts import of_template
+from prep.lint.detectors.label_variants import label_word
 from prep.pii.masking import shorten
 from templates.form import Form
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.statistics import wilcoxon_signed_rank
-from prep.lint.texts import of_template
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.statistics import wilcoxon_signed_rank
+from prep.lint.base.texts import of_template
 
 
 class PreferenceLengthBias(Rule):

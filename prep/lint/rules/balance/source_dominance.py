@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 
 from loopwright.statistics import wilson_interval
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rebalance import plan_groups, plan_sources
-from prep.lint.rule import Rule
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.detectors.rebalance import plan_groups, plan_sources
 
 _OF = {"source": "file", "template": "template", "group": "group"}
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.label_variants import label_word
-from prep.lint.rule import Rule
-from prep.lint.statistics import krippendorff_alpha
-from prep.lint.texts import of_template
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.statistics import krippendorff_alpha
+from prep.lint.base.texts import of_template
+from prep.lint.detectors.label_variants import label_word
 from templates.form import Form
 
 _MAX_UNITS = 50_000

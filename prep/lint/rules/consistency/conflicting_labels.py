@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.answers import edit_answer
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.groups import grouped, ids, place
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
+from prep.lint.base.answers import edit_answer
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.groups import grouped, ids, place
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
 from prep.pii.masking import shorten
 from templates.form import Form
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import polars as pl
 
-from prep.lint.answer_style import end_of, quantities, with_other_end, written_as
-from prep.lint.answers import edit_answer, example_answer, field_text
-from prep.lint.columns import LOOKS_LIKE_JSON
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
-from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
-from prep.lint.unfinished_answers import stops_midway
+from prep.lint.base.answers import edit_answer, example_answer, field_text
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.detectors.answer_style import end_of, quantities, with_other_end, written_as
+from prep.lint.detectors.unfinished_answers import stops_midway
+from prep.lint.frame.columns import LOOKS_LIKE_JSON
+from prep.lint.frame.tasks import MIN_TASK_ROWS, ONE_TASK
 from prep.pii.masking import shorten
 from prep.text.edits import replace_span
 from templates.form import Form

@@ -4,16 +4,16 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.answers import edit_answer
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.groups import place
-from prep.lint.near_pairs import near_rows, nearest
-from prep.lint.rule import Need, Rule
-from prep.lint.slot_differences import difference, is_harmless
-from prep.lint.subject import Draft, Subject
-from prep.lint.texts import described
+from prep.lint.base.answers import edit_answer
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.groups import place
+from prep.lint.base.rule import Need, Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.base.texts import described
+from prep.lint.detectors.near_pairs import near_rows, nearest
 from prep.pii.masking import shorten
+from prep.text.slot_differences import difference, is_harmless
 from templates.form import Form
 
 _KEYS = ("template", "task")

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
 from prep.pii.masking import shorten
 
 _FREQUENT_ROWS = 20

@@ -8,10 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.answers import edit_answer, example_answer, field_text
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.label_variants import (
+from prep.lint.base.answers import edit_answer, example_answer, field_text
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import DefectRule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.detectors.label_variants import (
     CLASS_SHARE,
     MAX_LABEL_CHARACTERS,
     RATIO,
@@ -22,10 +24,8 @@ from prep.lint.label_variants import (
     find_variants,
     variant_limits,
 )
-from prep.lint.rebalance import config_piece
-from prep.lint.rule import DefectRule
-from prep.lint.subject import Draft, Subject
-from prep.lint.tasks import MIN_TASK_ROWS
+from prep.lint.detectors.rebalance import config_piece
+from prep.lint.frame.tasks import MIN_TASK_ROWS
 from prep.text.edits import replace_span
 from templates.form import Form
 

@@ -7,11 +7,11 @@ from itertools import pairwise
 import polars as pl
 
 from prep.drift.words import words_of
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.tasks import MIN_TASK_ROWS
-from prep.lint.texts import of_template
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.texts import of_template
+from prep.lint.frame.tasks import MIN_TASK_ROWS
 
 _SAMPLE_ROWS = 1_000
 _MAX_CHARACTERS = 1_000

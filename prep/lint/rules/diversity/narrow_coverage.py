@@ -7,11 +7,11 @@ import polars as pl
 
 from loopwright.errors import did_you_mean
 from prep.config import SLICE_COLUMNS
-from prep.lint.context import Context
-from prep.lint.expectations import State
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.slice_counts import count_slices, declared_slices
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.detectors.expectations import State
+from prep.lint.detectors.slice_counts import count_slices, declared_slices
 
 
 class NarrowCoverage(Rule):

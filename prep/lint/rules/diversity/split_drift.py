@@ -9,11 +9,11 @@ import polars as pl
 from loopwright import statistics
 from loopwright.statistics import Bools
 from prep.drift.words import WordSets
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.label_variants import label_word
-from prep.lint.rule import Rule
-from prep.lint.statistics import chi_square_p
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.statistics import chi_square_p
+from prep.lint.detectors.label_variants import label_word
 from prep.pii.masking import shorten
 from templates.form import Form
 

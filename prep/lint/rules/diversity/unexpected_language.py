@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.columns import LOOKS_LIKE_JSON
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.tasks import ONE_TASK
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.frame.columns import LOOKS_LIKE_JSON
+from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import shorten
 from prep.text.language import MIN_WORDS, can_read_short_texts, foreign, likely_languages, short_text_language
 from prep.text.language_words import NAMES

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.groups import grouped, ids, place
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.groups import grouped, ids, place
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
 from templates.form import Form
 
 _KEYS = ("template", "split", "input_key", "answer_key")

@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
-from prep.lint.tasks import ONE_TASK
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.base.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import shorten
 from prep.text.edits import edit_texts
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.tasks import MIN_TASK_ROWS
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.frame.tasks import MIN_TASK_ROWS
 from templates.form import Form
 
 _MEMBER = r'"((?:[^"\\]|\\.){1,60})"\s*:\s*(["\-0-9tf\[{])'

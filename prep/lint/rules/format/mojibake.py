@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.mojibake import SIEVE, damaged_spans, repair
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
-from prep.lint.texts import TEXT_COLUMNS, span_finding, texts
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.base.texts import TEXT_COLUMNS, span_finding, texts
 from prep.pii.masking import mask_near
 from prep.text.edits import edit_texts
+from prep.text.mojibake import SIEVE, damaged_spans, repair
 
 _LOST = re.compile("\ufffd+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f]+")

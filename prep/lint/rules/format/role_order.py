@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
 from prep.pii.masking import shorten
 from templates.form import Form
 

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.finding import Severity
-from prep.lint.rule import DefectRule
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Severity
+from prep.lint.base.rule import DefectRule
 
 
 class SchemaViolation(DefectRule):

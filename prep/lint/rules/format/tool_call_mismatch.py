@@ -6,11 +6,11 @@ from collections.abc import Iterable
 import polars as pl
 
 from prep.dataset.messages import messages_of
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import DefectRule
-from prep.lint.subject import Draft, Subject
-from prep.lint.tool_use import check_tool_use
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import DefectRule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.frame.tool_use import check_tool_use
 
 
 class ToolCallMismatch(DefectRule):

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Need, RankedRule
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Need, RankedRule
 
 
 class HardOrAmbiguous(RankedRule):

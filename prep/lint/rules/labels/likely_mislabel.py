@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.answers import edit_answer
-from prep.lint.baseline import COLUMNS, baseline_unavailable, judge_labels
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import RankedRule
-from prep.lint.subject import Draft, Subject
+from prep.lint.base.answers import edit_answer
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import RankedRule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.detectors.label_errors.baseline import COLUMNS, baseline_unavailable, judge_labels
 
 
 class LikelyMislabel(RankedRule):

@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import RankedRule
-from prep.lint.subject import Draft, Subject
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import RankedRule
+from prep.lint.base.subject import Draft, Subject
 from prep.text.near_index import similarities
 from prep.text.normalise import normalise_expr
 from templates.form import Form

@@ -6,14 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.answers import edit_answer
-from prep.lint.context import Context, Threshold
-from prep.lint.fact_fidelity import all_stand_in, by_task, kept_kinds, row_facts, sampled, spread
-from prep.lint.finding import Finding, Severity
-from prep.lint.number_fidelity import NumberProfile
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
-from prep.lint.tasks import ONE_TASK
+from prep.lint.base.answers import edit_answer
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.detectors.grounding.fact_fidelity import all_stand_in, by_task, kept_kinds, row_facts, sampled, spread
+from prep.lint.detectors.grounding.number_fidelity import NumberProfile
+from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import mask_near, shorten
 from prep.text.number_words import TENS, UNITS, any_of
 from prep.text.prefilter import sieve

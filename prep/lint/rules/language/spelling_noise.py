@@ -8,16 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.answers import example_answer, field_text
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.spelling import is_slip, known_words, suggest
-from prep.lint.subject import Draft, Subject
-from prep.lint.texts import locate
+from prep.lint.base.answers import example_answer, field_text
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.base.texts import locate
 from prep.text.edits import replace_span
 from prep.text.language import likely_languages
 from prep.text.language_words import FUNCTION_WORDS
+from prep.text.spelling import is_slip, known_words, suggest
 from templates.form import Form
 
 _MAX_CHARACTERS = 20_000

@@ -6,12 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.answers import edit_answer
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
-from prep.lint.unfinished_answers import MIN_CHARACTERS, MOSTLY, NEARLY_ALL, stops_midway
+from prep.lint.base.answers import edit_answer
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.detectors.unfinished_answers import MIN_CHARACTERS, MOSTLY, NEARLY_ALL, stops_midway
 from prep.pii.masking import shorten, shorten_end
 
 # One level of plain values is told to be whole by a pattern; what nests is parsed.

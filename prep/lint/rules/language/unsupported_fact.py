@@ -6,15 +6,15 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.answers import edit_answer
-from prep.lint.context import Context, Threshold
-from prep.lint.fact_fidelity import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, spread, supported_kinds
-from prep.lint.finding import Finding, Severity
-from prep.lint.number_support import NumberSupport
-from prep.lint.proper_names import SIEVE, NameProfile
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
-from prep.lint.tasks import ONE_TASK
+from prep.lint.base.answers import edit_answer
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.detectors.grounding.fact_fidelity import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, spread, supported_kinds
+from prep.lint.detectors.grounding.number_support import NumberSupport
+from prep.lint.detectors.grounding.proper_names import SIEVE, NameProfile
+from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import shorten
 from prep.text.number_words import SPELLED
 from prep.text.prefilter import sieve

@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.tasks import ONE_TASK
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import shorten
 from templates.form import Form
 

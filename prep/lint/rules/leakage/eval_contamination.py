@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.near_pairs import TEXT
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.detectors.near_pairs import TEXT
 from prep.text.words import Codes, Counts, in_parts, mix, word_codes
 
 _LONGEST, _SHORTEST = 13, 8

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.groups import SPLIT_ORDER, grouped, ids, one_split_only, place
-from prep.lint.rule import Rule
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.groups import SPLIT_ORDER, grouped, ids, one_split_only, place
+from prep.lint.base.rule import Rule
 
 
 class GroupLeak(Rule):

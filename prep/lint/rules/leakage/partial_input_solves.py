@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 
 from loopwright.statistics import wilson_interval
-from prep.lint.baseline import baseline_unavailable
-from prep.lint.classifiers import WORDS, Folds, TextFeatures, make_folds, out_of_fold
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.label_noise import Labels
-from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
-from prep.lint.rule import Rule
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.detectors.label_errors.baseline import baseline_unavailable
+from prep.lint.detectors.label_errors.classifiers import WORDS, Folds, TextFeatures, make_folds, out_of_fold
+from prep.lint.detectors.label_errors.label_noise import Labels
+from prep.lint.detectors.label_errors.labelled import COLUMNS, LabelledTask, labelled_tasks
 from prep.pii.masking import shorten
 
 _MAX_ROWS = 10_000

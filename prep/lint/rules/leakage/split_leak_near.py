@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.groups import SPLIT_ORDER, one_split_only
-from prep.lint.near_pairs import TEXT, near_rows
-from prep.lint.rule import Need, Rule
-from prep.lint.slot_differences import difference, is_exchange, patterned
-from prep.lint.subject import Draft, Subject
-from prep.lint.texts import described
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.groups import SPLIT_ORDER, one_split_only
+from prep.lint.base.rule import Need, Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.base.texts import described
+from prep.lint.detectors.near_pairs import TEXT, near_rows
+from prep.text.slot_differences import difference, is_exchange, patterned
 from templates.form import Form
 
 _KEYS = ("template", "task")

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.labelled import COLUMNS, LabelledTask, labelled_tasks
-from prep.lint.rule import Rule
-from prep.lint.spurious_tokens import Limits, TiedToken, find_spurious_tokens, with_tokens
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.detectors.label_errors.labelled import COLUMNS, LabelledTask, labelled_tasks
+from prep.lint.detectors.spurious_tokens import Limits, TiedToken, find_spurious_tokens, with_tokens
 
 _MESSAGE = "'{}' stands in {:,} rows, {:,} of them answered '{}' (z = {}), and does not belong to their sentences"
 

@@ -8,11 +8,11 @@ from math import log as log_of
 import polars as pl
 
 from prep.config import LengthOf
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.statistics import robust_deviation
-from prep.lint.tasks import MIN_TASK_ROWS
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.statistics import robust_deviation
+from prep.lint.frame.tasks import MIN_TASK_ROWS
 from templates.form import Form
 
 _PARTS: dict[LengthOf, str] = {"input": "input_body", "answer": "answer"}

@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.row_limit import MAX_TOKENS, row_limit
-from prep.lint.rule import Need, Rule
-from prep.lint.texts import with_separators
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Need, Rule
+from prep.lint.base.texts import with_separators
+from prep.lint.detectors.row_limit import MAX_TOKENS, row_limit
 
 
 class OverContext(Rule):

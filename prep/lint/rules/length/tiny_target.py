@@ -2,13 +2,13 @@
 
 import polars as pl
 
-from prep.lint.answers import edit_answer
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.subject import Draft, Subject
-from prep.lint.tasks import MIN_TASK_ROWS, ONE_TASK
-from prep.lint.texts import with_separators
+from prep.lint.base.answers import edit_answer
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.subject import Draft, Subject
+from prep.lint.base.texts import with_separators
+from prep.lint.frame.tasks import MIN_TASK_ROWS, ONE_TASK
 
 # Letters and digits say something, and so do symbols and emoji; dots and dashes hold a place.
 _PLACEHOLDER = r"(?i)^(?:[\s\p{P}]+|\W*(?:n\s?/\s?a|n\.a\.|tbd|todo|to be done|empty|blank|placeholder|fixme|xxx+)\W*)$"

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 
 from loopwright.statistics import Floats
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Need, Rule
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Need, Rule
 
 _COLUMNS = {"tokens": "num_tokens", "answer_tokens": "num_trained_tokens"}
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
-from prep.lint.texts import part_name, span_finding, texts
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.texts import part_name, span_finding, texts
+from prep.lint.detectors.identifiers import MAX_A_TEXT, IdentifierRule
 from prep.pii import find_pii
 from prep.pii.hipaa import find_hipaa, may_hold_hipaa
 from prep.pii.names import find_names

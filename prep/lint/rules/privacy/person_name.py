@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.identifiers import MAX_A_TEXT, IdentifierRule
-from prep.lint.texts import part_name, span_finding, texts
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.texts import part_name, span_finding, texts
+from prep.lint.detectors.identifiers import MAX_A_TEXT, IdentifierRule
 from prep.pii.name_model import find_names_by_model, model_unavailable, spacy_model
 from prep.pii.names import find_names, may_hold_name
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.identifiers import IdentifierRule, find_first
-from prep.lint.texts import part_name, span_finding, texts
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.texts import part_name, span_finding, texts
+from prep.lint.detectors.identifiers import IdentifierRule, find_first
 from prep.pii import PiiSpan, find_pii, may_hold_pii
 from prep.pii.phones import is_service_number
 

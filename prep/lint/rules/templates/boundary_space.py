@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.model_tokenizer import no_tokenizer
-from prep.lint.rule import Rule
-from prep.lint.texts import of_template
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.texts import of_template
+from prep.lint.detectors.model_tokenizer import no_tokenizer
 from prep.pii import mask_around
 from templates.chat import load_tokenizer
 from templates.form import Form

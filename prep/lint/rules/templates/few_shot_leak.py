@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from prep.build.near_duplicates import jaccard, shingles
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
 from prep.pii.masking import shorten
 from prep.text.words import words
 from templates.form import Form

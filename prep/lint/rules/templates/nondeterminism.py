@@ -8,11 +8,11 @@ import polars as pl
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.model_tokenizer import no_tokenizer
-from prep.lint.rule import Rule
-from prep.lint.template_files import template_files
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.detectors.model_tokenizer import no_tokenizer
+from prep.lint.frame.template_files import template_files
 from templates.chat import load_tokenizer
 from templates.template import make_environment
 

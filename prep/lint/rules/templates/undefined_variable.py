@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import polars as pl
 from jinja2 import nodes
 
-from prep.lint.context import Context
-from prep.lint.finding import Finding, Severity
-from prep.lint.rule import Rule
-from prep.lint.template_files import template_files
+from prep.lint.base.context import Context
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.frame.template_files import template_files
 from templates.template import Template
 
 _NOT_BUILT = "needs a dataset that prep build wrote: only that names its templates"

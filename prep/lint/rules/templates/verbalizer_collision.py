@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from prep.lint.context import Context, Threshold
-from prep.lint.finding import Finding, Severity
-from prep.lint.label_variants import MAX_LABEL_CHARACTERS, label_word
-from prep.lint.model_tokenizer import no_tokenizer
-from prep.lint.rule import Rule
-from prep.lint.texts import of_template
+from prep.lint.base.context import Context, Threshold
+from prep.lint.base.finding import Finding, Severity
+from prep.lint.base.rule import Rule
+from prep.lint.base.texts import of_template
+from prep.lint.detectors.label_variants import MAX_LABEL_CHARACTERS, label_word
+from prep.lint.detectors.model_tokenizer import no_tokenizer
 from templates.chat import load_tokenizer
 from templates.form import Form
 

@@ -1,0 +1,171 @@
+"""The commands `prep lint` and `prep rule`."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loopwright.console import console, notice, output_width, print_result, print_view
+from loopwright.errors import ExitCode, UserError
+from loopwright.process import release_memory_early
+
+if TYPE_CHECKING:
+    from prep.lint.base.report import LintReport
+    from prep.lint.run import LintOptions
+
+
+class Format(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+    HTML = "html"
+
+
+class FailOn(StrEnum):
+    """The least severe finding that makes the exit code 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    NEVER = "never"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to an application."""
+    app.command("lint")(lint_command)
+    app.command("rule")(rule_command)
+
+
+def lint_command(
+    path: Annotated[Path, typer.Argument(help="A built dataset's folder, or a training file in any format that prep reads.")],
+    test: Annotated[Path | None, typer.Option("--test", help="An evaluation file, to look for leaks into it.")] = None,
+    select: Annotated[str, typer.Option(metavar="CODES", help="Only these rules: codes or their beginnings, with commas.")] = "",
+    ignore: Annotated[str, typer.Option(metavar="CODES", help="Not these rules.")] = "",
+    model: Annotated[str | None, typer.Option(help="The model whose tokenizer the token rules use; default: the config's.")] = None,
+    model_scores: Annotated[Path | None, typer.Option("--model-scores", help="The parquet that `evals score` wrote.")] = None,
+    training_ledger: Annotated[Path | None, typer.Option("--training-ledger", help="A training run, for what it saw of each row.")] = None,
+    baseline: Annotated[Path | None, typer.Option("--baseline", help="An earlier JSON report: only what is new is reported.")] = None,
+    scores: Annotated[Path | None, typer.Option("--scores", help="Write id, code and score of every ranked row, as parquet.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="How findings are printed.")] = Format.TEXT,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report to this file instead of printing it.")] = None,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Counts by rule instead of findings.")] = False,
+    fail_on: Annotated[FailOn, typer.Option(help="The least severe finding that makes the exit code 1.")] = FailOn.WARNING,
+    fix: Annotated[bool, typer.Option("--fix", help="Add the safe fixes to the fix ledger, build again, and lint what comes out.")] = False,
+    unsafe_fixes: Annotated[bool, typer.Option("--unsafe-fixes", help="The unsafe fixes too, such as dropping near-duplicates.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="The build config, for fixes; default: the one beside the data.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Look again, though nothing has changed since the last time.")] = False,
+) -> None:
+    """Find what is wrong with a dataset, or with a training file that was made elsewhere."""
+    release_memory_early()
+    from loopwright.files import require_output_file
+    from prep.fixes.fixing import find_config
+    from prep.lint.base.finding import Severity
+    from prep.lint.cache import cached_lint
+    from prep.lint.run import LintOptions
+
+    if out is not None:
+        require_output_file(out)
+    options = LintOptions(
+        select=_codes(select),
+        ignore=_codes(ignore),
+        model=model,
+        model_scores=model_scores,
+        training_ledger=training_ledger,
+        baseline=baseline,
+        scores=scores,
+        excerpts=output in {Format.TEXT, Format.SARIF} and not statistics,
+        page=output is Format.HTML,
+    )
+    if fix or unsafe_fixes or diff:
+        if test is not None:
+            raise UserError("fixes are of a built dataset, whose own splits are looked at", "--test", "Leave it out.")
+        config = find_config(path, config)
+        if diff:
+            _show_fixes(path, config, options, out, unsafe=unsafe_fixes)
+            return
+        report = _fix(path, config, options, unsafe=unsafe_fixes)
+    else:
+        with console().status("Linting"):
+            report = cached_lint(path, test=test, options=options, fresh=no_cache)
+    _print_report(report, output, out, statistics=statistics)
+    if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _show_fixes(path: Path, config: Path, options: "LintOptions", out: Path | None, *, unsafe: bool) -> None:
+    from prep.fixes.fixing import next_fixes
+    from prep.fixes.view import as_diff
+
+    with console().status("Linting"):
+        planned = next_fixes(path, config, options, unsafe=unsafe)
+    _deliver(as_diff(planned), out, f"{len(planned)} fixes would be made.")
+
+
+def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool) -> "LintReport":
+    """Makes the fixes; returns the report of what is left."""
+    from prep.fixes.fixing import fix
+    from prep.fixes.view import as_diff
+
+    with console().status("Fixing"):
+        result = fix(path, config, options, unsafe=unsafe)
+    notice(as_diff(result.fixes))
+    notice(f"{len(result.fixes)} fixes added to the ledger of {config}, in {result.num_rounds} rounds; the dataset was built again.")
+    if result.unfinished:
+        notice(f"Of what is left: {result.unfinished}.")
+    return result.report
+
+
+def _print_report(report: "LintReport", output: Format, out: Path | None, *, statistics: bool) -> None:
+    from prep.lint import reports
+    from prep.lint.reports.facts import PageReport
+
+    if out is None and output is Format.TEXT and not statistics:
+        print_view(reports.text_view(report, report.excerpts, width=output_width(110)), wrap=False)
+        return
+    if output is Format.JSON:
+        text = json.dumps(reports.statistics_as_json(report) if statistics else report.as_json(), ensure_ascii=False, indent=2)
+    elif output is Format.GITHUB:
+        text = reports.as_github(report)
+    elif output is Format.SARIF:
+        text = json.dumps(reports.as_sarif(report, report.excerpts), ensure_ascii=False, indent=2)
+    elif output is Format.HTML:
+        assert isinstance(report, PageReport)
+        text = reports.as_html(report, report.facts)
+    else:
+        text = reports.as_statistics(report) if statistics else reports.as_text(report, report.excerpts)
+    _deliver(text, out, reports.summary_line(report))
+
+
+def _deliver(text: str, out: Path | None, summary: str) -> None:
+    """Prints a text, or writes it to a file that only its owner can read, and says so."""
+    if out is None:
+        print_result(text)
+        return
+    from loopwright.files import write_atomic
+
+    write_atomic(out, text + "\n", private=True)
+    notice(f"{summary}\nThe report is in {out}.")
+
+
+def rule_command(
+    code: Annotated[str | None, typer.Argument(help="A rule's code; without one all rules are listed.")] = None,
+) -> None:
+    """Explain a lint rule: what it does, why it matters, an example, whether a fix is safe."""
+    from prep.lint.base.documentation import list_rules, rule_page
+    from prep.lint.base.rule import RULES
+
+    if code is None:
+        print_result(list_rules())
+        notice("Explain one with: prep rule CODE")
+    else:
+        print_result(rule_page(RULES.get(code.upper())))
+
+
+def _codes(text: str) -> tuple[str, ...]:
+    return tuple(code.strip().upper() for code in text.split(",") if code.strip())

@@ -1,0 +1,1 @@
+"""What rules and the run share: rule, finding, diagnostic, context."""

@@ -1,0 +1,1 @@
+"""Any input, as the frame that rules look at."""

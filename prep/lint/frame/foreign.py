@@ -1,0 +1,219 @@
+"""Files that were made elsewhere, in any format that `prep` reads: every record with its line, every unreadable one with its reason."""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loopwright.errors import UserError
+from prep.infer.columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
+from prep.lint.base.defects import Defect
+from prep.lint.frame.lines import Item, read_records
+from prep.lint.frame.tool_use import check_record_tools
+from prep.pii.masking import shorten
+from prep.sources.files import SOURCE_FORMATS, SourceFile, container_of, read_file
+from prep.sources.json_paths import canonical_json
+from prep.sources.raw_file import RawFile, data_suffix
+from prep.sources.shapes.sample import Sample, type_name
+from prep.sources.shapes.table import empty_keys, has_shape, read_sample
+from prep.sources.source import LINE, RawRows
+from prep.sources.source_config import SourceConfig
+from prep.sources.strict_json import Flaw, JsonDefect, JsonRecord, Keys
+from templates.form import Form
+
+_JSON = {".jsonl", ".ndjson", ".json"}
+_LOOK = 2_000
+_NUMBERED = re.compile(r"column_\d+")
+_TREE_KEYS = ("message_id", "parent_id", "role", "text")
+# Where a record's JSON has none of these, nothing in it calls a tool.
+_TOOL_WORDS = ('"tool', '"function', '"observation"')
+_REMEDY = "Give JSON Lines, a JSON array, or another file that prep reads; or build a dataset from it: prep init, then prep build."
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A record that is a training example.
+
+    Attributes:
+        line: where it starts.
+        canonical: its JSON, the same for all ways to write it.
+        sample: what it says.
+        unread: paths of the keys that nobody read.
+    """
+
+    line: int
+    canonical: str
+    sample: Sample
+    unread: list[str] = field(default_factory=list)
+
+    def defects(self, source: str, example_id: str) -> list[Defect]:
+        """Returns what is wrong with it, for the rules that report it."""
+        return [Defect(one.code, source, self.line, one.say(shorten), example_id, one.severity, one.field) for one in self.sample.problems]
+
+
+def read_examples(path: Path, source: str) -> Iterator[Read | Defect]:
+    """Yields each training example of a file, and a defect for what is none.
+
+    Where no record has a known shape, two of its columns are taken for input and answer by their names and by what they hold.
+
+    Raises:
+        UserError: the file is missing, unreadable, or of a format that `prep` does not read.
+    """
+    items = _values(path, source)
+    first = list(islice(items, _LOOK))
+    records = [item.value for item in first if isinstance(item, JsonRecord) and isinstance(item.value, dict)]
+    columns = _guess(records) if records and not any(has_shape(record) for record in records) else None
+    for item in chain(first, items):
+        yield parse_item(item, source, columns)
+
+
+def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = None) -> Read | Defect:
+    """Returns a record as an example, or why it is none.
+
+    Args:
+        item: a record, or a defect, which stays as it is.
+        source: the file's name.
+        columns: those of the input and of the answer, where the records have no known shape.
+    """
+    if isinstance(item, Defect):
+        return item
+    if not isinstance(item.value, dict):
+        return Defect("FMT002", source, item.line, f"expected a JSON object, found {type_name(item.value)}")
+    try:
+        sample = _of_columns(item.keys, *columns) if columns else read_sample(item.keys)
+        if sample is None:
+            shown = ", ".join(f"'{shorten(key)}'" for key in list(item.value)[:6]) or "none"
+            return Defect("FMT002", source, item.line, f"no known shape of training example has these keys: {shown}")
+        canonical = canonical_json(item.value)
+        _note_repeated(item.defects, sample)
+        sample.note_others(item.value)
+        if sample.form is Form.CHAT and any(word in canonical for word in _TOOL_WORDS):
+            for where, text, severity in check_record_tools(item.value):
+                sample.problem(where, text, code="FMT005", severity=severity)
+    except RecursionError:
+        return Defect("FMT001", source, item.line, "nested too deeply")
+    return Read(item.line, canonical, sample, item.unread)
+
+
+def _note_repeated(defects: list[JsonDefect], sample: Sample) -> None:
+    """Notes each object in which a key stands twice."""
+    for path in dict.fromkeys(defect.path for defect in defects if defect.flaw is Flaw.REPEATED_KEY):
+        sample.problem(path or None, "a key stands twice in the object; the last value was read", severity="warning")
+
+
+def _values(path: Path, source: str) -> Iterator[Item]:
+    if not path.is_file():
+        yield from read_records(path, source)  # says what is wrong with it
+        return
+    if data_suffix(path) in _JSON or _is_json(path):
+        items = read_records(path, source)
+        first = list(islice(items, 2))
+        if first and isinstance(first[0], JsonRecord) and _is_read_as_a_whole(first[0].value, alone=len(first) == 1):
+            yield from _rows(path, source)
+        else:
+            yield from chain(first, items)
+        return
+    yield from _rows(path, source)
+
+
+def _is_read_as_a_whole(value: Any, *, alone: bool) -> bool:
+    """Whether a record says little by itself: a message of a tree, or a document that holds the rows."""
+    if not isinstance(value, dict):
+        return False
+    return _is_of_a_tree(value) or (alone and not has_shape(value))
+
+
+def _is_of_a_tree(keys: Collection[str]) -> bool:
+    return all(key in keys for key in _TREE_KEYS)
+
+
+def _is_json(path: Path) -> bool:
+    """Whether a file whose ending says nothing holds JSON, by its first character."""
+    if any(data_suffix(path) in one.suffixes for one in SOURCE_FORMATS.entries.values()):
+        return False
+    try:
+        return container_of(path, SourceConfig(path=str(path))).name in {"jsonl", "json"}
+    except UserError:
+        return True  # the strict reader says line by line why it is none
+
+
+def _rows(path: Path, source: str) -> Iterator[Item]:
+    """Reads a file as a build would: by its columns, or, where those say little, by the shape that several records tell together."""
+    config = SourceConfig(path=str(path))
+    try:
+        container = container_of(path, config)
+        if _tells_by_itself(container.read(RawFile(path, config))):
+            batches = container.read(RawFile(path, config))
+        else:
+            batches = read_file(SourceFile(path, source, config, container, source)).batches
+        for rows in batches:
+            yield from (Defect("FMT001", source, row.line, f"{row.reason.replace('_', ' ')}: {row.detail}") for row in rows.rejected)
+            for line, record in _records(rows):
+                yield JsonRecord(line, {"messages": record["turns"]} if isinstance(record.get("turns"), list) else record)
+    except UserError as error:
+        raise UserError(error.cause, error.location or source, error.remedy or _REMEDY) from error
+
+
+def _tells_by_itself(batches: Iterator[RawRows]) -> bool:
+    """Whether any of the first records has a shape without the others' help: then a table may mix shapes, as lines may."""
+    first = islice(((rows.columns, record) for rows in batches for _, record in _records(rows)), _LOOK)
+    return any(not _is_of_a_tree(columns) and has_shape(record) for columns, record in first)
+
+
+def _records(rows: RawRows) -> Iterator[tuple[int, dict[str, Any]]]:
+    frame = rows.frame.drop(rows.added.columns, strict=False).hstack(rows.added)
+    for row in frame.iter_rows(named=True):  # not by `select`, which takes a column called "*" or "^a$" for a pattern
+        line = row.pop(LINE)
+        yield line, _present(row)
+
+
+def _present(record: dict[str, str | None]) -> dict[str, Any]:
+    found = {name: _decoded(value) for name, value in record.items() if value is not None}
+    return found | dict.fromkeys(empty_keys(found, record))
+
+
+def _decoded(text: str | None) -> Any:
+    """Returns what a column's text stands for: lists and objects are held as their JSON."""
+    if text and text[0] in "[{":
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def _guess(records: list[dict[str, Any]]) -> tuple[list[str], str] | None:
+    """Returns the columns of the input and the column of the answer, by names and content; None where they do not tell."""
+    texts = [{str(name): None if isinstance(value, dict | list) else str(value) for name, value in one.items()} for one in records]
+    frame = pl.DataFrame(texts, infer_schema_length=None)
+    looked_at = look_at(frame, frame.columns)
+    if all(_NUMBERED.fullmatch(column.name) for column in looked_at):  # a table without a header
+        names = dict(zip(invent_names(looked_at), frame.columns, strict=True))
+    else:
+        names = {name: name for name in frame.columns}
+    columns = [column for column in look_at(frame.rename({old: new for new, old in names.items()}), list(names)) if not column.unusable()]
+    answers = [*named(columns, [*LABEL_NAMES, *ANSWER_NAMES]), *(column for column in columns if column.is_label)]
+    answer = next((column for column in answers if column.is_label or column.is_text), None)
+    if answer is None:
+        return None
+    inputs = [column for column in columns if column is not answer and _is_input(column)]
+    return ([names[column.name] for column in inputs], names[answer.name]) if inputs else None
+
+
+def _is_input(column: Column) -> bool:
+    return column.is_text and not column.is_label and not column.is_id and column.mean_words > 1
+
+
+def _of_columns(value: Keys, inputs: list[str], answer: str) -> Sample:
+    sample = Sample(Form.VERBALIZER, input_field=" + ".join(inputs), answer_field=answer)
+    sample.input = "\n".join(str(value[name]) for name in inputs if value[name] is not None)
+    found = value[answer]
+    sample.answer = None if found is None else str(found)
+    if found is None:
+        sample.problem(answer, f"'{answer}', which the other rows answer with, is missing")
+    return sample
