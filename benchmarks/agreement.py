@@ -43,11 +43,11 @@ def build_reviews(folder: Path) -> Path:
 def by_loopwright(model_name: str, dataset: Path, limit: int) -> Result:
     """Scores as `evals run --form verbalizer --dtype float32` does."""
     from evals.config import EvalsConfig
-    from evals.language_model import LanguageModel
-    from evals.loglikelihood import score_choices
-    from evals.requests import encode_choices
-    from evals.rows import load_rows
+    from evals.data.rows import load_rows
+    from evals.predict.requests import encode_choices
     from prep.dataset.manifest import Dataset
+    from train.inference.language_model import LanguageModel
+    from train.inference.loglikelihood import score_choices
 
     model = LanguageModel(model_name, "float32", {})
     rows = load_rows(Dataset.open(dataset), "validation")[0][:limit]

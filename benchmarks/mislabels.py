@@ -122,7 +122,7 @@ def write_rows(task: Task, labels: list[str], path: Path) -> Path:
 
 def model_scores(task: Task, folder: Path, model: str) -> pl.DataFrame:
     """Returns what `evals score` says of a set, in the order of its rows; computed where the folder does not have it yet."""
-    from evals.score import ScoreOptions, score_dataset
+    from evals.score.score import ScoreOptions, score_dataset
 
     path = folder / f"{task.name}.parquet"
     if not path.exists():

@@ -153,7 +153,7 @@ def validation_page() -> str:
 
 def metrics_page() -> str:
     """Returns the page of all metrics."""
-    from evals.metric import METRICS
+    from evals.metrics.base import METRICS
 
     page = ["# Metrics", "", "| id | what it is |", "|---|---|"]
     for name, metric in METRICS.entries.items():
@@ -164,8 +164,8 @@ def metrics_page() -> str:
 
 def systems_page() -> str:
     """Returns the page of how systems under test are named, which there are, and what each is compared as."""
-    from evals.spec import Role, SystemSpec
-    from evals.system import SYSTEMS, known_forms
+    from evals.systems.base import SYSTEMS, known_forms
+    from evals.systems.spec import Role, SystemSpec
 
     built = {form.text for system in SYSTEMS.entries.values() for form in system.forms}
     page = ["# Systems", "", (inspect.getdoc(SystemSpec) or "").split("\n\nAttributes:")[0]]

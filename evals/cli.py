@@ -30,9 +30,9 @@ def run(
     """Score systems on one split of a dataset, compare them in pairs, and list what fails and why."""
     from evals.config import EvalsConfig
     from evals.progress import ProgressBar
+    from evals.reports.table import pairs_table, systems_table, verdict_markup
     from evals.run import evaluate_dataset
-    from evals.spec import split_names
-    from evals.table import pairs_table, systems_table, verdict_markup
+    from evals.systems.spec import split_names
     from loopwright.config import load_section, overlay
 
     given = {
@@ -77,7 +77,7 @@ def score(
 ) -> None:
     """Write what a model says of every row, for `prep lint --model-scores`: label probabilities, loss of the answer, a hidden state."""
     from evals.progress import ProgressBar
-    from evals.score import ScoreOptions, score_dataset
+    from evals.score.score import ScoreOptions, score_dataset
 
     options = ScoreOptions(model, adapter, form and Form(form), dtype, max_batch_tokens, max_choices)
     out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.scores.parquet")

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from prep.sources.source_config import SplitName
 from templates.form import Form
-from train.models import Dtype
+from train.models.load import Dtype
 
 SCORED_FORMS = (Form.CHAT, Form.VERBALIZER)
 

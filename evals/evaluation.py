@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import loopwright
+from evals.causes.evidence import lint_evidence
+from evals.causes.failures import Failure, find_failures
+from evals.compare.measure import Measured, measure, number_clusters
+from evals.compare.slices import confusions_of, measure_slices
+from evals.compare.verdict import judge
 from evals.config import EvalsConfig
-from evals.failures import Failure, find_failures
-from evals.language_model import LanguageModel
-from evals.lint_evidence import lint_evidence
-from evals.measure import Measured, measure, number_clusters
+from evals.data.contract import MetricValue, Report, SystemReport
+from evals.data.prediction import Prediction, Progress, State
+from evals.data.rows import EvalRow, Task
 from evals.plan import Plan
-from evals.prediction import Prediction, Progress, State
-from evals.report import MetricValue, Report, SystemReport
-from evals.rows import EvalRow, Task
-from evals.slices import confusions_of, measure_slices
-from evals.spec import Role
-from evals.system import EvalContext, System
-from evals.verdict import judge
+from evals.systems.base import EvalContext, System
+from evals.systems.spec import Role
 from loopwright.errors import UserError
+from train.inference.language_model import LanguageModel
 
 # Longest answer where the train split has none to go by, and bounds of what is derived from it, in tokens.
 _DEFAULT_NEW_TOKENS = 256

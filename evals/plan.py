@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.config import EvalsConfig, scored_form
-from evals.metric import DEFAULT_METRICS, METRICS
-from evals.rows import EvalRow, Task, choose_form, limit_rows, load_rows
-from evals.spec import Role
-from evals.system import System, make_systems
+from evals.data.rows import EvalRow, Task, choose_form, limit_rows, load_rows
+from evals.metrics.base import DEFAULT_METRICS, METRICS
+from evals.systems.base import System, make_systems
+from evals.systems.spec import Role
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
 from templates.form import Form
 from train.methods.base import METHODS
-from train.models import model_folder
-from train.record import RunRecord
+from train.models.load import model_folder
+from train.runs.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)

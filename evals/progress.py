@@ -5,7 +5,7 @@ from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evals.prediction import Advance
+from evals.data.prediction import Advance
 from loopwright.console import console
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from evals.compare.test_set_looks import add_look, num_looks
 from evals.config import EvalsConfig
+from evals.data.contract import Report
+from evals.data.prediction import Advance, Progress
 from evals.plan import make_plan
-from evals.prediction import Advance, Progress
-from evals.report import Report
-from evals.test_set_looks import add_look, num_looks
-from evals.write import check_out, write_evaluation
+from evals.reports.results import check_out, write_evaluation
 from loopwright.hashing import hash_text
 
 

@@ -27,7 +27,7 @@ def run(
 ) -> None:
     """Run one round: build, lint, train, evaluate, propose fixes, compare with the round before."""
     from evals.progress import ProgressBar
-    from evals.table import pairs_table, systems_table, verdict_markup
+    from evals.reports.table import pairs_table, systems_table, verdict_markup
     from loop.run import DRAFTS_NAME, Options, run_round
     from loop.table import comparison_table
 

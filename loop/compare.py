@@ -4,13 +4,13 @@ from pathlib import Path
 
 import polars as pl
 
+from evals.compare.measure import measure
+from evals.compare.verdict import judge
 from evals.config import EvalsConfig
-from evals.measure import measure
+from evals.data.prediction import Prediction, State
 from evals.plan import rows_and_metrics
-from evals.prediction import Prediction, State
-from evals.spec import Role, SystemSpec
-from evals.verdict import judge
-from evals.write import PREDICTIONS_NAME, read_predictions
+from evals.reports.results import PREDICTIONS_NAME, read_predictions
+from evals.systems.spec import Role, SystemSpec
 from loop.record import Comparison, round_dir, round_name
 from prep.dataset.manifest import Dataset
 

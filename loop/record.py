@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from evals.report import MetricValue, PairReport, VerdictDetail
-from evals.spec import Role, role_of_earlier_name
+from evals.data.contract import MetricValue, PairReport, VerdictDetail
+from evals.systems.spec import Role, role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.config import EvalsConfig
-from evals.prediction import Progress
-from evals.report import Report
+from evals.data.contract import Report
+from evals.data.prediction import Progress
+from evals.reports.results import FAILURES_NAME
 from evals.run import evaluate_dataset
-from evals.write import FAILURES_NAME
 from loop.compare import compare_rounds
 from loop.config import LoopConfig
 from loop.record import RoundRecord, finished_rounds, round_dir
@@ -24,8 +24,8 @@ from prep.fixes.propose import propose
 from prep.lint.reports import as_statistics
 from prep.lint.run import LintOptions, lint
 from train.config import TrainConfig
-from train.record import RunRecord
 from train.run import train
+from train.runs.record import RunRecord
 
 DRAFTS_NAME = "drafts.jsonl"
 

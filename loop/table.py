@@ -4,8 +4,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from evals.report import MetricValue
-from evals.verdict import format_p
+from evals.compare.verdict import format_p
+from evals.data.contract import MetricValue
 from loop.record import Comparison, RoundRecord, round_name, tuned_metrics
 from loopwright.console import printable
 

@@ -72,7 +72,7 @@ def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[Tem
 
 def copy_before(folder: Path, model_dir: Path) -> Path:
     """Copies what the version before wrote, with a model of these tests in the place of the one that it was trained on."""
-    from train.models import model_sha256
+    from train.models.load import model_sha256
 
     shutil.copytree(BEFORE, folder)
     (folder / "tiny-model").symlink_to(model_dir, target_is_directory=True)

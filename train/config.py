@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from train.models import Dtype
+from train.models.load import Dtype
 
 Schedule = Literal["cosine", "linear", "constant"]
 Truncation = Literal["raise", "drop"]

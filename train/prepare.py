@@ -9,12 +9,12 @@ from loopwright.files import require_writable
 from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
-from train.examples import TrainingData, load_examples
-from train.folder import finished_run
+from train.data.examples import TrainingData, load_examples
 from train.methods.base import METHODS, Method
-from train.models import model_folder
-from train.objective import OBJECTIVES, Objective
-from train.record import RunRecord
+from train.models.load import model_folder
+from train.objectives.base import OBJECTIVES, Objective
+from train.runs.folder import finished_run
+from train.runs.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)

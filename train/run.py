@@ -4,7 +4,7 @@ from pathlib import Path
 
 from train.config import TrainConfig
 from train.prepare import prepare
-from train.record import RunRecord
+from train.runs.record import RunRecord
 
 
 def train(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> RunRecord:

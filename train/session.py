@@ -9,16 +9,16 @@ import torch
 from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
-from train import checkpoint
 from train.config import TrainConfig
-from train.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
-from train.ledger import Ledger, mean_loss
-from train.loop import Plan, StepOrder, Trainer
+from train.engine import checkpoint
+from train.engine.loop import Plan, StepOrder, Trainer
+from train.engine.loss import Scorer
+from train.ledger.ledger import Ledger, mean_loss
 from train.methods.base import saved_names
-from train.models import load_model, model_sha256
+from train.models.load import load_model, model_sha256
 from train.prepare import Prepared
-from train.record import RunRecord, mask_proof
-from train.scoring import Scorer
+from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
+from train.runs.record import RunRecord, mask_proof
 
 
 def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> RunRecord:

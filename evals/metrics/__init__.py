@@ -1,1 +1,1 @@
-"""One metric a file; `evals.metric.METRICS` discovers them."""
+"""One metric a file; `evals.metrics.base.METRICS` discovers them."""

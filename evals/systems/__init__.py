@@ -1,1 +1,1 @@
-"""One system under test a file; `evals.system.SYSTEMS` discovers them."""
+"""One system under test a file; `evals.systems.base.SYSTEMS` discovers them."""

@@ -2,10 +2,10 @@
 
 from typing_extensions import override
 
-from evals.prediction import Advance, Prediction
-from evals.prompted import answer_with_model
-from evals.spec import FORMS
-from evals.system import EvalContext, System
+from evals.data.prediction import Advance, Prediction
+from evals.systems.base import EvalContext, System
+from evals.systems.prompted import answer_with_model
+from evals.systems.spec import FORMS
 
 
 class Adapter(System):

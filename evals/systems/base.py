@@ -1,21 +1,154 @@
-"""base."""
+"""What a system under test is, and what it is given."""
 
-from typing_extensions import override
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
-from evals.prediction import Advance, Prediction
-from evals.prompted import answer_with_model
-from evals.spec import FORMS
-from evals.system import EvalContext, System
+from evals.config import EvalsConfig
+from evals.data.prediction import Advance, Prediction
+from evals.data.rows import EvalRow, Task
+from evals.predict.requests import ChoiceRequest
+from evals.systems.spec import FORMS, Role, SystemForm, SystemSpec
+from loopwright.errors import UserError
+from loopwright.registry import Registry
+from templates.form import Form
+from train.inference.language_model import LanguageModel
 
 
-class Base(System):
-    """The model as it came, every adapter switched off."""
+@dataclass(slots=True)
+class EvalContext:
+    """Everything that systems share in one evaluation.
 
-    name = "base"
-    forms = (FORMS["base"],)
-    needs_model = True
+    Attributes:
+        rows: the examples to answer.
+        train_rows: the examples of the train split, for the baselines.
+        form: in which classification is scored, for every system.
+        config: the options.
+        model: the loaded model, where a system asks for one.
+        encoded: encoded choices by example id, or why they cannot be encoded; filled by the first system that needs them.
+        max_new_tokens: longest answer to write, in tokens; 0 where nothing is written.
+        num_split_apart: choices that were encoded apart from their context.
+        notes: what a person should know of how the answers were made.
+    """
 
-    @override
+    rows: list[EvalRow]
+    train_rows: list[EvalRow]
+    form: Form
+    config: EvalsConfig
+    model: LanguageModel | None = None
+    encoded: dict[str, ChoiceRequest | str] = field(default_factory=dict)
+    max_new_tokens: int = 0
+    num_split_apart: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def require_model(self) -> LanguageModel:
+        """Returns the loaded model; a system that needs one says so, so that it is there."""
+        assert self.model is not None, "a system that does not need a model asked for it"
+        return self.model
+
+    def rows_of(self, task: Task) -> list[EvalRow]:
+        """Returns the examples of one task."""
+        return [row for row in self.rows if row.task is task]
+
+    def train_rows_of(self, template: str) -> list[EvalRow]:
+        """Returns the labelled train examples of one template."""
+        return [row for row in self.train_rows if row.template == template and row.choices is not None and row.label is not None]
+
+
+class System(ABC):
+    """Something that answers examples.
+
+    A system is made for each spec that asks for it, `System(spec)`, by `make_systems`, before anything is loaded: what takes
+    time belongs into `answer`.
+
+    Attributes:
+        name: the kind of its specs, and the key of the registry.
+        forms: how it can be asked for. A form of the grammar comes from `evals.systems.spec.FORMS`; an own system brings its own.
+        needs_model: it asks the context for the loaded model.
+        tasks: what it can answer.
+        spec: what it was asked for as.
+    """
+
+    name: ClassVar[str]
+    forms: ClassVar[tuple[SystemForm, ...]]
+    needs_model: ClassVar[bool] = False
+    tasks: ClassVar[frozenset[Task]] = frozenset(Task)
+
+    def __init__(self, spec: SystemSpec) -> None:
+        form = self.form_of(spec)
+        assert form is not None, f"{type(self).__name__} does not take {spec}"
+        self.spec = spec
+        self._form = form
+
+    @classmethod
+    def form_of(cls, spec: SystemSpec) -> SystemForm | None:
+        """Returns the form that a spec of its kind has; None where there is no code for such a spec."""
+        return None if spec.added else next((form for form in cls.forms if form.takes(spec.argument)), None)
+
+    @property
+    def label(self) -> str:
+        """Its name in reports."""
+        return str(self.spec)
+
+    @property
+    def role(self) -> Role:
+        """What it is compared as."""
+        return Role.OTHER if self.spec.added else self._form.role
+
+    @property
+    def run(self) -> str | None:
+        """The run folder that it answers with, as given; None where it is no trained one."""
+        return None
+
+    @abstractmethod
     def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
-        """Answers with the base weights alone."""
-        return answer_with_model(context, None, advance)
+        """Returns one prediction for each example of the tasks it knows, in any order.
+
+        Args:
+            context: the examples and what systems share.
+            advance: told how many examples are done.
+        """
+
+
+SYSTEMS: Registry[System] = Registry("evals.systems", System, key="name", kind="system", plugins=("systems",))
+
+
+def known_forms() -> list[SystemForm]:
+    """Returns every way to name a system: the grammar's, built or not, and those that own systems bring."""
+    own = [form for system in SYSTEMS.entries.values() for form in system.forms if form.text not in FORMS]
+    return [*FORMS.values(), *own]
+
+
+def make_systems(names: Sequence[str], adapter: str | None) -> list[System]:
+    """Makes the systems that are asked for, in their order, none twice.
+
+    A bare `adapter` stands for the run of `--adapter`, and for nothing where there is none; a run given by `--adapter` is
+    compared even where `names` does not list it.
+
+    Raises:
+        UserError: a name is none of the grammar, or nothing is built for it.
+    """
+    if adapter == "":
+        raise UserError("no run folder is named", "--adapter", "Give a run folder of `train run`, or leave it out.")
+    forms = known_forms()
+    bare = SystemSpec(FORMS["adapter"].kind)
+    specs = [SystemSpec.parse(name, forms) for name in names]
+    if adapter is not None and not {bare, replace(bare, argument=adapter)} & set(specs):
+        specs.append(bare)
+    systems: dict[str, System] = {}
+    for spec in specs:
+        is_bare = (spec.kind, spec.argument) == (bare.kind, bare.argument)
+        if is_bare and adapter is None:
+            continue
+        system = _make(replace(spec, argument=adapter) if is_bare and adapter is not None else spec)
+        systems[system.label] = system
+    return list(systems.values())
+
+
+def _make(spec: SystemSpec) -> System:
+    system = SYSTEMS.entries.get(spec.kind)
+    if system is None or system.form_of(spec) is None:
+        built = [form.text for built in SYSTEMS.entries.values() for form in built.forms]
+        raise UserError(f"there is no code for the system '{spec}' yet", "systems", f"There is for: {', '.join(built)}.")
+    return system(spec)

@@ -5,10 +5,10 @@ from collections import Counter
 
 from typing_extensions import override
 
-from evals.prediction import Advance, Prediction, State
-from evals.rows import EvalRow, Task
-from evals.spec import FORMS
-from evals.system import EvalContext, System
+from evals.data.prediction import Advance, Prediction, State
+from evals.data.rows import EvalRow, Task
+from evals.systems.base import EvalContext, System
+from evals.systems.spec import FORMS
 
 
 class Constant(System):

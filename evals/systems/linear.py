@@ -5,11 +5,11 @@ from typing import Any
 
 from typing_extensions import override
 
-from evals.prediction import Advance, Prediction, State
-from evals.rows import EvalRow, Task
-from evals.spec import FORMS
-from evals.system import EvalContext, System
-from evals.tfidf import text_features
+from evals.data.prediction import Advance, Prediction, State
+from evals.data.rows import EvalRow, Task
+from evals.data.tfidf import text_features
+from evals.systems.base import EvalContext, System
+from evals.systems.spec import FORMS
 
 
 class Linear(System):

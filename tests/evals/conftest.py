@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from evals.prediction import Prediction, State
-from evals.rows import EvalRow
+from evals.data.prediction import Prediction, State
+from evals.data.rows import EvalRow
 from prep.dataset.manifest import TemplateInfo
 from templates.form import Form
 from tests.helpers import review, summary, write_dataset
-from train.models import model_sha256
-from train.record import RunRecord, Sample
+from train.models.load import model_sha256
+from train.runs.record import RunRecord, Sample
 
 GOOD = ["great", "lovely", "warm", "fresh", "kind"]
 BAD = ["slow", "wrong", "cold", "stale", "rude"]

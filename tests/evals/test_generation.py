@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from evals.language_model import LanguageModel
-from evals.requests import encode_question, end_of_turn_ids
-from evals.rows import load_rows
+from evals.data.rows import load_rows
+from evals.predict.requests import encode_question, end_of_turn_ids
 from prep.dataset.manifest import Dataset
 from templates.chat import encode_chat
-from train.generation import generate
+from train.inference.generation import generate
+from train.inference.language_model import LanguageModel
 
 
 @pytest.fixture(scope="module")

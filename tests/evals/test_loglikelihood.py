@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 import torch
 
-from evals.language_model import LanguageModel
-from evals.loglikelihood import Scored, score_choices
-from evals.requests import ChoiceRequest, encode_choices
-from evals.rows import EvalRow, load_rows
+from evals.data.rows import EvalRow, load_rows
+from evals.predict.requests import ChoiceRequest, encode_choices
 from prep.dataset.manifest import Dataset
 from templates.chat import encode_chat, encode_continuation, encode_prompt
 from templates.form import Form
 from tests.conftest import CHATML, make_tokenizer
 from tests.evals.conftest import make_run
+from train.inference.language_model import LanguageModel
+from train.inference.loglikelihood import Scored, score_choices
 
 
 @pytest.fixture(scope="module")

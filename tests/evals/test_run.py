@@ -13,20 +13,20 @@ import pytest
 from typer.testing import CliRunner
 from typing_extensions import override
 
-from evals import loglikelihood
 from evals.cli import app
 from evals.config import EvalsConfig
-from evals.prediction import Advance, Prediction, State
-from evals.report import Report
-from evals.rows import Task
+from evals.data.contract import Report
+from evals.data.prediction import Advance, Prediction, State
+from evals.data.rows import Task
+from evals.reports.results import read_predictions
 from evals.run import evaluate_dataset
-from evals.spec import Role, SystemForm
-from evals.system import SYSTEMS, EvalContext, System
-from evals.write import read_predictions
+from evals.systems.base import SYSTEMS, EvalContext, System
+from evals.systems.spec import Role, SystemForm
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines
 from tests.evals.conftest import SUMMARY_TEMPLATE, make_run, review_rows, summary_rows
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
+from train.inference import loglikelihood
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def test_a_prompt_longer_than_the_context_is_not_answered(tmp_path: Path, adapte
 def test_numbers_that_are_none_are_a_state(tmp_path: Path, reviews: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from evals import language_model
+    from train.inference import language_model
 
     made = language_model.LanguageModel.__init__
 

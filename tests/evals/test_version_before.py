@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from evals.config import EvalsConfig
-from evals.rows import load_rows
+from evals.data.rows import load_rows
 from evals.run import evaluate_dataset
 from loopwright.config import load_section
 from prep.build.run import build

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from evals.language_model import LanguageModel
-from evals.loglikelihood import score_choices
-from evals.requests import encode_choices
-from evals.rows import EvalRow, load_rows
+from evals.data.rows import EvalRow, load_rows
+from evals.predict.requests import encode_choices
 from prep.dataset.manifest import Dataset
 from templates.chat import encode_continuation
 from templates.form import Form
 from tests.evals.test_loglikelihood import plain_loglikelihood
 from tests.helpers import DEFAULT_TEMPLATE, review, write_dataset
+from train.inference.language_model import LanguageModel
+from train.inference.loglikelihood import score_choices
 
 
 @pytest.fixture(scope="module")

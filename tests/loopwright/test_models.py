@@ -59,7 +59,9 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     assert cache_dir() == Path.home() / ".cache" / "loopwright"
 
 
-@pytest.mark.parametrize("load", ["from templates.chat import load_tokenizer as load", "from train.models import model_folder as load"])
+@pytest.mark.parametrize(
+    "load", ["from templates.chat import load_tokenizer as load", "from train.models.load import model_folder as load"]
+)
 def test_a_hub_that_does_not_answer_is_not_asked_again_and_again(tmp_path: Path, load: str) -> None:
     asked: list[socket.socket] = []
 

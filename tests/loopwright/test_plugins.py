@@ -118,9 +118,9 @@ def test_two_files_of_one_name_are_both_named(shapes: Registry[Shape], config: P
 
 
 def test_a_class_without_its_attributes_is_refused(config: Path, write: Write) -> None:
-    from evals.metric import METRICS
+    from evals.metrics.base import METRICS
 
-    text = "from evals.metric import RowMetric\nclass Nameless(RowMetric):\n    name = 'nameless'\n"
+    text = "from evals.metrics.base import RowMetric\nclass Nameless(RowMetric):\n    name = 'nameless'\n"
     write("m.py", text + "    def score(self, row, prediction):\n        return 1.0\n")
     with use_plugins(find_plugins({"metrics": ["m.py"]}, config)), pytest.raises(UserError, match="the metric Nameless has no 'tasks'"):
         METRICS.entries  # noqa: B018

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers import review, write_dataset
 from train.config import TrainConfig
-from train.record import RunRecord
+from train.runs.record import RunRecord
 
 _GOOD = ["The soup was great", "The waiter was great, and the soup", "great bill", "A great replacement for the soup and the bill"]
 _BAD = ["The waiter was slow", "The bill was wrong and the soup was slow", "slow soup", "wrong order, wrong bill, slow waiter"]

@@ -16,7 +16,7 @@ from prep.dataset.messages import messages_of
 from templates.chat import Message, encode_chat
 from templates.form import Form
 from tests.helpers import write_dataset
-from train.objective import OBJECTIVES, Objective, TokenScores, TokenSequence
+from train.objectives.base import OBJECTIVES, Objective, TokenScores, TokenSequence
 from train.objectives.chat import Chat
 
 BETA = 0.5

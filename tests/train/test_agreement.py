@@ -10,12 +10,12 @@ from torch.nn import functional
 from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
-from train.examples import TrainingExample, load_examples
-from train.loop import Plan, StepOrder
+from train.data.examples import TrainingExample, load_examples
+from train.engine.loop import Plan, StepOrder
 from train.methods.base import trainable
 from train.methods.lora import Lora
-from train.models import Model, load_model
-from train.objective import OBJECTIVES
+from train.models.load import Model, load_model
+from train.objectives.base import OBJECTIVES
 from train.run import train
 
 Options = Callable[..., TrainConfig]

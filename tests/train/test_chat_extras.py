@@ -10,8 +10,8 @@ from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from tests.helpers import write_dataset
 from train.config import TrainConfig
-from train.examples import TrainingData, load_examples
-from train.objective import OBJECTIVES
+from train.data.examples import TrainingData, load_examples
+from train.objectives.base import OBJECTIVES
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
 

@@ -8,7 +8,7 @@ import pytest
 
 from loopwright.errors import ExitCode
 from train.cli import main
-from train.record import RunRecord
+from train.runs.record import RunRecord
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -135,7 +135,7 @@ def test_an_interrupted_run_says_how_it_goes_on(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("train.loop.Trainer.run", interrupt)
+    monkeypatch.setattr("train.engine.loop.Trainer.run", interrupt)
     code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--model", tiny_model_dir)
     assert (code, out) == (ExitCode.INTERRUPTED, "")
     assert "--resume goes on" in err

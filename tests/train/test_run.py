@@ -12,19 +12,19 @@ import torch
 from loopwright.errors import UserError, UserErrors
 from tests.helpers import review, write_dataset
 from tests.train.conftest import reviews
-from train import ledger as ledger_module
-from train.batches import MicroBatch, collate
-from train.checkpoint import Checkpoint
 from train.config import LoraOptions, TrainConfig
-from train.examples import TrainingExample
-from train.ledger import LEDGER_SCHEMA, Ledger
-from train.loop import learning_rate
+from train.data.examples import TrainingExample
+from train.data.packing import MicroBatch, collate
+from train.engine.checkpoint import Checkpoint
+from train.engine.loop import learning_rate
+from train.engine.loss import Scorer
+from train.ledger import ledger as ledger_module
+from train.ledger.ledger import LEDGER_SCHEMA, Ledger
 from train.methods.base import trainable
 from train.methods.lora import Lora
-from train.models import load_model, unwrapped
-from train.record import RunRecord
+from train.models.load import load_model, unwrapped
 from train.run import train
-from train.scoring import Scorer
+from train.runs.record import RunRecord
 
 Options = Callable[..., TrainConfig]
 Finished = tuple[Path, RunRecord]
@@ -202,7 +202,7 @@ def test_options_that_do_not_change_the_adapter_change_what_they_are_for(
     def counting_save(self: Checkpoint, run_dir: Path, identity: dict[str, Any]) -> None:
         checkpoints.append(self.progress.num_steps)
 
-    monkeypatch.setattr("train.loop.collate", counting_collate)
+    monkeypatch.setattr("train.engine.loop.collate", counting_collate)
     monkeypatch.setattr(Checkpoint, "save", counting_save)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -16,19 +16,19 @@ from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from tests.train import several
 from tests.train.several import BETA, Choice, Pair, Turns, answer, write_rows
-from train.batches import collate, micro_batches
-from train.checkpoint import Progress
 from train.config import TrainConfig
-from train.examples import TrainingData, TrainingExample, load_examples
-from train.ledger import Ledger, summarise
-from train.loop import Plan, StepOrder, Trainer
+from train.data.examples import TrainingData, TrainingExample, load_examples
+from train.data.packing import collate, micro_batches
+from train.engine.checkpoint import Progress
+from train.engine.loop import Plan, StepOrder, Trainer
+from train.engine.loss import Scorer
+from train.ledger.ledger import Ledger, summarise
 from train.methods.base import trainable
 from train.methods.lora import Lora
-from train.models import Model, load_model, unwrapped
-from train.objective import Objective
+from train.models.load import Model, load_model, unwrapped
+from train.objectives.base import Objective
 from train.objectives.chat import Chat
 from train.run import train
-from train.scoring import Scorer
 
 CPU = torch.device("cpu")
 Options = Callable[..., TrainConfig]

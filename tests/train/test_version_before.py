@@ -8,10 +8,10 @@ from loopwright.config import load_section
 from prep.build.run import build
 from templates.form import Form
 from tests.helpers import copy_before
-from train.chat import Comparison
 from train.config import TrainConfig
-from train.record import RunRecord
+from train.inference.chat import Comparison
 from train.run import train
+from train.runs.record import RunRecord
 
 _TIMES = {"seconds", "tokens_per_second", "dataset"}
 _ROUND = Path("rounds") / "round-001"

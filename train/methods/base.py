@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loopwright.errors import UserError
 from loopwright.registry import Registry
-from train.models import Model
-from train.record import RunRecord
+from train.models.load import Model
+from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
     import torch

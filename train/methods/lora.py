@@ -13,7 +13,7 @@ from typing_extensions import override
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from train.methods.base import Method
-from train.models import Model
+from train.models.load import Model
 
 _WEIGHTS_NAME = "adapter_model.safetensors"
 _CONFIG_NAME = "adapter_config.json"

@@ -7,7 +7,7 @@ from typing_extensions import override
 from prep.dataset.messages import messages_of
 from templates.chat import encode_chat
 from templates.form import Form
-from train.objective import Objective, TokenScores, TokenSequence
+from train.objectives.base import Objective, TokenScores, TokenSequence
 
 if TYPE_CHECKING:
     import torch

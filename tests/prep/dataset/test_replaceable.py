@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evals.write import check_out
+from evals.reports.results import check_out
 from loopwright.errors import UserError
 from prep.dataset.replaceable import Replaceable, check_replaceable, other_names
 

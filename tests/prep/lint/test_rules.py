@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import yaml
 
-from evals.score import score_schema
+from evals.score.score import score_schema
 from prep.config import ExpectConfig
 from prep.dataset.manifest import TemplateInfo
 from prep.lint.base.documentation import HEADINGS, rule_page, rule_sections, rule_summary

@@ -1,0 +1,1 @@
+"""Failures, and what may have caused them."""

@@ -1,0 +1,1 @@
+"""From predictions to intervals, paired differences, slices and a verdict."""

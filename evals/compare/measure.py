@@ -1,0 +1,222 @@
+"""Predictions -> metrics with intervals and paired differences, all from per-row statistics resampled in one go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evals.compare import statistics
+from evals.config import EvalsConfig
+from evals.data.contract import MetricValue, PairReport, Test
+from evals.data.prediction import Prediction
+from evals.data.rows import EvalRow
+from evals.metrics.base import METRICS, Metric
+from evals.systems.spec import Role
+from loopwright.statistics import holm, wilson_interval
+
+Array = npt.NDArray[np.float64]
+Clusters = npt.NDArray[np.int64]
+Answers = Mapping[str, Mapping[str, Prediction]]
+"""System -> example id -> prediction. Joined by id, never by position."""
+
+NOTHING = MetricValue(value=None, low=None, high=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric of one system.
+
+    Attributes:
+        metric: the metric.
+        sums: `[N, K]` statistics, zero where the system has no score.
+        counted: `[N]`, true where it has one.
+        row_scores: the score of each row, where there is one.
+    """
+
+    metric: Metric
+    sums: Array
+    counted: npt.NDArray[np.bool_]
+    row_scores: list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything that was measured.
+
+    Attributes:
+        columns: system -> metric -> its statistics.
+        values: system -> metric -> value and interval.
+        pairs: paired differences.
+    """
+
+    columns: dict[str, dict[str, Column]]
+    values: dict[str, dict[str, MetricValue]]
+    pairs: list[PairReport]
+
+    def scores_of(self, system: str, row: int) -> dict[str, float]:
+        """Returns the scores of one row by metric, without the metrics that have none."""
+        scores = {name: column.row_scores[row] for name, column in self.columns[system].items()}
+        return {name: score for name, score in scores.items() if score is not None}
+
+
+def measure(
+    rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answers: Answers, roles: Mapping[str, Role], config: EvalsConfig
+) -> Measured:
+    """Measures every system and compares every pair that matters.
+
+    Args:
+        rows: the examples.
+        metrics: template -> its metric ids.
+        answers: each system's predictions.
+        roles: what each of these systems is compared as.
+        config: resamples, confidence and seed.
+    """
+    clusters = number_clusters(rows)
+    names = list(dict.fromkeys(name for template_metrics in metrics.values() for name in template_metrics))
+    columns: dict[str, dict[str, Column]] = {}
+    for system, predictions in answers.items():
+        made = {name: _column(METRICS.get(name)(), rows, metrics, predictions) for name in names}
+        columns[system] = {name: column for name, column in made.items() if column is not None}
+    values = {
+        system: dict(zip(by_name, _values(list(by_name.values()), clusters, config), strict=True)) for system, by_name in columns.items()
+    }
+    pairs = [pair for a, b in pairs_to_compare(roles) for pair in _compare(a, b, columns, clusters, config)]
+    return Measured(columns, values, pairs)
+
+
+def number_clusters(rows: Sequence[EvalRow]) -> Clusters:
+    """Returns the number of each row's cluster, from 0."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(row.cluster, len(numbers)) for row in rows], dtype=np.int64)
+
+
+def pairs_to_compare(roles: Mapping[str, Role]) -> list[tuple[str, str]]:
+    """Returns the pairs (a, b) of systems: each tuned one against all others, the base against baselines and others."""
+    ordered = sorted(roles, key=lambda system: roles[system].rank)
+    return [(a, b) for index, a in enumerate(ordered) for b in ordered[index + 1 :] if roles[a] in {Role.TUNED, Role.BASE}]
+
+
+def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, confidence: float) -> tuple[MetricValue, int]:
+    """Returns a proportion's or mean's value on some rows, with a quick interval, and the number of rows it rests on.
+
+    For slices, where a bootstrap of each would cost more than it says: Wilson's interval. For a mean of scores in [0, 1] it is wider
+    than need be, as no such mean varies more than a proportion.
+    """
+    chosen = chosen & column.counted
+    count = int(chosen.sum())
+    if not count:
+        return NOTHING, 0
+    value = float(column.metric.value(column.sums[chosen].sum(axis=0)))
+    effect = statistics.design_effect(column.sums[chosen, 0], np.unique(clusters[chosen], return_inverse=True)[1])
+    low, high = wilson_interval(value * count / effect, count / effect, confidence)
+    return MetricValue(value=value, low=low, high=high), count
+
+
+def _column(
+    metric: Metric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
+) -> Column | None:
+    """Scores one system by one metric; None where none of its examples is of the metric's kind."""
+    asked = [
+        (index, row, predictions[row.id])
+        for index, row in enumerate(rows)
+        if row.id in predictions and row.task in metric.tasks and metric.name in metrics[row.template]
+    ]
+    if not asked:
+        return None
+    used = [(index, row, prediction) for index, row, prediction in asked if metric.counts(row, prediction)]
+    indices = [index for index, _, _ in used]
+    used_rows = [row for _, row, _ in used]
+    used_predictions = [prediction for _, _, prediction in used]
+    made = metric.statistics(used_rows, used_predictions) if used else np.zeros((0, 2))
+    sums = np.zeros((len(rows), made.shape[1]))
+    sums[indices] = made
+    row_scores: list[float | None] = [None] * len(rows)
+    for index, score in zip(indices, metric.row_scores(used_rows, used_predictions), strict=True):
+        row_scores[index] = score
+    return Column(metric, sums, np.asarray(sums.any(axis=1)), row_scores)
+
+
+def _values(columns: list[Column], clusters: Clusters, config: EvalsConfig) -> list[MetricValue]:
+    """Returns each column's value and interval."""
+    if not columns:
+        return []
+    widths = [column.sums.shape[1] for column in columns]
+    totals = _resample(np.hstack([column.sums for column in columns]), clusters, config)
+    parts = np.split(totals, np.cumsum(widths)[:-1], axis=1)
+    return [_value(column, part, clusters, config) for column, part in zip(columns, parts, strict=True)]
+
+
+def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfig) -> MetricValue:
+    counted = column.counted
+    if not counted.any():
+        return NOTHING
+    value = float(column.metric.value(column.sums.sum(axis=0)))
+    if column.metric.is_proportion:
+        effect = statistics.design_effect(column.sums[counted, 0], np.unique(clusters[counted], return_inverse=True)[1])
+        count = counted.sum() / effect
+        low, high = wilson_interval(value * count, count, config.confidence)
+        return MetricValue(value=value, low=low, high=high)
+    interval = statistics.percentile_interval(column.metric.value(totals), config.confidence)
+    assert interval is not None, "rows with a score give resamples with a value"
+    return MetricValue(value=value, low=interval[0], high=interval[1])
+
+
+def _resample(sums: Array, clusters: Clusters, config: EvalsConfig) -> Array:
+    return statistics.bootstrap_totals(statistics.cluster_sums(sums, clusters), config.num_resamples, config.seed)
+
+
+def _compare(a: str, b: str, columns: Mapping[str, Mapping[str, Column]], clusters: Clusters, config: EvalsConfig) -> list[PairReport]:
+    """Compares two systems by every metric that both have, and adjusts for the number of metrics."""
+    pairs = [_difference((a, b), columns[a][name], columns[b][name], clusters, config) for name in columns[a] if name in columns[b]]
+    tested = [index for index, pair in enumerate(pairs) if pair.p is not None]
+    adjusted = holm([pair.p for pair in pairs if pair.p is not None])
+    for index, p in zip(tested, adjusted, strict=True):
+        pairs[index] = pairs[index].model_copy(update={"p_holm": p})
+    return pairs
+
+
+def _difference(names: tuple[str, str], left: Column, right: Column, clusters: Clusters, config: EvalsConfig) -> PairReport:
+    """Compares two systems by one metric on the examples that both have a score for."""
+    a, b = names
+    both = left.counted & right.counted
+    count = int(both.sum())
+    test: Test = "bootstrap"
+    if not count:
+        return PairReport(
+            a=a, b=b, metric=left.metric.name, difference=None, low=None, high=None, p=None, p_holm=None, test=test, n=0,
+            standard_error=None, smallest_effect=None,
+        )  # fmt: skip
+    clusters = np.unique(clusters[both], return_inverse=True)[1]
+    difference = float(left.metric.value(left.sums[both].sum(axis=0)) - right.metric.value(right.sums[both].sum(axis=0)))
+    if left.metric.is_proportion:
+        low, high, p, error, test = _compare_proportions(left.sums[both, 0], right.sums[both, 0], clusters, config)
+    else:
+        totals = _resample(np.hstack([left.sums[both], right.sums[both]]), clusters, config)
+        width = left.sums.shape[1]
+        differences = left.metric.value(totals[:, :width]) - right.metric.value(totals[:, width:])
+        interval = statistics.percentile_interval(differences, config.confidence)
+        assert interval is not None, "rows with a score give resamples with a value"
+        (low, high), p = interval, statistics.bootstrap_sign_p(differences)
+        error = float(np.nanstd(differences))
+    return PairReport(
+        a=a, b=b, metric=left.metric.name, difference=difference, low=low, high=high, p=p, p_holm=p, test=test, n=count,
+        standard_error=error, smallest_effect=statistics.smallest_effect(error, config.confidence) if error > 0 else None,
+    )  # fmt: skip
+
+
+def _compare_proportions(
+    right_a: Array, right_b: Array, clusters: Clusters, config: EvalsConfig
+) -> tuple[float, float, float, float, Test]:
+    """Returns interval, p, standard error and test of a difference of right answers."""
+    differences = right_a - right_b
+    only_a, only_b, count = int((differences > 0).sum()), int((differences < 0).sum()), len(differences)
+    effect = statistics.design_effect(differences, clusters)
+    low, high = statistics.tango_interval(only_a / effect, only_b / effect, count / effect, config.confidence)
+    # Half a pair added to each discordant cell (Agresti and Min 2005): no discordant pair does not mean no uncertainty.
+    discordant = only_a + only_b + 1
+    error = float(np.sqrt(effect * (discordant - (only_a - only_b) ** 2 / (count + 2))) / (count + 2))
+    if len(np.unique(clusters)) == count:
+        return low, high, statistics.mcnemar_exact(only_a, only_b), error, "mcnemar_exact"
+    sums = statistics.cluster_sums(differences[:, None], clusters)[:, 0]
+    return low, high, statistics.sign_flip_p(sums, config.num_resamples, config.seed), error, "cluster_sign_flip"

@@ -1,0 +1,112 @@
+"""`report.json`: what an evaluation found, in types."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from evals.systems.spec import Role
+
+Outcome = Literal["better", "worse", "cannot tell"]
+Test = Literal["mcnemar_exact", "cluster_sign_flip", "bootstrap"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MetricValue(_Model):
+    """A metric with its interval; null where no example has a score."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class SystemReport(_Model):
+    """One system on the split."""
+
+    role: Role
+    n_total: int
+    n_scored: int
+    metrics: dict[str, MetricValue]
+    states: dict[str, int]  # how many examples ended in which state
+    seconds: float
+    examples_per_second: float
+
+
+class PairReport(_Model):
+    """Two systems on the examples that both have a score for: `difference` is a - b."""
+
+    a: str
+    b: str
+    metric: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None  # adjusted for the number of metrics of this pair
+    test: Test
+    n: int
+    standard_error: float | None
+    smallest_effect: float | None  # the smallest true difference that these examples would have shown in 80 of 100 cases
+
+
+class VerdictDetail(_Model):
+    """What the verdict line is made of; null where there was nothing to compare."""
+
+    outcome: Outcome
+    a: str | None = None
+    b: str | None = None
+    metric: str | None = None
+    difference: float | None = None
+    p: float | None = None
+    rows_needed: int | None = None  # in all, to show a difference of this size
+
+
+class SliceReport(_Model):
+    """One metric of one system on a part of the examples."""
+
+    slice: str  # what the examples are divided by: template, label or length
+    value: str
+    system: str
+    metric: str
+    n: int
+    score: MetricValue
+
+
+class Confusion(_Model):
+    """Counts of right (rows) against predicted (columns) words of one system and template."""
+
+    system: str
+    template: str
+    labels: list[str]
+    counts: list[list[int]]
+
+
+class Report(_Model):
+    """A whole evaluation."""
+
+    verdict: str
+    systems: dict[str, SystemReport]
+    pairs: list[PairReport]
+    verdict_detail: VerdictDetail
+    dataset: str
+    dataset_name: str
+    dataset_key: str
+    split: str
+    split_key: str  # hash of the example ids: two evaluations of one key saw the same examples
+    num_examples: int
+    num_clusters: int  # independent units: groups, else raw rows
+    model: str | None
+    model_sha256: str | None
+    adapter: str | None
+    form: str
+    dtype: str | None
+    seconds: float
+    settings: dict[str, Any]
+    test_looks: int | None  # how often this test set has been looked at, this time included; null on other splits
+    warnings: list[str]
+    notes: list[str]
+    slices: list[SliceReport]
+    confusions: list[Confusion]
+    loopwright_version: str

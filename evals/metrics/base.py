@@ -1,0 +1,96 @@
+"""What a metric is: plain numpy over rows and their predictions, by sums over rows, so that it can be resampled quickly and paired."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import override
+
+from evals.data.prediction import Prediction
+from evals.data.rows import EvalRow, Task
+from loopwright.registry import Registry
+
+Array = npt.NDArray[np.float64]
+
+
+class Metric(ABC):
+    """A metric over examples: statistics that add up over rows, and a value of their sums.
+
+    Who needs a metric makes it, `METRICS.get(name)()`: it takes no arguments and keeps nothing between calls. It is given whole rows and
+    whole predictions, so that it may look at an input, a group or the time that an answer took. `evals.metrics.as_evaluate` makes an
+    `evaluate.Metric` of it.
+
+    Attributes:
+        name: its id, in configs and reports. Frozen.
+        tasks: the tasks whose examples it is about.
+        reads: what of `row` and `prediction` it looks at. An example counts only where all of it is there, that is, not None.
+        higher_is_better: whether more is better.
+        is_proportion: each row is right or wrong: Wilson's interval and McNemar's test apply.
+    """
+
+    name: ClassVar[str]
+    tasks: ClassVar[frozenset[Task]]
+    reads: ClassVar[tuple[str, ...]] = ("prediction.text", "row.reference")
+    higher_is_better: ClassVar[bool] = True
+    is_proportion: ClassVar[bool] = False
+
+    @abstractmethod
+    def statistics(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> Array:
+        """Returns `[N, K]` numbers that add up over rows."""
+
+    @abstractmethod
+    def value(self, totals: Array) -> Array:
+        """Returns the metric of summed statistics, `[..., K]` -> `[...]`; NaN where nothing was summed."""
+
+    def row_scores(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> list[float | None]:
+        """Returns the score of each row, for `predictions.parquet`; None where there is none."""
+        return [None for _ in zip(rows, predictions, strict=True)]
+
+    def counts(self, row: EvalRow, prediction: Prediction) -> bool:
+        """Says whether an example has all that the metric reads, and the prediction is one that is scored."""
+        sides = {"row": row, "prediction": prediction}
+        paths = (path.partition(".") for path in self.reads)
+        return prediction.state.is_scored and all(attrgetter(attribute)(sides[side]) is not None for side, _, attribute in paths)
+
+
+class RowMetric(Metric):
+    """The mean of a score of each row. It needs `name`, `tasks` and `score`, and `reads` where that is not text and reference."""
+
+    @abstractmethod
+    def score(self, row: EvalRow, prediction: Prediction) -> float | None:
+        """Returns one row's score; None where the metric says nothing about this row."""
+
+    @override
+    def row_scores(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> list[float | None]:
+        return [self.score(row, prediction) for row, prediction in zip(rows, predictions, strict=True)]
+
+    @override
+    def statistics(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> Array:
+        """Returns `[N, 2]`: the score and 1, or zeros where there is no score."""
+        scores = self.row_scores(rows, predictions)
+        return np.array([(0.0, 0.0) if score is None else (score, 1.0) for score in scores], dtype=np.float64).reshape(len(scores), 2)
+
+    @override
+    def value(self, totals: Array) -> Array:
+        """Returns the mean."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(totals[..., 0] / totals[..., 1])
+
+
+def one_hot(rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Returns which class each row is predicted as, and which it is, both `[N, num_classes]`, the classes in sorted order."""
+    predicted = [prediction.answer for prediction in predictions]
+    references = [row.reference for row in rows]
+    classes = np.array(sorted({*predicted, *references}))
+    return np.array(predicted)[:, None] == classes, np.array(references)[:, None] == classes
+
+
+METRICS: Registry[Metric] = Registry("evals.metrics", Metric, key="name", kind="metric", plugins=("metrics",))
+
+DEFAULT_METRICS: dict[Task, tuple[str, ...]] = {
+    Task.CLASSIFICATION: ("accuracy", "macro_f1"),
+    Task.GENERATION: ("rouge1", "rougeL", "fact_recall"),
+}

@@ -1,0 +1,1 @@
+"""Metrics of the facts that an answer keeps."""

@@ -1,0 +1,23 @@
+"""rouge1."""
+
+from typing_extensions import override
+
+from evals.data.prediction import Prediction
+from evals.data.rows import EvalRow, Task
+from evals.metrics.base import RowMetric
+from evals.metrics.generation.rouge import rouge_f
+
+
+class Rouge1(RowMetric):
+    """ROUGE-1 F1 (Lin 2004): overlap of words, each counted once for each time it occurs.
+
+    Equal to the rouge-score package on English (no stemming), with a tokenizer that keeps other scripts.
+    """
+
+    name = "rouge1"
+    tasks = frozenset({Task.GENERATION})
+
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float:
+        """Returns the F1 between prediction and reference, in [0, 1]."""
+        return rouge_f("rouge1", prediction.answer, row.reference)

@@ -1,0 +1,23 @@
+"""rouge2."""
+
+from typing_extensions import override
+
+from evals.data.prediction import Prediction
+from evals.data.rows import EvalRow, Task
+from evals.metrics.base import RowMetric
+from evals.metrics.generation.rouge import rouge_f
+
+
+class Rouge2(RowMetric):
+    """ROUGE-2 F1 (Lin 2004): overlap of pairs of neighbouring words.
+
+    Equal to the rouge-score package on English (no stemming), with a tokenizer that keeps other scripts.
+    """
+
+    name = "rouge2"
+    tasks = frozenset({Task.GENERATION})
+
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float:
+        """Returns the F1 between prediction and reference, in [0, 1]."""
+        return rouge_f("rouge2", prediction.answer, row.reference)

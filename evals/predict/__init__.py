@@ -1,0 +1,1 @@
+"""From rows to the token ids that a model is asked with."""

@@ -1,0 +1,123 @@
+"""Examples -> token ids: a shared context and one continuation for each choice, or a prompt to be answered.
+
+All ids come from `templates.chat`, so that what is evaluated is what was trained.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evals.data.rows import EvalRow
+from templates.chat import EncodeError, Message, encode_chat, encode_continuation, encode_prompt
+from templates.cloze import fill
+from templates.form import Form
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRequest:
+    """One example to be scored: the log-likelihood of each continuation after the context.
+
+    Attributes:
+        context_ids: token ids that all choices share. Never empty.
+        continuations: token ids of each word of each choice, in the order of the example's choices. None is empty.
+        words_of_choices: how many continuations in a row say each choice; empty where each is said by one.
+        num_split_apart: continuations of which a token spanned the join with the context, so that they were encoded apart.
+    """
+
+    context_ids: list[int]
+    continuations: list[list[int]]
+    num_split_apart: int = 0
+    words_of_choices: tuple[int, ...] = ()
+
+
+def encode_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow, form: Form) -> ChoiceRequest:
+    """Encodes an example's choices in a form.
+
+    In chat form the continuation is the choice and its end of turn, which is what was trained, after the generation prompt; in
+    verbalizer form it is the choice alone, as raw text after the prompt, by the conventions of lm-evaluation-harness; in a cloze the
+    choice and what follows the mask.
+
+    Raises:
+        EncodeError: the example does not have the form, or it cannot be encoded with proof.
+    """
+    return _encode_chat_choices(tokenizer, row) if form == Form.CHAT else _encode_raw_choices(tokenizer, row)
+
+
+def encode_question(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> list[int]:
+    """Encodes the prompt of a generation example: everything before its answer, and the generation prompt.
+
+    Raises:
+        EncodeError: the chat template is missing or refuses the messages.
+    """
+    return encode_prompt(tokenizer, _asked(row), row.tools)
+
+
+def end_of_turn_ids(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> set[int]:
+    """Returns the ids at which an answer ends: the token that was trained to close it, and the tokenizer's end token.
+
+    They differ in some models (`<|eot_id|>` and `<|end_of_text|>`); stopping at the second alone would run on into the next turn.
+
+    Raises:
+        EncodeError: no end-of-turn token can be proven.
+    """
+    encoded = encode_chat(tokenizer, [*_untrained(_asked(row)), _answer("x")], row.tools)
+    last = max(index for index, weight in enumerate(encoded.loss_weights) if weight > 0)
+    return {encoded.input_ids[last], tokenizer.eos_token_id}
+
+
+def _encode_raw_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> ChoiceRequest:
+    if row.prompt is None or row.target is None:
+        raise EncodeError("the example has no verbalizer form")
+    encoded = [encode_continuation(tokenizer, *fill(row.prompt, row.mask, text)) for text in _put_words(row, row.target)]
+    assert all(one.context_ids == encoded[0].context_ids for one in encoded), "the context is encoded apart from the choice"
+    continuations = [one.continuation_ids for one in encoded]
+    return ChoiceRequest(encoded[0].context_ids, continuations, sum(one.split_apart for one in encoded), _words_of_choices(row))
+
+
+def _encode_chat_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> ChoiceRequest:
+    asked = _asked(row)
+    assert row.messages is not None
+    context_ids = encode_prompt(tokenizer, asked, row.tools)
+    continuations = []
+    for text in _put_words(row, row.messages[-1]["content"] or ""):
+        encoded = encode_chat(tokenizer, [*_untrained(asked), _answer(text)], row.tools)
+        trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
+        if not trained or encoded.input_ids[: trained[0]] != context_ids:
+            raise EncodeError("the chat with its answer does not begin with the tokens of its prompt", remedy="Check the chat template.")
+        continuations.append(encoded.input_ids[trained[0] : trained[-1] + 1])
+    return ChoiceRequest(context_ids, continuations, words_of_choices=_words_of_choices(row))
+
+
+def _asked(row: EvalRow) -> list[Message]:
+    if not row.messages or row.messages[-1]["role"] != "assistant":
+        raise EncodeError("the example has no chat form that ends on an answer")
+    return row.messages[:-1]
+
+
+def _untrained(messages: list[Message]) -> list[Message]:
+    """Takes earlier answers out of the mask: only the last one is looked for here."""
+    return [{**message, "weight": 0} if message["role"] == "assistant" else message for message in messages]
+
+
+def _answer(text: str) -> Message:
+    return {"role": "assistant", "content": text}
+
+
+def _put_words(row: EvalRow, answer: str) -> list[str]:
+    """Returns the answer with each word of each choice in the place of the right one."""
+    if row.choices is None or row.label is None:
+        raise EncodeError("the example has no label")
+    if not answer.endswith(row.reference):
+        raise EncodeError(f"the answer does not end on its choice '{row.reference}'")
+    before = answer.removesuffix(row.reference)
+    return [before + word for words in _words(row) for word in words]
+
+
+def _words_of_choices(row: EvalRow) -> tuple[int, ...]:
+    return tuple(map(len, _words(row)))
+
+
+def _words(row: EvalRow) -> tuple[tuple[str, ...], ...]:
+    return row.words or tuple((choice,) for choice in row.choices or ())

@@ -1,0 +1,1 @@
+"""The folder of an evaluation, its page and its table."""

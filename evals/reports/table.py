@@ -1,0 +1,78 @@
+"""The end of an evaluation in the terminal: systems by metrics, differences, verdict."""
+
+from typing import TYPE_CHECKING
+
+from evals.compare.verdict import format_p
+from evals.data.contract import Report
+from evals.systems.spec import Role
+from loopwright.console import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_COLOURS = {"better": "bold green", "worse": "bold red", "cannot tell": "bold yellow"}
+
+
+def short_names(report: Report) -> dict[str, str]:
+    """Returns what each system is called where room is short: `adapter` where one tuned system alone is there."""
+    tuned = [label for label, system in report.systems.items() if system.role is Role.TUNED]
+    return {label: "adapter" if [label] == tuned else label for label in report.systems}
+
+
+def systems_table(report: Report) -> "Table":
+    """Returns each system's metrics with their intervals."""
+    title = f"{report.dataset_name}: {report.num_examples} examples of {report.split}, {report.form} form"
+    table = _table(
+        title, {"system": "left", "metric": "left", "value": "right", "interval": "right", "scored": "right", "per second": "right"}
+    )
+    short = short_names(report)
+    for label, system in report.systems.items():
+        table.add_section()
+        first = (short[label], f"{system.n_scored}/{system.n_total}", f"{system.examples_per_second:,.1f}")
+        for name, value in system.metrics.items():
+            shown, interval = "-", ""
+            if value.value is not None:
+                shown, interval = f"{value.value:.3f}", f"[{value.low:.3f}, {value.high:.3f}]"
+            table.add_row(*_escaped(first[0], name, shown, interval, *first[1:]))
+            first = ("", "", "")
+    return table
+
+
+def pairs_table(report: Report) -> "Table":
+    """Returns the paired differences."""
+    columns = {"difference of": "left", "metric": "left", "value": "right", "interval": "right", "p (Holm)": "right", "could see": "right"}
+    table = _table("paired differences", columns)
+    short = short_names(report)
+    for pair in report.pairs:
+        names = f"{short[pair.a]} - {short[pair.b]}"
+        if pair.difference is None or pair.p_holm is None:
+            table.add_row(*_escaped(names, pair.metric, "-", "no common examples", "", ""))
+            continue
+        smallest = "-" if pair.smallest_effect is None else f"{pair.smallest_effect:.3f}"
+        interval = f"[{pair.low:+.3f}, {pair.high:+.3f}]"
+        table.add_row(*_escaped(names, pair.metric, f"{pair.difference:+.3f}", interval, format_p(pair.p_holm), smallest))
+    return table
+
+
+def verdict_markup(report: Report) -> str:
+    """Returns the verdict line in Rich markup, its text escaped."""
+    from rich.markup import escape
+
+    return f"[{_COLOURS[report.verdict_detail.outcome]}]{escape(printable(report.verdict))}[/]"
+
+
+def _table(title: str, columns: dict[str, str]) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(printable(title)), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, side in columns.items():
+        table.add_column(name, justify="right" if side == "right" else "left", no_wrap=side == "right", overflow="fold")
+    return table
+
+
+def _escaped(*cells: str) -> list[str]:
+    from rich.markup import escape
+
+    return [escape(printable(cell)) for cell in cells]

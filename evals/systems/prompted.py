@@ -1,0 +1,103 @@
+"""How a language model answers examples: choices by log-likelihood, free text by greedy generation."""
+
+import math
+from typing import Any
+
+from evals.data.prediction import Advance, Prediction, State
+from evals.data.rows import EvalRow, Task
+from evals.predict.requests import ChoiceRequest, encode_choices, encode_question, end_of_turn_ids
+from evals.systems.base import EvalContext
+from templates.chat import EncodeError
+from templates.form import Form
+from train.inference.generation import Generated, generate
+from train.inference.language_model import LanguageModel
+from train.inference.loglikelihood import Scored, score_choices
+
+
+def answer_with_model(context: EvalContext, adapter: str | None, advance: Advance) -> list[Prediction]:
+    """Answers every example with the model, one adapter switched on or all of them off."""
+    with context.require_model().with_adapter(adapter) as model:
+        return [*_choose(context, model, advance), *_write(context, model, advance)]
+
+
+def _choose(context: EvalContext, model: Any, advance: Advance) -> list[Prediction]:
+    rows = context.rows_of(Task.CLASSIFICATION)
+    language_model = context.require_model()
+    failed, ready = [], []
+    for row in rows:
+        request = _encoded(context, language_model, row)
+        if isinstance(request, str):
+            failed.append(Prediction(row.id, State.ERROR, detail=request))
+        elif context.form == Form.CHAT and len(request.context_ids) + max(map(len, request.continuations)) - 1 > language_model.max_length:
+            failed.append(Prediction(row.id, State.PROMPT_TOO_LONG, detail=_too_long(len(request.context_ids), language_model)))
+        else:
+            ready.append((row, request))
+    advance(len(failed))
+    scored = score_choices(
+        model,
+        [request for _, request in ready],
+        max_length=language_model.max_length,
+        max_batch_tokens=context.config.max_batch_tokens,
+        advance=advance,
+    )
+    return failed + [_best(row, result) for (row, _), result in zip(ready, scored, strict=True)]
+
+
+def _encoded(context: EvalContext, language_model: LanguageModel, row: EvalRow) -> ChoiceRequest | str:
+    """Encodes an example once for all systems; a text says why it cannot be encoded."""
+    if row.id not in context.encoded:
+        try:
+            request = encode_choices(language_model.tokenizer, row, context.form)
+            context.num_split_apart += request.num_split_apart
+            context.encoded[row.id] = request
+        except EncodeError as error:
+            context.encoded[row.id] = str(error)
+    return context.encoded[row.id]
+
+
+def _best(row: EvalRow, scored: Scored) -> Prediction:
+    assert row.choices is not None
+    if not all(map(math.isfinite, scored.loglikelihoods)):
+        return Prediction(row.id, State.NOT_A_NUMBER, detail="the model gives no finite log-likelihood")
+    best = max(range(len(row.choices)), key=scored.loglikelihoods.__getitem__)
+    return Prediction(row.id, State.PROMPT_CUT if scored.is_cut else State.OK, row.choices[best], scored.loglikelihoods)
+
+
+def _write(context: EvalContext, model: Any, advance: Advance) -> list[Prediction]:
+    language_model = context.require_model()
+    failed: list[Prediction] = []
+    ready: list[tuple[EvalRow, list[int]]] = []
+    end_ids: set[int] = set()
+    for row in context.rows_of(Task.GENERATION):
+        try:
+            prompt = encode_question(language_model.tokenizer, row)
+            end_ids = end_ids or end_of_turn_ids(language_model.tokenizer, row)
+        except EncodeError as error:
+            failed.append(Prediction(row.id, State.ERROR, detail=str(error)))
+            continue
+        if len(prompt) >= language_model.max_length:
+            failed.append(Prediction(row.id, State.PROMPT_TOO_LONG, detail=_too_long(len(prompt), language_model)))
+        else:
+            ready.append((row, prompt))
+    advance(len(failed))
+    if not ready:
+        return failed
+    answers = generate(
+        model,
+        language_model.tokenizer,
+        [prompt for _, prompt in ready],
+        end_ids=end_ids,
+        max_length=language_model.max_length,
+        max_new_tokens=context.max_new_tokens,
+        max_batch_tokens=context.config.max_batch_tokens,
+        advance=advance,
+    )
+    return failed + [_written(row, answer) for (row, _), answer in zip(ready, answers, strict=True)]
+
+
+def _written(row: EvalRow, answer: Generated) -> Prediction:
+    return Prediction(row.id, State.OK if answer.is_finished else State.UNFINISHED, answer.text)
+
+
+def _too_long(num_tokens: int, language_model: LanguageModel) -> str:
+    return f"the prompt has {num_tokens} tokens, and the model's context {language_model.max_length}"

@@ -1,0 +1,100 @@
+"""Intervals and tests against published and scipy's values, and by simulation."""
+
+import numpy as np
+import pytest
+
+from evals.compare import statistics
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "p"), [(0, 0, 1.0), (5, 5, 1.0), (10, 0, 2 / 2**10), (1, 9, 22 / 2**10), (6, 16, 0.0524788)])
+def test_mcnemar_is_the_exact_sign_test(only_a: int, only_b: int, p: float) -> None:
+    assert statistics.mcnemar_exact(only_a, only_b) == pytest.approx(p, abs=1e-6)
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "count"), [(12, 3, 60), (1, 0, 44), (7, 7, 30), (20, 1, 25)])
+def test_tango_inverts_the_score_test(only_a: int, only_b: int, count: int) -> None:
+    """At either bound the score statistic, its variance from a likelihood maximised by brute force, is the normal quantile."""
+    for bound in statistics.tango_interval(only_a, only_b, count):
+        q21 = np.linspace(max(0.0, -bound) + 1e-9, (1 - bound) / 2 - 1e-9, 400_001)
+        likelihood = only_a * np.log(q21 + bound) + only_b * np.log(q21) + (count - only_a - only_b) * np.log(1 - 2 * q21 - bound)
+        best = q21[np.argmax(likelihood)]
+        statistic = (only_a - only_b - count * bound) / np.sqrt(count * (2 * best + bound * (1 - bound)))
+        assert abs(statistic) == pytest.approx(1.959964, abs=2e-3)
+
+
+def test_tango_has_a_closed_form_without_discordant_pairs() -> None:
+    z2 = 1.959963985**2
+    assert statistics.tango_interval(0, 0, 20) == pytest.approx((-z2 / (20 + z2), z2 / (20 + z2)), abs=1e-6)
+
+
+def test_tango_is_antisymmetric_and_holds_the_observed_difference() -> None:
+    low, high = statistics.tango_interval(12, 3, 60)
+    assert low < (12 - 3) / 60 < high
+    assert statistics.tango_interval(3, 12, 60) == pytest.approx((-high, -low))
+
+
+def test_tango_covers_the_true_difference() -> None:
+    generator = np.random.default_rng(1)
+    covered = 0
+    for _ in range(400):
+        _, only_a, only_b, _ = generator.multinomial(40, [0.5, 0.2, 0.1, 0.2])
+        low, high = statistics.tango_interval(only_a, only_b, 40)
+        covered += low <= 0.1 <= high
+    assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_sign_flips_of_single_rows_agree_with_mcnemar() -> None:
+    differences = np.array([1.0] * 14 + [-1.0] * 4 + [0.0] * 30)
+    assert statistics.sign_flip_p(differences, 20_000, seed=3) == pytest.approx(statistics.mcnemar_exact(14, 4), abs=0.01)
+
+
+def test_sign_flips_keep_clusters_whole() -> None:
+    # Ten rows of one cluster that all improve are one observation: no evidence at all.
+    assert statistics.sign_flip_p(np.array([10.0]), 1000, seed=3) == 1.0
+
+
+def test_bootstrap_intervals_of_a_mean_cover_it() -> None:
+    generator = np.random.default_rng(2)
+    covered = 0
+    for trial in range(200):
+        values = generator.exponential(size=60)
+        sums = np.column_stack([values, np.ones(60)])
+        totals = statistics.bootstrap_totals(sums, 500, seed=trial)
+        interval = statistics.percentile_interval(totals[:, 0] / totals[:, 1])
+        assert interval is not None
+        covered += interval[0] <= 1.0 <= interval[1]
+    assert 0.87 <= covered / 200 <= 0.99
+
+
+def test_bootstrap_resamples_columns_together_and_is_seeded() -> None:
+    sums = np.arange(30.0)[:, None] * [[1.0, 2.0]]
+    totals = statistics.bootstrap_totals(sums, 700, seed=4)
+    assert np.allclose(totals[:, 1], 2 * totals[:, 0])
+    assert np.array_equal(totals, statistics.bootstrap_totals(sums, 700, seed=4))
+    assert not np.array_equal(totals, statistics.bootstrap_totals(sums, 700, seed=5))
+    assert totals[:, 0].std() == pytest.approx(np.sqrt(30) * sums[:, 0].std(), rel=0.1)
+
+
+def test_clustered_rows_have_a_design_effect() -> None:
+    clusters = np.repeat(np.arange(20), 5)
+    same = np.repeat(np.random.default_rng(0).integers(0, 2, 20), 5).astype(float)
+    assert statistics.design_effect(same, clusters) == pytest.approx(5, rel=0.1)
+    assert statistics.design_effect(same, np.arange(100)) == 1.0
+    assert statistics.design_effect(np.ones(100), clusters) == 5.0
+
+
+def test_sums_of_clusters() -> None:
+    sums = statistics.cluster_sums(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 0]))
+    assert sums.tolist() == [[5.0], [2.0]]
+
+
+def test_bootstrap_sign_p_is_never_zero() -> None:
+    assert statistics.bootstrap_sign_p(np.full(999, 0.3)) == pytest.approx(0.002)
+    assert statistics.bootstrap_sign_p(np.linspace(-1, 1, 1001)) == 1.0
+
+
+def test_rows_needed_grows_with_the_square_of_the_ratio() -> None:
+    # A standard error of 0.05 on 100 rows can see 0.14; to see 0.07 takes four times the rows.
+    assert statistics.smallest_effect(0.05) == pytest.approx(0.14008, abs=1e-4)
+    assert statistics.rows_needed(0.07004, 0.05, 100) == pytest.approx(400, abs=2)
+    assert statistics.rows_needed(0.0, 0.05, 100) is None

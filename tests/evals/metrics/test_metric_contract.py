@@ -1,0 +1,154 @@
+"""What a metric may look at: an input, a text alone, what a prediction carries. And what importing metrics costs."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import evaluate
+import numpy as np
+import pytest
+from typing_extensions import override
+
+from evals.compare.measure import measure
+from evals.config import EvalsConfig
+from evals.data.prediction import Prediction, State
+from evals.data.rows import EvalRow, Task
+from evals.metrics.as_evaluate import as_evaluate
+from evals.metrics.base import METRICS, Array, Metric, RowMetric
+from evals.systems.spec import Role
+from loopwright.errors import UserError
+from tests.evals.conftest import written
+
+CONFIG = EvalsConfig(num_resamples=200)
+
+
+class CopyRate(RowMetric):
+    """Share of the answer's words that the input has: needs the row."""
+
+    name = "copy_rate"
+    tasks = frozenset(Task)
+    reads = ("prediction.text", "row.input_text")
+
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float | None:
+        given, words = set(row.input_text.lower().split()), prediction.answer.lower().split()
+        return sum(word in given for word in words) / len(words) if words else None
+
+
+class IsJson(RowMetric):
+    """Share of answers that are whole JSON: needs no reference, but the state, for a cut answer is none."""
+
+    name = "is_json"
+    tasks = frozenset({Task.GENERATION})
+    reads = ("prediction.text",)
+    is_proportion = True
+
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float:
+        try:
+            json.loads(prediction.answer)
+        except ValueError:
+            return 0.0
+        return float(prediction.state is not State.UNFINISHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed(Prediction):
+    """A prediction that knows how long it took."""
+
+    seconds: float | None = None
+
+
+class SecondsAWord(Metric):
+    """Seconds over words of all answers: needs what a prediction carries, and is no mean of rows."""
+
+    name = "seconds_a_word"
+    tasks = frozenset(Task)
+    reads = ("prediction.text", "prediction.seconds")
+    higher_is_better = False
+
+    @override
+    def statistics(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> Array:
+        return np.array([(one.seconds, len(one.answer.split())) for one in predictions if isinstance(one, Timed)], dtype=np.float64)
+
+    @override
+    def value(self, totals: Array) -> Array:
+        return np.asarray(totals[..., 0] / np.maximum(totals[..., 1], 1))
+
+
+@pytest.fixture(autouse=True)
+def with_own_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    for metric in (CopyRate, IsJson, SecondsAWord):
+        monkeypatch.setitem(METRICS.entries, metric.name, metric)
+
+
+def measured(rows: list[EvalRow], metric: str, **answers: Sequence[Prediction]) -> Any:
+    by_id = {system: {prediction.id: prediction for prediction in predictions} for system, predictions in answers.items()}
+    roles = dict(zip(answers, (Role.TUNED, Role.BASE), strict=False))
+    return measure(rows, {"t": (metric,)}, by_id, roles, CONFIG)
+
+
+def test_a_metric_reads_the_input() -> None:
+    rows, predictions = written(["the soup", "soup cold", ""], ["a", "b", "c"], question="Taste the soup")
+    assert CopyRate().row_scores(rows, predictions) == [1.0, 0.5, None]
+    found = measured(rows, "copy_rate", tuned=predictions)
+    assert found.values["tuned"]["copy_rate"].value == pytest.approx(0.75)
+    assert found.scores_of("tuned", 1) == {"copy_rate": 0.5} and found.scores_of("tuned", 2) == {}
+
+
+def test_a_metric_reads_text_and_state_alone() -> None:
+    rows, predictions = written(['{"a": 1}', "{", "[1]", None], ["", "", "", ""])
+    tuned = [predictions[0], predictions[1], Prediction("2", State.UNFINISHED, "[1]"), Prediction("3", State.ERROR)]
+    base = [Prediction(row.id, State.OK, "no") for row in rows]
+    found = measured(rows, "is_json", tuned=tuned, base=base)
+    assert found.values["tuned"]["is_json"].value == pytest.approx(1 / 3), "an example that is not scored does not count"
+    assert (found.pairs[0].test, found.pairs[0].n) == ("mcnemar_exact", 3)
+
+
+def test_a_metric_reads_what_a_prediction_carries_and_leaves_out_who_has_none() -> None:
+    rows, predictions = written(["a b", "c", "d e f"], ["", "", ""])
+    timed = [Timed(one.id, State.OK, one.text, seconds=seconds) for one, seconds in zip(predictions, (1.0, None, 4.0), strict=True)]
+    found = measured(rows, "seconds_a_word", tuned=timed, base=timed[:1])
+    assert found.values["tuned"]["seconds_a_word"].value == pytest.approx(1.0)
+    assert found.columns["tuned"]["seconds_a_word"].counted.tolist() == [True, False, True]
+    assert found.scores_of("tuned", 0) == {}, "a metric of sets of rows gives no row a score"
+    assert (found.pairs[0].n, found.pairs[0].difference) == (1, 0.0)
+
+
+def test_only_what_a_metric_reads_must_be_there() -> None:
+    (row,), (prediction,) = written([None], ["x"])
+    exact_match = METRICS.get("exact_match")()
+    assert not exact_match.counts(row, prediction)
+    assert not exact_match.counts(row, Prediction(row.id, State.ERROR, "x")), "the state says that it is not scored"
+    assert exact_match.counts(row, Prediction(row.id, State.UNFINISHED, "x"))
+    chosen = Prediction(row.id, State.OK, loglikelihoods=(-1.0, -2.0))
+    assert not METRICS.get("nll")().counts(row, chosen), "the row has no label"
+
+
+def test_an_own_metric_becomes_an_evaluate_metric_where_columns_can_hold_what_it_reads() -> None:
+    copied = as_evaluate(CopyRate())
+    assert copied.compute(predictions=["the soup", "cold"], inputs=["the soup", "the soup"]) == {"copy_rate": 0.5}
+    both = evaluate.combine([as_evaluate(IsJson()), as_evaluate(METRICS.get("exact_match")())])
+    assert both.compute(predictions=["1", "x"], references=["1", "1"]) == {"is_json": 0.5, "exact_match": 0.5}
+    assert copied.compute(predictions=["soup"], inputs=["soup"]) == {"copy_rate": 1.0}, "nothing is kept of an earlier call"
+    with pytest.raises(UserError, match=r"reads prediction\.text, prediction\.seconds"):
+        as_evaluate(SecondsAWord())
+
+
+def test_metrics_are_imported_without_torch_and_what_comes_with_it() -> None:
+    program = (
+        "import sys; from evals.metrics.base import METRICS; names = [*METRICS.entries]\n"
+        "print(len(names), *sorted({'torch', 'evaluate', 'datasets', 'sklearn', 'scipy', 'peft', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["9"]
+
+
+def test_a_metric_itself_brings_in_neither_polars_nor_pydantic() -> None:
+    """Half of the time that importing a metric took, and nothing that it uses."""
+    program = "import sys, evals.metrics.base; print(*sorted({'polars', 'pydantic', 'prep', 'train'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == []

@@ -1,0 +1,165 @@
+"""A dataset's rows as encoded training examples, with everything that is wrong with them said at once, before a model is loaded."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from loopwright.errors import UserError, raise_all
+from loopwright.hashing import hash_text
+from prep.dataset.manifest import Dataset
+from templates.chat import EncodeError
+from train.config import TrainConfig
+from train.objectives.base import Objective, TokenSequence
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingExample:
+    """One example as it is trained.
+
+    Attributes:
+        id: the example's id, on which the ledger joins.
+        row_id: the raw row's id.
+        location: `source:line` of the raw row.
+        sequences: what the model reads; as many as the objective makes of the row.
+        normalizer: what the example counts for in the mean loss.
+    """
+
+    id: str
+    row_id: str
+    location: str
+    sequences: tuple[TokenSequence, ...]
+    normalizer: float
+
+    @property
+    def num_tokens(self) -> int:
+        """The tokens of all its sequences."""
+        return sum(sequence.num_tokens for sequence in self.sequences)
+
+    @property
+    def longest(self) -> int:
+        """The tokens of its longest sequence."""
+        return max(sequence.num_tokens for sequence in self.sequences)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """All that a run trains and validates on.
+
+    Attributes:
+        train: the train split's examples, in the dataset's order.
+        validation: the validation split's.
+        too_long: ids that were left out because a sequence of theirs exceeds the length limit (`truncation: drop`).
+        other_form: ids that were left out because they do not have the objective's form at all.
+        system_prompt: the system message, where every training example has the same one.
+    """
+
+    train: list[TrainingExample]
+    validation: list[TrainingExample]
+    too_long: list[str]
+    other_form: list[str]
+    system_prompt: str | None
+
+
+def load_examples(
+    dataset: Dataset, objective: Objective, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig, length_limit: int
+) -> TrainingData:
+    """Reads and encodes the train split, and the validation split where the config wants it.
+
+    Args:
+        dataset: the built dataset.
+        objective: decides what is trained in an example.
+        tokenizer: the base model's.
+        config: the run's options.
+        length_limit: longest sequence in tokens.
+
+    Raises:
+        UserError: there is nothing to train on; or, all together, one error for each example that cannot be encoded, trains no
+            token, or is too long where the config does not say to drop those.
+    """
+    errors: list[UserError] = []
+    too_long: list[str] = []
+    other_form: list[str] = []
+    encoded: dict[str, list[TrainingExample]] = {"train": [], "validation": []}
+    prompts: set[str | None] = set()
+    for row in _rows(dataset, [split for split in encoded if split == "train" or config.validation]):
+        if objective.form not in row["forms"]:
+            other_form.append(row["id"])
+            continue
+        try:
+            example = _encode(row, objective, tokenizer)
+            if example.longest <= length_limit:
+                encoded[row["split"]].append(example)
+                prompts |= {_system_prompt(row)} if row["split"] == "train" else set()
+            elif config.truncation == "drop":
+                too_long.append(example.id)
+            else:
+                errors.append(_too_long(example, length_limit))
+        except UserError as error:
+            errors.append(error)
+    raise_all(errors)
+    _require_training_rows(dataset, objective, encoded["train"], too_long, other_form)
+    system_prompt = prompts.pop() if len(prompts) == 1 else None
+    return TrainingData(encoded["train"], encoded["validation"], too_long, other_form, system_prompt)
+
+
+def epoch_order(examples: list[TrainingExample], seed: int, epoch: int) -> list[int]:
+    """Returns the order in which an epoch visits the examples: a function of seed, epoch and each example's id alone.
+
+    So a resumed run needs no state to go on in the same order, and a row that is added moves no other past another.
+    """
+    keys = [hash_text(str(seed), str(epoch), example.id) for example in examples]
+    return sorted(range(len(examples)), key=keys.__getitem__)
+
+
+def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
+    read = dataset.examples().filter(pl.col("split").is_in(splits)).select(pl.exclude("group", "position", "template", "fields"))
+    return read.collect().to_dicts()
+
+
+def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTokenizerBase") -> TrainingExample:
+    location = f"{row['source']}:{row['line']}"
+    try:
+        sequences = objective.encode(tokenizer, row)
+    except EncodeError as error:
+        where = f" ({error.location})" if error.location else ""
+        raise UserError(f"row {row['row_id']} cannot be trained on: {error.cause}{where}", location, error.remedy) from error
+    for sequence in sequences:
+        if not sequence.targets:
+            which = f" in '{sequence.name}'" if sequence.name else ""
+            raise UserError(
+                f"row {row['row_id']} has no trained token{which}, so that its loss would read 0.0",
+                location,
+                "Give it an assistant turn, or leave the row out of the dataset.",
+            )
+    return TrainingExample(row["id"], row["row_id"], location, sequences, objective.normalizer(sequences))
+
+
+def _too_long(example: TrainingExample, length_limit: int) -> UserError:
+    return UserError(
+        f"row {example.row_id} has {example.longest} tokens, where the limit is {length_limit}",
+        example.location,
+        "Raise max_length (as far as the model allows), shorten the row, or leave such rows out with truncation: drop.",
+    )
+
+
+def _system_prompt(row: dict[str, Any]) -> str | None:
+    first = row["messages"][0] if row["messages"] else None
+    return first["content"] if first and first["role"] == "system" else None
+
+
+def _require_training_rows(
+    dataset: Dataset, objective: Objective, train: list[TrainingExample], too_long: list[str], other_form: list[str]
+) -> None:
+    if train:
+        return
+    where = str(dataset.path)
+    if too_long:
+        raise UserError(f"all {len(too_long)} training examples exceed the length limit", where, "Raise max_length.")
+    if other_form:
+        cause = f"no training example has the {objective.form} form, which the objective '{objective.name}' trains"
+        raise UserError(cause, where, f"Build the dataset with a template that has {objective.form.column}.")
+    raise UserError("the train split is empty", where, "Check 'split:' in the dataset's config, and dropped.jsonl.")

@@ -1,0 +1,150 @@
+"""Checkpoints: all that a killed run needs to go on as if nothing had happened. No pickle: safetensors, JSON and parquet."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from loopwright.errors import UserError
+from loopwright.files import atomic_dir, os_errors
+from train.methods.base import trainable
+from train.models.load import Model
+from train.runs.folder import CHECKPOINT_NAME
+
+_TENSORS, _STATE, _LEDGER = "tensors.safetensors", "state.json", "ledger.parquet"
+_REFERENCE = "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        num_steps: steps done; data order, learning rate and dropout follow from it and the config.
+        seconds: time in training steps so far.
+        validation_losses: `[step, loss]` of each validation so far.
+    """
+
+    num_steps: int = 0
+    seconds: float = 0.0
+    validation_losses: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of a run between two steps.
+
+    Attributes:
+        progress: how far the run was.
+        ledger: what the ledger had recorded.
+        tensors: `adapter/NAME`, whatever the method that trains it; `optimizer/NAME/KEY`; and, where the objective needs it,
+            `reference`, the log-probability of each sequence under the model that the run began with.
+    """
+
+    progress: Progress
+    ledger: pl.DataFrame
+    tensors: dict[str, torch.Tensor]
+
+    @classmethod
+    def of(
+        cls,
+        progress: Progress,
+        ledger: pl.DataFrame,
+        model: Model,
+        optimizer: torch.optim.Optimizer,
+        reference: torch.Tensor | None,
+    ) -> "Checkpoint":
+        """Takes the state of a run between two steps; the tensors are the run's own, not copies."""
+        tensors = {} if reference is None else {_REFERENCE: reference}
+        for name, parameter in trainable(model).items():
+            tensors[f"adapter/{name}"] = parameter.detach()
+            tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state[parameter].items()}
+        return cls(progress, ledger, tensors)
+
+    @property
+    def reference(self) -> torch.Tensor | None:
+        """What `of` was given."""
+        return self.tensors.get(_REFERENCE)
+
+    def apply(self, model: Model, optimizer: torch.optim.Optimizer) -> None:
+        """Puts what is trained and the optimiser where they were."""
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        with torch.no_grad():
+            for index, (name, parameter) in enumerate(trainable(model).items()):
+                parameter.copy_(self.tensors[f"adapter/{name}"])
+                prefix = f"optimizer/{name}/"
+                state[index] = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+    def save(self, run_dir: Path, identity: dict[str, Any]) -> None:
+        """Writes the checkpoint into a run's folder; the one before is there until this one is whole.
+
+        Args:
+            run_dir: the run's folder.
+            identity: what must be the same for a run to go on from it.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with atomic_dir(run_dir / CHECKPOINT_NAME) as folder, os_errors():
+            try:
+                save_file(self.tensors, folder / _TENSORS)
+            except SafetensorError as error:  # a full disk, for one
+                raise OSError(str(error)) from error
+            self.ledger.write_parquet(folder / _LEDGER)
+            state = {"identity": identity, "progress": asdict(self.progress)}
+            (folder / _STATE).write_text(json.dumps(state, indent=2), encoding="utf-8")
+
+
+def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | None:
+    """Reads a run's checkpoint; None where there is none.
+
+    Raises:
+        UserError: it cannot be read, or belongs to a run with another dataset, model or config.
+    """
+    folder = run_dir / CHECKPOINT_NAME
+    if not folder.is_dir():
+        return None
+    try:
+        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        progress = state["progress"]
+        losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
+        saved = state["identity"]
+        saved["config"].setdefault("method", "lora")  # from before there was a choice
+        require_same(saved, identity, folder)
+        return Checkpoint(Progress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS))
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError, SafetensorError) as error:
+        raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Start again with --overwrite.") from error
+
+
+def require_same(saved: dict[str, Any], identity: dict[str, Any], folder: Path) -> None:
+    """Makes sure that a run may go on as what it was.
+
+    Args:
+        saved: the identity that it had.
+        identity: the one that it would have now.
+        folder: where it lies, for the message.
+
+    Raises:
+        UserError: they differ; the message says in what.
+    """
+    before, now = _flatten(saved), _flatten(identity)
+    changed = [f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    if changed:
+        raise UserError(
+            f"the run cannot be resumed, because it would be another run: {'; '.join(changed)}",
+            str(folder),
+            "Give what it was started with, or start again with --overwrite.",
+        )
+
+
+def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat |= _flatten(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner}
+    return flat

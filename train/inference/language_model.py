@@ -1,0 +1,65 @@
+"""One loaded model that serves the base and every adapter: an adapter switched off gives the base exactly."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from templates.chat import load_tokenizer
+from train.methods.base import Method, method_of
+from train.models.load import Dtype, load_model
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# What lm-evaluation-harness assumes of a model that does not say how long its context is.
+_DEFAULT_CONTEXT = 2048
+# A tokenizer without a limit says so with 10^30.
+_NO_LIMIT = 1 << 30
+
+
+class LanguageModel:
+    """A causal language model and its tokenizer, with adapters that can be switched.
+
+    Args:
+        name: the base model: known name, folder or hub name.
+        dtype: of weights and computation.
+        adapters: name of the adapter (as the user gave it) -> its run folder.
+
+    Raises:
+        UserError: the model or an adapter cannot be loaded.
+    """
+
+    def __init__(self, name: str, dtype: Dtype, adapters: Mapping[str, Path]) -> None:
+        self.name = name
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(name)
+        self.model: Any = load_model(name, dtype)
+        self.dtype = str(self.model.dtype).removeprefix("torch.")
+        self.max_length = _context_length(self.model.config, self.tokenizer)
+        # Peft forbids dots and slashes in an adapter's name, and users' run names are full of them.
+        self._adapter_names = {given: f"adapter{index}" for index, given in enumerate(adapters)}
+        self._methods: dict[str, type[Method]] = {}
+        for given, folder in adapters.items():
+            self._methods[given] = method_of(folder)
+            self.model = self._methods[given].load(self.model, folder, self._adapter_names[given])
+
+    @contextmanager
+    def with_adapter(self, given: str | None) -> Iterator[Any]:
+        """Yields the model with one adapter switched on, or with all of them off."""
+        if given is not None:
+            with self._methods[given].using(self.model, self._adapter_names[given]) as model:
+                yield model
+        elif self._methods:
+            with next(iter(self._methods.values())).using(self.model, None) as model:
+                yield model
+        else:
+            yield self.model
+
+
+def _context_length(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:
+    """Returns the longest input in tokens, looked for where lm-evaluation-harness looks."""
+    for attribute in ("n_positions", "max_position_embeddings", "n_ctx"):
+        if value := getattr(config, attribute, None):
+            return int(value)
+    limit = int(tokenizer.model_max_length)
+    return limit if limit < _NO_LIMIT else _DEFAULT_CONTEXT

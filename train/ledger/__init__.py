@@ -1,0 +1,1 @@
+"""What training saw of each example."""

@@ -1,0 +1,146 @@
+"""`run.json`: what a run was, and what came of it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from loopwright.errors import UserError
+from loopwright.files import write_atomic
+from loopwright.models import KNOWN_MODELS
+from templates.chat import Encoded
+from templates.form import Form
+from train.models.load import model_sha256
+
+FILE_NAME = "run.json"
+
+
+class SampleSpan(BaseModel):
+    """A stretch of a rendered example that is trained, or is not."""
+
+    text: str
+    trained: bool
+    sequence: str = ""
+    """Which of the example's sequences it belongs to; empty where the example is one."""
+
+
+class Sample(BaseModel):
+    """The mask proof: a training example as the model saw it."""
+
+    id: str
+    spans: list[SampleSpan]
+
+
+class RunRecord(BaseModel):
+    """`run.json`. Written last: a folder that has it holds a finished run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    loopwright_version: str
+    objective: str
+    method: str = "lora"
+    """What of the model was trained; runs from before there was a choice do not say, and are all `lora`."""
+    form: Form
+    """The form that was trained, and in which evals scores every system."""
+    model: str
+    """The base model, as it was named."""
+    model_path: str
+    model_sha256: str
+    """The hash of the base model's weights (`train.models.load.model_sha256`)."""
+    dataset: str
+    dataset_key: str
+    """The dataset manifest's key."""
+    final_train_loss: float
+    """Mean nats a trained token over the last epoch's worth of steps, each measured before its step's update."""
+    validation_loss: float | None
+    """Mean nats a trained token over the validation split at the end; null where that is empty or not wanted."""
+    validation_losses: list[tuple[int, float]]
+    """`[step, loss]` at the end of each epoch."""
+    num_examples: int
+    """Examples of the train split that were trained on."""
+    num_validation_examples: int
+    num_steps: int
+    num_tokens: int
+    """Tokens that went through the model in training, all epochs together; no padding is counted."""
+    num_trained_tokens: int
+    """Those of them that were trained."""
+    seconds: float
+    """Time in training steps, all processes of a resumed run together; loading and validation are left out."""
+    tokens_per_second: float
+    dtype: str
+    """Precision of the base weights and of the computation."""
+    packed: bool
+    """Whether the model took packed examples (fast), or padded ones."""
+    seed: int
+    dropped_too_long: list[str]
+    """Ids left out for their length."""
+    dropped_other_form: list[str]
+    """Ids left out because they do not have the form that was trained."""
+    system_prompt: str | None
+    """The system message, where all training examples have the same one."""
+    config: dict[str, Any]
+    """All options of the run."""
+    sample: Sample
+
+    @classmethod
+    def load(cls, run_dir: Path) -> "RunRecord":
+        """Reads a finished run's record.
+
+        Raises:
+            UserError: the folder holds no finished run, or its record is damaged.
+        """
+        path = run_dir / FILE_NAME
+        if not path.is_file():
+            cause = "the run is not finished: there is no run.json in it" if run_dir.is_dir() else "there is no such run folder"
+            raise UserError(cause, str(run_dir), "Make one with: train run DATASET --out RUN (or finish it with --resume)")
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValueError as error:
+            raise UserError("run.json is damaged or of another version", str(path), "Train again with --overwrite.") from error
+
+    def save(self, run_dir: Path) -> None:
+        """Writes the record, readable by its owner alone: the sample holds corpus text.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        write_atomic(run_dir / FILE_NAME, self.model_dump_json(indent=2) + "\n", private=True)
+
+    def summary(self, run_dir: Path) -> str:
+        """Returns what came of the run, for people."""
+        validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
+        return (
+            f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
+            f"Loss in nats a trained token: train {self.final_train_loss:.4f}, validation {validation}.\n"
+            f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
+        )
+
+    @property
+    def base_model(self) -> str:
+        """What the base model is found by: its name as given or, where that was a path seen from another folder, the folder itself."""
+        found_by_name = self.model in KNOWN_MODELS or Path(self.model).is_dir()
+        return self.model_path if not found_by_name and Path(self.model_path).is_dir() else self.model
+
+    def require_base(self, model: str, folder: Path) -> None:
+        """Makes sure that a model is the one that the adapter was trained on.
+
+        Args:
+            model: its name, for the message.
+            folder: where its weights are.
+
+        Raises:
+            UserError: its weights are others.
+        """
+        if model_sha256(folder) != self.model_sha256:
+            raise UserError(
+                f"the adapter was trained on '{self.model}' with other weights than those of '{model}'",
+                str(folder),
+                f"Give the model that it was trained on: --model {self.model}",
+            )
+
+
+def mask_proof(example_id: str, sequences: Iterable[tuple[str, Encoded]]) -> Sample:
+    """Returns an example's text cut where training begins and ends, one named sequence after the other."""
+    spans = [SampleSpan(text=piece.text, trained=piece.trained, sequence=name) for name, encoded in sequences for piece in encoded.pieces()]
+    return Sample(id=example_id, spans=spans)
