@@ -28,9 +28,9 @@ import polars as pl
 from build import write_reviews
 from scipy.sparse import csr_matrix
 
-from prep.build.near_duplicates import jaccard, shingles
 from prep.lint.detectors.near_pairs import near_pairs
 from prep.text.near_index import NearIndex
+from prep.text.shingles import jaccard, shingles
 from prep.text.words import words
 
 Pairs = set[tuple[int, int]]

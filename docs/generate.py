@@ -164,8 +164,9 @@ def metrics_page() -> str:
 
 def systems_page() -> str:
     """Returns the page of how systems under test are named, which there are, and what each is compared as."""
+    from evals.data.role import Role
     from evals.systems.base import SYSTEMS, known_forms
-    from evals.systems.spec import Role, SystemSpec
+    from evals.systems.spec import SystemSpec
 
     built = {form.text for system in SYSTEMS.entries.values() for form in system.forms}
     page = ["# Systems", "", (inspect.getdoc(SystemSpec) or "").split("\n\nAttributes:")[0]]

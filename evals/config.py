@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from prep.sources.source_config import SplitName
+from prep.dataset.splits import SplitName
 from templates.form import Form
 from train.models.load import Dtype
 

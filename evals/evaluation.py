@@ -13,12 +13,13 @@ from evals.compare.slices import confusions_of, measure_slices
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, Report, SystemReport
-from evals.data.prediction import Prediction, Progress, State
+from evals.data.prediction import Prediction, State
+from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
 from evals.plan import Plan
 from evals.systems.base import EvalContext, System
-from evals.systems.spec import Role
 from loopwright.errors import UserError
+from loopwright.progress import Progress
 from train.inference.language_model import LanguageModel
 
 # Longest answer where the train split has none to go by, and bounds of what is derived from it, in tokens.

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.config import EvalsConfig, scored_form
+from evals.data.role import Role
 from evals.data.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.metrics.base import DEFAULT_METRICS, METRICS
 from evals.systems.base import System, make_systems
-from evals.systems.spec import Role
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
 from templates.form import Form

@@ -5,8 +5,8 @@ from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evals.data.prediction import Advance
 from loopwright.console import console
+from loopwright.progress import Advance
 
 
 class ProgressBar:

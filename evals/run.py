@@ -7,10 +7,10 @@ from typing_extensions import override
 from evals.compare.test_set_looks import add_look, num_looks
 from evals.config import EvalsConfig
 from evals.data.contract import Report
-from evals.data.prediction import Advance, Progress
 from evals.plan import make_plan
 from evals.reports.results import check_out, write_evaluation
 from loopwright.hashing import hash_text
+from loopwright.progress import Advance, Progress
 
 
 class _Silent(Progress):

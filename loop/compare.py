@@ -8,9 +8,10 @@ from evals.compare.measure import measure
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction, State
+from evals.data.role import Role
 from evals.plan import rows_and_metrics
 from evals.reports.results import PREDICTIONS_NAME, read_predictions
-from evals.systems.spec import Role, SystemSpec
+from evals.systems.spec import SystemSpec
 from loop.record import Comparison, round_dir, round_name
 from prep.dataset.manifest import Dataset
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from evals.data.contract import MetricValue, PairReport, VerdictDetail
-from evals.systems.spec import Role, role_of_earlier_name
+from evals.data.role import Role
+from evals.systems.spec import role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from evals.config import EvalsConfig
 from evals.data.contract import Report
-from evals.data.prediction import Progress
 from evals.reports.results import FAILURES_NAME
 from evals.run import evaluate_dataset
 from loop.compare import compare_rounds
@@ -17,6 +16,7 @@ from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines, write_json
 from loopwright.hashing import hash_text
+from loopwright.progress import Progress
 from prep.build.run import BuildResult, build
 from prep.build.summary import print_build
 from prep.fixes.drafts import save_drafts

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from prep.dataset.manifest import EXAMPLE_SCHEMA, FixAccounting, Manifest, RowAccounting, TemplateInfo
+from prep.dataset.manifest import FixAccounting, Manifest, RowAccounting, TemplateInfo
+from prep.dataset.schema import EXAMPLE_SCHEMA
 from templates.form import Form, forms_where
 
 BEFORE = Path(__file__).parent / "fixtures" / "before"

@@ -10,8 +10,9 @@ from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
 from train.config import TrainConfig
+from train.data.order import Plan, StepOrder
 from train.engine import checkpoint
-from train.engine.loop import Plan, StepOrder, Trainer
+from train.engine.loop import Trainer
 from train.engine.loss import Scorer
 from train.ledger.ledger import Ledger, mean_loss
 from train.methods.base import saved_names

@@ -10,9 +10,9 @@ from evals.compare import statistics
 from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, PairReport, Test
 from evals.data.prediction import Prediction
+from evals.data.role import Role
 from evals.data.rows import EvalRow
 from evals.metrics.base import METRICS, Metric
-from evals.systems.spec import Role
 from loopwright.statistics import holm, wilson_interval
 
 Array = npt.NDArray[np.float64]

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from evals.compare.statistics import rows_needed
 from evals.data.contract import Outcome, PairReport, VerdictDetail
+from evals.data.role import Role
 from evals.metrics.base import METRICS
-from evals.systems.spec import Role
 
 
 def judge(roles: Mapping[str, Role], pairs: Sequence[PairReport], primary: str, confidence: float) -> tuple[str, VerdictDetail]:

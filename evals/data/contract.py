@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from evals.systems.spec import Role
+from evals.data.role import Role
 
 Outcome = Literal["better", "worse", "cannot tell"]
 Test = Literal["mcnemar_exact", "cluster_sign_flip", "bootstrap"]

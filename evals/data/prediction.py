@@ -1,19 +1,7 @@
 """What a system says for one example, and in which state it ended."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
-
-Advance = Callable[[int], None]
-"""Called with the number of examples that a system has just finished."""
-
-
-class Progress(Protocol):
-    """Told what is going on, for a progress bar."""
-
-    def start(self, system: str, num_examples: int) -> Advance:
-        """Says that a system begins, and returns what is to be called with the number of examples just done."""
 
 
 class State(StrEnum):

@@ -10,7 +10,7 @@ from loopwright.errors import UserError
 from loopwright.hashing import hash_text
 from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
-from prep.sources.source_config import SplitName
+from prep.dataset.splits import SplitName
 from templates.chat import Message
 from templates.form import Form
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # every metric imports this module, and none of them needs th
     import polars as pl
 
     from prep.dataset.manifest import Dataset
-    from prep.sources.source_config import SplitName
+    from prep.dataset.splits import SplitName
 
 
 class Task(StrEnum):

@@ -3,33 +3,16 @@
 All ids come from `templates.chat`, so that what is evaluated is what was trained.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evals.data.rows import EvalRow
 from templates.chat import EncodeError, Message, encode_chat, encode_continuation, encode_prompt
 from templates.cloze import fill
 from templates.form import Form
+from train.inference.requests import ChoiceRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceRequest:
-    """One example to be scored: the log-likelihood of each continuation after the context.
-
-    Attributes:
-        context_ids: token ids that all choices share. Never empty.
-        continuations: token ids of each word of each choice, in the order of the example's choices. None is empty.
-        words_of_choices: how many continuations in a row say each choice; empty where each is said by one.
-        num_split_apart: continuations of which a token spanned the join with the context, so that they were encoded apart.
-    """
-
-    context_ids: list[int]
-    continuations: list[list[int]]
-    num_split_apart: int = 0
-    words_of_choices: tuple[int, ...] = ()
 
 
 def encode_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow, form: Form) -> ChoiceRequest:

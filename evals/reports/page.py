@@ -12,10 +12,10 @@ from evals.compare.verdict import format_p
 from evals.config import EvalsConfig
 from evals.data.contract import Confusion, PairReport, Report
 from evals.data.prediction import Prediction
+from evals.data.role import Role
 from evals.metrics.base import METRICS
 from evals.reports.plots import Estimate, Plot, interval_plot
 from evals.reports.table import short_names
-from evals.systems.spec import Role
 from loopwright.page import make_page
 from prep.pii import mask
 

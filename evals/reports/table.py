@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from evals.compare.verdict import format_p
 from evals.data.contract import Report
-from evals.systems.spec import Role
+from evals.data.role import Role
 from loopwright.console import printable
 
 if TYPE_CHECKING:

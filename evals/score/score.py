@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from evals.config import scored_form
-from evals.data.prediction import Advance
 from evals.data.rows import EvalRow
-from evals.predict.requests import ChoiceRequest, encode_choices
+from evals.predict.requests import encode_choices
 from evals.score.score_rows import ScoreRow, read_chunks
 from loopwright.errors import UserError
 from loopwright.files import atomic_file, require_writable
+from loopwright.progress import Advance
 from templates.chat import EncodeError, load_tokenizer
 from templates.form import Form
 from train.inference.hidden import HiddenStateHook, capturing, middle_layer_number, question_spans
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import score_choices
+from train.inference.requests import ChoiceRequest
 from train.methods.base import METHODS
 from train.models.load import Dtype, model_folder
 from train.runs.record import RunRecord

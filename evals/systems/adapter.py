@@ -2,10 +2,11 @@
 
 from typing_extensions import override
 
-from evals.data.prediction import Advance, Prediction
+from evals.data.prediction import Prediction
 from evals.systems.base import EvalContext, System
 from evals.systems.prompted import answer_with_model
 from evals.systems.spec import FORMS
+from loopwright.progress import Advance
 
 
 class Adapter(System):

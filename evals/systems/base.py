@@ -6,14 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from evals.config import EvalsConfig
-from evals.data.prediction import Advance, Prediction
+from evals.data.prediction import Prediction
+from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
-from evals.predict.requests import ChoiceRequest
-from evals.systems.spec import FORMS, Role, SystemForm, SystemSpec
+from evals.systems.spec import FORMS, SystemForm, SystemSpec
 from loopwright.errors import UserError
+from loopwright.progress import Advance
 from loopwright.registry import Registry
 from templates.form import Form
 from train.inference.language_model import LanguageModel
+from train.inference.requests import ChoiceRequest
 
 
 @dataclass(slots=True)

@@ -5,10 +5,11 @@ from collections import Counter
 
 from typing_extensions import override
 
-from evals.data.prediction import Advance, Prediction, State
+from evals.data.prediction import Prediction, State
 from evals.data.rows import EvalRow, Task
 from evals.systems.base import EvalContext, System
 from evals.systems.spec import FORMS
+from loopwright.progress import Advance
 
 
 class Constant(System):

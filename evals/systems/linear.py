@@ -5,11 +5,12 @@ from typing import Any
 
 from typing_extensions import override
 
-from evals.data.prediction import Advance, Prediction, State
+from evals.data.prediction import Prediction, State
 from evals.data.rows import EvalRow, Task
 from evals.data.tfidf import text_features
 from evals.systems.base import EvalContext, System
 from evals.systems.spec import FORMS
+from loopwright.progress import Advance
 
 
 class Linear(System):

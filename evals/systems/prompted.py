@@ -3,15 +3,17 @@
 import math
 from typing import Any
 
-from evals.data.prediction import Advance, Prediction, State
+from evals.data.prediction import Prediction, State
 from evals.data.rows import EvalRow, Task
-from evals.predict.requests import ChoiceRequest, encode_choices, encode_question, end_of_turn_ids
+from evals.predict.requests import encode_choices, encode_question, end_of_turn_ids
 from evals.systems.base import EvalContext
+from loopwright.progress import Advance
 from templates.chat import EncodeError
 from templates.form import Form
 from train.inference.generation import Generated, generate
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import Scored, score_choices
+from train.inference.requests import ChoiceRequest
 
 
 def answer_with_model(context: EvalContext, adapter: str | None, advance: Advance) -> list[Prediction]:

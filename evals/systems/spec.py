@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
+from evals.data.role import Role
 from loopwright.errors import UserError, did_you_mean
 
 _LOCATION = "systems"
@@ -14,30 +14,6 @@ _LOOKS_LIKE_A_PART = re.compile(r'\+\s*(?:"|[\w-]+:)')
 # What may stand in the place of some placeholders; for any other, every text that is not empty.
 _ARGUMENTS = {"K": re.compile(r"[1-9][0-9]*"), "URL#MODEL": re.compile(r"https?://\S+#[^#\s]+")}
 _ANY = re.compile(r"(?s:.+)")
-
-
-class Role(StrEnum):
-    """What a system is compared as. It decides the order of the pairs, the colour in plots and the part in the verdict."""
-
-    TUNED = "tuned"
-    BASE = "base"
-    BASELINE = "baseline"
-    OTHER = "other"
-
-    @property
-    def rank(self) -> int:
-        """The place in the order of pairs, from 0."""
-        return list(Role).index(self)
-
-    @property
-    def part(self) -> str:
-        """What such a system is there for, in one clause."""
-        return {
-            Role.TUNED: "what training made; the verdict is about the first of them",
-            Role.BASE: "the model that was tuned, as it came; the verdict compares with it",
-            Role.BASELINE: "plain and cheap: a model that is no better has learnt nothing worth its cost; decides where nothing is tuned",
-            Role.OTHER: "few-shot, retrieval, endpoints, other base models: shown and paired, never in the verdict",
-        }[self]
 
 
 @dataclass(frozen=True, slots=True)

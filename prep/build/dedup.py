@@ -6,8 +6,9 @@ import polars as pl
 
 from prep.build.near_duplicates import near_duplicates
 from prep.build.row_store import lazy_frame, repeated_values
-from prep.build.split import SPLITS_BY_WORTH, key_input
+from prep.build.split import key_input
 from prep.config import DedupConfig
+from prep.dataset.splits import SPLIT_PRIORITY
 from prep.sources.rows import ROW_ID, SOURCE, SPLIT
 from prep.sources.source import LINE
 from prep.text.normalise import hash_column, number_column
@@ -26,7 +27,7 @@ CLUSTER_SCHEMA = pl.Schema(
     }
 )
 _REASONS = {"duplicate": "says the same as", "near_eval": "is near the evaluation row at", "near_duplicate": "is near"}
-_WORTH = pl.col(SPLIT).cast(pl.Enum(SPLITS_BY_WORTH)).to_physical().alias("worth")
+_WORTH = pl.col(SPLIT).cast(pl.Enum(SPLIT_PRIORITY)).to_physical().alias("worth")
 
 Frames = Callable[[], Iterator[pl.DataFrame]]
 

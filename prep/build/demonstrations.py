@@ -11,10 +11,10 @@ from typing import TypeVar
 import polars as pl
 
 from prep.build.eligibility import PART, problem
-from prep.build.fix_ledger import base_id
-from prep.build.near_duplicates import NEAR_THRESHOLD, shingles
-from prep.sources.rows import GROUP, ROW_ID, SPLIT
+from prep.build.near_duplicates import NEAR_THRESHOLD
+from prep.sources.rows import GROUP, ROW_ID, SPLIT, base_id
 from prep.text.normalise import number_column
+from prep.text.shingles import shingles
 from templates.fallback import SHOTS
 from templates.template import Template
 
@@ -242,7 +242,7 @@ def distinct(sets: Sequence[frozenset[str]]) -> list[int]:
 
 
 def _are_near(one: frozenset[str], other: frozenset[str]) -> bool:
-    """As `prep.build.near_duplicates.jaccard` says, without making the union: this is most of what a draw costs."""
+    """As `prep.text.shingles.jaccard` says, without making the union: this is most of what a draw costs."""
     num_one, num_other = len(one), len(other)
     # The sizes alone rule many pairs out.
     if min(num_one, num_other) < NEAR_THRESHOLD * max(num_one, num_other) - 1e-9:

@@ -16,11 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from loopwright.config import load_lines
 from loopwright.files import write_json_lines
 from loopwright.hashing import hash_text
-from prep.sources.rows import META_COLUMNS, ROW_ID, SOURCE, SPLIT
+from prep.sources.rows import ID_CHARACTERS, META_COLUMNS, ROW_ID, SOURCE, SPLIT, base_id
 from prep.sources.source import LINE, to_text
 from prep.sources.source_config import FieldName
 
-_ID_CHARACTERS = 32
 Fields = dict[FieldName, str | None]
 
 
@@ -122,11 +121,6 @@ def row_hash(fields: Mapping[str, str | None]) -> str:
     return hash_text(json.dumps(fields, sort_keys=True, ensure_ascii=False))
 
 
-def base_id(row_id: str) -> str:
-    """Returns the id that all copies of a row share."""
-    return row_id[:_ID_CHARACTERS]
-
-
 def replay_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> FixOutcome:
     """Replays a ledger over rows, in its order.
 
@@ -159,7 +153,7 @@ def replay_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> Fix
 
 
 def _has_base_id(ids: frozenset[str]) -> pl.Expr:
-    return pl.col(ROW_ID).str.head(_ID_CHARACTERS).is_in(list(ids))
+    return pl.col(ROW_ID).str.head(ID_CHARACTERS).is_in(list(ids))
 
 
 def _targets(fix: Fix, rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

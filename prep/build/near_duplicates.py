@@ -5,18 +5,17 @@ taken before it, so that what decides is a pair of rows and never a chain of the
 """
 
 from collections.abc import Callable, Iterator
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from prep.build.split import SPLITS_BY_WORTH
+from prep.dataset.splits import SPLIT_PRIORITY
 from prep.sources.rows import ROW_ID, SOURCE, SPLIT
 from prep.sources.source import LINE
 from prep.text.near_index import NearIndex
-from prep.text.words import words
 
 # The similarity from which Lee et al. 2022 call two texts near-duplicates: for rows that people add.
 NEAR_THRESHOLD = 0.8
@@ -49,7 +48,7 @@ def near_duplicates(rows: pl.LazyFrame, input_fields: list[str], ledger_name: st
     if threshold is None:  # added rows against evaluation rows, and nothing else
         rows = rows.filter(added | (pl.col(SPLIT) != "train"))
     text = pl.concat_str(input_fields, separator=" ", ignore_nulls=True)
-    worth = pl.col(SPLIT).cast(pl.Enum(SPLITS_BY_WORTH))
+    worth = pl.col(SPLIT).cast(pl.Enum(SPLIT_PRIORITY))
     taken = rows.select(ROW_ID, SOURCE, LINE, SPLIT, added.alias(_ADDED), text.alias(_TEXT)).collect().sort(worth, maintain_order=True)
     if threshold is None and not taken[_ADDED].any():
         return pl.DataFrame(schema=_FOUND_SCHEMA)
@@ -75,18 +74,6 @@ def near_duplicates(rows: pl.LazyFrame, input_fields: list[str], ledger_name: st
         similarity=pl.Series([similarity for _, _, similarity in found], dtype=pl.Float64),
         reason=pl.when(across).then(pl.lit("near_eval")).otherwise(pl.lit("near_duplicate")),
     )
-
-
-def shingles(text: str) -> frozenset[str]:
-    """Returns the pairs of neighbouring words of a text (`prep.text.words`); a text of one word or none is its own shingle."""
-    found = words(text)
-    return frozenset(map(" ".join, pairwise(found))) if len(found) > 1 else frozenset((" ".join(found),))
-
-
-def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    """Returns the size of the intersection over that of the union (Jaccard 1912), in [0, 1]; 1 for two empty sets."""
-    union = len(one | other)
-    return len(one & other) / union if union else 1.0
 
 
 def _nearest_before(texts: pl.Series, lowest: float, needed: Callable[[int, int], float | None]) -> Iterator[tuple[int, int, float]]:

@@ -11,7 +11,8 @@ import polars as pl
 
 from prep.build.demonstrations import LACKING, TOO_FEW_SHOTS, ShotPool
 from prep.build.eligibility import PART, problem
-from prep.dataset.manifest import EXAMPLE_SCHEMA, forms_of
+from prep.dataset.manifest import forms_of
+from prep.dataset.schema import EXAMPLE_SCHEMA
 from prep.sources.rows import GROUP, ROW_ID, SOURCE, SPLIT
 from prep.sources.source import LINE
 from prep.text.normalise import number_column

@@ -20,7 +20,7 @@ from prep.build.checks import OLDER_DATASET, check_fields, check_outputs, load_t
 from prep.build.fix_ledger import load_fixes
 from prep.build.lock import build_lock
 from prep.build.progress import Progress
-from prep.build.stages import Job, RenderedDataset, read_sources, render_dataset
+from prep.build.stages import Job, ReadSources, RenderedDataset, read_sources, render_dataset
 from prep.build.write import INTENDED_DROPS, write_dropped
 from prep.config import BuildConfig, load_build_config
 from prep.dataset.manifest import FORMAT, Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
@@ -123,21 +123,7 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
                 _stop_at_bad_rows(rendered.dropped)
             if not rendered.num_kept:
                 raise _no_row_left(rendered.dropped, str(config_path))
-            manifest = Manifest(
-                name=config.name,
-                loopwright_version=__version__,
-                key=key,
-                config=config.model_dump(mode="json", exclude=_OTHER_SECTIONS),
-                config_path=config_path.name,
-                templates=[describe(template) for template in templates],
-                rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=_count_reasons(rendered.dropped)),
-                fixes=FixAccounting(applied=read.fixes.num_applied, stale=[asdict(stale) for stale in read.fixes.stale]),
-                examples=sum(rendered.splits.values()),
-                splits=rendered.splits,
-                outputs=outputs,
-                seed=config.split.seed,
-                files={},
-            )
+            manifest = _manifest(job, key, config_path, read, rendered)
             assert manifest.rows.read == manifest.rows.kept + sum(manifest.rows.dropped.values()), "row accounting does not add up"
             _finish(folder, manifest, config, rendered, config_path=config_path)
     seconds = time.perf_counter() - started
@@ -150,6 +136,25 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
         peak_memory_bytes=rendered.peak_memory_bytes,
         cached=False,
         notices=tuple(notice for file in files for notice in file.notices),
+    )
+
+
+def _manifest(job: Job, key: str, config_path: Path, read: ReadSources, rendered: RenderedDataset) -> Manifest:
+    """Returns what a dataset says of itself, but for the hashes of its files."""
+    return Manifest(
+        name=job.config.name,
+        loopwright_version=__version__,
+        key=key,
+        config=job.config.model_dump(mode="json", exclude=_OTHER_SECTIONS),
+        config_path=config_path.name,
+        templates=[describe(template) for template in job.templates],
+        rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=_count_reasons(rendered.dropped)),
+        fixes=FixAccounting(applied=read.fixes.num_applied, stale=[asdict(stale) for stale in read.fixes.stale]),
+        examples=sum(rendered.splits.values()),
+        splits=rendered.splits,
+        outputs=job.outputs,
+        seed=job.config.split.seed,
+        files={},
     )
 
 

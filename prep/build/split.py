@@ -6,8 +6,6 @@ from prep.config import SplitConfig
 from prep.sources.rows import GROUP, SPLIT
 from prep.text.normalise import hash_input, normalise_expr, number_column
 
-# In the order in which the survivor of copies is preferred: an evaluation row must not be lost to its copy in train.
-SPLITS_BY_WORTH = ("test", "validation", "train")
 _DRAWN = "#drawn"
 
 

@@ -11,9 +11,10 @@ import polars as pl
 from loopwright.files import PRIVATE_MODE
 from prep.build.background import Sink
 from prep.build.render import line_column
-from prep.dataset.manifest import EXAMPLE_SCHEMA, has_form
+from prep.dataset.manifest import has_form
 from prep.dataset.messages import messages_of
-from prep.sources.source_config import SPLIT_NAMES
+from prep.dataset.schema import EXAMPLE_SCHEMA
+from prep.dataset.splits import SPLIT_NAMES
 from templates.form import Form
 
 DROPPED_SCHEMA = {"source": pl.String, "line": pl.Int64, "id": pl.String, "reason": pl.String, "detail": pl.String}

@@ -14,7 +14,7 @@ import polars as pl
 
 from prep.compare.diff_rows import CAUSES, Tally, tally_rows
 from prep.dataset.manifest import Dataset, Manifest
-from prep.sources.source_config import SPLIT_NAMES
+from prep.dataset.splits import SPLIT_NAMES
 
 
 @dataclass(frozen=True, slots=True)

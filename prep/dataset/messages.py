@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from prep.dataset.manifest import MESSAGES
+from prep.dataset.schema import MESSAGES
 from templates.chat import Message
 
 KeptMessage = dict[str, Any]

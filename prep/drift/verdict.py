@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from prep.drift.run import NUM_PERMUTATIONS, SIZES, Category, DriftReport, Test
+from prep.drift.report import SIZES, Category, DriftReport, Test
+from prep.drift.run import NUM_PERMUTATIONS
 
 _NEAR_ALARM = 0.3  # share of new rows that train has already, from which it is worth saying
 

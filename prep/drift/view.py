@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from loopwright.console import printable
-from prep.drift.run import DriftReport, MovedWord
+from prep.drift.report import DriftReport, MovedWord
 from prep.drift.sample import Sample
 from prep.drift.verdict import advice, findings, verdict
 from prep.pii import mask

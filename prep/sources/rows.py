@@ -15,6 +15,8 @@ from prep.sources.source_config import SourceConfig
 from prep.sources.transcripts.turns import add_turns
 from prep.text.normalise import hash_column, hash_input
 
+ID_CHARACTERS = 32
+
 ROW_ID = "#row_id"
 SOURCE = "#source"
 GROUP = "#group"
@@ -169,3 +171,8 @@ def row_identity(alias: str, columns: list[str], key: str | None) -> pl.Expr:
 def _named_value(name: str) -> tuple[pl.Expr, pl.Expr]:
     is_given = pl.col(name).is_not_null()
     return pl.when(is_given).then(pl.lit(name)), pl.col(name)
+
+
+def base_id(row_id: str) -> str:
+    """Returns the id that all copies of a row share."""
+    return row_id[:ID_CHARACTERS]

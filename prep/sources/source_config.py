@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SplitName = Literal["train", "validation", "test"]
-SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
+from prep.dataset.splits import SplitName
 
 # Names with # belong to the columns that the build adds.
 FieldName = Annotated[str, Field(pattern=r"^[^#]")]

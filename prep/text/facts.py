@@ -7,7 +7,8 @@ to several readings ("03/05/2024", "10:30" without am or pm) the value holds the
 import re
 from collections.abc import Container, Iterable, Sequence
 
-from prep.text.fact_readers import FACT_KINDS, READERS, Fact
+from prep.text.fact import FACT_KINDS, Fact
+from prep.text.fact_readers import READERS
 
 __all__ = ["Fact", "FactIndex", "extract_facts", "missing_facts", "same_fact", "stands_in"]
 

@@ -5,50 +5,34 @@ is a third of the word pairs, from what is left when one word is taken out (Boce
 number a band and text, and a number a text.
 
 Texts of the same word pairs are one text: the first stands for its copies. A crowd of near-duplicates does not make pairs of all with all
-either: each of its texts is held against the first of the crowd, the `_NEIGHBOURS` before it and as many after it.
+either: each of its texts is held against the first of the crowd, the `NUM_NEIGHBOURS` before it and as many after it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import ceil, log, log1p
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prep.text.near_candidates import band_keys, band_shape, meetings, sums_by_text, without_one_word
+from prep.text.word_pairs import CODE_BITS, Places, Shares, count_shared, word_pairs
 from prep.text.words import Codes, Counts, in_parts, mix, word_codes
 
 PAIR_SCHEMA = pl.Schema({"a": pl.UInt32(), "b": pl.UInt32(), "similarity": pl.Float64()})
 """Two places, `a` before `b`, and the share of their word pairs that they have in common (Jaccard)."""
 
-# A pair at the threshold is to be found with at least this chance, in bands as long as that many hashes allow: other pairs
-# seldom meet in a long band.
-_MIN_RECALL = 0.995
-_MAX_HASHES = 160
-# Of few texts few meet by chance, so that shorter bands, which take fewer hashes, are the faster ones.
-_FEW_TEXTS = 50_000
-_MAX_HASHES_OF_FEW = 100
-_BAND_LENGTHS = (24, 16, 12, 8, 6, 5, 4, 3, 2, 1)
-_SEED = 17
-_FACTOR = 0x9E3779B97F4A7C15
-
-# Of 40 bits: two of a thousand different word pairs are taken for one once in two million texts.
-_CODE_BITS = np.uint64(40)
-_CODE_MASK = np.uint64((1 << 40) - 1)
 
 _MIN_EDIT_WORDS = 5
 _MIN_EDIT_CHARACTERS = 16
 _EDIT_PARTS = 8
 
-_NEIGHBOURS = 16
 _MAX_PARTNERS = 32
 _MAX_INHERITED = 16
 _CANDIDATES_AT_ONCE = 2_000_000
 _SHINGLES_AT_ONCE = 4_000_000
-
-Places = NDArray[np.int64]
-Shares = NDArray[np.float64]
 
 
 @dataclass
@@ -84,13 +68,13 @@ class NearIndex:
         """Adds texts; the first that is added has the place 0. Null and texts without words are near nothing."""
         for part in in_parts(texts):
             words = word_codes(part)
-            shingles, sizes = _word_pairs(words.codes, words.counts)
+            shingles, sizes = word_pairs(words.codes, words.counts)
             with self._codes_path.open("ab") as file:
                 shingles.tofile(file)
             if self.one_word:
                 self._add_edits(words.codes, words.counts, part.str.len_chars().fill_null(0).to_numpy())
             self._sizes.append(sizes)
-            self._keys.append(_sums(mix(shingles), sizes))
+            self._keys.append(sums_by_text(mix(shingles), sizes))
             self._num_texts += len(part)
 
     def pairs(self) -> pl.DataFrame:
@@ -118,16 +102,16 @@ class NearIndex:
         shape = band_shape(self.threshold, self._num_texts)
         ends = np.cumsum([sizes.sum() for sizes in self._sizes])
         parts = zip(self._sizes, ends, strict=True)
-        bands = [_band_keys(shingles[end - sizes.sum() : end], sizes, *shape) for sizes, end in parts]
+        bands = [band_keys(shingles[end - sizes.sum() : end], sizes, *shape) for sizes, end in parts]
         for band in range(shape[0]):
             keys = np.concatenate([part[band] for part in bands])[standing]
-            yield from _meetings(keys, standing)
+            yield from meetings(keys, standing)
 
     def _add_edits(self, codes: Codes, counts: Counts, characters: Counts) -> None:
         # In longer texts one word leaves enough word pairs for the threshold.
         longest = ceil((3 + self.threshold) / (1 - self.threshold)) + 8 if self.threshold < 1 else 0
         short = (counts >= _MIN_EDIT_WORDS) & (counts <= longest) & (characters >= _MIN_EDIT_CHARACTERS)
-        edits, texts = _without_one_word(codes[np.repeat(short, counts)], counts[short])
+        edits, texts = without_one_word(codes[np.repeat(short, counts)], counts[short])
         rows = np.empty((len(edits), 2), np.uint64)
         rows[:, 0], rows[:, 1] = edits, np.flatnonzero(short)[texts] + self._num_texts
         with self._edits_path.open("ab") as file:
@@ -143,104 +127,7 @@ class NearIndex:
             if kept:
                 edits = np.concatenate(kept)
                 _, keys = np.unique(edits[:, 0], return_inverse=True)
-                yield from _meetings(keys.astype(np.uint32), firsts[edits[:, 1].astype(np.int64)])
-
-
-def similarities(one: pl.Series, other: pl.Series) -> Shares:
-    """Returns the exact Jaccard similarity of the word pairs of each text and the one beside it; 0 where one of them has no word."""
-    shares = [np.empty(0)]
-    start = 0
-    for part in in_parts(one):
-        beside = other[start : start + len(part)]
-        start += len(part)
-        packed, sizes = [], []
-        for texts in (part, beside):
-            words = word_codes(texts)
-            codes, counts = _word_pairs(words.codes, words.counts)
-            packed.append((np.repeat(np.arange(len(counts)), counts).astype(np.uint64) << _CODE_BITS) | codes)
-            sizes.append(counts)
-        num_shared = _num_shared(np.concatenate(packed), len(part))
-        shares.append(num_shared / np.maximum(sizes[0] + sizes[1] - num_shared, 1))
-    return np.concatenate(shares)
-
-
-def _num_shared(packed: Codes, num_pairs: int) -> Counts:
-    """Returns how many codes stand twice below each number."""
-    packed.sort()
-    shared = packed[:-1][packed[1:] == packed[:-1]] >> _CODE_BITS
-    return np.bincount(shared.astype(np.int64), minlength=num_pairs)
-
-
-def band_shape(threshold: float, num_texts: int) -> tuple[int, int]:
-    """Returns the number of bands and the hashes of each, for pairs of a threshold among so many texts.
-
-    A pair of similarity s meets in one of b bands of r hashes with the chance 1 - (1 - s^r)^b.
-    """
-    max_hashes = _MAX_HASHES if num_texts > _FEW_TEXTS else _MAX_HASHES_OF_FEW
-    for length in _BAND_LENGTHS:
-        chance = min(threshold**length, 1 - 1e-9)
-        num_bands = ceil(log(1 - _MIN_RECALL) / log1p(-chance))
-        if num_bands * length <= max_hashes or length == 1:
-            return num_bands, length
-    raise AssertionError("the last length always returns")
-
-
-def _word_pairs(codes: Codes, counts: Counts) -> tuple[Codes, Counts]:
-    """Returns the codes of each text's word pairs, each once and sorted, and their number a text; a text of one word has that word."""
-    texts = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
-    following = texts[1:] == texts[:-1]
-    pairs = mix(codes[:-1] * np.uint64(3) + codes[1:])[following]
-    alone = counts == 1
-    lone = codes[np.repeat(alone, counts)]
-    owners = np.concatenate((texts[:-1][following], np.flatnonzero(alone).astype(np.uint64)))
-    packed = (owners << _CODE_BITS) | (np.concatenate((pairs, mix(lone))) >> np.uint64(24))
-    packed.sort()
-    packed = packed[np.concatenate(([True], packed[1:] != packed[:-1]))] if len(packed) else packed
-    return packed & _CODE_MASK, np.bincount((packed >> _CODE_BITS).astype(np.int64), minlength=len(counts))
-
-
-def _sums(values: Codes, sizes: Counts) -> Codes:
-    """Returns the sum of each text's values, modulo 2^64."""
-    sums = np.zeros(len(sizes), np.uint64)
-    filled = sizes > 0
-    if filled.any():
-        sums[filled] = np.add.reduceat(values, (np.cumsum(sizes) - sizes)[filled])
-    return sums
-
-
-def _band_keys(shingles: Codes, sizes: Counts, num_bands: int, length: int) -> NDArray[np.uint32]:
-    """Returns a number a band and text [num_bands, num_texts]; texts with the same smallest hashes in a band have the same."""
-    keys = np.zeros((num_bands, len(sizes)), np.uint32)
-    filled = sizes > 0
-    if not filled.any():
-        return keys
-    starts = (np.cumsum(sizes) - sizes)[filled]
-    hashed = (mix(shingles) >> np.uint64(32)).astype(np.uint32)
-    numbers = np.random.default_rng(_SEED).integers(1 << 32, size=(num_bands, length, 2), dtype=np.uint32)
-    permuted = np.empty_like(hashed)
-    for band in range(num_bands):
-        key = np.zeros(len(starts), np.uint64)
-        for factor, summand in numbers[band]:
-            np.multiply(hashed, factor | np.uint32(1), out=permuted)
-            np.add(permuted, summand, out=permuted)
-            key = key * np.uint64(_FACTOR) + np.minimum.reduceat(permuted, starts)
-        keys[band, filled] = (mix(key) >> np.uint64(32)).astype(np.uint32)
-    return keys
-
-
-def _without_one_word(codes: Codes, counts: Counts) -> tuple[Codes, Places]:
-    """Returns the codes of each text as it is and without each of its words in turn, and the text of each code."""
-    texts = np.repeat(np.arange(len(counts)), counts)
-    starts = np.cumsum(counts) - counts
-    places = (np.arange(len(codes)) - starts[texts]).astype(np.uint64)
-    here, moved = mix(codes + mix(places)), mix(codes + mix(places - np.uint64(1)))
-    # The words before the one that is left out stay in their places, those after it move up by one.
-    whole = _sums(here, counts)
-    before = np.cumsum(here) - here
-    after = np.cumsum(moved)
-    before -= before[starts][texts] if len(codes) else before
-    ends = after[starts + counts - 1][texts] if len(codes) else after
-    return np.concatenate((whole, before + (ends - after))), np.concatenate((np.arange(len(counts)), texts))
+                yield from meetings(keys.astype(np.uint32), firsts[edits[:, 1].astype(np.int64)])
 
 
 def _collapse(keys: Codes, sizes: Counts) -> tuple[Places, Places]:
@@ -248,27 +135,6 @@ def _collapse(keys: Codes, sizes: Counts) -> tuple[Places, Places]:
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     firsts = np.where(sizes > 0, first[inverse], np.arange(len(keys)))
     return firsts, np.flatnonzero(firsts != np.arange(len(keys)))
-
-
-def _meetings(keys: NDArray[np.uint32], places: Places) -> Iterator[tuple[Places, Places]]:
-    """Yields pairs of places with equal keys: near neighbours in the order of the places, and each with the first."""
-    # Key and place in one number sort twice as fast as places by key.
-    packed = (keys.astype(np.uint64) << np.uint64(32)) | places.astype(np.uint64)
-    packed.sort()
-    same = packed[1:] >> np.uint64(32) == packed[:-1] >> np.uint64(32)
-    if not same.any():
-        return
-    packed = packed[np.append(same, False) | np.append(False, same)]
-    keys, places = (packed >> np.uint64(32)).astype(np.uint32), (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    begins = np.append(True, keys[1:] != keys[:-1])
-    first = np.flatnonzero(begins)[np.cumsum(begins) - 1]
-    for step in range(1, _NEIGHBOURS + 1):
-        meet = np.flatnonzero(first[step:] == first[:-step])
-        if not len(meet):
-            return
-        yield places[meet], places[meet + step]
-    far = np.flatnonzero(np.arange(len(first)) - first > _NEIGHBOURS)
-    yield places[first[far]], places[far]
 
 
 def _batched(candidates: Iterator[tuple[Places, Places]]) -> Iterator[tuple[Places, Places]]:
@@ -337,7 +203,7 @@ class _Proof:
             stop = max(start + 1, int(np.searchsorted(ends, before + _SHINGLES_AT_ONCE, "right")))
             chosen = possible[start:stop]
             packed = np.concatenate((self._packed(one[chosen]), self._packed(other[chosen])))
-            num_shared = _num_shared(packed, len(chosen))
+            num_shared = count_shared(packed, len(chosen))
             shares[chosen] = num_shared / np.maximum(sizes[chosen] + other_sizes[chosen] - num_shared, 1)
             start = stop
         return shares
@@ -347,7 +213,7 @@ class _Proof:
         sizes = self._sizes[texts]
         numbers = np.repeat(np.arange(len(texts)), sizes)
         within = np.arange(len(numbers)) - (np.cumsum(sizes) - sizes)[numbers]
-        packed: Codes = (numbers.astype(np.uint64) << _CODE_BITS) | self._codes[self._starts[texts][numbers] + within]
+        packed: Codes = (numbers.astype(np.uint64) << CODE_BITS) | self._codes[self._starts[texts][numbers] + within]
         return packed
 
 

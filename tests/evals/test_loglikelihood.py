@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evals.data.rows import EvalRow, load_rows
-from evals.predict.requests import ChoiceRequest, encode_choices
+from evals.predict.requests import encode_choices
 from prep.dataset.manifest import Dataset
 from templates.chat import encode_chat, encode_continuation, encode_prompt
 from templates.form import Form
@@ -15,6 +15,7 @@ from tests.conftest import CHATML, make_tokenizer
 from tests.evals.conftest import make_run
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import Scored, score_choices
+from train.inference.requests import ChoiceRequest
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,16 @@ from typing_extensions import override
 from evals.cli import app
 from evals.config import EvalsConfig
 from evals.data.contract import Report
-from evals.data.prediction import Advance, Prediction, State
+from evals.data.prediction import Prediction, State
+from evals.data.role import Role
 from evals.data.rows import Task
 from evals.reports.results import read_predictions
 from evals.run import evaluate_dataset
 from evals.systems.base import SYSTEMS, EvalContext, System
-from evals.systems.spec import Role, SystemForm
+from evals.systems.spec import SystemForm
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines
+from loopwright.progress import Advance
 from tests.evals.conftest import SUMMARY_TEMPLATE, make_run, review_rows, summary_rows
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
 from train.inference import loglikelihood

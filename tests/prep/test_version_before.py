@@ -12,7 +12,8 @@ from loopwright.errors import UserError
 from prep.build.run import build
 from prep.compare.diff import diff
 from prep.compare.preview import preview
-from prep.dataset.manifest import EXAMPLE_SCHEMA, FORMAT, Dataset
+from prep.dataset.manifest import FORMAT, Dataset
+from prep.dataset.schema import EXAMPLE_SCHEMA
 from prep.dataset.show import show
 from prep.drift.sample import NewRows, find_inputs, known_sample, new_sample
 from prep.fixes.drafts import apply_drafts, load_drafts

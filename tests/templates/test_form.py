@@ -5,7 +5,8 @@ import pickle
 import polars as pl
 import pytest
 
-from prep.dataset.manifest import EXAMPLE_SCHEMA, forms_of, has_form
+from prep.dataset.manifest import forms_of, has_form
+from prep.dataset.schema import EXAMPLE_SCHEMA
 from templates.form import Form, forms_where
 from templates.rendered import Rendered
 

@@ -11,7 +11,7 @@ from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.data.examples import TrainingExample, load_examples
-from train.engine.loop import Plan, StepOrder
+from train.data.order import Plan, StepOrder
 from train.methods.base import trainable
 from train.methods.lora import Lora
 from train.models.load import Model, load_model

@@ -16,8 +16,8 @@ from train.config import LoraOptions, TrainConfig
 from train.data.examples import TrainingExample
 from train.data.packing import MicroBatch, collate
 from train.engine.checkpoint import Checkpoint
-from train.engine.loop import learning_rate
 from train.engine.loss import Scorer
+from train.engine.optim import learning_rate
 from train.ledger import ledger as ledger_module
 from train.ledger.ledger import LEDGER_SCHEMA, Ledger
 from train.methods.base import trainable

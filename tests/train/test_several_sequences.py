@@ -18,9 +18,10 @@ from tests.train import several
 from tests.train.several import BETA, Choice, Pair, Turns, answer, write_rows
 from train.config import TrainConfig
 from train.data.examples import TrainingData, TrainingExample, load_examples
+from train.data.order import Plan, StepOrder
 from train.data.packing import collate, micro_batches
 from train.engine.checkpoint import Progress
-from train.engine.loop import Plan, StepOrder, Trainer
+from train.engine.loop import Trainer
 from train.engine.loss import Scorer
 from train.ledger.ledger import Ledger, summarise
 from train.methods.base import trainable

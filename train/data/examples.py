@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from loopwright.errors import UserError, raise_all
-from loopwright.hashing import hash_text
 from prep.dataset.manifest import Dataset
 from templates.chat import EncodeError
 from train.config import TrainConfig
@@ -104,15 +103,6 @@ def load_examples(
     _require_training_rows(dataset, objective, encoded["train"], too_long, other_form)
     system_prompt = prompts.pop() if len(prompts) == 1 else None
     return TrainingData(encoded["train"], encoded["validation"], too_long, other_form, system_prompt)
-
-
-def epoch_order(examples: list[TrainingExample], seed: int, epoch: int) -> list[int]:
-    """Returns the order in which an epoch visits the examples: a function of seed, epoch and each example's id alone.
-
-    So a resumed run needs no state to go on in the same order, and a row that is added moves no other past another.
-    """
-    keys = [hash_text(str(seed), str(epoch), example.id) for example in examples]
-    return sorted(range(len(examples)), key=keys.__getitem__)
 
 
 def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:

@@ -1,9 +1,7 @@
 """The training loop."""
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,75 +9,18 @@ import torch
 
 from loopwright.hashing import hash_text
 from train.config import TrainConfig
-from train.data.examples import TrainingData, TrainingExample, epoch_order
+from train.data.examples import TrainingData, TrainingExample
+from train.data.order import Plan, StepOrder
 from train.data.packing import collate, micro_batches
 from train.engine.checkpoint import Checkpoint, Progress
 from train.engine.loss import Scorer
+from train.engine.optim import learning_rate
 from train.engine.progress import TrainingBar
 from train.engine.reference import Reference
 from train.ledger.ledger import Ledger, summarise
 from train.methods.base import trainable
 from train.models.load import Model
 from train.objectives.base import Objective, TokenScores
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a run divides into steps.
-
-    Attributes:
-        steps_per_epoch: steps that visit each example once; the last may be smaller than the others.
-        num_steps: steps of the whole run.
-    """
-
-    steps_per_epoch: int
-    num_steps: int
-
-    @classmethod
-    def of(cls, num_examples: int, config: TrainConfig) -> "Plan":
-        """Returns the plan for so many examples."""
-        steps_per_epoch = math.ceil(num_examples / config.batch_size)
-        num_steps = steps_per_epoch * config.epochs
-        return cls(steps_per_epoch, num_steps if config.max_steps is None else min(num_steps, config.max_steps))
-
-
-@dataclass(slots=True)
-class StepOrder:
-    """Which examples a step takes: a function of the seed, the step and the examples alone.
-
-    Attributes:
-        examples: all training examples.
-        config: the run's options.
-        plan: how the run divides into steps.
-    """
-
-    examples: list[TrainingExample]
-    config: TrainConfig
-    plan: Plan
-    _epoch: int = -1
-    _order: list[int] = field(default_factory=list)
-
-    def __getitem__(self, step: int) -> list[TrainingExample]:
-        """Returns the examples of a step, counted from 0."""
-        epoch, index = divmod(step, self.plan.steps_per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, epoch_order(self.examples, self.config.seed, epoch)
-        size = self.config.batch_size
-        return [self.examples[position] for position in self._order[index * size : (index + 1) * size]]
-
-
-def learning_rate(step: int, num_steps: int, config: TrainConfig) -> float:
-    """Returns the learning rate of a step, counted from 0."""
-    num_warmup = round(config.warmup * num_steps)
-    if step < num_warmup:
-        return config.learning_rate * (step + 1) / num_warmup
-    share = (step - num_warmup) / max(1, num_steps - num_warmup)
-    falls: dict[str, Callable[[], float]] = {
-        "constant": lambda: 1.0,
-        "linear": lambda: 1.0 - share,
-        "cosine": lambda: (1.0 + math.cos(math.pi * share)) / 2,
-    }
-    return config.learning_rate * falls[config.schedule]()
 
 
 @dataclass(slots=True)

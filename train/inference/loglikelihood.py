@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evals.data.prediction import Advance
-from evals.predict.requests import ChoiceRequest
+from loopwright.progress import Advance
+from train.inference.requests import ChoiceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from prep.build.split import SPLITS_BY_WORTH
+from prep.dataset.splits import SPLIT_PRIORITY
 from prep.lint.base.context import Context
 
 Row = Mapping[str, Any]
@@ -35,7 +35,7 @@ def ids(rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 # What a fix keeps first: rows to evaluate on are worth more than rows to train on.
-SPLIT_ORDER = {name: rank for rank, name in enumerate(reversed(SPLITS_BY_WORTH))}
+SPLIT_ORDER = {name: rank for rank, name in enumerate(reversed(SPLIT_PRIORITY))}
 
 
 def one_split_only(context: Context) -> str | None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from prep.dataset.manifest import MESSAGES
 from prep.dataset.messages import messages_of
+from prep.dataset.schema import MESSAGES
 
 _HOLDS_CALLS = '"tool_calls":'
 

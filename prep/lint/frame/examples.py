@@ -14,8 +14,9 @@ from loopwright.errors import UserError
 from loopwright.files import read_json_lines, require_file
 from loopwright.hashing import hash_text
 from prep.build.write import INTENDED_DROPS
-from prep.dataset.manifest import MESSAGES, Dataset, Manifest, has_form
+from prep.dataset.manifest import Dataset, Manifest, has_form
 from prep.dataset.messages import whole_column
+from prep.dataset.schema import MESSAGES
 from prep.lint.base.defects import Defect
 from prep.lint.frame.calls import with_spoken_calls
 from prep.lint.frame.columns import add_columns

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from loopwright.errors import UserError
-from prep.dataset.manifest import MESSAGES
+from prep.dataset.schema import MESSAGES
 from prep.lint.frame.lines import BOM
 from prep.lint.frame.turns import turn_columns
 from prep.sources.raw_file import Block, RawFile, block_lines

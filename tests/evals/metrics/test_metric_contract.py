@@ -15,10 +15,10 @@ from typing_extensions import override
 from evals.compare.measure import measure
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction, State
+from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
 from evals.metrics.as_evaluate import as_evaluate
 from evals.metrics.base import METRICS, Array, Metric, RowMetric
-from evals.systems.spec import Role
 from loopwright.errors import UserError
 from tests.evals.conftest import written
 

@@ -10,9 +10,9 @@ import pytest
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.contract import PairReport
+from evals.data.role import Role
 from evals.reports.plots import Estimate, interval_plot
 from evals.run import evaluate_dataset
-from evals.systems.spec import Role
 from tests.evals.conftest import review_rows
 from tests.helpers import review, write_dataset
 

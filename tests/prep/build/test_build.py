@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from loopwright.errors import UserError
 from prep.config import load_build_config
-from prep.dataset.manifest import EXAMPLE_SCHEMA, Dataset
+from prep.dataset.manifest import Dataset
+from prep.dataset.schema import EXAMPLE_SCHEMA
 from tests.prep.helpers import TEMPLATE, Project, contents, make_project, reviews
 
 ROOT = Path(__file__).parents[3]

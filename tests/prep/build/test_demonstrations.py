@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from loopwright.hashing import hash_text
 from prep.build.demonstrations import LACKING, ShotPool, distinct
 from prep.build.eligibility import PART
-from prep.build.fix_ledger import base_id
-from prep.build.near_duplicates import jaccard, shingles
+from prep.sources.rows import base_id
 from prep.sources.source import LINE
+from prep.text.shingles import jaccard, shingles
 from templates.fallback import REASON, SHOTS, render_frame
 from templates.template import Template
 from tests.templates.helpers import make_template, message

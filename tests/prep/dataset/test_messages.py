@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prep.dataset.manifest import EXAMPLE_SCHEMA
 from prep.dataset.messages import messages_of, whole_column
+from prep.dataset.schema import EXAMPLE_SCHEMA
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "clock", "arguments": '{"zone": "CET"}'}}
 TOOLS = [{"type": "function", "function": {"name": "clock"}}]

@@ -10,17 +10,19 @@ from typer.testing import CliRunner
 
 from loopwright import statistics
 from loopwright.errors import UserError
-from prep.build.near_duplicates import NEAR_THRESHOLD, jaccard, shingles
+from prep.build.near_duplicates import NEAR_THRESHOLD
 from prep.cli.app import app
 from prep.dataset.manifest import Dataset
 from prep.drift.overlap import find_overlap
-from prep.drift.run import DriftReport, compare, drift
+from prep.drift.report import DriftReport
+from prep.drift.run import compare, drift
 from prep.drift.sample import Inputs, NewRows, Sample, find_inputs
 from prep.drift.statistics import permutation_p
 from prep.drift.verdict import advice, findings, verdict
 from prep.drift.view import drift_json
 from prep.drift.words import WordSets, features_of
 from prep.text.language import likely_languages
+from prep.text.shingles import jaccard, shingles
 from tests.helpers import write_dataset
 from tests.prep.helpers import Project, make_project
 

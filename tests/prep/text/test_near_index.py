@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.build.near_duplicates import jaccard, shingles
 from prep.lint.detectors.near_pairs import near_pairs
-from prep.text.near_index import NearIndex, band_shape
+from prep.text.near_candidates import band_shape
+from prep.text.near_index import NearIndex
+from prep.text.shingles import jaccard, shingles
 from prep.text.words import word_codes, words
 
 VOCABULARY = [f"word{number}" for number in range(300)]

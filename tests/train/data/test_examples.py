@@ -10,7 +10,8 @@ from templates.chat import load_tokenizer
 from tests.helpers import review, write_dataset
 from tests.train.conftest import reviews
 from train.config import TrainConfig
-from train.data.examples import TrainingData, epoch_order, load_examples
+from train.data.examples import TrainingData, load_examples
+from train.data.order import epoch_order
 from train.objectives.base import OBJECTIVES
 from train.runs.record import mask_proof
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from prep.build.near_duplicates import jaccard, shingles
 from prep.lint.base.context import Context, Threshold
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Need, Rule
 from prep.lint.base.subject import Draft, Subject
 from prep.lint.base.texts import described
 from prep.lint.detectors.near_pairs import TEXT, near_rows, nearest
+from prep.text.shingles import jaccard, shingles
 from prep.text.slot_differences import difference, is_exchange, patterned
 from prep.text.words import words
 from templates.form import Form

@@ -6,8 +6,8 @@ from prep.lint.base.context import Context, Threshold
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import RankedRule
 from prep.lint.base.subject import Draft, Subject
-from prep.text.near_index import similarities
 from prep.text.normalise import normalise_expr
+from prep.text.word_pairs import similarities
 from templates.form import Form
 
 

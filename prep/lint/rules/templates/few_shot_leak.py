@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from prep.build.near_duplicates import jaccard, shingles
 from prep.lint.base.context import Context, Threshold
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.pii.masking import shorten
+from prep.text.shingles import jaccard, shingles
 from prep.text.words import words
 from templates.form import Form
 

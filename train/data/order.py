@@ -1,0 +1,62 @@
+"""Which examples a step takes: a function of the seed, the step and the examples alone."""
+
+import math
+from dataclasses import dataclass, field
+
+from loopwright.hashing import hash_text
+from train.config import TrainConfig
+from train.data.examples import TrainingExample
+
+
+def epoch_order(examples: list[TrainingExample], seed: int, epoch: int) -> list[int]:
+    """Returns the order in which an epoch visits the examples: a function of seed, epoch and each example's id alone.
+
+    So a resumed run needs no state to go on in the same order, and a row that is added moves no other past another.
+    """
+    keys = [hash_text(str(seed), str(epoch), example.id) for example in examples]
+    return sorted(range(len(examples)), key=keys.__getitem__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run divides into steps.
+
+    Attributes:
+        steps_per_epoch: steps that visit each example once; the last may be smaller than the others.
+        num_steps: steps of the whole run.
+    """
+
+    steps_per_epoch: int
+    num_steps: int
+
+    @classmethod
+    def of(cls, num_examples: int, config: TrainConfig) -> "Plan":
+        """Returns the plan for so many examples."""
+        steps_per_epoch = math.ceil(num_examples / config.batch_size)
+        num_steps = steps_per_epoch * config.epochs
+        return cls(steps_per_epoch, num_steps if config.max_steps is None else min(num_steps, config.max_steps))
+
+
+@dataclass(slots=True)
+class StepOrder:
+    """Which examples a step takes: a function of the seed, the step and the examples alone.
+
+    Attributes:
+        examples: all training examples.
+        config: the run's options.
+        plan: how the run divides into steps.
+    """
+
+    examples: list[TrainingExample]
+    config: TrainConfig
+    plan: Plan
+    _epoch: int = -1
+    _order: list[int] = field(default_factory=list)
+
+    def __getitem__(self, step: int) -> list[TrainingExample]:
+        """Returns the examples of a step, counted from 0."""
+        epoch, index = divmod(step, self.plan.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, epoch_order(self.examples, self.config.seed, epoch)
+        size = self.config.batch_size
+        return [self.examples[position] for position in self._order[index * size : (index + 1) * size]]
