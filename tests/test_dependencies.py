@@ -4,7 +4,6 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -34,9 +33,14 @@ def declared(*extras: str) -> dict[str, Requirement]:
     return {str(canonicalize_name(Requirement(line).name)): Requirement(line) for line in lines}
 
 
-def imports(package: str) -> Iterator[tuple[str, str, bool]]:
-    """Yields place, distribution and whether it is imported with the module, of each import of another project."""
-    known = packages_distributions()
+distributions = cache(packages_distributions)
+
+
+@cache
+def imports(package: str) -> list[tuple[str, str, bool]]:
+    """Returns place, distribution and whether it is imported with the module, of each import of another project."""
+    known = distributions()
+    found = []
     for path in sorted((ROOT / package).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         at_start = {id(node) for node in tree.body}
@@ -45,7 +49,8 @@ def imports(package: str) -> Iterator[tuple[str, str, bool]]:
                 top = name.split(".")[0]
                 if top not in {*PACKAGES, *sys.stdlib_module_names}:
                     distribution = str(canonicalize_name(known.get(top, [top])[0].replace("_", "-")))
-                    yield f"{path.relative_to(ROOT)}: {name}", PART_OF.get(distribution, distribution), id(node) in at_start
+                    found.append((f"{path.relative_to(ROOT)}: {name}", PART_OF.get(distribution, distribution), id(node) in at_start))
+    return found
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -67,7 +72,7 @@ EXTRAS = tuple(sorted(set(project()["optional-dependencies"]) - {"dev"}))
 def test_what_is_imported_is_declared(package: str) -> None:
     may_wait = declared(*EXTRAS) if package in BASE else declared("train")
     at_once = declared() if package in BASE else may_wait
-    found = list(imports(package))
+    found = imports(package)
     assert found
     assert [place for place, name, _ in found if name not in may_wait] == []
     assert [place for place, name, at_start in found if at_start and name not in at_once] == []
