@@ -1,8 +1,6 @@
-"""One evaluation from end to end: `evaluate_dataset` is the library's door, and what `evals run` calls."""
+"""One evaluation from end to end: the work behind `evals.evaluate`."""
 
 from pathlib import Path
-
-from typing_extensions import override
 
 from evals.compare.test_set_looks import add_look, num_looks
 from evals.config import EvalsConfig
@@ -10,13 +8,7 @@ from evals.data.contract import Report
 from evals.plan import make_plan
 from evals.reports.results import check_out, write_evaluation
 from loopwright.hashing import hash_text
-from loopwright.progress import Advance, Progress
-
-
-class _Silent(Progress):
-    @override
-    def start(self, system: str, num_examples: int) -> Advance:
-        return lambda _done: None
+from loopwright.progress import CallbackProgress, Progress
 
 
 def evaluate_dataset(dataset_path: Path, out: Path, config: EvalsConfig | None = None, progress: Progress | None = None) -> Report:
@@ -39,7 +31,7 @@ def evaluate_dataset(dataset_path: Path, out: Path, config: EvalsConfig | None =
     # Lint comes with it: nobody should wait for that to read that a folder is missing.
     from evals.evaluation import evaluate
 
-    evaluation = evaluate(plan, config, progress or _Silent(), split_key, looks)
+    evaluation = evaluate(plan, config, progress or CallbackProgress(None), split_key, looks)
     write_evaluation(evaluation, out, config)
     if looks is not None:
         add_look(out, split_key, plan.dataset.manifest.name)

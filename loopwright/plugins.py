@@ -143,7 +143,7 @@ def load_file(file: PluginFile) -> ModuleType:
     Raises:
         UserError: the file has changed since it was hashed, or it cannot be run.
     """
-    notice(f"Plug-in for {file.kind}: {file.path} (sha256 {file.sha256})")
+    notice(f"Plug-in for {file.kind}: {file.path} (sha256 {file.sha256})", always=True)
     if hash_file(file.path) != file.sha256:
         raise UserError("the plug-in changed while it was being loaded", str(file.path), "Run the command again.")
     name = f"loopwright_plugin_{file.kind}_{hash_text(str(file.path), file.sha256)}"

@@ -1,11 +1,17 @@
 """The build config: what a YAML file may say, each key documented where it is declared."""
 
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from loopwright.config import load_config
+from loopwright.config import load_config, validate
+from loopwright.errors import UserError, did_you_mean
+from loopwright.library import StrPath, plain_values
 from prep.sources.source_config import FieldName, SourceConfig
 from templates.form import Form
 
@@ -247,3 +253,71 @@ def load_build_config(path: Path) -> BuildConfig:
         UserError: the file is missing, not YAML, or says something that it may not.
     """
     return load_config(path, BuildConfig)
+
+
+ConfigLike = StrPath | Mapping[str, Any] | BuildConfig
+"""A config as callers give it: the path of a YAML file, what such a file says, or the checked config."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedConfig:
+    """A config and the place that its paths are relative to.
+
+    Attributes:
+        config: what it says.
+        base_dir: the folder of its file; the current folder where it came without one.
+        path: its file, if it has one.
+    """
+
+    config: BuildConfig
+    base_dir: Path
+    path: Path | None
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return "config" if self.path is None else str(self.path)
+
+
+def locate_config(config: ConfigLike, tables: Iterable[str] = ()) -> LocatedConfig:
+    """Reads a config, whichever way it is given.
+
+    Args:
+        config: a path, a mapping or a checked config.
+        tables: names of sources for which a table stands: neither path nor what is said of a file's format holds for them.
+
+    Raises:
+        UserError: the config is wrong, or a table's name is not that of one source.
+    """
+    if isinstance(config, str | os.PathLike):
+        path = Path(config)
+        located = LocatedConfig(load_build_config(path), path.parent, path)
+    elif isinstance(config, BuildConfig):
+        located = LocatedConfig(config, Path(), None)
+    elif isinstance(config, Mapping):
+        located = LocatedConfig(validate(plain_values(config), BuildConfig, "config"), Path(), None)
+    else:
+        remedy = "Give the path of a YAML file, a mapping, or a BuildConfig."
+        raise UserError(f"the config is an object of the type '{type(config).__name__}'", remedy=remedy)
+    names = set(tables)
+    if not names:
+        return located
+    count = Counter(source.name for source in located.config.sources)
+    for name in sorted(names):
+        if count[name] != 1:
+            cause = f"a table is given for '{name}', and {count[name] or 'no'} sources have that name"
+            raise UserError(cause, f"{located.where}: sources", did_you_mean(name, [one for one in count if one]))
+    sources = tuple(_of_table(source) if source.name in names else source for source in located.config.sources)
+    return LocatedConfig(located.config.model_copy(update={"sources": sources}), located.base_dir, located.path)
+
+
+def _of_table(source: SourceConfig) -> SourceConfig:
+    """Returns a source without what its config says of a file: that holds for the file in whose place the table stands."""
+    from prep.sources.files import SOURCE_FORMATS, Shape
+
+    given = {name: getattr(source, name) for name in source.model_fields_set}
+    if source.path is not None:
+        of_files = {option for one in SOURCE_FORMATS.entries.values() for option in one.options} | {"encoding"}
+        given = {name: value for name, value in given.items() if name not in of_files}
+    is_of_records = source.format == "auto" or issubclass(SOURCE_FORMATS.get(source.format), Shape)
+    return SourceConfig.model_validate({**given, "path": None, "format": source.format if is_of_records else "parquet"})

@@ -64,9 +64,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train a LoRA adapter. Options stand above the config's train: section, which documents more of them."""
-    from loopwright.config import load_section, overlay
-    from train.config import TrainConfig
-    from train.run import train
+    from train.api import train
 
     options = {
         "model": model,
@@ -80,9 +78,8 @@ def run(
         "truncation": truncation,
         "dtype": dtype,
     }
-    chosen = overlay(load_section(config, "train", TrainConfig), options, "train options")
     try:
-        record = train(dataset, out, chosen, resume=resume, overwrite=overwrite)
+        record = train(dataset, out, config, resume=resume, overwrite=overwrite, progress=True, **options).record
     except KeyboardInterrupt:
         notice("Interrupted. The same command with --resume goes on from the last checkpoint.")
         raise

@@ -1,13 +1,22 @@
-"""One training run, from a dataset folder to a run folder: `train` is the library's door, and what `train run` calls."""
+"""One training run, from a dataset folder to a run folder: the work behind `train.train`."""
 
 from pathlib import Path
 
+from loopwright.progress import ProgressCallback
 from train.config import TrainConfig
 from train.prepare import prepare
 from train.runs.record import RunRecord
 
 
-def train(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> RunRecord:
+def train(
+    dataset_dir: Path,
+    run_dir: Path,
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: ProgressCallback | None = None,
+) -> RunRecord:
     """Trains on a dataset and writes the run folder; `run.json` comes last and says that the run is whole.
 
     Everything about the data is checked before the model is loaded or a file is written.
@@ -18,6 +27,7 @@ def train(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool
         config: the run's options.
         resume: go on from the run folder's checkpoint; a run that is finished already is returned as it is.
         overwrite: remove the run that is in the folder.
+        progress: called after each step.
 
     Raises:
         UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
@@ -26,4 +36,4 @@ def train(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool
     # Torch takes seconds to import: nobody should wait for it to read that a folder is missing.
     from train.session import run_session
 
-    return run_session(prepared, run_dir, config, resume=resume, overwrite=overwrite)
+    return run_session(prepared, run_dir, config, resume=resume, overwrite=overwrite, progress=progress)

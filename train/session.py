@@ -9,6 +9,7 @@ import torch
 from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
+from loopwright.progress import ProgressCallback
 from train.config import TrainConfig
 from train.data.order import Plan, StepOrder
 from train.engine import checkpoint
@@ -22,7 +23,9 @@ from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import RunRecord, mask_proof
 
 
-def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> RunRecord:
+def run_session(
+    prepared: Prepared, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, progress: ProgressCallback | None = None
+) -> RunRecord:
     """Trains and writes the run folder, `run.json` last.
 
     Args:
@@ -31,6 +34,7 @@ def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resum
         config: the run's options.
         resume: go on from the run folder's checkpoint; a run that is finished already is returned as it is.
         overwrite: remove the run that is in the folder.
+        progress: called after each step.
 
     Raises:
         UserError: the model cannot be loaded, the run in the folder is another one, or training diverged.
@@ -52,7 +56,7 @@ def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resum
     trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.Progress())
     if overwrite:
         remove_run(run_dir, saved_names())
-    trainer.run(run_dir, identity, start)
+    trainer.run(run_dir, identity, start, progress)
     prepared.method.save(model, run_dir)
     with atomic_file(run_dir / LEDGER_NAME) as path:
         trainer.ledger.finished().write_parquet(path)

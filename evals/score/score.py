@@ -16,6 +16,7 @@ from evals.predict.requests import encode_choices
 from evals.score.score_rows import ScoreRow, read_chunks
 from loopwright.errors import UserError
 from loopwright.files import atomic_file, require_writable
+from loopwright.notebook import html_table
 from loopwright.progress import Advance
 from templates.chat import EncodeError, load_tokenizer
 from templates.form import Form
@@ -69,6 +70,21 @@ class ScoreReport:
     num_rows: int
     num_with_probabilities: int
     num_unscored: int
+
+    def to_polars(self) -> pl.DataFrame:
+        """Returns the scores, one row an example, with `score_schema`.
+
+        Raises:
+            UserError: the file is no longer there, or damaged.
+        """
+        try:
+            return pl.read_parquet(self.out)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise UserError("the scores cannot be read", str(self.out), "Score the rows again.") from error
+
+    def _repr_html_(self) -> str:
+        rows = [("rows", self.num_rows), ("with label probabilities", self.num_with_probabilities), ("not scored", self.num_unscored)]
+        return html_table(f"scores -> {self.out}", ("", "number"), rows)
 
 
 def score_schema(width: int) -> pl.Schema:

@@ -46,10 +46,10 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build a dataset: read, map, fix, split, render, write."""
-    from prep.build.run import build as build_dataset
+    from prep.api import build_dataset
     from prep.build.summary import print_build
 
-    result = build_dataset(config, out, strict=strict, limit=limit)
+    result = build_dataset(config, out, strict=strict, limit=limit, progress=True)
     print_build(result)
     if as_json:
         print_json(result.to_json())

@@ -38,11 +38,11 @@ def export_command(
     as_json: Json = False,
 ) -> None:
     """Write a dataset in the format of a provider or a training library, and check it."""
+    from prep.api import export_dataset
     from prep.targets.report import export_lines
-    from prep.targets.write import export
 
     with console().status("Exporting"):
-        result = export(dataset, target, out, form=form, splits=tuple(split or ()))
+        result = export_dataset(dataset, target, out, form=form, splits=split or ())
     for line in export_lines(result):
         notice(line)
     if as_json:

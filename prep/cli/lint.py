@@ -3,7 +3,7 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -64,35 +64,35 @@ def lint_command(
     """Find what is wrong with a dataset, or with a training file that was made elsewhere."""
     release_memory_early()
     from loopwright.files import require_output_file
+    from prep.api import lint_dataset
     from prep.fixes.fixing import find_config
     from prep.lint.base.finding import Severity
-    from prep.lint.cache import cached_lint
     from prep.lint.run import LintOptions
 
     if out is not None:
         require_output_file(out)
-    options = LintOptions(
-        select=_codes(select),
-        ignore=_codes(ignore),
-        model=model,
-        model_scores=model_scores,
-        training_ledger=training_ledger,
-        baseline=baseline,
-        scores=scores,
-        excerpts=output in {Format.TEXT, Format.SARIF} and not statistics,
-        page=output is Format.HTML,
-    )
+    options: dict[str, Any] = {
+        "select": _codes(select),
+        "ignore": _codes(ignore),
+        "model": model,
+        "model_scores": model_scores,
+        "training_ledger": training_ledger,
+        "baseline": baseline,
+        "scores": scores,
+        "excerpts": output in {Format.TEXT, Format.SARIF} and not statistics,
+        "page": output is Format.HTML,
+    }
     if fix or unsafe_fixes or diff:
         if test is not None:
             raise UserError("fixes are of a built dataset, whose own splits are looked at", "--test", "Leave it out.")
         config = find_config(path, config)
         if diff:
-            _show_fixes(path, config, options, out, unsafe=unsafe_fixes)
+            _show_fixes(path, config, LintOptions(**options), out, unsafe=unsafe_fixes)
             return
-        report = _fix(path, config, options, unsafe=unsafe_fixes)
+        report = _fix(path, config, LintOptions(**options), unsafe=unsafe_fixes)
     else:
         with console().status("Linting"):
-            report = cached_lint(path, test=test, options=options, fresh=no_cache)
+            report = lint_dataset(path, test=test, fresh=no_cache, **options)
     _print_report(report, output, out, statistics=statistics)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
         raise typer.Exit(ExitCode.FINDINGS)

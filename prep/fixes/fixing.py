@@ -75,6 +75,9 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
     if config_path is not None:
         return config_path
     name = Dataset.open(dataset_path).manifest.config_path
+    if not name:
+        remedy = "Write its config to a file, and name that with --config."
+        raise UserError("the dataset was built from Python, without a config file", str(dataset_path), remedy)
     found = next((folder / name for folder in config_dirs(dataset_path) if (folder / name).is_file()), None)
     if found is None:
         raise UserError(f"'{name}', from which the dataset was built, is not beside it", str(dataset_path), "Name it with --config.")

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import loopwright
-import prep
-import templates
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from loopwright.hashing import hash_file, hash_text
@@ -91,7 +89,8 @@ def _tokenizer_files(model: str) -> list[Path]:
 @cache
 def _code_version() -> str:
     """Returns the hash of the code that rules are made of: a rule that was changed, here or by an update, never answers from the cache."""
-    packages = [Path(package.__path__[0]) for package in (loopwright, templates, prep)]
+    root = Path(loopwright.__path__[0]).parent
+    packages = [root / name for name in ("loopwright", "templates", "prep")]
     files = sorted(file for package in packages for pattern in ("*.py", "*.jinja") for file in package.rglob(pattern))
     return hash_text(*(hash_file(file) for file in files))
 

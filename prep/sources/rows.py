@@ -129,7 +129,7 @@ def _map_columns(raw: RawRows, file: SourceFile, group: str | None) -> pl.DataFr
     frame = raw.frame.rechunk()  # Polars 2.1 panics on joining text of columns whose chunks differ where one is empty
     own = [name for name in frame.columns if name != LINE]
     columns = raw.columns
-    identity = row_identity(source.name or source.path, own, source.key if source.key in own else None)
+    identity = row_identity(source.alias, own, source.key if source.key in own else None)
     row_id = frame.select(LINE, identity.alias(ROW_ID))[ROW_ID]  # beside the lines, as a constant has no height of its own
     if raw.added.width:
         frame = frame.with_columns(raw.added)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopwright.errors import UserError, raise_all
 from loopwright.files import atomic_dir
+from loopwright.notebook import html_table
 from prep.dataset.manifest import Dataset, has_form
 from prep.targets.checks.rules import Findings
 from prep.targets.profile import PROFILES, CannotHold, Checker, Job, Profile
@@ -76,6 +77,19 @@ class ExportResult:
             "changed": self.changed,
             "warnings": self.warnings,
         }
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Returns the files that were written, one a row: `file`, its path, and its `rows`."""
+        import polars as pl
+
+        records = [(str(self.out / name), count) for name, count in self.files.items()]
+        return pl.DataFrame(records, schema={"file": pl.String(), "rows": pl.Int64()}, orient="row")
+
+    def _repr_html_(self) -> str:
+        left_out = [f"left out: {left.rows:,} rows: {reason}" for reason, left in self.left_out.items()]
+        changed = [f"changed: {what}: {count:,}" for what, count in self.changed.items()]
+        notes = [*left_out, *changed, *([f"{len(self.warnings)} warnings"] if self.warnings else [])]
+        return html_table(f"{self.target}, form {self.form} -> {self.out}", ("file", "rows"), self.files.items(), notes)
 
 
 def export(dataset_dir: Path, target: str, out: Path, *, form: str | None = None, splits: tuple[str, ...] = ()) -> ExportResult:

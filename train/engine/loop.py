@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from loopwright.hashing import hash_text
+from loopwright.progress import ProgressCallback
 from train.config import TrainConfig
 from train.data.examples import TrainingData, TrainingExample
 from train.data.order import Plan, StepOrder
@@ -47,7 +48,7 @@ class Trainer:
     progress: Progress
     reference: Reference | None = None
 
-    def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None) -> None:
+    def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
         """Trains from the checkpoint, or from the start, to the end, writing checkpoints into `run_dir` on the way.
 
         Raises:
@@ -63,7 +64,7 @@ class Trainer:
             self.progress = checkpoint.progress
         plan = Plan.of(len(self.data.train), self.config)
         order = StepOrder(self.data.train, self.config, plan)
-        with TrainingBar(plan.num_steps, self.progress.num_steps) as bar:
+        with TrainingBar(plan.num_steps, self.progress.num_steps, callback) as bar:
             num_tokens = 0
             began = self.progress.seconds
             for step in range(self.progress.num_steps, plan.num_steps):

@@ -130,7 +130,7 @@ def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> 
     unit = min(*in_train, largest)
     weights = [_short(min(count, largest) / unit) if count else None for count in counts]
     weighted = [
-        entry.model_dump(mode="json", exclude_defaults=True) | ({"weight": weight} if weight else {})
+        entry.model_dump(mode="json", exclude_defaults=True, exclude_none=True) | ({"weight": weight} if weight else {})
         for entry, weight in zip(entries, weights, strict=True)
     ]
     piece = config_piece("sources", weighted)
@@ -142,7 +142,8 @@ def _left(sizes: Mapping[str, int], resample: ResampleConfig) -> str:
 
 
 def _gives(entry: SourceConfig, file: str) -> bool:
-    return file == entry.path or fnmatch(file, entry.path) or file.startswith(f"{entry.path.rstrip('/')}/")
+    path = entry.path or entry.alias  # rows of a table bear its name
+    return file == path or fnmatch(file, path) or file.startswith(f"{path.rstrip('/')}/")
 
 
 def _field_of(column: str, fields: Mapping[str, str]) -> str:
