@@ -1,5 +1,5 @@
 """Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, sources, targets,
-metrics, systems.
+metrics, systems, library calls.
 
 `--check` writes nothing and fails where a page is out of date.
 """
@@ -183,6 +183,60 @@ def systems_page() -> str:
     return "\n".join(page) + "\n"
 
 
+def python_page() -> str:
+    """Returns the page of the library calls and of what they give back."""
+    from importlib import import_module
+
+    page = [
+        "# Python",
+        "",
+        "What the commands do, in one call each. Paths are `str` or `Path`; a mistake is a `loopwright.errors.UserError`;",
+    ]
+    page[-1] += " nothing is shown but the progress that was asked for. [A notebook](../notebook.md) shows them at work."
+    for package in map(import_module, ("prep", "train", "evals", "loop")):
+        page += ["", f"## {package.__name__}"]
+        members = {name: getattr(package, name) for name in package.__all__}
+        for name, member in sorted(members.items(), key=lambda one: (inspect.isclass(one[1]), one[0])):
+            page += ["", f"### {package.__name__}.{name}", ""]
+            if not inspect.isclass(member):
+                page += ["```python", f"{package.__name__}.{_signature(member)}", "```", ""]
+            page += _docstring(member)
+            if not inspect.isclass(member) or hasattr(member, "model_fields"):
+                continue
+            for method, function in vars(member).items():
+                if not method.startswith("_") and inspect.isfunction(function):
+                    first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+                    page.append(f"- `.{_signature(function)}`: {first}")
+    return "\n".join(page) + "\n"
+
+
+def _signature(function: Any) -> str:
+    """Returns a function's name and parameters, as its source has them."""
+    node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    node.args.args = [argument for argument in node.args.args if argument.arg != "self"]
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{node.name}({ast.unparse(node.args)}){returns}".replace("'ConfigLike'", "ConfigLike").replace("-> '", "-> ").removesuffix("'")
+
+
+def _docstring(member: Any) -> list[str]:
+    """Returns a docstring as Markdown: what stands in its sections becomes lists."""
+    lines: list[str] = []
+    in_section = False
+    for line in (inspect.getdoc(member) or "").splitlines():
+        if line in {"Args:", "Attributes:", "Raises:", "Returns:"}:
+            in_section = True
+            lines += [f"{line}", ""]
+        elif in_section and line.startswith("    ") and not line.startswith("     "):
+            name, _, text = line.strip().partition(": ")
+            lines.append(f"- `{name}`: {text}")
+        elif in_section and line.startswith("     "):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    return [*lines, ""]
+
+
 def _facts(facts: Mapping[str, Iterable[str]]) -> list[str]:
     """Returns a list of what there is; what there is none of is left out."""
     lines = [f"- {name}: {', '.join(f'`{value}`' for value in values)}" for name, values in facts.items() if values]
@@ -265,6 +319,7 @@ def main() -> None:
         "validation": validation_page,
         "metrics": metrics_page,
         "systems": systems_page,
+        "python": python_page,
     }
     stale = []
     for name, make in pages.items():
