@@ -10,7 +10,7 @@ from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
 from train.config import TrainConfig
-from train.data.order import Plan, StepOrder
+from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
 from train.engine.loop import Trainer
 from train.engine.loss import Scorer
@@ -49,7 +49,7 @@ def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resum
     base = load_model(config.model, config.dtype, prepared.objective.auto_class)
     torch.manual_seed(config.seed)
     model = prepared.method.fresh(base)
-    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.Progress())
+    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.RunProgress())
     if overwrite:
         remove_run(run_dir, saved_names())
     trainer.run(run_dir, identity, start)
@@ -80,7 +80,7 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
 
 def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> RunRecord:
     config, data, progress = trainer.config, trainer.data, trainer.progress
-    plan = Plan.of(len(data.train), config)
+    plan = RunPlan.of(len(data.train), config)
     recorded = trainer.ledger.recorded()
     order = StepOrder(data.train, config, plan)
     num_tokens = sum(example.num_tokens for step in range(plan.num_steps) for example in order[step])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class PredictionState(StrEnum):
     """How an example ended. Only the first three carry a prediction that is scored."""
 
     OK = "ok"
@@ -17,7 +17,7 @@ class State(StrEnum):
     @property
     def is_scored(self) -> bool:
         """The prediction counts in metrics."""
-        return self in {State.OK, State.PROMPT_CUT, State.UNFINISHED}
+        return self in {PredictionState.OK, PredictionState.PROMPT_CUT, PredictionState.UNFINISHED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Prediction:
     """
 
     id: str
-    state: State
+    state: PredictionState
     text: str | None = None
     loglikelihoods: tuple[float, ...] | None = None
     detail: str | None = None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 2.0
 
 
-class Progress:
+class BuildProgress:
     """A line on stderr that appears once the work has taken two seconds; nothing where stderr is no terminal.
 
     Attributes:

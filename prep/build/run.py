@@ -19,7 +19,7 @@ from prep.build.card import render_card
 from prep.build.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
 from prep.build.fix_ledger import load_fixes
 from prep.build.lock import build_lock
-from prep.build.progress import Progress
+from prep.build.progress import BuildProgress
 from prep.build.stages import Job, ReadSources, RenderedDataset, read_sources, render_dataset
 from prep.build.write import INTENDED_DROPS, write_dropped
 from prep.config import BuildConfig, load_build_config
@@ -105,7 +105,7 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
     # A source may be the config's own folder; the ledger in it is no data.
     files = [file for file in find_files(config.sources, base_dir, str(config_path)) if file.path != ledger]
     contents = {**{one.shown: one.path for one in files}, **({"": ledger} if ledger.exists() else {})}
-    with build_lock(out), Progress() as progress:
+    with build_lock(out), BuildProgress() as progress:
         key = _build_key(config, templates, contents, limit)
         if (cached := _unchanged(out, key)) is not None:
             return BuildResult(out, cached, {}, {}, time.perf_counter() - started, 0, cached=True)

@@ -25,7 +25,7 @@ _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"no", "n", "false", "0", ""})
 
 
-class Draft(Fix):
+class FixDraft(Fix):
     """One proposed fix: an entry of the ledger to be, and what a person decides about it.
 
     A value of None in `after` is for a person to fill in.
@@ -45,21 +45,21 @@ class Draft(Fix):
         return Fix(**self.model_dump(include=set(Fix.model_fields)))
 
 
-def load_drafts(path: Path) -> list[Draft]:
+def load_drafts(path: Path) -> list[FixDraft]:
     """Reads drafts.
 
     Raises:
         UserError: the file is missing or a line of it is no draft.
     """
-    return load_lines(path, Draft, "Mend it, or make the drafts again: prep fix propose")
+    return load_lines(path, FixDraft, "Mend it, or make the drafts again: prep fix propose")
 
 
-def save_drafts(path: Path, drafts: list[Draft]) -> None:
+def save_drafts(path: Path, drafts: list[FixDraft]) -> None:
     """Writes drafts; they quote the corpus, so the file is private."""
     write_json_lines(path, [draft.model_dump() for draft in drafts], private=True)
 
 
-def drafts_to_csv(drafts: list[Draft]) -> str:
+def drafts_to_csv(drafts: list[FixDraft]) -> str:
     """Returns the drafts as a table, one line a field: set `accept` to yes, correct `new`."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
@@ -72,7 +72,7 @@ def drafts_to_csv(drafts: list[Draft]) -> str:
     return buffer.getvalue()
 
 
-def drafts_from_csv(text: str, drafts: list[Draft], location: str) -> list[Draft]:
+def drafts_from_csv(text: str, drafts: list[FixDraft], location: str) -> list[FixDraft]:
     """Returns the drafts with what a person changed in the table: `accept` and `new`. A line that was deleted is not accepted.
 
     A draft of several fields stands on several lines; changing `accept` on one of them is enough.
@@ -110,7 +110,7 @@ def drafts_from_csv(text: str, drafts: list[Draft], location: str) -> list[Draft
     return changed
 
 
-def edit_in_editor(path: Path) -> list[Draft]:
+def edit_in_editor(path: Path) -> list[FixDraft]:
     """Opens the drafts as a table in $VISUAL or $EDITOR and takes back what a person changed.
 
     Raises:
@@ -156,7 +156,7 @@ def apply_drafts(path: Path, config_path: Path, *, safe: bool = False) -> list[F
     ledger = config_path.parent / load_build_config(config_path).fixes
     known = {fix.model_dump_json() for fix in load_fixes(ledger)}
     taken: list[Fix] = []
-    left: list[Draft] = []
+    left: list[FixDraft] = []
     errors: list[UserError] = []
     for number, draft in enumerate(drafts, start=1):
         if not (draft.accept or (safe and draft.safe)):

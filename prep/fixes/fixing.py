@@ -13,7 +13,7 @@ from prep.build.fix_ledger import Fix, append_fixes, load_fixes
 from prep.build.run import build
 from prep.config import load_build_config
 from prep.dataset.manifest import Dataset
-from prep.fixes.drafts import Draft
+from prep.fixes.drafts import FixDraft
 from prep.fixes.propose import drafts_from_lint
 from prep.lint.base.report import LintReport
 from prep.lint.frame.template_files import config_dirs
@@ -81,7 +81,7 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
     return found
 
 
-def plan_fixes(drafts: Iterable[Draft], known: Iterable[Fix] = (), *, unsafe: bool) -> list[PlannedFix]:
+def plan_fixes(drafts: Iterable[FixDraft], known: Iterable[Fix] = (), *, unsafe: bool) -> list[PlannedFix]:
     """Returns the fixes to make of what rules drafted, at most one for each field of each row: the next round sees what the first has done.
 
     Args:
@@ -149,7 +149,7 @@ def _ledger(dataset_path: Path, config_path: Path) -> Path:
     return config_path.parent / config.fixes
 
 
-def _unfinished(drafts: Sequence[Draft], planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:
+def _unfinished(drafts: Sequence[FixDraft], planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:
     if planned:
         return f"after {MAX_ROUNDS} rounds fixes still bring forth others, such as {planned[0].code} at {planned[0].place}"
     by_person = sum(None in draft.after.values() for draft in drafts)

@@ -15,7 +15,7 @@ from prep.lint.base.documentation import rule_summary
 from prep.lint.base.finding import Severity
 from prep.lint.base.report import LintReport
 from prep.lint.base.rule import RULES
-from prep.lint.detectors.expectations import State
+from prep.lint.detectors.expectations import ExpectationState
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.declared_view import say_bounds, say_interval, share_marks, share_tables, whole_share
 from prep.lint.reports.facts import BINS_PER_OCTAVE, DUPLICATE_CODES, LEAK_CODES, PageFacts
@@ -26,7 +26,12 @@ from prep.lint.reports.text import plural
 
 _TEMPLATE = Path(__file__).parent / "page.html.jinja"
 _MAX_FINDINGS = 1_000
-_STATE_ORDER = {state: order for order, state in enumerate((State.EMPTY, State.THIN, State.BELOW, State.ABOVE, State.MET))}
+_STATE_ORDER = {
+    state: order
+    for order, state in enumerate(
+        (ExpectationState.EMPTY, ExpectationState.THIN, ExpectationState.BELOW, ExpectationState.ABOVE, ExpectationState.MET)
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def as_html(report: LintReport, facts: PageFacts) -> str:
         leaks=_leak_table(facts),
         declared=facts.declared != Declared(),
         slices=sorted(facts.declared.slices, key=lambda one: (_STATE_ORDER[one.state], one.covered)),
-        num_covered=sum(one.state is State.MET for one in facts.declared.slices),
+        num_covered=sum(one.state is ExpectationState.MET for one in facts.declared.slices),
         declared_shares=share_tables(facts.declared),
         state_order=_STATE_ORDER,
         marks=share_marks,

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from evals.compare.measure import measure
 from evals.config import EvalsConfig
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
 from evals.metrics.as_evaluate import as_evaluate
@@ -52,7 +52,7 @@ class IsJson(RowMetric):
             json.loads(prediction.answer)
         except ValueError:
             return 0.0
-        return float(prediction.state is not State.UNFINISHED)
+        return float(prediction.state is not PredictionState.UNFINISHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def test_a_metric_reads_the_input() -> None:
 
 def test_a_metric_reads_text_and_state_alone() -> None:
     rows, predictions = written(['{"a": 1}', "{", "[1]", None], ["", "", "", ""])
-    tuned = [predictions[0], predictions[1], Prediction("2", State.UNFINISHED, "[1]"), Prediction("3", State.ERROR)]
-    base = [Prediction(row.id, State.OK, "no") for row in rows]
+    tuned = [predictions[0], predictions[1], Prediction("2", PredictionState.UNFINISHED, "[1]"), Prediction("3", PredictionState.ERROR)]
+    base = [Prediction(row.id, PredictionState.OK, "no") for row in rows]
     found = measured(rows, "is_json", tuned=tuned, base=base)
     assert found.values["tuned"]["is_json"].value == pytest.approx(1 / 3), "an example that is not scored does not count"
     assert (found.pairs[0].test, found.pairs[0].n) == ("mcnemar_exact", 3)
@@ -110,7 +110,9 @@ def test_a_metric_reads_text_and_state_alone() -> None:
 
 def test_a_metric_reads_what_a_prediction_carries_and_leaves_out_who_has_none() -> None:
     rows, predictions = written(["a b", "c", "d e f"], ["", "", ""])
-    timed = [Timed(one.id, State.OK, one.text, seconds=seconds) for one, seconds in zip(predictions, (1.0, None, 4.0), strict=True)]
+    timed = [
+        Timed(one.id, PredictionState.OK, one.text, seconds=seconds) for one, seconds in zip(predictions, (1.0, None, 4.0), strict=True)
+    ]
     found = measured(rows, "seconds_a_word", tuned=timed, base=timed[:1])
     assert found.values["tuned"]["seconds_a_word"].value == pytest.approx(1.0)
     assert found.columns["tuned"]["seconds_a_word"].counted.tolist() == [True, False, True]
@@ -122,9 +124,9 @@ def test_only_what_a_metric_reads_must_be_there() -> None:
     (row,), (prediction,) = written([None], ["x"])
     exact_match = METRICS.get("exact_match")()
     assert not exact_match.counts(row, prediction)
-    assert not exact_match.counts(row, Prediction(row.id, State.ERROR, "x")), "the state says that it is not scored"
-    assert exact_match.counts(row, Prediction(row.id, State.UNFINISHED, "x"))
-    chosen = Prediction(row.id, State.OK, loglikelihoods=(-1.0, -2.0))
+    assert not exact_match.counts(row, Prediction(row.id, PredictionState.ERROR, "x")), "the state says that it is not scored"
+    assert exact_match.counts(row, Prediction(row.id, PredictionState.UNFINISHED, "x"))
+    chosen = Prediction(row.id, PredictionState.OK, loglikelihoods=(-1.0, -2.0))
     assert not METRICS.get("nll")().counts(row, chosen), "the row has no label"
 
 

@@ -12,7 +12,7 @@ from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.lint.base.subject import Draft, Subject
 from prep.lint.detectors.answer_counts import REFUSES, START, answered, count_answers, declared_priors
-from prep.lint.detectors.expectations import State
+from prep.lint.detectors.expectations import ExpectationState
 from prep.lint.detectors.refusals import NARROW_TASK
 from prep.lint.frame.tasks import MIN_TASK_ROWS
 
@@ -96,7 +96,7 @@ class BoilerplateShare(Rule):
 
     def _beyond_priors(self, rows: pl.DataFrame, counted: pl.DataFrame, priors: Mapping[PriorOf, float]) -> Iterable[Finding]:
         for one in declared_priors(counted, priors):
-            if one.state is not State.MET:
+            if one.state is not ExpectationState.MET:
                 low, high = one.interval
                 words = "refusals" if one.name == "refusal" else "canned openings"
                 yield Finding(

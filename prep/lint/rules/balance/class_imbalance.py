@@ -9,7 +9,7 @@ from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.lint.base.statistics import chi_square_even, evenness
 from prep.lint.base.texts import of_template
-from prep.lint.detectors.expectations import DeclaredShare, State
+from prep.lint.detectors.expectations import DeclaredShare, ExpectationState
 from prep.lint.detectors.label_counts import count_labels, label_counts, shares_of_task
 from prep.lint.detectors.rebalance import plan_labels
 
@@ -75,7 +75,7 @@ class ClassImbalance(Rule):
 
 
 def _unexpected(one: DeclaredShare) -> str | None:
-    if one.state is State.MET:
+    if one.state is ExpectationState.MET:
         return None
     bounds = f"{one.lowest:.0%} to {one.highest:.0%}"
     return f"'{one.name}' makes up {one.share:.1%} of {one.total:,} rows, outside of the expected {bounds}"

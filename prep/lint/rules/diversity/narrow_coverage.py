@@ -10,7 +10,7 @@ from prep.config import SLICE_COLUMNS
 from prep.lint.base.context import Context
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
-from prep.lint.detectors.expectations import State
+from prep.lint.detectors.expectations import ExpectationState
 from prep.lint.detectors.slice_counts import count_slices, declared_slices
 
 
@@ -52,7 +52,7 @@ class NarrowCoverage(Rule):
         for field in [name for name in context.expect.slices if name in unknown]:
             yield Finding(f"no row has the field '{field}', of which slices are declared", field=field, remedy=did_you_mean(field, known))
         for one in declared_slices(counted, context.expect.slices):
-            if one.state is not State.MET and one.field not in unknown:
+            if one.state is not ExpectationState.MET and one.field not in unknown:
                 number = f"{one.num_rows:,} rows" if one.num_rows else "no row"
                 message = f"'{one.field}' is '{one.value}' in {number}, where {one.wanted:,} are declared"
                 yield Finding(message, field=one.field, kind=f"{one.field}={one.value}")
