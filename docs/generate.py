@@ -70,27 +70,42 @@ def config_page() -> str:
 
 
 def rules_page() -> str:
-    """Returns the page of all lint rules."""
+    """Returns the index of all lint rules, each with a link to its page."""
     from prep.lint.base.rule import RULES
 
     rules = RULES.entries.values()
     page = [
         "# Lint rules",
         "",
-        f"{len(RULES.entries)} rules. `prep rule CODE` prints one of these entries.",
+        f"{len(RULES.entries)} rules, one page each. `prep rule CODE` prints a page in the terminal.",
         "",
         "| code | name | severity | finds |",
         "|---|---|---|---|",
     ]
     for rule in rules:
         first = (inspect.getdoc(rule) or "").split("\n", 1)[0]
-        page.append(f"| [{rule.code}](#{rule.code.lower()}-{rule.name.lower()}) | {rule.name} | {rule.severity} | {_cell(first)} |")
-    for rule in rules:
-        page += ["", f"## {rule.code} {rule.name}", "", (inspect.getdoc(rule) or "").replace("\n## ", "\n### ")]
-        if rule.thresholds:
-            page += ["", "### Thresholds", "", "| name | default | where it comes from |", "|---|---|---|"]
-            page += [f"| `{rule.code}.{one.name}` | {one.default:g} | {_cell(one.source)} |" for one in rule.thresholds]
+        page.append(f"| [{rule.code}](rules/{rule.code}.md) | {rule.name} | {rule.severity} | {_cell(first)} |")
     return "\n".join(page) + "\n"
+
+
+def rule_pages() -> dict[str, str]:
+    """Returns the page of each lint rule, by the page's name: the rule's docstring, its remedy and its thresholds."""
+    from prep.lint.base.documentation import rule_reach, rule_sections, rule_summary
+    from prep.lint.base.rule import RULES
+
+    pages = {}
+    for rule in RULES.entries.values():
+        page = [f"# {rule.code} {rule.name}", "", rule_summary(rule), "", f"Severity: {rule.severity}. {rule_reach(rule)}"]
+        for heading, text in rule_sections(rule).items():
+            page += ["", f"## {heading}", "", text]
+        page += ["", "## Remedy", "", rule.remedy]
+        if rule.thresholds:
+            page += ["", "## Thresholds", "", "Override under `lint: {thresholds: {...}}` in the config.", ""]
+            page += ["| name | default | where it comes from |", "|---|---|---|"]
+            page += [f"| `{rule.code}.{one.name}` | {one.default:g} | {_cell(one.source)} |" for one in rule.thresholds]
+        page += ["", "[All rules](../rules.md)"]
+        pages[f"rules/{rule.code}"] = "\n".join(page) + "\n"
+    return pages
 
 
 def templates_page() -> str:
@@ -266,17 +281,20 @@ def main() -> None:
         "metrics": metrics_page,
         "systems": systems_page,
     }
+    wanted = {
+        REFERENCE_DIR / f"{name}.md": _HEAD + text for name, text in ({name: make() for name, make in pages.items()} | rule_pages()).items()
+    }
+    here = {path: path.read_text(encoding="utf-8") for path in (*wanted, *REFERENCE_DIR.glob("rules/*.md")) if path.is_file()}
+    differing = sorted(path for path in wanted.keys() | here.keys() if wanted.get(path) != here.get(path))
     stale = []
-    for name, make in pages.items():
-        path = REFERENCE_DIR / f"{name}.md"
-        text = _HEAD + make()
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
+    for path in differing:
         if "--check" in sys.argv:
-            stale.append(str(path.relative_to(REFERENCE_DIR.parent.parent)))
-        else:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            stale.append(path.relative_to(REFERENCE_DIR.parent.parent).as_posix())
+        elif path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path], encoding="utf-8")
+        else:  # the page of what is gone
+            path.unlink()
     if stale:
         sys.exit(f"out of date: {', '.join(stale)}. Run: make docs")
 

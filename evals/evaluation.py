@@ -26,6 +26,7 @@ from train.inference.language_model import LanguageModel
 _DEFAULT_NEW_TOKENS = 256
 _FEWEST_NEW_TOKENS = 16
 _MOST_NEW_TOKENS = 1024
+_PROMPT_CUT = "prompts were truncated to the model's context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         seconds=round(time.perf_counter() - started, 3),
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
-        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks)],
+        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
         notes=[*plan.notes, *_notes(context)],
         slices=measure_slices(plan.rows, measured, config.confidence),
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
@@ -173,7 +174,9 @@ def _notes(context: EvalContext) -> list[str]:
     return context.notes + (apart if context.num_split_apart else [])
 
 
-def _warnings(plan: EvalPlan, answers: Mapping[str, Mapping[str, Prediction]], roles: Mapping[str, Role], looks: int | None) -> list[str]:
+def _warnings(
+    plan: EvalPlan, answers: Mapping[str, Mapping[str, Prediction]], roles: Mapping[str, Role], looks: int | None, limit: int
+) -> list[str]:
     """Returns what makes the numbers doubtful: an adapter without effect, examples without a score, a test set looked at again."""
     warnings = []
     base = next((label for label, role in roles.items() if role is Role.BASE), None)
@@ -185,13 +188,10 @@ def _warnings(plan: EvalPlan, answers: Mapping[str, Mapping[str, Prediction]], r
             reasons = sorted({prediction.detail or prediction.state.value for prediction in lost})
             warnings.append(f"{label} has no score for {len(lost)} of {len(plan.rows)} examples: {_first(reasons)}")
         states = [prediction.state for prediction in predictions.values()]
-        warnings += [
-            f"{label}: {states.count(state)} of {len(states)} examples ended in the state {state.value}"
-            for state in (PredictionState.UNFINISHED, PredictionState.PROMPT_CUT)
-            if state in states
-        ]
+        ended = {PredictionState.UNFINISHED: f"answers hit the length limit ({limit:,} tokens)", PredictionState.PROMPT_CUT: _PROMPT_CUT}
+        warnings += [f"{label}: {states.count(state)} of {len(states)} {words}" for state, words in ended.items() if state in states]
     if looks is not None and looks > 1:
-        warnings.append(f"this is look {looks} at this test set: what was chosen after an earlier look may lean on it")
+        warnings.append(f"this is evaluation {looks} on this test set: choices made after an earlier one may overfit it")
     return warnings
 
 

@@ -63,7 +63,7 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a LoRA adapter. Options stand above the config's train: section, which documents more of them."""
+    """Train a LoRA adapter. Options override the config's train: section, which has more of them."""
     from loopwright.config import load_section, overlay
     from train.config import TrainConfig
     from train.run import train

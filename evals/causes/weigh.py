@@ -68,7 +68,7 @@ def gather_evidence(row: EvalRow, prediction: Prediction, neighbours: Sequence[N
     """
     evidence: Evidence = {}
     if prediction.state is not PredictionState.OK:
-        evidence[prediction.state.value] = prediction.detail or f"the example ended in the state {prediction.state.value}"
+        evidence[prediction.state.value] = prediction.detail or prediction.state.meaning
     if neighbours and neighbours[0].similarity < background.far_below:
         evidence["far_from_train"] = f"the nearest training example has similarity {neighbours[0].similarity:.2f}"
     if row.task is Task.CLASSIFICATION:

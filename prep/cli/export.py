@@ -56,7 +56,7 @@ def validate_command(
     model: Annotated[str | None, typer.Option(help="The model to be trained, for its limit of tokens an example.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How problems are printed.")] = Format.TEXT,
 ) -> None:
-    """Hold a training file to every rule of its target. Exit code 0: valid, 1: errors, 2: could not read."""
+    """Check a file against a target's format rules. Exit code 0: valid, 1: errors, 2: could not read."""
     from prep.targets.report import validation_text
     from prep.targets.validation import validate
 

@@ -112,7 +112,7 @@ def _lines(report: "CheckReport") -> list[str]:
             lines.append(f"  {part if not number else '':10} {text}")
     if report.tokens is not None:
         lines += [f"  {word.label}: {word.word!r} in tokens ({word.num_tokens}): {word.tokens}" for word in report.tokens.words]
-    lines += [f"{problem.level}: {problem.message}" for problem in report.problems] or ["nothing to say against it"]
+    lines += [f"{problem.level}: {problem.message}" for problem in report.problems] or ["OK"]
     return [printable(line) for line in lines]
 
 

@@ -51,7 +51,7 @@ def load_drafts(path: Path) -> list[FixDraft]:
     Raises:
         UserError: the file is missing or a line of it is no draft.
     """
-    return load_lines(path, FixDraft, "Mend it, or make the drafts again: prep fix propose")
+    return load_lines(path, FixDraft, "Fix it, or make the drafts again: prep fix propose")
 
 
 def save_drafts(path: Path, drafts: list[FixDraft]) -> None:
@@ -132,7 +132,7 @@ def edit_in_editor(path: Path) -> list[FixDraft]:
             changed = drafts_from_csv(read_text(table, "edited table"), drafts, str(kept))
         except UserError as error:
             write_atomic(kept, table.read_bytes(), private=True)  # forty corrected rows are not lost to a slip in one of them
-            remedy = f"{error.remedy or ''} Mend it there, then: prep fix edit {path} --from-csv {kept}"
+            remedy = f"{error.remedy or ''} Fix it there, then: prep fix edit {path} --from-csv {kept}"
             raise UserError(error.cause, error.location, remedy.strip()) from error
     save_drafts(path, changed)
     return changed

@@ -68,9 +68,9 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
         raise UserError("there is nothing at this path", str(dataset_path), "Give a dataset's folder.")
     if not dataset_path.is_dir():
         raise UserError(
-            "a file from elsewhere has no fix ledger",
+            "--fix writes the ledger of a built dataset, and this is a file",
             str(dataset_path),
-            f"Make a dataset of it, whose fixes every build replays: prep init {dataset_path}, prep build, then lint that with --fix.",
+            f"Build a dataset from it, then lint that with --fix: prep init {dataset_path}, prep build. Every build replays the ledger.",
         )
     if config_path is not None:
         return config_path
@@ -151,14 +151,14 @@ def _ledger(dataset_path: Path, config_path: Path) -> Path:
 
 def _unfinished(drafts: Sequence[FixDraft], planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:
     if planned:
-        return f"after {MAX_ROUNDS} rounds fixes still bring forth others, such as {planned[0].code} at {planned[0].place}"
+        return f"after {MAX_ROUNDS} rounds fixes still cause new ones, such as {planned[0].code} at {planned[0].place}"
     by_person = sum(None in draft.after.values() for draft in drafts)
     left_unsafe = 0 if unsafe else sum(not draft.safe and None not in draft.after.values() for draft in drafts)
     again = len(drafts) - by_person - left_unsafe
     reasons = [
         (left_unsafe, "need --unsafe-fixes"),
         (by_person, "need a person: prep fix propose, then prep fix edit"),
-        (again, "were made before and did not hold"),
+        (again, "were made before and did not last"),
     ]
     return "; ".join(f"{count} {why}" for count, why in reasons if count) or None
 

@@ -152,7 +152,7 @@ def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Datase
         word = suspect.answers.most_common(1)[0][0]
         proposed = next((key for key, value in words.items() if value == word), None)
     reason = (
-        f"nearest to {len(suspect.failures)} failed validation rows (similarity up to {suspect.similarity:.2f}) and answers otherwise; "
+        f"nearest to {len(suspect.failures)} failed validation rows (similarity up to {suspect.similarity:.2f}) with another answer; "
         "is its answer right?"
     )
     return FixDraft(

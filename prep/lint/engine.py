@@ -51,8 +51,12 @@ def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) 
     """
     missing = {
         Need.TOKENS: _model_reason(context.model, named_by_config=named_by_config),
-        Need.MODEL_SCORES: None if context.model_scores is not None else "needs a model's scores: evals score, then --model-scores FILE",
-        Need.TRAINING_LEDGER: None if context.training_ledger is not None else "needs a training run's ledger: --training-ledger RUN",
+        Need.MODEL_SCORES: None
+        if context.model_scores is not None
+        else "needs model scores: run evals score, then give --model-scores FILE",
+        Need.TRAINING_LEDGER: None
+        if context.training_ledger is not None
+        else "needs the ledger of a training run: give --training-ledger RUN",
     }
     able, skipped = [], []
     for rule in rules:

@@ -1,4 +1,4 @@
-"""What a lint run was told: the command line's options, and the dataset's config beside them."""
+"""The options of a lint run: the command line's, and the dataset's config beside them."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -94,7 +94,7 @@ def check_options(options: LintOptions) -> None:
     known = [f"{rule.code}.{threshold.name}" for rule in RULES.entries.values() for threshold in rule.thresholds]
     for name, value in options.thresholds.items():
         if name not in known:
-            raise UserError(f"there is no threshold '{name}'", "lint.thresholds", did_you_mean(name, known))
+            raise UserError(f"unknown threshold '{name}'", "lint.thresholds", did_you_mean(name, known))
         if not isfinite(value):
             raise UserError(f"the threshold '{name}' is {value}", "lint.thresholds", "Give a number.")
         if name.endswith(".similarity") and not 0 < value <= 1:

@@ -110,5 +110,5 @@ def _read_baseline(path: Path) -> Counter[tuple[str, ...]]:
         report = _Baseline.model_validate(read_json(path))
     except ValidationError as error:
         remedy = "Write one: prep lint DATASET --format json > baseline.json"
-        raise UserError("the baseline is no lint report", str(path), remedy) from error
+        raise UserError("the baseline is not a lint report", str(path), remedy) from error
     return Counter(_fingerprint(one) for one in report.diagnostics)

@@ -160,7 +160,7 @@ def row_identity(alias: str, columns: list[str], key: str | None) -> pl.Expr:
     Args:
         alias: the source's.
         columns: all columns of the file.
-        key: the column that names a row for good, if any. A row without its key is named by its record, or all such rows would be copies
+        key: the unique id column, if any. A row without its key is named by its record, or all such rows would be copies
             of one another.
     """
     record = hash_input(*(part for name in sorted(columns) for part in _named_value(name)))

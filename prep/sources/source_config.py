@@ -59,7 +59,7 @@ class SourceConfig(BaseModel):
     fields: dict[FieldName, str] = {}
     """Field name -> column of the source. Columns that are not named here keep their own name."""
     key: str | None = None
-    """A column whose value names a row for good; without it a row is named by its whole record."""
+    """The unique id column: it keeps fixes attached to rows when the file is edited. Without it a row's id comes from its whole record."""
     group: str | None = None
     """A column: rows that share its value stay in one split."""
     split: SplitName | None = None

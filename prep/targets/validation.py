@@ -50,7 +50,7 @@ class Validation:
 
 
 def validate(path: Path, target: str, *, validation: Path | None = None, model: str | None = None) -> Validation:
-    """Holds a training file to every rule of its target.
+    """Checks a file against a target's format rules.
 
     The file is read a row at a time; all that is wrong with it is returned.
 

@@ -117,7 +117,7 @@ class Trainer:
         bar.note(f"step {done.num_steps}: validation loss {loss:.4f}")
 
     def mean_loss(self, examples: list[TrainingExample]) -> float:
-        """Returns the objective's loss over some examples, by the sum of their normalizers (for `chat`: nats a trained token)."""
+        """Returns the objective's loss over some examples, by the sum of their normalizers (`chat`: mean loss per trained token, nats)."""
         self.model.eval()
         total = torch.zeros((), dtype=torch.float64, device=self.scorer.device)
         with torch.no_grad():

@@ -52,9 +52,9 @@ class RunRecord(BaseModel):
     dataset_key: str
     """The dataset manifest's key."""
     final_train_loss: float
-    """Mean nats a trained token over the last epoch's worth of steps, each measured before its step's update."""
+    """Mean loss per trained token (nats) over the last epoch's worth of steps, each measured before its step's update."""
     validation_loss: float | None
-    """Mean nats a trained token over the validation split at the end; null where that is empty or not wanted."""
+    """Mean loss per trained token (nats) over the validation split at the end; null where that is empty or not wanted."""
     validation_losses: list[tuple[int, float]]
     """`[step, loss]` at the end of each epoch."""
     num_examples: int
@@ -112,7 +112,7 @@ class RunRecord(BaseModel):
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
-            f"Loss in nats a trained token: train {self.final_train_loss:.4f}, validation {validation}.\n"
+            f"Mean loss per trained token (nats): train {self.final_train_loss:.4f}, validation {validation}.\n"
             f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
         )
 

@@ -70,15 +70,15 @@ def of_template(template: str) -> str:
 def described(one: str, other: str) -> str:
     """Returns the difference of two texts in words, for a message, with identifiers masked."""
     if len(one) + len(other) > _MAX_MASKED:
-        return f"they differ in {max(map(len, difference(one, other))):,} words"
+        return f"{max(map(len, difference(one, other))):,} words differ"
     here, there = difference(mask(one), mask(other))
     if not here and not there and one != other and any(difference(one, other)):
-        return "they differ in personal identifiers alone"
+        return "only personal identifiers differ"
     if here and there:
         return f"'{_listed(here)}' here, '{_listed(there)}' there"
     if here:
-        return f"only '{_listed(here)}' is added here"
-    return f"only '{_listed(there)}' is left out here" if there else "the words are the same"
+        return f"'{_listed(here)}' only here"
+    return f"'{_listed(there)}' only there" if there else "same words, different order or punctuation"
 
 
 def _listed(found: list[str]) -> str:

@@ -80,8 +80,8 @@ def _plan(sizes: Mapping[str, int], resample: ResampleConfig) -> str | None:
     rendered = resampled_sizes(sizes, over)
     times = max(-(-target // size) for size, target in rendered)
     said = {
-        "over": f"renders rows up to {times:,} times, {sum(target for _, target in rendered):,} examples in all",
-        "under": f"leaves {_left(sizes, under)}",
+        "over": f"repeats rows up to {times:,} times, {sum(target for _, target in rendered):,} examples in total",
+        "under": f"keeps {_left(sizes, under)}",
     }
     first, second = (over, under) if times <= _MAX_REPEATS else (under, over)
     piece = config_piece("resample", first.model_dump())
@@ -104,7 +104,7 @@ def plan_groups(top: str, size: int, total: int, share: float, manifest: Manifes
     resample = ResampleConfig(by=fields.pop(), to={top: share})
     piece = config_piece("resample", resample.model_dump())
     others = "others" if top != "others" else "the others"
-    return None if piece is None else f"`{piece}` into the config, which leaves {_left({top: size, others: total - size}, resample)}"
+    return None if piece is None else f"`{piece}` into the config, which keeps {_left({top: size, others: total - size}, resample)}"
 
 
 def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> str | None:
@@ -134,7 +134,7 @@ def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> 
         for entry, weight in zip(entries, weights, strict=True)
     ]
     piece = config_piece("sources", weighted)
-    return None if piece is None else f"`{piece}` into the config, which leaves {rest + largest:,} of {sum(in_train):,} train examples"
+    return None if piece is None else f"`{piece}` into the config, which keeps {rest + largest:,} of {sum(in_train):,} train examples"
 
 
 def _left(sizes: Mapping[str, int], resample: ResampleConfig) -> str:

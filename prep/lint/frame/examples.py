@@ -119,7 +119,7 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
             batches.append(folder / f"read-{len(batches):05d}.parquet")
             batch.write_parquet(batches[-1])
         if before == (len(batches), len(defects)):
-            raise UserError("the file holds no rows", str(path), "Give a file with one training example a line.")
+            raise UserError("the file holds no rows", str(path), "Give a file with one training example per line.")
     frame = pl.scan_parquet(batches, glob=False) if batches else pl.LazyFrame(schema=LINT_SCHEMA)
     return _lint_data(frame, defects, folder, None, unread)
 

@@ -22,7 +22,7 @@ def as_github(report: LintReport) -> str:
         if report.count(severity) > SHOWN_BY_GITHUB
     ]
     if hidden:
-        lines.append(f"GitHub shows {SHOWN_BY_GITHUB} annotations of a severity; in this log alone stand {', '.join(hidden)}.")
+        lines.append(f"GitHub shows {SHOWN_BY_GITHUB} annotations per severity; only this log has {', '.join(hidden)}.")
     return "\n".join([*lines, summary_line(report)])
 
 

@@ -19,15 +19,15 @@ class Group:
 GROUPS = {
     "FMT": Group("format", "Is every row readable and well formed?"),
     "BAL": Group("balance", "Are labels, sources and positions balanced?"),
-    "CON": Group("consistency", "Do equal inputs get equal answers, in one form?"),
-    "DUP": Group("duplicates", "Is every row there once?"),
-    "LEK": Group("leakage", "Is what is evaluated on unseen in training?"),
+    "CON": Group("consistency", "Do equal inputs have equal answers, in one format?"),
+    "DUP": Group("duplicates", "Are there duplicates?"),
+    "LEK": Group("leakage", "Are evaluation rows unseen in training?"),
     "PII": Group("privacy", "Is the text free of personal data and secrets?"),
-    "LEN": Group("length", "Does every row fit, with an answer left to learn?"),
+    "LEN": Group("length", "Does every row fit the model, with an answer to train on?"),
     "DIV": Group("diversity", "Does the data cover what it should?"),
     "LBL": Group("labels", "Are the labels right?"),
-    "TPL": Group("templates", "Is every prompt rendered as meant?"),
-    "GRM": Group("language", "Are the answers whole and true to their input?"),
+    "TPL": Group("templates", "Is every prompt rendered correctly?"),
+    "GRM": Group("language", "Are the answers complete and faithful to their input?"),
 }
 
 

@@ -42,7 +42,7 @@ def test_guesses_name_what_they_are_made_from(tmp_path: Path) -> None:
     assert (source.fields, source.key, source.group) == ({"text": "review", "label": "liked"}, "review_id", "customer")
     assert config.templates[0].name == "reviews/sentiment" and config.labels == {"0": "negative", "1": "positive"}
     assert "label: 'liked', because it has only 2 values over 40 rows and its name says so: 0, 1" in written.guesses
-    assert "labels: 0 is negative, 1 is positive, by the column's name; turn them round if not" in written.guesses
+    assert "labels: 0 is negative, 1 is positive, by the column's name; swap 0 and 1 if this is wrong" in written.guesses
     assert "language: en, by the script and the commonest words of 100% of the texts that show one" in written.guesses
 
 
