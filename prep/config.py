@@ -146,14 +146,14 @@ class ExpectConfig(_Model):
 
 
 class SuppressConfig(_Model):
-    """A finding that was looked at and stands. It is named by its row, so that re-ordering the data does not bring it back."""
+    """A reviewed and accepted finding. It is named by its row, so that reordering the data does not bring it back."""
 
     id: str = Field(min_length=8)
     """The row id, or the id of one example of the row, as a report gives it."""
     code: str
     """The rule's code."""
     reason: str = Field(min_length=1)
-    """Why it stands, for the next reader."""
+    """Why it is accepted, for the next reader."""
 
 
 class LintConfig(_Model):
@@ -170,7 +170,7 @@ class LintConfig(_Model):
     thresholds: dict[str, float] = {}
     """`CODE.name` -> value, over a rule's documented default."""
     suppress: tuple[SuppressConfig, ...] = ()
-    """Findings that stand, each with its reason."""
+    """Reviewed and accepted findings, each with its reason."""
     profile: Literal["medical"] | None = None
     """The kind of data, for rules that hold for one kind only: `medical` looks for the identifiers of HIPAA's Safe Harbor."""
     expect: ExpectConfig = ExpectConfig()

@@ -75,7 +75,7 @@ def drafts_to_csv(drafts: list[FixDraft]) -> str:
 def drafts_from_csv(text: str, drafts: list[FixDraft], location: str) -> list[FixDraft]:
     """Returns the drafts with what a person changed in the table: `accept` and `new`. A line that was deleted is not accepted.
 
-    A draft of several fields stands on several lines; changing `accept` on one of them is enough.
+    A draft of several fields has several lines; changing `accept` on one of them is enough.
 
     Raises:
         UserError: a line belongs to no draft or to no field of it, or says neither yes nor no.

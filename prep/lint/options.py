@@ -26,7 +26,7 @@ class LintOptions:
         profile: the kind of data, for rules of one field only, such as `medical`.
         severities: rule code or its beginning -> the severity of its findings.
         per_source_ignores: pattern of a source's name -> codes or their beginnings that are not reported for its rows.
-        suppress: findings that a person has looked at and lets stand, each with the reason.
+        suppress: findings that a person has reviewed and accepted, each with the reason.
         baseline: an earlier report as JSON; what it holds is not reported again.
         model_scores: the parquet that `evals score` wrote.
         training_ledger: a training run's folder, or its ledger.parquet.

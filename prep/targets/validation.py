@@ -110,7 +110,7 @@ def _check_repeated(row: dict[str, Any], seen: set[bytes], found: Findings) -> N
     if not found.is_validation:
         seen.add(digest)
     elif digest in seen:
-        found.error("", "validation.repeats_training", "the row stands in the training file as well")
+        found.error("", "validation.repeats_training", "the row also appears in the training file")
 
 
 def row_digest(row: dict[str, Any]) -> bytes:

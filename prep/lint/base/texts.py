@@ -1,4 +1,4 @@
-"""Texts as rules scan them, one row a text, and where a place in one stands in the record."""
+"""Texts as rules scan them, one row per text, and how positions in a text map to the record."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -36,7 +36,7 @@ class Limits:
     """When a word counts as rare.
 
     Attributes:
-        ratio: the word that it stands for is this many times as frequent.
+        ratio: the label that is meant is this many times as frequent.
         similarity: difflib's ratio above which two words are one with a slip of the pen.
         class_share: in a small set, each word has at least this share of the rows; else rarer words may be classes of their own.
         stranger_share: a word that resembles none is a stranger where it has at most this share.
@@ -70,7 +70,7 @@ class LabelVariant:
 
     Attributes:
         word: as it is written.
-        meant: the word that it stands for; None for a stranger.
+        meant: the label that is meant; None if it resembles no other.
         kind: spelling, abbreviation, typing, synonym, or stranger.
     """
 

@@ -155,7 +155,7 @@ def _short(weight: float) -> float:
 
 
 def config_piece(key: str, value: object) -> str | None:
-    """Returns a key of a config and its value on one line; None where an identifier stands in it, which no report may show."""
+    """Returns a key of a config and its value on one line; None if it holds an identifier, which no report may show."""
     dumped = yaml.safe_dump({key: value}, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9)
     text = dumped.strip()[1:-1]
     return text if mask(text) == text else None

@@ -48,7 +48,7 @@ LINT_SCHEMA = pl.Schema(
         "input": pl.String(),  # all that comes before the answer, without the system message
         "answer": pl.String(),  # null where there is none
         "rejected": pl.String(),
-        "system_field": pl.String(),  # where in the record each of these stands; the list's name where it is among messages
+        "system_field": pl.String(),  # the record's field of each; for a message, the list's name
         "input_field": pl.String(),
         "answer_field": pl.String(),
         "rejected_field": pl.String(),
@@ -102,7 +102,7 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
     """Reads foreign training files.
 
     Args:
-        files: each file with the split that it stands for.
+        files: each file with the split of its rows.
         folder: an empty folder for what is read; the frame scans it.
 
     Raises:
@@ -130,7 +130,7 @@ class _FileReader:
 
     Attributes:
         path: the file.
-        split: the split that it stands for.
+        split: the split of its rows.
         defects: what is wrong with it is added to these.
         copies: how often each row id came so far, in this file and those before it.
         unread: path of a key -> the records in which nobody read it, added to likewise.
@@ -164,7 +164,7 @@ class _FileReader:
         self.unread.update(path for one in read for path in one.unread)
         # Of the row's content and its file's part, not of its path or place: ids hold when the file is moved or put in order.
         rows = [_row(one, hash_text(self.split, one.canonical), str(self.path), self.split) for one in read]
-        careful = pl.DataFrame(rows, schema=LINT_SCHEMA).with_row_index(_ITEM)  # by number: a whole array may stand on one line
+        careful = pl.DataFrame(rows, schema=LINT_SCHEMA).with_row_index(_ITEM)  # by number: one line may hold a whole array
         frame = pl.concat([plain, careful], how="diagonal").sort("line", maintain_order=True)
         ids = []
         for row_id, number in frame.select("row_id", _ITEM).iter_rows():

@@ -101,7 +101,7 @@ def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = 
 
 
 def _note_repeated(defects: list[JsonDefect], sample: Sample) -> None:
-    """Notes each object in which a key stands twice."""
+    """Notes each object with a duplicate key."""
     for path in dict.fromkeys(defect.path for defect in defects if defect.flaw is Flaw.REPEATED_KEY):
         sample.problem(path or None, "duplicate key in the object; the last value was read", severity="warning")
 
@@ -178,7 +178,7 @@ def _present(record: dict[str, str | None]) -> dict[str, Any]:
 
 
 def _decoded(text: str | None) -> Any:
-    """Returns what a column's text stands for: lists and objects are held as their JSON."""
+    """Returns the value of a column's text: lists and objects are stored as JSON."""
     if text and text[0] in "[{":
         try:
             return json.loads(text)

@@ -1,6 +1,6 @@
 """The report as GitHub Actions annotations of the file's lines.
 
-Of each step GitHub shows ten errors, ten warnings and ten notices, the first that are printed; the others stand in the log alone.
+Of each step GitHub shows ten errors, ten warnings and ten notices, the first that are printed; only the log has the others.
 """
 
 from prep.lint.base.diagnostic import Diagnostic

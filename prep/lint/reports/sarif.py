@@ -33,7 +33,7 @@ def as_sarif(report: LintReport, excerpts: Excerpts | None = None, *, root: Path
     """Returns the report as a SARIF log.
 
     The results come worst first, at most 25,000 of them; a notification says how many more there are. A span lies in a field's text, not
-    in the file's, so that a region is the row's line, and field and span stand in the result's properties.
+    in the file's, so that a region is the row's line, and the result's properties have field and span.
 
     Args:
         report: what was found.
@@ -127,7 +127,7 @@ def _artifact(path: Path, root: Path) -> Json:
 def _fingerprints(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
     """Yields the fingerprint of each diagnostic: of row, code, field, and the how many-eth of these it is.
 
-    The row's id is made of its content, so that a finding is the same one wherever its row stands.
+    The row's id is made of its content, so a finding keeps its identity when its row moves.
     """
     seen: Counter[str] = Counter()
     for one in diagnostics:
