@@ -151,7 +151,7 @@ def _stop_at_stale(built: BuildResult, options: LoopConfig) -> None:
     stale = built.manifest.fixes.stale
     if stale and not options.allow_stale:
         raise UserError(
-            f"{len(stale)} entries of the fix ledger no longer fit their rows",
+            f"{len(stale)} entries of the fix ledger no longer apply to their rows",
             f"{built.manifest.config['fixes']}:{stale[0]['line']}",
-            "Mend or remove them, or set 'loop: {allow_stale: true}' to go on without them.",
+            "Fix or remove them, or set 'loop: {allow_stale: true}' to go on without them.",
         )

@@ -67,7 +67,7 @@ def lint_command(
     config: Annotated[Path | None, typer.Option("--config", help="The build config, for fixes; default: the one beside the data.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ignore cached results.")] = False,
 ) -> None:
-    """Find what is wrong with a dataset, or with a training file that was made elsewhere."""
+    """Find defects in a dataset or a training file."""
     release_memory_early()
     from loopwright.files import require_output_file
     from prep.fixes.fixing import find_config

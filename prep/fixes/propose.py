@@ -76,7 +76,7 @@ def propose(
 
 
 def config_changes(report: LintReport) -> list[tuple[str, str]]:
-    """Returns code and remedy of what no edit of a row mends, and a change of the config does: shares of the whole, unknown labels."""
+    """Returns code and remedy of findings that no row edit fixes, but a change of the config does: shares of the whole, unknown labels."""
     of_none = (one for one in report.diagnostics if one.row_id is None and one.remedy != RULES.get(one.code).remedy)
     return list(dict.fromkeys((one.code, one.remedy) for one in of_none))
 

@@ -38,7 +38,7 @@ def _merged(found: Mapping[Rule, Sequence[Finding]]) -> Iterable[Diagnostic]:
             if finding.id in said:
                 continue
             if finding.row_id is not None:
-                # One raw row rendered by several templates is one place to mend: its first example speaks for the others.
+                # One raw row rendered by several templates is one place to fix: its first example represents the others.
                 key = (rule.code, finding.row_id, finding.message)
                 if first_id.setdefault(key, finding.id) != finding.id:
                     continue

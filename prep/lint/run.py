@@ -32,7 +32,7 @@ _SIMILARITY = "similarity"
 
 
 def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = None) -> LintReport:
-    """Lints a built dataset, or a training file that was made elsewhere.
+    """Lints a built dataset, or a training file that no build wrote.
 
     Args:
         path: a folder that `prep build` wrote, or a training file in any format that `prep` reads.

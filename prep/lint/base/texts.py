@@ -21,7 +21,7 @@ TEXT_COLUMNS = ("system", *_PARTS, *(f"{part}_field" for part in ("system", *_PA
 def texts(examples: pl.LazyFrame) -> pl.LazyFrame:
     """Returns one row a text that is not empty: the lint frame's columns, and `part`, `field`, `text`.
 
-    A system message or instruction that many rows share comes once, at the first of them: it is one place to mend.
+    A system message or instruction that many rows share comes once, at the first of them: it is one place to fix.
     """
     systems = examples.filter(pl.col("system") != "").sort("position").unique("system", keep="first", maintain_order=True)
     parts = [

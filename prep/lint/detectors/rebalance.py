@@ -1,6 +1,6 @@
 """What to put into a config so that labels, groups or sources weigh less unevenly, and what it would leave of the train rows.
 
-A share is no row's own, so that the fix ledger has no entry for it: the config is where such a thing is mended.
+Shares belong to the dataset, so the fix ledger has no entry for them: the config is the place to fix them.
 """
 
 import json

@@ -261,7 +261,7 @@ def test_hostile_text_cannot_command_a_terminal() -> None:
 
 
 def test_held_back_findings_are_counted() -> None:
-    assert "3 findings held back" in as_text(replace(report(), num_suppressed=3))
+    assert "3 findings suppressed" in as_text(replace(report(), num_suppressed=3))
 
 
 # --- counts ----------------------------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class MarkupLeft(Rule):
             if not row["one_task"] or rows[task] <= max(_HABIT_SHARE * row["task_rows"], 10):
                 yield finding
                 continue
-            # What a good part of a task's rows have, such as <BR> between turns, is one thing to mend, and told once.
+            # What a good part of a task's rows have, such as <BR> between turns, is one thing to fix, and reported once.
             if task not in told:
                 told.add(task)
                 message = f"{finding.message}, in {rows[task]:,} of the {row['task_rows']:,} rows of its task"
