@@ -14,7 +14,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout a
 
 
 class Format(StrEnum):
-    """How problems are printed."""
+    """Output format."""
 
     TEXT = "text"
     JSON = "json"
@@ -54,7 +54,7 @@ def validate_command(
     target: Target,
     validation: Annotated[Path | None, typer.Option("--validation", help="The validation file; it must not repeat training rows.")] = None,
     model: Annotated[str | None, typer.Option(help="The model to be trained, for its limit of tokens an example.")] = None,
-    output: Annotated[Format, typer.Option("--format", help="How problems are printed.")] = Format.TEXT,
+    output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
 ) -> None:
     """Check a file against a target's format rules. Exit code 0: valid, 1: errors, 2: could not read."""
     from prep.targets.report import validation_text

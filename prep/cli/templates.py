@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from templates.check import CheckReport
 
 templates_app = make_app("The templates that rows are rendered with.")
-import_app = make_app("Take templates over from other tools.")
+import_app = make_app("Import templates from other tools.")
 templates_app.add_typer(import_app, name="import")
 
 Name = Annotated[str, typer.Argument(help="A template of the library, or a template file.")]

@@ -194,7 +194,7 @@ def _replaced(template: Template, names: list[str], where: str) -> str:
         return template.name
     if len(names) == 1:
         return names[0]
-    remedy = f"{did_you_mean(template.name, names)} The edited file keeps the 'name:' of the template that it stands for."
+    remedy = f"{did_you_mean(template.name, names)} The edited file keeps the 'name:' of the template that it replaces."
     raise UserError(f"no template is called '{template.name}'", where, remedy)
 
 

@@ -126,7 +126,7 @@ def _rows_of(data: Path, options: dict[str, Any], draft: _Draft) -> tuple[pl.Dat
     num_rows = sum(batch.frame.height for batch in batches)
     if encoding == "utf-8" and (not batches or num_bad > _MAX_BAD_SHARE * (num_rows + num_bad)):
         draft.source["encoding"] = _encoding_of(files[0].path)
-        draft.guesses.append(f"encoding: {draft.source['encoding']}, because the bytes are no UTF-8; look whether the words are right")
+        draft.guesses.append(f"encoding: {draft.source['encoding']}, because the bytes are not UTF-8; check that the words are right")
         return _rows_of(data, options, draft)
     frames = [batch.frame for batch in batches if batch.frame.height]
     return (pl.concat(frames, how="diagonal") if frames else pl.DataFrame()), files[0]
