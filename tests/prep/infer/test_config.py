@@ -216,7 +216,7 @@ def test_an_encoding_is_guessed_and_said(tmp_path: Path, encoding: str, text: st
     written = write_config(data)
     config = load_build_config(written.path)
     assert config.sources[0].encoding == encoding and build(written.path, tmp_path / "out").manifest.rows.kept == 60
-    assert any(f"encoding: {encoding}, because the bytes are no UTF-8" in line for line in written.guesses)
+    assert any(f"encoding: {encoding}, because the bytes are not UTF-8" in line for line in written.guesses)
 
 
 def test_what_fits_too_is_offered_and_a_transcript_too(tmp_path: Path) -> None:
