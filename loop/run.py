@@ -16,6 +16,8 @@ from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines, write_json
 from loopwright.hashing import hash_text
+from loopwright.plugin_config import plugins_of
+from loopwright.plugins import KINDS, plugins_key, use_plugins
 from loopwright.progress import Progress
 from prep.build.run import BuildResult, build
 from prep.build.summary import print_build
@@ -86,8 +88,13 @@ def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool 
     Raises:
         UserError: anything in the config or data is wrong, or entries of the fix ledger are stale and nobody allowed that.
     """
-    started = time.perf_counter()
     options = Options.load(config_path)
+    with use_plugins(plugins_of(config_path)):
+        return _run_round(config_path, options, rounds_dir, force=force, progress=progress)
+
+
+def _run_round(config_path: Path, options: Options, rounds_dir: Path | None, *, force: bool, progress: Progress | None) -> RoundOutcome:
+    started = time.perf_counter()
     rounds_dir = rounds_dir or rounds_dir_of(config_path, options.loop)
     rounds = finished_rounds(rounds_dir)
     number = rounds[-1].number + 1 if rounds else 1
@@ -96,7 +103,9 @@ def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool 
     built = build(config_path, folder / "dataset")
     print_build(built)
     _stop_at_stale(built, options.loop)
-    key = hash_text(built.manifest.key, options.train.model_dump_json(), options.evals.model_dump_json())
+    plugins = plugins_key(*KINDS)
+    code = () if plugins is None else (plugins,)
+    key = hash_text(built.manifest.key, options.train.model_dump_json(), options.evals.model_dump_json(), *code)
     if rounds and rounds[-1].key == key and not force:
         notice(f"nothing has changed since round {rounds[-1].number}: data, fixes, training and evaluation are the same")
         return RoundOutcome(rounds[-1], round_dir(rounds_dir, rounds[-1].number), None, done=False)

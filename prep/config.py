@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from loopwright.config import load_config
+from loopwright.plugin_config import PluginsConfig
 from prep.sources.source_config import FieldName, SourceConfig
 from templates.form import Form
 
@@ -210,6 +211,8 @@ class BuildConfig(_Model):
     """The model whose tokenizer lint's token rules use."""
     lint: LintConfig = LintConfig()
     """What lint looks for."""
+    plugins: PluginsConfig = PluginsConfig()
+    """Code of your own, see [Extending](../extend.md)."""
     train: dict[str, Any] = {}
     """Read by `train run`."""
     evals: dict[str, Any] = {}

@@ -9,6 +9,7 @@ import torch
 from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
+from loopwright.plugins import plugins_key
 from train.config import TrainConfig
 from train.data.order import Plan, StepOrder
 from train.engine import checkpoint
@@ -35,11 +36,13 @@ def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resum
     Raises:
         UserError: the model cannot be loaded, the run in the folder is another one, or training diverged.
     """
+    plugins = plugins_key("objectives", "methods")
     identity = {
         "loopwright_version": __version__,
         "dataset_key": prepared.dataset.manifest.key,
         "model_sha256": model_sha256(prepared.model_folder),
         "config": config.model_dump(mode="json", exclude={"model"}),  # the model is known by its hash, wherever it lies
+        **({} if plugins is None else {"plugins": plugins}),
     }
     if prepared.finished:
         return _require_same_run(prepared.finished, identity, run_dir)
@@ -70,6 +73,7 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
             "dataset_key": finished.dataset_key,
             "model_sha256": finished.model_sha256,
             "config": config,
+            **({} if finished.plugins is None else {"plugins": finished.plugins}),
         },
         identity,
         run_dir,
@@ -95,6 +99,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         model_sha256=identity["model_sha256"],
         dataset=str(prepared.dataset.path),
         dataset_key=prepared.dataset.manifest.key,
+        plugins=identity.get("plugins"),
         final_train_loss=mean_loss(recorded.filter(recorded["step"] > plan.num_steps - plan.steps_per_epoch), data.train),
         validation_loss=progress.validation_losses[-1][1] if progress.validation_losses else None,
         validation_losses=list(progress.validation_losses),

@@ -17,6 +17,7 @@ from evals.score.score_rows import ScoreRow, read_chunks
 from loopwright.errors import UserError
 from loopwright.files import atomic_file, require_writable
 from loopwright.progress import Advance
+from prep.dataset.plugins import dataset_plugins
 from templates.chat import EncodeError, load_tokenizer
 from templates.form import Form
 from train.inference.hidden import HiddenStateHook, capturing, middle_layer_number, question_spans
@@ -86,7 +87,14 @@ def score_schema(width: int) -> pl.Schema:
     )
 
 
-def score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable[[str, int], Advance] | None = None) -> ScoreReport:
+def score_dataset(
+    path: Path,
+    out: Path,
+    options: ScoreOptions,
+    start: Callable[[str, int], Advance] | None = None,
+    *,
+    config_path: Path | None = None,
+) -> ScoreReport:
     """Scores every row of a built dataset, all splits, or of a training file, and writes the parquet of `score_schema`.
 
     Rows are read and scored some thousands at a time, each batch of like lengths, and the file appears when it is whole. A choice counts
@@ -99,10 +107,16 @@ def score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable[
         out: the file to write.
         options: how to score.
         start: told the name and number of each chunk of rows; returns what is told how many are done.
+        config_path: the config whose plug-ins are used; default: the one that lies beside a built dataset, see `dataset_plugins`.
 
     Raises:
         UserError: the data, model or adapter cannot be used, or `out` cannot be written. Nothing is written then.
     """
+    with dataset_plugins(path, config_path):
+        return _score_dataset(path, out, options, start)
+
+
+def _score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable[[str, int], Advance] | None) -> ScoreReport:
     if not path.exists():
         raise UserError("there is nothing at this path", str(path), "Give a dataset's folder or a training file.")
     if out.is_dir():

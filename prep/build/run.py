@@ -15,6 +15,8 @@ from loopwright import __version__
 from loopwright.errors import UserError, raise_all
 from loopwright.files import atomic_dir, os_errors
 from loopwright.hashing import hash_file, hash_text
+from loopwright.plugin_config import PluginsConfig
+from loopwright.plugins import plugins_key, use_plugins
 from prep.build.card import render_card
 from prep.build.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
 from prep.build.fix_ledger import load_fixes
@@ -30,6 +32,8 @@ from templates.template import Template
 
 # Sections that other commands read; a change of theirs does not change the dataset.
 _OTHER_SECTIONS = {"train", "evals", "loop"}
+# The plug-ins that a build asks for; those of other kinds do not change the dataset.
+_PLUGIN_KINDS = ("sources", "shapes")
 _MAX_SHOWN = 20
 
 
@@ -94,8 +98,13 @@ def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | No
         UserError: the config, a source, a template or the fix ledger is wrong, no row is left, or another build to `out` is at work.
             Nothing is written then.
     """
-    started = time.perf_counter()
     config = load_build_config(config_path)
+    with use_plugins(config.plugins.find(config_path)):
+        return _build(config, config_path, out, strict=strict, limit=limit)
+
+
+def _build(config: BuildConfig, config_path: Path, out: Path, *, strict: bool, limit: int | None) -> BuildResult:
+    started = time.perf_counter()
     base_dir = config_path.parent
     check_replaceable(out, OLDER_DATASET)
     templates = load_templates(config, base_dir, str(config_path))
@@ -145,7 +154,9 @@ def _manifest(job: Job, key: str, config_path: Path, read: ReadSources, rendered
         name=job.config.name,
         loopwright_version=__version__,
         key=key,
-        config=job.config.model_dump(mode="json", exclude=_OTHER_SECTIONS),
+        config=job.config.model_dump(
+            mode="json", exclude=_OTHER_SECTIONS | ({"plugins"} if job.config.plugins == PluginsConfig() else set())
+        ),
         config_path=config_path.name,
         templates=[describe(template) for template in job.templates],
         rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=_count_reasons(rendered.dropped)),
@@ -213,10 +224,12 @@ def _count_reasons(dropped: pl.DataFrame) -> dict[str, int]:
 
 def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path], limit: int | None) -> str:
     """Returns the hash of everything that the dataset depends on; the files' names too, as each example says where it is from."""
-    settings = config.model_dump_json(exclude=_OTHER_SECTIONS)
+    settings = config.model_dump_json(exclude=_OTHER_SECTIONS | {"plugins"})
     contents = (part for shown, path in files.items() for part in (shown, hash_file(path)))
     limited = None if limit is None else str(limit)
-    return hash_text(__version__, settings, limited, *(template.sha256 for template in templates), *contents)
+    plugins = plugins_key(*_PLUGIN_KINDS)
+    code = () if plugins is None else ("plugins", plugins)
+    return hash_text(__version__, settings, limited, *(template.sha256 for template in templates), *contents, *code)
 
 
 def _unchanged(out: Path, key: str) -> Manifest | None:

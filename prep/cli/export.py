@@ -10,6 +10,7 @@ from loopwright.console import console, notice, print_json, print_result
 from loopwright.errors import ExitCode
 
 Target = Annotated[str, typer.Option(help="Whose format, openai, azure, together, fireworks, trl, llamafactory, axolotl or hf.")]
+Config = Annotated[Path | None, typer.Option("--config", help="The config whose plug-ins are used; default: the one beside the dataset.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
 
 
@@ -35,6 +36,7 @@ def export_command(
         str | None, typer.Option(help="chat, verbalizer, completion or preference; default: the target's first that is there.")
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be given several times. Default: all.")] = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Write a dataset in the format of a provider or a training library, and check it."""
@@ -42,7 +44,7 @@ def export_command(
     from prep.targets.write import export
 
     with console().status("Exporting"):
-        result = export(dataset, target, out, form=form, splits=tuple(split or ()))
+        result = export(dataset, target, out, form=form, splits=tuple(split or ()), config_path=config)
     for line in export_lines(result):
         notice(line)
     if as_json:
@@ -55,13 +57,14 @@ def validate_command(
     validation: Annotated[Path | None, typer.Option("--validation", help="The validation file; it must not repeat training rows.")] = None,
     model: Annotated[str | None, typer.Option(help="The model to be trained, for its limit of tokens an example.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How problems are printed.")] = Format.TEXT,
+    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used.")] = None,
 ) -> None:
     """Hold a training file to every rule of its target. Exit code 0: valid, 1: errors, 2: could not read."""
     from prep.targets.report import validation_text
     from prep.targets.validation import validate
 
     with console().status("Validating"):
-        result = validate(file, target, validation=validation, model=model)
+        result = validate(file, target, validation=validation, model=model, config_path=config)
     if output is Format.JSON:
         print_json(result.to_json())
     else:

@@ -19,19 +19,24 @@ def propose(
     failures: Annotated[Path | None, typer.Option(help="failures.jsonl of an evaluation.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Where the drafts go.")] = Path("drafts.jsonl"),
     model: Annotated[str | None, typer.Option(help="A model whose tokenizer the token rules use.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The config whose plug-ins are used; default: the one beside the dataset.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draft fixes from lint's diagnostics and from a model's failures."""
     from collections import Counter
 
+    from prep.dataset.plugins import dataset_plugins
     from prep.fixes.drafts import save_drafts
     from prep.fixes.propose import config_changes
     from prep.fixes.propose import propose as propose_drafts
     from prep.lint.run import LintOptions, lint
 
-    report = lint(dataset, options=LintOptions(model=model))
-    drafts = propose_drafts(dataset, failures_path=failures, report=report)
-    changes = config_changes(report)
+    with dataset_plugins(dataset, config):
+        report = lint(dataset, options=LintOptions(model=model))
+        drafts = propose_drafts(dataset, failures_path=failures, report=report)
+        changes = config_changes(report)
     save_drafts(out, drafts)
     counts = Counter(draft.op for draft in drafts)
     notice(f"{len(drafts)} drafts in {out} ({', '.join(f'{number} {op}' for op, number in sorted(counts.items())) or 'nothing to mend'})")

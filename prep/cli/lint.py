@@ -58,15 +58,16 @@ def lint_command(
     fix: Annotated[bool, typer.Option("--fix", help="Add the safe fixes to the fix ledger, build again, and lint what comes out.")] = False,
     unsafe_fixes: Annotated[bool, typer.Option("--unsafe-fixes", help="The unsafe fixes too, such as dropping near-duplicates.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
-    config: Annotated[Path | None, typer.Option("--config", help="The build config, for fixes; default: the one beside the data.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The build config, for plug-ins and fixes; default: the one beside the data.")
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Look again, though nothing has changed since the last time.")] = False,
 ) -> None:
     """Find what is wrong with a dataset, or with a training file that was made elsewhere."""
     release_memory_early()
     from loopwright.files import require_output_file
-    from prep.fixes.fixing import find_config
+    from prep.dataset.plugins import dataset_plugins
     from prep.lint.base.finding import Severity
-    from prep.lint.cache import cached_lint
     from prep.lint.run import LintOptions
 
     if out is not None:
@@ -82,20 +83,32 @@ def lint_command(
         excerpts=output in {Format.TEXT, Format.SARIF} and not statistics,
         page=output is Format.HTML,
     )
-    if fix or unsafe_fixes or diff:
-        if test is not None:
-            raise UserError("fixes are of a built dataset, whose own splits are looked at", "--test", "Leave it out.")
-        config = find_config(path, config)
+    with dataset_plugins(path, config):
         if diff:
-            _show_fixes(path, config, options, out, unsafe=unsafe_fixes)
+            _show_fixes(path, _config_to_fix(path, config, test), options, out, unsafe=unsafe_fixes)
             return
-        report = _fix(path, config, options, unsafe=unsafe_fixes)
-    else:
-        with console().status("Linting"):
-            report = cached_lint(path, test=test, options=options, fresh=no_cache)
-    _print_report(report, output, out, statistics=statistics)
+        if fix or unsafe_fixes:
+            report = _fix(path, _config_to_fix(path, config, test), options, unsafe=unsafe_fixes)
+        else:
+            report = _look(path, test, options, fresh=no_cache)
+        _print_report(report, output, out, statistics=statistics)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _look(path: Path, test: Path | None, options: "LintOptions", *, fresh: bool) -> "LintReport":
+    from prep.lint.cache import cached_lint
+
+    with console().status("Linting"):
+        return cached_lint(path, test=test, options=options, fresh=fresh)
+
+
+def _config_to_fix(path: Path, config: Path | None, test: Path | None) -> Path:
+    from prep.fixes.fixing import find_config
+
+    if test is not None:
+        raise UserError("fixes are of a built dataset, whose own splits are looked at", "--test", "Leave it out.")
+    return find_config(path, config)
 
 
 def _show_fixes(path: Path, config: Path, options: "LintOptions", out: Path | None, *, unsafe: bool) -> None:
@@ -155,16 +168,20 @@ def _deliver(text: str, out: Path | None, summary: str) -> None:
 
 def rule_command(
     code: Annotated[str | None, typer.Argument(help="A rule's code; without one all rules are listed.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are rules, too.")] = None,
 ) -> None:
     """Explain a lint rule: what it does, why it matters, an example, whether a fix is safe."""
+    from loopwright.plugin_config import plugins_of
+    from loopwright.plugins import use_plugins
     from prep.lint.base.documentation import list_rules, rule_page
     from prep.lint.base.rule import RULES
 
-    if code is None:
-        print_result(list_rules())
-        notice("Explain one with: prep rule CODE")
-    else:
-        print_result(rule_page(RULES.get(code.upper())))
+    with use_plugins(plugins_of(config)):
+        if code is None:
+            print_result(list_rules())
+            notice("Explain one with: prep rule CODE")
+        else:
+            print_result(rule_page(RULES.get(code.upper())))
 
 
 def _codes(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from prep.build.fix_ledger import Fix, append_fixes, load_fixes
 from prep.build.run import build
 from prep.config import load_build_config
 from prep.dataset.manifest import Dataset
+from prep.dataset.plugins import dataset_plugins, require_own_config
 from prep.fixes.drafts import Draft
 from prep.fixes.propose import drafts_from_lint
 from prep.lint.base.report import LintReport
@@ -78,6 +79,7 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
     found = next((folder / name for folder in config_dirs(dataset_path) if (folder / name).is_file()), None)
     if found is None:
         raise UserError(f"'{name}', from which the dataset was built, is not beside it", str(dataset_path), "Name it with --config.")
+    require_own_config(found, dataset_path)
     return found
 
 
@@ -113,7 +115,8 @@ def next_fixes(dataset_path: Path, config_path: Path, options: LintOptions, *, u
         UserError: the dataset was not built from this config.
     """
     ledger = _ledger(dataset_path, config_path)
-    return plan_fixes(drafts_from_lint(lint(dataset_path, options=options)), load_fixes(ledger), unsafe=unsafe)
+    with dataset_plugins(dataset_path, config_path):
+        return plan_fixes(drafts_from_lint(lint(dataset_path, options=options)), load_fixes(ledger), unsafe=unsafe)
 
 
 def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: bool) -> FixResult:
@@ -129,6 +132,11 @@ def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: 
         UserError: the dataset was not built from this config, or cannot be built again.
     """
     ledger = _ledger(dataset_path, config_path)
+    with dataset_plugins(dataset_path, config_path):
+        return _fix(dataset_path, config_path, ledger, options, unsafe=unsafe)
+
+
+def _fix(dataset_path: Path, config_path: Path, ledger: Path, options: LintOptions, *, unsafe: bool) -> FixResult:
     made: list[PlannedFix] = []
     for num_rounds in range(MAX_ROUNDS + 1):
         report = lint(dataset_path, options=options)

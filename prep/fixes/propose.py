@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from loopwright.config import load_lines
 from prep.build.fix_ledger import Fields, row_hash
 from prep.dataset.manifest import Dataset
+from prep.dataset.plugins import dataset_plugins
 from prep.fixes.drafts import Draft
 from prep.fixes.rule_drafts import make_drafts
 from prep.lint.base.answers import answer_field
@@ -53,7 +54,12 @@ class _Suspect:
 
 
 def propose(
-    dataset_path: Path, *, failures_path: Path | None = None, model: str | None = None, report: LintReport | None = None
+    dataset_path: Path,
+    *,
+    failures_path: Path | None = None,
+    model: str | None = None,
+    report: LintReport | None = None,
+    config_path: Path | None = None,
 ) -> list[Draft]:
     """Drafts fixes for a dataset.
 
@@ -62,13 +68,15 @@ def propose(
         failures_path: `failures.jsonl` of an evaluation on its validation split, if there is one.
         model: a model whose tokenizer lint's token rules use.
         report: lint's report, where it is made already.
+        config_path: the config whose plug-ins are used, as `lint` takes it.
 
     Raises:
         UserError: the dataset or the failures cannot be read.
     """
     dataset = Dataset.open(dataset_path)
     rows = _rows(dataset)
-    drafts = _from_report(report or lint(dataset_path, options=LintOptions(model=model)), rows)
+    with dataset_plugins(dataset_path, config_path):
+        drafts = _from_report(report or lint(dataset_path, options=LintOptions(model=model)), rows)
     if failures_path is not None:
         failures = load_lines(failures_path, _Failure, "Give the failures.jsonl of an evaluation.")
         drafts += _from_failures(failures, rows, dataset)

@@ -9,6 +9,7 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.files import require_output_file
+from prep.dataset.plugins import dataset_plugins
 from prep.lint.base.context import Context
 from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.excerpts import make_excerpts
@@ -31,21 +32,27 @@ __all__ = ["Diagnostic", "LintOptions", "LintReport", "Skipped", "lint"]
 _SIMILARITY = "similarity"
 
 
-def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = None) -> LintReport:
+def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = None, config_path: Path | None = None) -> LintReport:
     """Lints a built dataset, or a training file that was made elsewhere.
 
     Args:
         path: a folder that `prep build` wrote, or a training file in any format that `prep` reads.
         test: a foreign evaluation file, to look for leaks from `path` into it.
         options: what to look for; a built dataset's own config is read beside them.
+        config_path: the config whose plug-ins are used; default: the one that lies beside a built dataset, see `dataset_plugins`.
 
     Raises:
         UserError: the data cannot be read at all, an option names what does not exist, or the model is not there.
     """
     options = options or LintOptions()
-    check_options(options)
-    if options.scores is not None:
-        require_output_file(options.scores)
+    with dataset_plugins(path, config_path):
+        check_options(options)
+        if options.scores is not None:
+            require_output_file(options.scores)
+        return _lint(path, test, options)
+
+
+def _lint(path: Path, test: Path | None, options: LintOptions) -> LintReport:
     try:
         return _in_folder(path, test, options)
     except (OSError, pl.exceptions.PolarsError) as error:

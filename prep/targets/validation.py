@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from prep.dataset.plugins import dataset_plugins
 from prep.targets.checks.limits import TokenLimit
 from prep.targets.checks.lines import check_size, read_rows
 from prep.targets.checks.rules import WHOLE_FILE, Findings, Problem
@@ -49,7 +50,9 @@ class Validation:
         }
 
 
-def validate(path: Path, target: str, *, validation: Path | None = None, model: str | None = None) -> Validation:
+def validate(
+    path: Path, target: str, *, validation: Path | None = None, model: str | None = None, config_path: Path | None = None
+) -> Validation:
     """Holds a training file to every rule of its target.
 
     The file is read a row at a time; all that is wrong with it is returned.
@@ -59,13 +62,18 @@ def validate(path: Path, target: str, *, validation: Path | None = None, model: 
         target: a profile's name, such as `openai`.
         validation: the validation file, held to the same rules, but for the number of its rows; none of its rows may be in `path`.
         model: the model to be trained, for its token limit.
+        config_path: the config whose plug-ins are used; default: none.
 
     Raises:
         UserError: a file cannot be read, or the target or model is not known.
     """
     from prep.targets.profile import PROFILES
 
-    profile = PROFILES.get(target)()
+    with dataset_plugins(path, config_path):
+        return _validate(path, PROFILES.get(target)(), validation, model)
+
+
+def _validate(path: Path, profile: "Profile", validation: Path | None, model: str | None) -> Validation:
     limit = None if model is None else token_limit(model)
     if validation is not None:
         check_size(validation, None, Findings())  # before the first file is read: minutes, where it is large

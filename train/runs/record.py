@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
@@ -51,6 +51,8 @@ class RunRecord(BaseModel):
     dataset: str
     dataset_key: str
     """The dataset manifest's key."""
+    plugins: str | None = None
+    """The hash of the plug-ins that objective and method may have come from; not written where there were none."""
     final_train_loss: float
     """Mean nats a trained token over the last epoch's worth of steps, each measured before its step's update."""
     validation_loss: float | None
@@ -82,6 +84,11 @@ class RunRecord(BaseModel):
     config: dict[str, Any]
     """All options of the run."""
     sample: Sample
+
+    @model_serializer(mode="wrap")
+    def _without_absent_plugins(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = serialize(self)
+        return {key: value for key, value in written.items() if key != "plugins" or value is not None}
 
     @classmethod
     def load(cls, run_dir: Path) -> "RunRecord":

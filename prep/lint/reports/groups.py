@@ -1,5 +1,6 @@
 """The groups of rules, by the letters that their codes begin with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -29,6 +30,13 @@ GROUPS = {
     "TPL": Group("templates", "Is every prompt rendered as meant?"),
     "GRM": Group("language", "Are the answers whole and true to their input?"),
 }
+
+_OWN = Group("own rules", "Do the rules of your own find nothing?")
+
+
+def groups_of(codes: Iterable[str]) -> dict[str, Group]:
+    """Returns the groups by their letters; rules of plug-ins whose letters are none of these form groups of their own."""
+    return GROUPS | {letters: _OWN for letters in sorted(map(group_of, codes)) if letters not in GROUPS}
 
 
 def group_of(code: str) -> str:

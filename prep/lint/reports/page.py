@@ -19,7 +19,7 @@ from prep.lint.detectors.expectations import State
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.declared_view import say_bounds, say_interval, share_marks, share_tables, whole_share
 from prep.lint.reports.facts import BINS_PER_OCTAVE, DUPLICATE_CODES, LEAK_CODES, PageFacts
-from prep.lint.reports.groups import GROUPS, Group, group_of
+from prep.lint.reports.groups import Group, group_of, groups_of
 from prep.lint.reports.order import worst_in_turn
 from prep.lint.reports.statistics import RuleCount, count_rules, format_share
 from prep.lint.reports.text import plural
@@ -87,7 +87,7 @@ def as_html(report: LintReport, facts: PageFacts) -> str:
         summaries={code: rule_summary(RULES.get(code)) for code in RULES.entries},
         findings=findings,
         codes=sorted({one.code for one in findings}),
-        groups=GROUPS,
+        groups=groups_of(RULES.entries),
         severities=list(Severity),
         row_numbers=row_numbers,
         label_plots=[_label_plot(facts, index) for index in range(len(facts.labels))],
@@ -122,7 +122,7 @@ def score_groups(report: LintReport) -> list[Score]:
         found[group_of(one.code)].append(one)
     skipped = {one.code for one in report.skipped if not one.partly}
     scores = []
-    for code, group in GROUPS.items():
+    for code, group in groups_of(RULES.entries).items():
         own = found[code]
         known = [rule for rule in RULES.entries if group_of(rule) == code]
         serious = [one for one in own if one.severity is not Severity.INFO]

@@ -17,7 +17,7 @@ from prep.lint.base.excerpts import Excerpts, place_of
 from prep.lint.base.finding import Severity
 from prep.lint.base.report import LintReport
 from prep.lint.base.rule import RULES, Rule
-from prep.lint.reports.groups import GROUPS, group_of
+from prep.lint.reports.groups import group_of, groups_of
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_RESULTS = 25_000
@@ -71,7 +71,7 @@ def _rule(rule: type[Rule]) -> Json:
         "fullDescription": {"text": " ".join(sections.get(HEADINGS[0], rule_summary(rule)).split())},
         "help": {"text": rule_page(rule), "markdown": rule_page(rule)},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
-        "properties": {"tags": ["data", GROUPS[group_of(rule.code)].name]},
+        "properties": {"tags": ["data", groups_of([rule.code])[group_of(rule.code)].name]},
     }
 
 
