@@ -93,7 +93,7 @@ FILES = {"metrics": METRIC, "systems": SYSTEM, "objectives": OBJECTIVE, "methods
 @pytest.fixture
 def project(tmp_path: Path, tiny_model_dir: Path) -> Project:
     """A built dataset beside a config with one plug-in of each kind."""
-    sections = {
+    sections: dict[str, Any] = {
         "train": {"model": str(tiny_model_dir), "dtype": "float32", "max_steps": 1, "objective": "twice", "method": "mine"},
         "evals": {"systems": ["always:good", "constant"], "metrics": ["letters"], "num_resamples": 100},
     }
@@ -118,7 +118,8 @@ def test_a_metric_and_a_system_are_named_on_the_command_line_and_in_the_config(p
     assert report["systems"]["always:good"]["role"] == "baseline"
     of_parts = [one["score"] for one in report["slices"] if one["metric"] == "letters"]
     assert of_parts and all(score["low"] <= score["value"] <= score["high"] and score["value"] >= 3 for score in of_parts)
-    moved = shutil.move(project.out, tmp_path / "moved")
+    moved = tmp_path / "moved"
+    shutil.move(project.out, moved)
     config = EvalsConfig.model_validate(options(project, "evals"))
     assert "always:good" in evaluate_dataset(moved, tmp_path / "b", config, config_path=project.config).systems
     with pytest.raises(UserError, match="always"):
