@@ -14,7 +14,8 @@ from prep.fixes.fixing import fix
 from prep.fixes.rule_drafts import make_drafts
 from prep.lint.base.rule import RULES, Rule
 from prep.lint.run import LintOptions, lint
-from tests.prep.lint.test_rules import CASES, rows_of, write_rows
+from prep.lint.testing import write_rows
+from tests.prep.lint.test_rules import CASES, rows_of
 
 CONFIG = """\
 name: case
