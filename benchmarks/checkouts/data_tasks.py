@@ -12,6 +12,12 @@ _FILE_TARGETS = ("openai", "trl", "llamafactory", "hf")
 _VALIDATED_FOLDERS = frozenset({"formats", "chat", "preference"})
 _EXPORTED_FILES = frozenset({"dpo_en_demo", "glaive_toolcall_en_demo", "kto_en_demo", "alpaca_zh_demo", "reason_tool_use_demo_50"})
 _FIXED_SAMPLES = frozenset({"reviews", "legal"})
+# A corpus, and the file that is taken for its later rows.
+_DRIFT = {
+    "banking77_train": "banking77_test.csv",
+    "tweetsumm_train": "tweetsumm_validation.csv",
+    "csl_title_dev": "csl_title_test.tsv",
+}
 _RAW = frozenset({".csv", ".tsv", ".jsonl", ".parquet", ".zst", ".txt", ".json"})
 _NUM_CASE_ROWS = 2000
 # The dictionary that this rule loads takes longer than all else in a small file; it is looked at in samples and whole corpora.
@@ -37,6 +43,7 @@ def _sample_tasks(inputs: Inputs) -> Iterable[Task]:
         yield Task("lint", name, _lint_sample(name, folder.name, raw), (folder, inputs.model), needs)
         if folder.name == "reviews":
             yield Task("lint", f"{name}-formats", _lint_formats(name), (), needs)
+            yield Task("tools", f"{name}-preview", _preview, (), needs)
         yield Task("tools", f"{name}-export", _export(f"build/{name}/ds"), (), needs)
         yield Task("tools", f"{name}-propose", _propose(f"build/{name}/ds"), (inputs.model,), needs)
         if folder.name in _FIXED_SAMPLES:
@@ -132,6 +139,17 @@ def _look(name: str, folder: str, raw: str) -> Callable[[Shell], None]:
     return run
 
 
+def _preview(shell: Shell) -> None:
+    """What an edited template would change, and what is published of a dataset."""
+    dataset = "build/sample-reviews/ds"
+    shell("template", "prep", "templates", "show", "reviews/sentiment")
+    text = shell.path("template.stdout.txt").read_text(encoding="utf-8")
+    shell.path("edited.jinja").write_text(text.replace("Answer with one word", "Say one word"), encoding="utf-8")
+    shell("check", "prep", "templates", "check", "@edited.jinja", "--json", stdout="json")
+    shell("preview", "prep", "show", dataset, "--diff", "--template", "@edited.jinja", "-n", 5, "--json", stdout="json")
+    shell("push", "prep", "push", dataset, "--to", f"./{shell.at}/pushed", "--json", stdout="json")
+
+
 def _foreign_tasks(inputs: Inputs) -> Iterable[Task]:
     def lint(shell: Shell) -> None:
         train, test = "@input/foreign/train.jsonl", "@input/foreign/test.jsonl"
@@ -152,6 +170,11 @@ def _variant_tasks(inputs: Inputs) -> Iterable[Task]:
         for name in CONFIGS:
             shell(f"build_{name}", "prep", "build", f"@input/variants/{name}.yaml", "--out", f"@{name}", "--json", stdout="json")
 
+    def show(shell: Shell) -> None:
+        for name in CONFIGS:
+            arguments = (f"build/variants/{name}", "-n", 60, "--tokens", "@input/model", "--json")
+            shell(f"show_{name}", "prep", "show", *arguments, stdout="json")
+
     def lint(shell: Shell) -> None:
         for name in CONFIGS:
             shell(f"built_{name}", "prep", "lint", f"build/variants/{name}", *_QUICK, "--format", "json", stdout="lint.json")
@@ -170,6 +193,7 @@ def _variant_tasks(inputs: Inputs) -> Iterable[Task]:
     yield Task("lint", "variants", lint, (), ("build/variants",))
     yield Task("lint", "variants-raw", lint_raw, (inputs.variants,))
     yield Task("tools", "variants", tools, (inputs.variants,))
+    yield Task("tools", "variants-show", show, (inputs.model,), ("build/variants",))
     for name in ("tools", "pairs"):
         yield Task("tools", f"variants-export-{name}", _export(f"build/variants/{name}"), (), ("build/variants",))
 
@@ -206,6 +230,9 @@ def _corpus_tasks(data: Path, heads: Path) -> Iterable[Task]:
         yield Task("lint", name, _lint_corpus(path.name, not _is_sibling(path)), (beginning,))
         if path.parent.name in _VALIDATED_FOLDERS:
             yield Task("tools", f"{name}-validate", _validate(path.name), (path,))
+        if path.stem in _DRIFT:
+            later, needs = path.with_name(_DRIFT[path.stem]), (f"build/{name}",)
+            yield Task("tools", f"{name}-drift", _drift(f"build/{name}/ds", later.name), (later,), needs)
         if path.stem in _EXPORTED_FILES:
             yield Task("tools", f"{name}-export", _export(f"build/{name}/ds", _FILE_TARGETS), (), (f"build/{name}",))
 
@@ -229,6 +256,13 @@ def _lint_corpus(file: str, built_too: bool) -> Callable[[Shell], None]:
         if built_too and shell("init", "prep", "init", f"@input/{file}", "--out", "@c.yaml") == 0:
             shell("build", "prep", "build", "@c.yaml", "--out", "@ds", "--json", stdout="json")
             shell("built", "prep", "lint", "@ds", "--format", "json", stdout="lint.json")
+
+    return run
+
+
+def _drift(dataset: str, later: str) -> Callable[[Shell], None]:
+    def run(shell: Shell) -> None:
+        shell("drift", "prep", "drift", dataset, f"@input/{later}", "--json", stdout="json")
 
     return run
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 NUM_SHOWN = 5
-_WIDTH = 160  # of a value that is printed
+_WIDTH = 120  # of a value that is printed
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,15 +145,16 @@ def _by_identity(findings: list[dict[str, Any]]) -> dict[tuple[str, str, str, st
 
 
 def compare_lines(old: bytes, new: bytes) -> Found:
-    """Compares two files of lines byte by byte, and says which key of a JSON line differs."""
-    for number, (before, after) in enumerate(zip_longest(old.split(b"\n"), new.split(b"\n")), start=1):
+    """Compares two files of lines byte by byte, and says which keys of a JSON line differ."""
+    for number, (before, after) in enumerate(zip_longest(old.splitlines(keepends=True), new.splitlines(keepends=True)), start=1):
         if before == after:
             continue
-        found = list(compare_json(*parsed)) if (parsed := _parse_both(before, after)) else []
-        for where, kind, one, other, _ in found:
-            yield f"line {number} {where}", f"line {kind}", one, other, False
+        parsed = _parse_both(before, after)
+        found = [] if parsed is None else list(compare_json(*parsed))
+        for where, _, one, other, _ in found:
+            yield f"line {number} {where}", "lines", one, other, False
         if not found:
-            yield f"line {number}", "line", *(MISSING if one is None else one.decode(errors="replace") for one in (before, after)), False
+            yield f"line {number}", "lines", *(MISSING if one is None else one.decode(errors="replace") for one in (before, after)), False
 
 
 def _parse_both(old: bytes | None, new: bytes | None) -> tuple[Any, Any] | None:
