@@ -205,7 +205,7 @@ def compare_tables(old: pl.DataFrame, new: pl.DataFrame, *, may_add: Collection[
 
 
 def _with_forms(table: pl.DataFrame) -> pl.DataFrame:
-    """Returns a table of examples in which their forms are a list named `forms`; a table of findings has a `kind` of its own and no template."""
+    """Returns a table of examples in which their forms are a list named `forms`; the `kind` of a finding is something else."""
     name = next((name for name in ("kind", "kinds", "forms") if name in table.columns), None)
     if name is None or not {"row_id", "template"} <= set(table.columns):
         return table
