@@ -1,7 +1,7 @@
 """Compares what two checkouts make of the same data: builds, lint, fixes, exports, training runs, evaluations and rounds.
 
     python benchmarks/compare_checkouts.py OLD_CHECKOUT NEW_CHECKOUT --work FOLDER [--data FOLDER] [--cases FOLDER]
-        [--only build,lint,tools,train,evals,loop] [--known benchmarks/known_changes.yaml] [--messages]
+        [--only build,lint,tools,train,evals,loop] [--tasks 'sample-*'] [--known benchmarks/known_changes.yaml] [--messages]
 
 Each checkout's commands run from its own `.venv`. What they wrote is kept below FOLDER/sides by the hash of the checkout's code, so that
 the old side is computed once. The exit status is 1 where anything differs that the list of known changes does not name.
@@ -12,6 +12,7 @@ Not compared: times, speeds and memory; hashes of the code and of files that are
 import argparse
 import sys
 import time
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from checkouts.data_tasks import data_tasks
@@ -30,7 +31,7 @@ def main() -> int:
     known = load_known(given.known)
     with locked(given.work / "inputs"):
         inputs = make_inputs(given.work, given.old, given.data, given.cases, given.rows)
-    tasks = _wanted([*model_tasks(inputs), *data_tasks(inputs)], given.only)
+    tasks = _wanted([*model_tasks(inputs), *data_tasks(inputs)], given.only, given.tasks)
     sides = []
     for name, checkout in (("old", given.old), ("new", given.new)):
         side = Side.open(checkout, given.work, again=bool(sides) and fingerprint(checkout) == sides[0].folder.name)
@@ -46,12 +47,13 @@ def main() -> int:
     old, new = (side.folder for side in sides)
     found = []
     for area in given.only:
-        found += compare_folders(area, old, new, [task.name for task in tasks if task.area == area])
+        chosen = [task.name for task in tasks if task.area == area and fnmatchcase(task.name, given.tasks)]
+        found += compare_folders(area, old, new, chosen)
     return 1 if report(found, known, show_messages=given.messages) else 0
 
 
-def _wanted(tasks: list[Task], areas: list[str]) -> list[Task]:
-    """Returns the tasks of some areas and all that these need, each after those that it needs."""
+def _wanted(tasks: list[Task], areas: list[str], pattern: str) -> list[Task]:
+    """Returns the tasks of some areas whose name has a pattern, and all that these need, each after those that it needs."""
     by_id = {task.id: task for task in tasks}
     ordered: dict[str, Task] = {}
 
@@ -61,7 +63,7 @@ def _wanted(tasks: list[Task], areas: list[str]) -> list[Task]:
         ordered.setdefault(task.id, task)
 
     for task in tasks:
-        if task.area in areas:
+        if task.area in areas and fnmatchcase(task.name, pattern):
             add(task)
     return list(ordered.values())
 
@@ -74,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=lambda text: Path(text).resolve(), help="a folder of corpora, one folder each")
     parser.add_argument("--cases", type=lambda text: Path(text).resolve(), help="a folder of cases, F* folders with configs and files")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(AREAS), help=f"of {','.join(AREAS)}")
+    parser.add_argument("--tasks", default="*", help="a pattern of the tasks' names, such as 'sample-*' or 'case-F17'")
     parser.add_argument("--known", type=Path, help="a YAML list of changes that are meant: area, match, why")
     parser.add_argument("--messages", action="store_true", help="print texts for people that differ, too")
     parser.add_argument("--rows", type=int, default=300, help="rows of a corpus that are linted")

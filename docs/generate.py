@@ -1,5 +1,5 @@
 """Writes the reference pages under docs/reference/ from the code: commands, config keys, rules, templates, sources, targets,
-metrics, systems.
+metrics, systems, library calls.
 
 `--check` writes nothing and fails where a page is out of date.
 """
@@ -70,27 +70,42 @@ def config_page() -> str:
 
 
 def rules_page() -> str:
-    """Returns the page of all lint rules."""
+    """Returns the index of all lint rules, each with a link to its page."""
     from prep.lint.base.rule import RULES
 
     rules = RULES.entries.values()
     page = [
         "# Lint rules",
         "",
-        f"{len(RULES.entries)} rules. `prep rule CODE` prints one of these entries.",
+        f"{len(RULES.entries)} rules, one page each. `prep rule CODE` prints a page in the terminal.",
         "",
         "| code | name | severity | finds |",
         "|---|---|---|---|",
     ]
     for rule in rules:
         first = (inspect.getdoc(rule) or "").split("\n", 1)[0]
-        page.append(f"| [{rule.code}](#{rule.code.lower()}-{rule.name.lower()}) | {rule.name} | {rule.severity} | {_cell(first)} |")
-    for rule in rules:
-        page += ["", f"## {rule.code} {rule.name}", "", (inspect.getdoc(rule) or "").replace("\n## ", "\n### ")]
-        if rule.thresholds:
-            page += ["", "### Thresholds", "", "| name | default | where it comes from |", "|---|---|---|"]
-            page += [f"| `{rule.code}.{one.name}` | {one.default:g} | {_cell(one.source)} |" for one in rule.thresholds]
+        page.append(f"| [{rule.code}](rules/{rule.code}.md) | {rule.name} | {rule.severity} | {_cell(first)} |")
     return "\n".join(page) + "\n"
+
+
+def rule_pages() -> dict[str, str]:
+    """Returns the page of each lint rule, by the page's name: the rule's docstring, its remedy and its thresholds."""
+    from prep.lint.base.documentation import rule_reach, rule_sections, rule_summary
+    from prep.lint.base.rule import RULES
+
+    pages = {}
+    for rule in RULES.entries.values():
+        page = [f"# {rule.code} {rule.name}", "", rule_summary(rule), "", f"Severity: {rule.severity}. {rule_reach(rule)}"]
+        for heading, text in rule_sections(rule).items():
+            page += ["", f"## {heading}", "", text]
+        page += ["", "## Remedy", "", rule.remedy]
+        if rule.thresholds:
+            page += ["", "## Thresholds", "", "Override under `lint: {thresholds: {...}}` in the config.", ""]
+            page += ["| name | default | where it comes from |", "|---|---|---|"]
+            page += [f"| `{rule.code}.{one.name}` | {one.default:g} | {_cell(one.source)} |" for one in rule.thresholds]
+        page += ["", "[All rules](../rules.md)"]
+        pages[f"rules/{rule.code}"] = "\n".join(page) + "\n"
+    return pages
 
 
 def templates_page() -> str:
@@ -183,6 +198,60 @@ def systems_page() -> str:
     return "\n".join(page) + "\n"
 
 
+def python_page() -> str:
+    """Returns the page of the library calls and of what they give back."""
+    from importlib import import_module
+
+    page = [
+        "# Python",
+        "",
+        "What the commands do, in one call each. Paths are `str` or `Path`; a mistake is a `loopwright.errors.UserError`;",
+    ]
+    page[-1] += " nothing is shown but the progress that was asked for. [A notebook](../notebook.md) shows them at work."
+    for package in map(import_module, ("prep", "train", "evals", "loop")):
+        page += ["", f"## {package.__name__}"]
+        members = {name: getattr(package, name) for name in package.__all__}
+        for name, member in sorted(members.items(), key=lambda one: (inspect.isclass(one[1]), one[0])):
+            page += ["", f"### {package.__name__}.{name}", ""]
+            if not inspect.isclass(member):
+                page += ["```python", f"{package.__name__}.{_signature(member)}", "```", ""]
+            page += _docstring(member)
+            if not inspect.isclass(member) or hasattr(member, "model_fields"):
+                continue
+            for method, function in vars(member).items():
+                if not method.startswith("_") and inspect.isfunction(function):
+                    first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+                    page.append(f"- `.{_signature(function)}`: {first}")
+    return "\n".join(page) + "\n"
+
+
+def _signature(function: Any) -> str:
+    """Returns a function's name and parameters, as its source has them."""
+    node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    node.args.args = [argument for argument in node.args.args if argument.arg != "self"]
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{node.name}({ast.unparse(node.args)}){returns}".replace("'ConfigLike'", "ConfigLike").replace("-> '", "-> ").removesuffix("'")
+
+
+def _docstring(member: Any) -> list[str]:
+    """Returns a docstring as Markdown: what stands in its sections becomes lists."""
+    lines: list[str] = []
+    in_section = False
+    for line in (inspect.getdoc(member) or "").splitlines():
+        if line in {"Args:", "Attributes:", "Raises:", "Returns:"}:
+            in_section = True
+            lines += [f"{line}", ""]
+        elif in_section and line.startswith("    ") and not line.startswith("     "):
+            name, _, text = line.strip().partition(": ")
+            lines.append(f"- `{name}`: {text}")
+        elif in_section and line.startswith("     "):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    return [*lines, ""]
+
+
 def _facts(facts: Mapping[str, Iterable[str]]) -> list[str]:
     """Returns a list of what there is; what there is none of is left out."""
     lines = [f"- {name}: {', '.join(f'`{value}`' for value in values)}" for name, values in facts.items() if values]
@@ -265,18 +334,22 @@ def main() -> None:
         "validation": validation_page,
         "metrics": metrics_page,
         "systems": systems_page,
+        "python": python_page,
     }
+    wanted = {
+        REFERENCE_DIR / f"{name}.md": _HEAD + text for name, text in ({name: make() for name, make in pages.items()} | rule_pages()).items()
+    }
+    here = {path: path.read_text(encoding="utf-8") for path in (*wanted, *REFERENCE_DIR.glob("rules/*.md")) if path.is_file()}
+    differing = sorted(path for path in wanted.keys() | here.keys() if wanted.get(path) != here.get(path))
     stale = []
-    for name, make in pages.items():
-        path = REFERENCE_DIR / f"{name}.md"
-        text = _HEAD + make()
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
+    for path in differing:
         if "--check" in sys.argv:
-            stale.append(str(path.relative_to(REFERENCE_DIR.parent.parent)))
-        else:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            stale.append(path.relative_to(REFERENCE_DIR.parent.parent).as_posix())
+        elif path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path], encoding="utf-8")
+        else:  # the page of what is gone
+            path.unlink()
     if stale:
         sys.exit(f"out of date: {', '.join(stale)}. Run: make docs")
 

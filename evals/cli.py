@@ -24,16 +24,15 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate this many examples only, drawn by a stable hash.")] = None,
     form: Annotated[Literal["chat", "verbalizer"] | None, typer.Option(help="Default: the adapter's; else verbalizer if any.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Longest generated answer.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A config file; its `evals:` section is read, options go over it.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A config file; its `evals:` section is read, options go over it, its plug-ins are used.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
 ) -> None:
     """Score systems on one split of a dataset, compare them in pairs, and list what fails and why."""
-    from evals.config import EvalsConfig
-    from evals.progress import ProgressBar
+    from evals.api import evaluate
     from evals.reports.table import pairs_table, systems_table, verdict_markup
-    from evals.run import evaluate_dataset
     from evals.systems.spec import split_names
-    from loopwright.config import load_section, overlay
 
     given = {
         "model": model,
@@ -46,9 +45,7 @@ def run(
         "form": form and Form(form),
         "max_new_tokens": max_new_tokens,
     }
-    options = overlay(load_section(config, "evals", EvalsConfig), given, "evals")
-    with ProgressBar() as progress:
-        report = evaluate_dataset(dataset, out, options, progress)
+    report = evaluate(dataset, out, config, progress=True, **given).report
     console().print(systems_table(report))
     if report.pairs:
         console().print(pairs_table(report))
@@ -73,16 +70,27 @@ def score(
     dtype: Annotated[Literal["auto", "bfloat16", "float32"], typer.Option(help="Precision.")] = "auto",
     max_batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a batch, padding included.")] = 4096,
     max_choices: Annotated[int | None, typer.Option(min=1, help="No label probabilities for rows with more choices; saves time.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The config whose plug-ins are used; default: the one beside the dataset.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Write what a model says of every row, for `prep lint --model-scores`: label probabilities, loss of the answer, a hidden state."""
-    from evals.progress import ProgressBar
-    from evals.score.score import ScoreOptions, score_dataset
+    from evals.api import score_dataset
 
-    options = ScoreOptions(model, adapter, form and Form(form), dtype, max_batch_tokens, max_choices)
     out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.scores.parquet")
-    with ProgressBar() as progress:
-        report = score_dataset(dataset, out, options, progress.start)
+    report = score_dataset(
+        dataset,
+        out,
+        model=model,
+        adapter=adapter,
+        form=form,
+        dtype=dtype,
+        max_batch_tokens=max_batch_tokens,
+        max_choices=max_choices,
+        progress=True,
+        config=config,
+    )
     notice(f"{report.num_rows} rows, {report.num_with_probabilities} with label probabilities: {report.out}")
     if report.num_unscored:
         notice(f"{report.num_unscored} rows were not scored: no answer in words, longer than the model's context, or not encodable")

@@ -13,10 +13,10 @@ from evals.compare.slices import confusions_of, measure_slices
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, Report, SystemReport
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
-from evals.plan import Plan
+from evals.plan import EvalPlan
 from evals.systems.base import EvalContext, System
 from loopwright.errors import UserError
 from loopwright.progress import Progress
@@ -26,6 +26,7 @@ from train.inference.language_model import LanguageModel
 _DEFAULT_NEW_TOKENS = 256
 _FEWEST_NEW_TOKENS = 16
 _MOST_NEW_TOKENS = 1024
+_PROMPT_CUT = "prompts were truncated to the model's context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Evaluation:
     failures: list[Failure]
 
 
-def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str, looks: int | None) -> Evaluation:
+def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key: str, looks: int | None) -> Evaluation:
     """Lets every system of a plan answer, and measures, compares and explains the answers.
 
     Args:
@@ -100,7 +101,7 @@ def evaluate(plan: Plan, config: EvalsConfig, progress: Progress, split_key: str
         seconds=round(time.perf_counter() - started, 3),
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
-        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks)],
+        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
         notes=[*plan.notes, *_notes(context)],
         slices=measure_slices(plan.rows, measured, config.confidence),
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
@@ -132,7 +133,7 @@ def _all_failed(system: System, predictions: Mapping[str, Prediction], context: 
     Raises:
         UserError: a model could not be asked a single example: a report of that would be empty.
     """
-    if any(prediction.state is not State.ERROR for prediction in predictions.values()):
+    if any(prediction.state is not PredictionState.ERROR for prediction in predictions.values()):
         return False
     reasons = sorted({prediction.detail or "" for prediction in predictions.values()})
     if system.needs_model:
@@ -142,7 +143,7 @@ def _all_failed(system: System, predictions: Mapping[str, Prediction], context: 
 
 
 def _system_report(
-    plan: Plan, role: Role, predictions: Mapping[str, Prediction], metrics: dict[str, MetricValue], seconds: float
+    plan: EvalPlan, role: Role, predictions: Mapping[str, Prediction], metrics: dict[str, MetricValue], seconds: float
 ) -> SystemReport:
     states = [prediction.state for prediction in predictions.values()]
     return SystemReport(
@@ -150,7 +151,7 @@ def _system_report(
         n_total=len(plan.rows),
         n_scored=sum(state.is_scored for state in states),
         metrics=metrics,
-        states={state.value: states.count(state) for state in State if state in states},
+        states={state.value: states.count(state) for state in PredictionState if state in states},
         seconds=round(seconds, 3),
         examples_per_second=round(len(states) / max(seconds, 1e-9), 3),
     )
@@ -173,7 +174,9 @@ def _notes(context: EvalContext) -> list[str]:
     return context.notes + (apart if context.num_split_apart else [])
 
 
-def _warnings(plan: Plan, answers: Mapping[str, Mapping[str, Prediction]], roles: Mapping[str, Role], looks: int | None) -> list[str]:
+def _warnings(
+    plan: EvalPlan, answers: Mapping[str, Mapping[str, Prediction]], roles: Mapping[str, Role], looks: int | None, limit: int
+) -> list[str]:
     """Returns what makes the numbers doubtful: an adapter without effect, examples without a score, a test set looked at again."""
     warnings = []
     base = next((label for label, role in roles.items() if role is Role.BASE), None)
@@ -185,13 +188,10 @@ def _warnings(plan: Plan, answers: Mapping[str, Mapping[str, Prediction]], roles
             reasons = sorted({prediction.detail or prediction.state.value for prediction in lost})
             warnings.append(f"{label} has no score for {len(lost)} of {len(plan.rows)} examples: {_first(reasons)}")
         states = [prediction.state for prediction in predictions.values()]
-        warnings += [
-            f"{label}: {states.count(state)} of {len(states)} examples ended in the state {state.value}"
-            for state in (State.UNFINISHED, State.PROMPT_CUT)
-            if state in states
-        ]
+        ended = {PredictionState.UNFINISHED: f"answers hit the length limit ({limit:,} tokens)", PredictionState.PROMPT_CUT: _PROMPT_CUT}
+        warnings += [f"{label}: {states.count(state)} of {len(states)} {words}" for state, words in ended.items() if state in states]
     if looks is not None and looks > 1:
-        warnings.append(f"this is look {looks} at this test set: what was chosen after an earlier look may lean on it")
+        warnings.append(f"this is evaluation {looks} on this test set: choices made after an earlier one may overfit it")
     return warnings
 
 

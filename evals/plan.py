@@ -18,7 +18,7 @@ from train.runs.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EvalPlan:
     """A checked evaluation.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plan:
         return next((system for system in self.systems if system.role is Role.TUNED), None)
 
 
-def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:
+def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     """Checks an evaluation.
 
     Raises:
@@ -76,7 +76,7 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> Plan:
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
     train_rows = load_rows(dataset, "train")[0]
     primary = _primary(rows, metrics)
-    return Plan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings)
+    return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings)
 
 
 def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRow], dict[str, tuple[str, ...]], str]:

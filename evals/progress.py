@@ -1,12 +1,15 @@
 """A progress bar for people, on stderr."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
 
 from loopwright.console import console
-from loopwright.progress import Advance
+from loopwright.progress import Advance, CallbackProgress, Progress, ProgressCallback, ProgressOption
 
 
 class ProgressBar:
@@ -14,7 +17,7 @@ class ProgressBar:
 
     def __init__(self) -> None:
         text = TextColumn("{task.description}", markup=False)
-        self._progress = Progress(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console(), transient=True)
+        self._progress = RichProgress(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console(), transient=True)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -27,3 +30,18 @@ class ProgressBar:
         """Adds a line for a system and returns what moves it."""
         task = self._progress.add_task(system, total=num_examples)
         return lambda done: self._progress.advance(task, done)
+
+
+@contextmanager
+def progress_for(progress: ProgressOption, callback: ProgressCallback | None) -> Iterator[Progress]:
+    """Yields what is told how the systems get on: a bar on stderr, the caller's function, or nobody.
+
+    Args:
+        progress: what the caller of a library call asked for.
+        callback: its function, if it is one.
+    """
+    if progress is True:
+        with ProgressBar() as bar:
+            yield bar
+    else:
+        yield CallbackProgress(callback)

@@ -26,13 +26,11 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run one round: build, lint, train, evaluate, propose fixes, compare with the round before."""
-    from evals.progress import ProgressBar
     from evals.reports.table import pairs_table, systems_table, verdict_markup
     from loop.run import DRAFTS_NAME, Options, run_round
     from loop.table import comparison_table
 
-    with ProgressBar() as progress:
-        outcome = run_round(config, out, force=force, progress=progress)
+    outcome = run_round(config, out, force=force, progress=True)
     record, folder = outcome.record, outcome.folder
     if outcome.report is not None:
         console().print(systems_table(outcome.report))

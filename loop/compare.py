@@ -7,7 +7,7 @@ import polars as pl
 from evals.compare.measure import measure
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.plan import rows_and_metrics
 from evals.reports.results import PREDICTIONS_NAME, read_predictions
@@ -29,7 +29,7 @@ def load_predictions(path: Path) -> dict[str, Prediction]:
     return {
         row["id"]: Prediction(
             id=row["id"],
-            state=State(row["state"]),
+            state=PredictionState(row["state"]),
             text=row["prediction"],
             loglikelihoods=None if row["choice_loglikelihoods"] is None else tuple(row["choice_loglikelihoods"]),
             detail=row["detail"],

@@ -3,20 +3,28 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from evals.config import EvalsConfig
 from evals.data.contract import Report
+from evals.progress import progress_for
 from evals.reports.results import FAILURES_NAME
 from evals.run import evaluate_dataset
 from loop.compare import compare_rounds
 from loop.config import LoopConfig
 from loop.record import RoundRecord, finished_rounds, round_dir
 from loopwright.config import load_section, overlay
-from loopwright.console import notice
+from loopwright.console import library_call, notice
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines, write_json
 from loopwright.hashing import hash_text
-from loopwright.progress import Progress
+from loopwright.library import StrPath
+from loopwright.notebook import html_table
+from loopwright.plugin_config import plugins_of
+from loopwright.plugins import KINDS, plugins_key, use_plugins
+from loopwright.progress import Progress, ProgressCallback, ProgressOption
 from prep.build.run import BuildResult, build
 from prep.build.summary import print_build
 from prep.fixes.drafts import save_drafts
@@ -28,6 +36,7 @@ from train.run import train
 from train.runs.record import RunRecord
 
 DRAFTS_NAME = "drafts.jsonl"
+_METRICS = {**dict.fromkeys(("system", "metric"), pl.String()), **dict.fromkeys(("value", "low", "high"), pl.Float64())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,20 @@ class RoundOutcome:
     folder: Path
     report: Report | None
     done: bool
+
+    def to_polars(self) -> pl.DataFrame:
+        """Returns the round's metrics on its validation split: one row a system and metric, with the value and its interval."""
+        return pl.DataFrame(self._metrics(), schema=_METRICS, orient="row")
+
+    def _repr_html_(self) -> str:
+        record = self.record
+        notes = [record.verdict, *([record.comparison.verdict] if record.comparison else [])]
+        title = f"round {record.number} -> {self.folder}{'' if self.done else ': nothing has changed since'}"
+        return html_table(title, tuple(_METRICS), self._metrics(), [*notes, f"{record.num_drafts:,} drafts of fixes"])
+
+    def _metrics(self) -> list[tuple[Any, ...]]:
+        systems = self.record.metrics.items()
+        return [(system, name, one.value, one.low, one.high) for system, metrics in systems for name, one in metrics.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +97,44 @@ def rounds_dir_of(config_path: Path, options: LoopConfig) -> Path:
     return config_path.parent / options.out
 
 
-def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool = False, progress: Progress | None = None) -> RoundOutcome:
-    """Runs the next round of a config. A round that was interrupted is gone on with.
+def run_round(config: StrPath, rounds_dir: StrPath | None = None, *, force: bool = False, progress: ProgressOption = False) -> RoundOutcome:
+    """Runs the next round of a config, as `loop run` does. A round that was interrupted is gone on with.
 
     Args:
-        config_path: the config, with its `train`, `evals` and `loop` sections.
+        config: the config file, with its `train`, `evals` and `loop` sections.
         rounds_dir: the folder of the rounds; default: the config's.
         force: run it although nothing has changed since the last one.
-        progress: told how the evaluation gets on.
+        progress: true shows on stderr what `loop run` shows; a function is called with each step of the build, of training and each
+            system, what is done of it, and its whole number if known.
 
     Raises:
         UserError: anything in the config or data is wrong, or entries of the fix ledger are stale and nobody allowed that.
     """
-    started = time.perf_counter()
+    config_path = Path(config)
     options = Options.load(config_path)
-    rounds_dir = rounds_dir or rounds_dir_of(config_path, options.loop)
+    folder = rounds_dir_of(config_path, options.loop) if rounds_dir is None else Path(rounds_dir)
+    with (
+        library_call(progress) as callback,
+        progress_for(progress, callback) as evaluation,
+        use_plugins(plugins_of(config_path)),
+    ):
+        return _run_round(config_path, options, folder, callback, evaluation, force=force)
+
+
+def _run_round(
+    config_path: Path, options: Options, rounds_dir: Path, callback: ProgressCallback | None, progress: Progress, *, force: bool
+) -> RoundOutcome:
+    started = time.perf_counter()
     rounds = finished_rounds(rounds_dir)
     number = rounds[-1].number + 1 if rounds else 1
     folder = round_dir(rounds_dir, number)
     notice(f"== round {number}: build ==")
-    built = build(config_path, folder / "dataset")
+    built = build(config_path, folder / "dataset", progress=callback)
     print_build(built)
     _stop_at_stale(built, options.loop)
-    key = hash_text(built.manifest.key, options.train.model_dump_json(), options.evals.model_dump_json())
+    plugins = plugins_key(*KINDS)
+    code = () if plugins is None else (plugins,)
+    key = hash_text(built.manifest.key, options.train.identity(), options.evals.model_dump_json(), *code)
     if rounds and rounds[-1].key == key and not force:
         notice(f"nothing has changed since round {rounds[-1].number}: data, fixes, training and evaluation are the same")
         return RoundOutcome(rounds[-1], round_dir(rounds_dir, rounds[-1].number), None, done=False)
@@ -105,7 +143,7 @@ def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool 
     write_json(folder / "lint.json", found.as_json())
     notice(as_statistics(found))
     notice(f"== round {number}: train ==")
-    run = _train(folder, options.train, fresh=not built.cached)
+    run = _train(folder, options.train, callback, fresh=not built.cached)
     notice(f"== round {number}: evaluate ==")
     evals = overlay(options.evals, {"adapter": str(folder / "run")}, "evals")
     report = evaluate_dataset(folder / "dataset", folder / "evals", evals, progress)
@@ -137,21 +175,21 @@ def run_round(config_path: Path, rounds_dir: Path | None = None, *, force: bool 
     return RoundOutcome(record, folder, report, done=True)
 
 
-def _train(folder: Path, config: TrainConfig, *, fresh: bool) -> RunRecord:
+def _train(folder: Path, config: TrainConfig, callback: ProgressCallback | None, *, fresh: bool) -> RunRecord:
     """Trains, or goes on with what an interrupted round left, provided that it is of the same data and options."""
     if not fresh:
         try:
-            return train(folder / "dataset", folder / "run", config, resume=True)
+            return train(folder / "dataset", folder / "run", config, resume=True, progress=callback)
         except UserError as error:
             notice(f"the interrupted training cannot be resumed, and is begun again: {error.cause}")
-    return train(folder / "dataset", folder / "run", config, overwrite=True)
+    return train(folder / "dataset", folder / "run", config, overwrite=True, progress=callback)
 
 
 def _stop_at_stale(built: BuildResult, options: LoopConfig) -> None:
     stale = built.manifest.fixes.stale
     if stale and not options.allow_stale:
         raise UserError(
-            f"{len(stale)} entries of the fix ledger no longer fit their rows",
+            f"{len(stale)} entries of the fix ledger no longer apply to their rows",
             f"{built.manifest.config['fixes']}:{stale[0]['line']}",
-            "Mend or remove them, or set 'loop: {allow_stale: true}' to go on without them.",
+            "Fix or remove them, or set 'loop: {allow_stale: true}' to go on without them.",
         )

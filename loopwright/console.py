@@ -7,18 +7,19 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from loopwright.errors import ExitCode, UserError, UserErrors, missing_extra
+from loopwright.errors import ExitCode, UserError, UserErrors, extra_of_missing
 from loopwright.process import prepare_process
+from loopwright.progress import ProgressCallback, ProgressOption
 
 if TYPE_CHECKING:
     import typer
     from rich.console import Console, RenderableType
 
-# What the `train` extra brings, by the names under which it is imported.
-_TRAIN_MODULES = frozenset({"datasets", "evaluate", "gguf", "peft", "rouge_score", "safetensors", "scipy", "sklearn", "torch"})
+_IS_QUIET: ContextVar[bool] = ContextVar("_IS_QUIET", default=False)
 
 _MAX_ERRORS = 50  # one mistake can make an error of each row
 
@@ -35,17 +36,57 @@ def printable(text: str) -> str:
     return _COMMANDS.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
-@cache
 def console() -> "Console":
-    """Returns the one Rich console. Progress, tables and notices go through it, to stderr."""
+    """Returns the one Rich console. Progress, tables and notices go through it, to stderr; within a quiet library call, nowhere."""
+    return _quiet_console() if _IS_QUIET.get() else shown_console()
+
+
+@cache
+def shown_console() -> "Console":
+    """Returns the console that shows what it is given, whoever asked."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
 
 
-def notice(text: str) -> None:
-    """Prints a line for people, to stderr, taking no part of it for markup."""
-    console().print(printable(text), markup=False, soft_wrap=True)
+@cache
+def _quiet_console() -> "Console":
+    from rich.console import Console
+
+    # Never taken for a terminal: a progress bar there redirects what the caller's own code prints.
+    return Console(stderr=True, quiet=True, force_terminal=False, force_jupyter=False)
+
+
+def notice(text: str, *, always: bool = False) -> None:
+    """Prints a line for people, to stderr, taking no part of it for markup.
+
+    Args:
+        text: the line.
+        always: print it within a quiet library call, too: what a caller must not miss, such as code of others that is about to run.
+    """
+    where = shown_console() if always else console()
+    where.print(printable(text), markup=False, soft_wrap=True)
+
+
+@contextmanager
+def library_call(progress: ProgressOption = False) -> Iterator[ProgressCallback | None]:
+    """Runs a library call: nothing is shown unless progress is asked for, and a missing extra is a UserError.
+
+    Args:
+        progress: true shows on stderr what the commands show; a function is given to the work, which calls it.
+
+    Raises:
+        UserError: the work needs an extra that is not installed.
+    """
+    token = _IS_QUIET.set(progress is not True)
+    try:
+        yield None if isinstance(progress, bool) else progress
+    except ModuleNotFoundError as error:
+        if (missing := extra_of_missing(error, "this call")) is None:
+            raise
+        raise missing from error
+    finally:
+        _IS_QUIET.reset(token)
 
 
 def print_result(text: str) -> None:
@@ -127,10 +168,9 @@ def run_app(app: Callable[[], Any]) -> None:
         print_error(error)
         sys.exit(ExitCode.COULD_NOT_RUN)
     except ModuleNotFoundError as error:
-        module = (error.name or "").partition(".")[0]
-        if module not in _TRAIN_MODULES:
+        if (missing := extra_of_missing(error, "this command")) is None:
             raise
-        print_error(missing_extra(f"this command (its import of '{module}')", "train"))
+        print_error(missing)
         sys.exit(ExitCode.COULD_NOT_RUN)
     except KeyboardInterrupt:
         notice("interrupted")

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from enum import IntEnum
 
+# What the `train` extra brings, by the names under which it is imported.
+_TRAIN_MODULES = frozenset({"datasets", "evaluate", "gguf", "peft", "rouge_score", "safetensors", "scipy", "sklearn", "torch"})
+
 
 class ExitCode(IntEnum):
     """What every command's exit status means."""
@@ -69,3 +72,14 @@ def missing_extra(feature: str, extra: str) -> UserError:
         f"{feature} needs the '{extra}' extra, which is not installed",
         remedy=f"Install it with: pip install 'loopwright[{extra}]'",
     )
+
+
+def extra_of_missing(error: ModuleNotFoundError, what: str) -> UserError | None:
+    """Returns what to say of a missing module that the `train` extra brings; None where it is another.
+
+    Args:
+        error: the import's error.
+        what: what needs it, such as `this command`.
+    """
+    module = (error.name or "").partition(".")[0]
+    return missing_extra(f"{what} (its import of '{module}')", "train") if module in _TRAIN_MODULES else None

@@ -79,7 +79,8 @@ class InstalledPlugin:
         return hash_text(self.entry.value, self.distribution, *(hash_file(file) for file in files))
 
 
-_ACTIVE: ContextVar[tuple[PluginFile, ...]] = ContextVar("loopwright_plugins", default=())
+# None where no config is in use. A new thread begins with none: who starts one runs it in a copy of his context.
+_ACTIVE: ContextVar[tuple[PluginFile, ...] | None] = ContextVar("loopwright_plugins", default=None)
 
 
 def find_plugins(named: dict[str, Sequence[str]], config_path: Path) -> tuple[PluginFile, ...]:
@@ -119,7 +120,13 @@ def use_plugins(files: tuple[PluginFile, ...]) -> Iterator[None]:
 
 def active_files(kinds: Sequence[str]) -> tuple[PluginFile, ...]:
     """Returns the files of some kinds that are in use."""
-    return tuple(file for file in _ACTIVE.get() if file.kind in kinds)
+    files = _ACTIVE.get()
+    return tuple(file for file in files if file.kind in kinds) if files else ()
+
+
+def plugins_are_chosen() -> bool:
+    """Says whether a config is in use, though it may name no file."""
+    return _ACTIVE.get() is not None
 
 
 @cache
@@ -143,7 +150,7 @@ def load_file(file: PluginFile) -> ModuleType:
     Raises:
         UserError: the file has changed since it was hashed, or it cannot be run.
     """
-    notice(f"Plug-in for {file.kind}: {file.path} (sha256 {file.sha256})")
+    notice(f"Plug-in for {file.kind}: {file.path} (sha256 {file.sha256})", always=True)
     if hash_file(file.path) != file.sha256:
         raise UserError("the plug-in changed while it was being loaded", str(file.path), "Run the command again.")
     name = f"loopwright_plugin_{file.kind}_{hash_text(str(file.path), file.sha256)}"

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from types import ModuleType
 from typing import Generic, TypeVar
@@ -26,15 +27,20 @@ class Registry(Generic[T]):
         base: the class that an extension subclasses.
         key: the class attribute that names an extension, such as "code" or "name".
         kind: what one is called in an error message.
-        plugins: the kinds of `loopwright.plugins.KINDS` under which they come from outside.
+        plugins: the kinds of `loopwright.plugins.KINDS` under which they come from outside. Where several registries share a kind, it
+            stands first in the one that refuses a plug-in without an extension; the others pass it over.
+        beside: other classes of which a plug-in may hold subclasses instead, for another registry of its kind.
     """
 
-    def __init__(self, package: str, base: type[T], *, key: str, kind: str, plugins: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, package: str, base: type[T], *, key: str, kind: str, plugins: tuple[str, ...] = (), beside: tuple[type[object], ...] = ()
+    ) -> None:
         self._package = package
         self._base = base
         self._key = key
         self._kind = kind
         self._plugins = plugins
+        self._beside = beside
         self._by_files: dict[tuple[PluginFile, ...], dict[str, type[T]]] = {}
 
     @property
@@ -48,7 +54,7 @@ class Registry(Generic[T]):
         if files not in self._by_files:
             found = dict(self._without_files)
             for file in files:
-                self._add(found, self._of_module(load_file(file), str(file.path)))
+                self._add(found, self._of_plugin(load_file(file), str(file.path), file.kind))
             self._by_files[files] = dict(sorted(found.items()))
         return self._by_files[files]
 
@@ -64,6 +70,24 @@ class Registry(Generic[T]):
         except KeyError:
             raise UserError(f"unknown {self._kind} '{name}'", remedy=did_you_mean(name, list(entries))) from None
 
+    @contextmanager
+    def holding(self, one: type[T]) -> Iterator[None]:
+        """Holds a class within the block, as though a plug-in had brought it: for tests of an extension by itself.
+
+        Raises:
+            UserError: it is not whole, or another extension has its name.
+        """
+        entries = self.entries
+        name = getattr(one, self._key, None)
+        if entries.get(str(name)) is one:
+            yield
+            return
+        self._add(entries, [self._require_extension(one, _file(one))])
+        try:
+            yield
+        finally:
+            del entries[str(name)]
+
     @cached_property
     def _without_files(self) -> dict[str, type[T]]:
         package = importlib.import_module(self._package)
@@ -72,11 +96,7 @@ class Registry(Generic[T]):
             self._add(found, self._subclasses(importlib.import_module(info.name)))
         for kind in self._plugins:
             for plugin in installed(kind):
-                loaded = plugin.load()
-                if isinstance(loaded, ModuleType):
-                    self._add(found, self._of_module(loaded, f"the installed package {plugin.distribution}"))
-                else:
-                    self._add(found, [self._require_extension(loaded, f"the installed package {plugin.distribution}")])
+                self._add(found, self._of_plugin(plugin.load(), f"the installed package {plugin.distribution}", kind))
         return found
 
     def _add(self, found: dict[str, type[T]], classes: "list[type[T]]") -> None:
@@ -91,11 +111,27 @@ class Registry(Generic[T]):
                 )
             found[name] = one
 
-    def _of_module(self, module: ModuleType, where: str) -> "list[type[T]]":
-        """Returns the extensions of a plug-in's module, which is there to have some."""
-        candidates = list(self._candidates(module))
+    def _of_plugin(self, loaded: object, where: str, kind: str) -> "list[type[T]]":
+        """Returns the extensions of a plug-in, which is there to have some.
+
+        Args:
+            loaded: a module, all of whose extensions count, or one class.
+            where: the file or package, for messages.
+            kind: under which it is named.
+        """
+        if not isinstance(loaded, ModuleType):
+            is_of_another = kind != self._plugins[0] and inspect.isclass(loaded) and not issubclass(loaded, self._base)
+            return [] if is_of_another or self._is_beside(loaded) else [self._require_extension(loaded, where)]
+        candidates = list(self._candidates(loaded))
         classes = [one for one in candidates if not inspect.isabstract(one)]
-        return classes or [self._require_extension(candidates[0] if candidates else module, where)]
+        if not candidates and (kind != self._plugins[0] or any(map(self._is_beside, vars(loaded).values()))):
+            return []
+        return classes or [self._require_extension(candidates[0] if candidates else loaded, where)]
+
+    def _is_beside(self, one: object) -> bool:
+        """Whether this is an extension of another registry that shares the kind, and none of this one."""
+        is_own = inspect.isclass(one) and issubclass(one, self._base)
+        return inspect.isclass(one) and not is_own and issubclass(one, self._beside) and not inspect.isabstract(one)
 
     def _subclasses(self, module: ModuleType) -> "list[type[T]]":
         return [one for one in self._candidates(module) if not inspect.isabstract(one)]

@@ -1,11 +1,19 @@
 """The build config: what a YAML file may say, each key documented where it is declared."""
 
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from loopwright.config import load_config
+from loopwright.config import load_config, validate
+from loopwright.errors import UserError, did_you_mean
+from loopwright.library import StrPath, plain_values
+from loopwright.plugin_config import PluginsConfig
+from loopwright.plugins import PluginFile, use_plugins
 from prep.sources.source_config import FieldName, SourceConfig
 from templates.form import Form
 
@@ -146,14 +154,14 @@ class ExpectConfig(_Model):
 
 
 class SuppressConfig(_Model):
-    """A finding that was looked at and stands. It is named by its row, so that re-ordering the data does not bring it back."""
+    """A reviewed and accepted finding. It is named by its row, so that reordering the data does not bring it back."""
 
     id: str = Field(min_length=8)
     """The row id, or the id of one example of the row, as a report gives it."""
     code: str
     """The rule's code."""
     reason: str = Field(min_length=1)
-    """Why it stands, for the next reader."""
+    """Why it is accepted, for the next reader."""
 
 
 class LintConfig(_Model):
@@ -170,7 +178,7 @@ class LintConfig(_Model):
     thresholds: dict[str, float] = {}
     """`CODE.name` -> value, over a rule's documented default."""
     suppress: tuple[SuppressConfig, ...] = ()
-    """Findings that stand, each with its reason."""
+    """Reviewed and accepted findings, each with its reason."""
     profile: Literal["medical"] | None = None
     """The kind of data, for rules that hold for one kind only: `medical` looks for the identifiers of HIPAA's Safe Harbor."""
     expect: ExpectConfig = ExpectConfig()
@@ -210,6 +218,8 @@ class BuildConfig(_Model):
     """The model whose tokenizer lint's token rules use."""
     lint: LintConfig = LintConfig()
     """What lint looks for."""
+    plugins: PluginsConfig = PluginsConfig()
+    """Code of your own, see [Extending](../extend.md)."""
     train: dict[str, Any] = {}
     """Read by `train run`."""
     evals: dict[str, Any] = {}
@@ -247,3 +257,81 @@ def load_build_config(path: Path) -> BuildConfig:
         UserError: the file is missing, not YAML, or says something that it may not.
     """
     return load_config(path, BuildConfig)
+
+
+ConfigLike = StrPath | Mapping[str, Any] | BuildConfig
+"""A config as callers give it: the path of a YAML file, what such a file says, or the checked config."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedConfig:
+    """A config and the place that its paths are relative to.
+
+    Attributes:
+        config: what it says.
+        base_dir: the folder of its file; the current folder where it came without one.
+        path: its file, if it has one.
+    """
+
+    config: BuildConfig
+    base_dir: Path
+    path: Path | None
+
+    @property
+    def plugins(self) -> tuple[PluginFile, ...]:
+        """The plug-in files that it names, which lie in its folder or below.
+
+        Raises:
+            UserError: it names a file that may not be used.
+        """
+        return self.config.plugins.find(self.path or self.base_dir / "config")
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return "config" if self.path is None else str(self.path)
+
+
+def locate_config(config: ConfigLike, tables: Iterable[str] = ()) -> LocatedConfig:
+    """Reads a config, whichever way it is given.
+
+    Args:
+        config: a path, a mapping or a checked config.
+        tables: names of sources for which a table stands: neither path nor what is said of a file's format holds for them.
+
+    Raises:
+        UserError: the config is wrong, or a table's name is not that of one source.
+    """
+    if isinstance(config, str | os.PathLike):
+        path = Path(config)
+        located = LocatedConfig(load_build_config(path), path.parent, path)
+    elif isinstance(config, BuildConfig):
+        located = LocatedConfig(config, Path(), None)
+    elif isinstance(config, Mapping):
+        located = LocatedConfig(validate(plain_values(config), BuildConfig, "config"), Path(), None)
+    else:
+        remedy = "Give the path of a YAML file, a mapping, or a BuildConfig."
+        raise UserError(f"the config is an object of the type '{type(config).__name__}'", remedy=remedy)
+    names = set(tables)
+    if not names:
+        return located
+    count = Counter(source.name for source in located.config.sources)
+    for name in sorted(names):
+        if count[name] != 1:
+            cause = f"a table is given for '{name}', and {count[name] or 'no'} sources have that name"
+            raise UserError(cause, f"{located.where}: sources", did_you_mean(name, [one for one in count if one]))
+    with use_plugins(located.plugins):
+        sources = tuple(_of_table(source) if source.name in names else source for source in located.config.sources)
+    return LocatedConfig(located.config.model_copy(update={"sources": sources}), located.base_dir, located.path)
+
+
+def _of_table(source: SourceConfig) -> SourceConfig:
+    """Returns a source without what its config says of a file: that holds for the file in whose place the table stands."""
+    from prep.sources.files import SOURCE_FORMATS, Shape
+
+    given = {name: getattr(source, name) for name in source.model_fields_set}
+    if source.path is not None:
+        of_files = {option for one in SOURCE_FORMATS.entries.values() for option in one.options} | {"encoding"}
+        given = {name: value for name, value in given.items() if name not in of_files}
+    is_of_records = source.format == "auto" or issubclass(SOURCE_FORMATS.get(source.format), Shape)
+    return SourceConfig.model_validate({**given, "path": None, "format": source.format if is_of_records else "parquet"})

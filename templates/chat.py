@@ -203,7 +203,7 @@ def _trained_span(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Messa
         raise EncodeError(
             "no end-of-turn token follows the answer in the chat template",
             where,
-            "Without one the model never learns to stop: mend the chat template.",
+            "Without one the model never learns to stop: fix the chat template.",
         )
     return len(before), len(before) + end
 

@@ -17,7 +17,7 @@ import polars as pl
 from loopwright.errors import UserError
 from templates.compile import MESSAGES_TYPE
 from templates.template import Template
-from templates.worker import DETAIL, GAVE_UP, LIST_PARTS, REASON, TEXT_PARTS, Columns, Patience, receive, render_columns, send
+from templates.worker import DETAIL, GAVE_UP, LIST_PARTS, REASON, TEXT_PARTS, Columns, TimeBudget, receive, render_columns, send
 
 __all__ = ["DETAIL", "REASON", "RENDERED_SCHEMA", "ROW_ID", "SHOTS", "JinjaPool", "render_frame", "usable_cores"]
 
@@ -52,14 +52,14 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def render_frame(template: Template, rows: pl.DataFrame, patience: Patience | None = None) -> pl.DataFrame:
+def render_frame(template: Template, rows: pl.DataFrame, time_budget: TimeBudget | None = None) -> pl.DataFrame:
     """Renders rows with Jinja, one by one, in this process.
 
     Args:
         template: the template.
         rows: a column for each of its inputs; one that is not there is missing in all rows. `#row_id` seeds the template's choices, and
             `shots` holds its demonstrations, as a list of structs or as the JSON of one.
-        patience: with rows that go past the template's limits, where these rows are not the first.
+        time_budget: with rows that go past the template's limits, where these rows are not the first.
 
     Returns:
         `RENDERED_SCHEMA`, in the order of the rows. A row that cannot be rendered has a reason and a detail and nothing else.
@@ -67,7 +67,7 @@ def render_frame(template: Template, rows: pl.DataFrame, patience: Patience | No
     Raises:
         UserError: many rows go past the template's limits, and that took too long.
     """
-    return _to_frame(render_columns(template, *_to_columns(template, rows), patience))
+    return _to_frame(render_columns(template, *_to_columns(template, rows), time_budget))
 
 
 def _to_columns(template: Template, rows: pl.DataFrame) -> tuple[dict[str, list[Any]], list[str] | None, int]:
@@ -172,7 +172,7 @@ class JinjaPool:
         self._templates = list(templates)
         self._num_workers = num_workers or usable_cores()
         self._num_seen = 0
-        self._patience = [Patience() for _ in self._templates]
+        self._time_budgets = [TimeBudget() for _ in self._templates]
         self._workers: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._threads: ThreadPoolExecutor | None = None
@@ -200,7 +200,7 @@ class JinjaPool:
         if self._threads is None and self._num_seen <= _MIN_ROWS:
             done: Future[pl.DataFrame] = Future()
             try:
-                done.set_result(render_frame(self._templates[index], rows, self._patience[index]))
+                done.set_result(render_frame(self._templates[index], rows, self._time_budgets[index]))
             except UserError as error:
                 done.set_exception(error)
             return done

@@ -254,7 +254,7 @@ class Template:
         try:
             values = self.coerce_fields(fields)
         except ValueError as error:
-            raise FieldError(str(error), f"template '{self.name}'", "Map or mend that field.") from error
+            raise FieldError(str(error), f"template '{self.name}'", "Map or correct that field.") from error
         state = RenderState(self.verbalizer, (self.name, row_id))
         fresh_budget()
         try:

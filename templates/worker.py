@@ -33,7 +33,7 @@ _PATIENCE_SECONDS = 20.0
 _BEARABLE_SHARE = 10  # one row in so many may go past the limits, however long that takes
 
 
-class Patience:
+class TimeBudget:
     """How long the rows of a template went past its limits.
 
     Each row is stopped after a second or so, and yet a template that loops for ever in each of a million rows would take days to say so.
@@ -70,7 +70,7 @@ def render_columns(
     columns: Mapping[str, Sequence[Any]],
     row_ids: Sequence[str] | None,
     num_rows: int,
-    patience: Patience | None = None,
+    time_budget: TimeBudget | None = None,
 ) -> Columns:
     """Renders rows one by one.
 
@@ -79,19 +79,19 @@ def render_columns(
         columns: each field's values; one that is not given is missing in all rows.
         row_ids: what the template's choices depend on.
         num_rows: how many rows there are.
-        patience: with rows of the same template, those of earlier batches included; default: with these alone.
+        time_budget: with rows of the same template, those of earlier batches included; default: with these alone.
 
     Returns:
         The columns of what they render to. A row that cannot be rendered has a reason and a detail and nothing else.
 
     Raises:
-        UserError: patience is at its end.
+        UserError: the time budget is used up.
     """
-    patience = patience or Patience()
-    rendered = _render(template, columns, row_ids, num_rows, patience, is_checked=False)
+    time_budget = time_budget or TimeBudget()
+    rendered = _render(template, columns, row_ids, num_rows, time_budget, is_checked=False)
     # Half of a surrogate pair, which JSON can write, is no character and cannot be stored. Looked for in the whole batch at once, as hardly
     # any has one.
-    return rendered if _is_storable(rendered) else _render(template, columns, row_ids, num_rows, patience, is_checked=True)
+    return rendered if _is_storable(rendered) else _render(template, columns, row_ids, num_rows, time_budget, is_checked=True)
 
 
 def _render(
@@ -99,7 +99,7 @@ def _render(
     columns: Mapping[str, Sequence[Any]],
     row_ids: Sequence[str] | None,
     num_rows: int,
-    patience: Patience,
+    time_budget: TimeBudget,
     *,
     is_checked: bool,
 ) -> Columns:
@@ -116,7 +116,7 @@ def _render(
         except RenderError as error:
             rendered, failure = _NOTHING, error
             reason, detail = error.reason, f"template '{template.name}': {error.cause}"
-        patience.count(template, time.perf_counter() - started, failure)
+        time_budget.count(template, time.perf_counter() - started, failure)
         problems[REASON].append(reason)
         problems[DETAIL].append(detail)
         for part, values in texts.items():
@@ -186,7 +186,7 @@ def serve() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed must not get among the replies
     templates = [_load(*given) for given in receive(requests)]
-    patience = [Patience() for _ in templates]
+    time_budgets = [TimeBudget() for _ in templates]
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
     while True:
@@ -195,7 +195,7 @@ def serve() -> None:
         except EOFError:
             return
         try:
-            reply = render_columns(templates[index], columns, row_ids, num_rows, patience[index])
+            reply = render_columns(templates[index], columns, row_ids, num_rows, time_budgets[index])
         except UserError as error:
             reply = {GAVE_UP: (error.cause, error.location, error.remedy)}
         try:

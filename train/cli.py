@@ -63,10 +63,8 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a LoRA adapter. Options stand above the config's train: section, which documents more of them."""
-    from loopwright.config import load_section, overlay
-    from train.config import TrainConfig
-    from train.run import train
+    """Train a LoRA adapter. Options override the config's train: section, which has more of them."""
+    from train.api import train
 
     options = {
         "model": model,
@@ -80,9 +78,8 @@ def run(
         "truncation": truncation,
         "dtype": dtype,
     }
-    chosen = overlay(load_section(config, "train", TrainConfig), options, "train options")
     try:
-        record = train(dataset, out, chosen, resume=resume, overwrite=overwrite)
+        record = train(dataset, out, config, resume=resume, overwrite=overwrite, progress=True, **options).record
     except KeyboardInterrupt:
         notice("Interrupted. The same command with --resume goes on from the last checkpoint.")
         raise
@@ -99,17 +96,21 @@ def chat(
     ask: Annotated[str | None, typer.Option("--ask", help="One question; without it you are prompted for them.")] = None,
     system: Annotated[str | None, typer.Option("--system", help="System message; default: the training data's.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
+    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used, for a run of such a method.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers to --ask as one JSON object.")] = False,
 ) -> None:
     """Ask base and tuned the same question and show their answers side by side."""
     from dataclasses import asdict
 
     from loopwright.errors import UserError
+    from loopwright.plugin_config import plugins_of
+    from loopwright.plugins import use_plugins
     from train.inference.chat import Comparison
 
     if as_json and ask is None:
         raise UserError("--json needs one question", remedy='Give it with --ask "...".')
-    comparison = Comparison.load(adapter, model, system, max_new_tokens)
+    with use_plugins(plugins_of(config)):
+        comparison = Comparison.load(adapter, model, system, max_new_tokens)
     if ask is not None:
         answers = comparison.ask(ask)
         print_json(asdict(answers)) if as_json else _show(answers)

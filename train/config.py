@@ -70,3 +70,12 @@ class TrainConfig(_Model):
     """Measure the loss on the validation split at the end of each epoch."""
     checkpoint_every: int = Field(50, ge=1)
     """Steps between checkpoints; one is also written at the end of each epoch."""
+
+    def identity(self) -> str:
+        """Returns the options as JSON, for the key of what was made with them.
+
+        An option that came later counts only where it differs from its default, which is what there was before: what an earlier version
+        made stays valid.
+        """
+        later = {name for name in ("method",) if getattr(self, name) == type(self).model_fields[name].default}
+        return self.model_dump_json(exclude=later)

@@ -9,8 +9,10 @@ import torch
 from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
+from loopwright.plugins import plugins_key
+from loopwright.progress import ProgressCallback
 from train.config import TrainConfig
-from train.data.order import Plan, StepOrder
+from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
 from train.engine.loop import Trainer
 from train.engine.loss import Scorer
@@ -22,7 +24,9 @@ from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import RunRecord, mask_proof
 
 
-def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> RunRecord:
+def run_session(
+    prepared: Prepared, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, progress: ProgressCallback | None = None
+) -> RunRecord:
     """Trains and writes the run folder, `run.json` last.
 
     Args:
@@ -31,15 +35,18 @@ def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resum
         config: the run's options.
         resume: go on from the run folder's checkpoint; a run that is finished already is returned as it is.
         overwrite: remove the run that is in the folder.
+        progress: called after each step.
 
     Raises:
         UserError: the model cannot be loaded, the run in the folder is another one, or training diverged.
     """
+    plugins = plugins_key("objectives", "methods")
     identity = {
         "loopwright_version": __version__,
         "dataset_key": prepared.dataset.manifest.key,
         "model_sha256": model_sha256(prepared.model_folder),
         "config": config.model_dump(mode="json", exclude={"model"}),  # the model is known by its hash, wherever it lies
+        **({} if plugins is None else {"plugins": plugins}),
     }
     if prepared.finished:
         return _require_same_run(prepared.finished, identity, run_dir)
@@ -49,10 +56,10 @@ def run_session(prepared: Prepared, run_dir: Path, config: TrainConfig, *, resum
     base = load_model(config.model, config.dtype, prepared.objective.auto_class)
     torch.manual_seed(config.seed)
     model = prepared.method.fresh(base)
-    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.Progress())
+    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.RunProgress())
     if overwrite:
         remove_run(run_dir, saved_names())
-    trainer.run(run_dir, identity, start)
+    trainer.run(run_dir, identity, start, progress)
     prepared.method.save(model, run_dir)
     with atomic_file(run_dir / LEDGER_NAME) as path:
         trainer.ledger.finished().write_parquet(path)
@@ -70,6 +77,7 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
             "dataset_key": finished.dataset_key,
             "model_sha256": finished.model_sha256,
             "config": config,
+            **({} if finished.plugins is None else {"plugins": finished.plugins}),
         },
         identity,
         run_dir,
@@ -80,7 +88,7 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
 
 def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> RunRecord:
     config, data, progress = trainer.config, trainer.data, trainer.progress
-    plan = Plan.of(len(data.train), config)
+    plan = RunPlan.of(len(data.train), config)
     recorded = trainer.ledger.recorded()
     order = StepOrder(data.train, config, plan)
     num_tokens = sum(example.num_tokens for step in range(plan.num_steps) for example in order[step])
@@ -95,6 +103,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         model_sha256=identity["model_sha256"],
         dataset=str(prepared.dataset.path),
         dataset_key=prepared.dataset.manifest.key,
+        plugins=identity.get("plugins"),
         final_train_loss=mean_loss(recorded.filter(recorded["step"] > plan.num_steps - plan.steps_per_epoch), data.train),
         validation_loss=progress.validation_losses[-1][1] if progress.validation_losses else None,
         validation_losses=list(progress.validation_losses),

@@ -1,6 +1,7 @@
 """Which files of two sides are compared, and how each kind is."""
 
 import filecmp
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ def compare_file(old: Path, new: Path, sides: tuple[Path, Path]) -> Found:
     elif old.suffix in {".jsonl", ".jinja", ".csv", ".tsv"}:
         yield from compare_lines(before, after)
     else:
-        yield "(bytes)", "bytes", f"{len(before)} bytes", f"{len(after)} bytes", False
+        yield "(bytes)", "bytes", *(f"{len(one)} bytes, sha256 {hashlib.sha256(one).hexdigest()[:12]}" for one in (before, after)), False
 
 
 def _without_hashes(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +112,17 @@ def _compare_json_files(name: str, old: bytes, new: bytes) -> Found:
 def _compare_parquet(old: Path, new: Path) -> Found:
     before, after = pl.read_parquet(old), pl.read_parquet(new)
     may_add = {"role"} if old.name == "predictions.parquet" else ()
-    ids = [name for name in ("system", "id") if name in before.columns]
+    ids = [name for name in ("system", "id") if name in before.columns and name in after.columns]
+    keys, keys_now = before.select(ids), after.select(ids)
+    if old.name == "predictions.parquet" and not keys.equals(keys_now) and keys.sort(ids).equals(keys_now.sort(ids)):
+        yield (
+            "order of rows",
+            "order of rows",
+            keys["system"].unique(maintain_order=True).to_list(),
+            keys_now["system"].unique(maintain_order=True).to_list(),
+            False,
+        )
+        before, after = before.sort(ids), after.sort(ids)
 
     def row(number: int) -> str:
         return " ".join([str(number), *(str(before[name][number]) for name in ids)])

@@ -28,8 +28,9 @@ def normalise(value: Any) -> Any:
     """Returns a JSON value in which an example's forms are a list named `forms`, as a template's are."""
     if isinstance(value, dict):
         value = {name: normalise(one) for name, one in value.items()}
-        if isinstance(value.get("kind"), str) and {"row_id", "template"} <= set(value):
-            value["forms"] = value.pop("kind").split("+")
+        if {"row_id", "template", "kind"} <= value.keys():
+            kind = value.pop("kind")
+            value["forms"] = kind.split("+") if isinstance(kind, str) else kind
         if isinstance(value.get("kinds"), list):
             value["forms"] = value.pop("kinds")
         return value
@@ -204,10 +205,12 @@ def compare_tables(old: pl.DataFrame, new: pl.DataFrame, *, may_add: Collection[
 
 
 def _with_forms(table: pl.DataFrame) -> pl.DataFrame:
-    """Returns a table of examples in which their forms are a list; a table of findings has a `kind` of its own and no template."""
-    if {"kind", "row_id", "template"} <= set(table.columns) and table.schema["kind"] == pl.String:
-        return table.with_columns(pl.col("kind").str.split("+")).rename({"kind": "forms"})
-    return table
+    """Returns a table of examples in which their forms are a list named `forms`; the `kind` of a finding is something else."""
+    name = next((name for name in ("kind", "kinds", "forms") if name in table.columns), None)
+    if name is None or not {"row_id", "template"} <= set(table.columns):
+        return table
+    forms = pl.col(name).str.split("+") if table.schema[name] == pl.String else pl.col(name).cast(pl.List(pl.String))
+    return table.with_columns(forms).rename({name: "forms"})
 
 
 def _same(old: Any, new: Any) -> bool:

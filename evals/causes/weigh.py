@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evals.causes.neighbours import Neighbour
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.metrics.facts.wanted import wanted_facts
 from prep.text.facts import FactIndex
@@ -67,8 +67,8 @@ def gather_evidence(row: EvalRow, prediction: Prediction, neighbours: Sequence[N
         background: the train split and lint.
     """
     evidence: Evidence = {}
-    if prediction.state is not State.OK:
-        evidence[prediction.state.value] = prediction.detail or f"the example ended in the state {prediction.state.value}"
+    if prediction.state is not PredictionState.OK:
+        evidence[prediction.state.value] = prediction.detail or prediction.state.meaning
     if neighbours and neighbours[0].similarity < background.far_below:
         evidence["far_from_train"] = f"the nearest training example has similarity {neighbours[0].similarity:.2f}"
     if row.task is Task.CLASSIFICATION:

@@ -22,6 +22,8 @@ Answers = Mapping[str, Mapping[str, Prediction]]
 
 NOTHING = MetricValue(value=None, low=None, high=None)
 
+_SLICE_RESAMPLES, _SLICE_SEED = 1000, 17
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -101,15 +103,20 @@ def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, 
     """Returns a proportion's or mean's value on some rows, with a quick interval, and the number of rows it rests on.
 
     For slices, where a bootstrap of each would cost more than it says: Wilson's interval. For a mean of scores in [0, 1] it is wider
-    than need be, as no such mean varies more than a proportion.
+    than need be, as no such mean varies more than a proportion. Scores beyond, of a metric from outside, are resampled after all.
     """
     chosen = chosen & column.counted
     count = int(chosen.sum())
     if not count:
         return NOTHING, 0
     value = float(column.metric.value(column.sums[chosen].sum(axis=0)))
-    effect = statistics.design_effect(column.sums[chosen, 0], np.unique(clusters[chosen], return_inverse=True)[1])
-    low, high = wilson_interval(value * count / effect, count / effect, confidence)
+    scores, numbers = column.sums[chosen, 0], np.unique(clusters[chosen], return_inverse=True)[1]
+    if scores.min() < 0 or scores.max() > 1:
+        totals = statistics.bootstrap_totals(statistics.cluster_sums(column.sums[chosen], numbers), _SLICE_RESAMPLES, _SLICE_SEED)
+        low, high = statistics.percentile_interval(column.metric.value(totals), confidence) or (value, value)
+    else:
+        effect = statistics.design_effect(scores, numbers)
+        low, high = wilson_interval(value * count / effect, count / effect, confidence)
     return MetricValue(value=value, low=low, high=high), count
 
 

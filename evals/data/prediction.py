@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class PredictionState(StrEnum):
     """How an example ended. Only the first three carry a prediction that is scored."""
 
     OK = "ok"
@@ -15,9 +15,24 @@ class State(StrEnum):
     ERROR = "error"  # the example cannot be encoded with proof; `detail` says why
 
     @property
+    def meaning(self) -> str:
+        """What happened, in words."""
+        return _MEANINGS[self]
+
+    @property
     def is_scored(self) -> bool:
         """The prediction counts in metrics."""
-        return self in {State.OK, State.PROMPT_CUT, State.UNFINISHED}
+        return self in {PredictionState.OK, PredictionState.PROMPT_CUT, PredictionState.UNFINISHED}
+
+
+_MEANINGS = {
+    PredictionState.OK: "the model answered",
+    PredictionState.PROMPT_CUT: "the prompt was truncated to the model's context",
+    PredictionState.UNFINISHED: "the answer hit the length limit",
+    PredictionState.PROMPT_TOO_LONG: "the prompt is longer than the model's context",
+    PredictionState.NOT_A_NUMBER: "the model's scores are not numbers",
+    PredictionState.ERROR: "the example could not be encoded",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +48,7 @@ class Prediction:
     """
 
     id: str
-    state: State
+    state: PredictionState
     text: str | None = None
     loglikelihoods: tuple[float, ...] | None = None
     detail: str | None = None

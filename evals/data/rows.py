@@ -4,13 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
-from prep.dataset.manifest import Dataset
-from prep.dataset.messages import messages_of
-from prep.dataset.splits import SplitName
 from templates.chat import Message
 from templates.form import Form
 
@@ -143,6 +138,8 @@ def choose_form(rows: list[EvalRow], given: "Form | None") -> "Form":
 
 def _to_row(record: dict[str, Any], said: dict[str, tuple[str, ...]]) -> EvalRow:
     """Makes a row of a record; `said` has all words of a label by the first of them."""
+    from prep.dataset.messages import messages_of
+
     choices = record["choices"]
     words = None if choices is None else tuple(said.get(choice, (choice,)) for choice in choices)
     chat = messages_of(record) if Form.CHAT in record["forms"] else None  # what a pair's answers follow asks for no one answer

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.metrics.base import Metric
 from loopwright.errors import UserError
@@ -78,4 +78,4 @@ def _row(name: str, example: dict[str, Any], metric: Metric) -> EvalRow:
 
 def _prediction(name: str, example: dict[str, Any]) -> Prediction:
     loglikelihoods = example.get("prediction.loglikelihoods")
-    return Prediction(name, State.OK, example.get("prediction.text"), None if loglikelihoods is None else tuple(loglikelihoods))
+    return Prediction(name, PredictionState.OK, example.get("prediction.text"), None if loglikelihoods is None else tuple(loglikelihoods))

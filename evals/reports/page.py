@@ -212,7 +212,7 @@ def _share(loglikelihoods: tuple[float, ...], index: int) -> float:
 
 
 def _severity(failure: Failure) -> tuple[float, str]:
-    """The surest mistakes and the poorest answers first; no answer at all before them."""
+    """The most confident mistakes and the poorest answers first; examples without an answer before them."""
     prediction, choices = failure.prediction, failure.row.choices
     if prediction.loglikelihoods and choices and failure.row.label is not None:
         return _share(prediction.loglikelihoods, failure.row.label), failure.row.id

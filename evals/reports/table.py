@@ -40,7 +40,7 @@ def systems_table(report: Report) -> "Table":
 
 def pairs_table(report: Report) -> "Table":
     """Returns the paired differences."""
-    columns = {"difference of": "left", "metric": "left", "value": "right", "interval": "right", "p (Holm)": "right", "could see": "right"}
+    columns = {"difference of": "left", "metric": "left", "value": "right", "interval": "right", "p (Holm)": "right", "detectable": "right"}
     table = _table("paired differences", columns)
     short = short_names(report)
     for pair in report.pairs:

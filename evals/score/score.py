@@ -16,7 +16,9 @@ from evals.predict.requests import encode_choices
 from evals.score.score_rows import ScoreRow, read_chunks
 from loopwright.errors import UserError
 from loopwright.files import atomic_file, require_writable
+from loopwright.notebook import html_table
 from loopwright.progress import Advance
+from prep.dataset.plugins import dataset_plugins
 from templates.chat import EncodeError, load_tokenizer
 from templates.form import Form
 from train.inference.hidden import HiddenStateHook, capturing, middle_layer_number, question_spans
@@ -70,6 +72,21 @@ class ScoreReport:
     num_with_probabilities: int
     num_unscored: int
 
+    def to_polars(self) -> pl.DataFrame:
+        """Returns the scores, one row an example, with `score_schema`.
+
+        Raises:
+            UserError: the file is no longer there, or damaged.
+        """
+        try:
+            return pl.read_parquet(self.out)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise UserError("the scores cannot be read", str(self.out), "Score the rows again.") from error
+
+    def _repr_html_(self) -> str:
+        rows = [("rows", self.num_rows), ("with label probabilities", self.num_with_probabilities), ("not scored", self.num_unscored)]
+        return html_table(f"scores -> {self.out}", ("", "number"), rows)
+
 
 def score_schema(width: int) -> pl.Schema:
     """Returns the parquet's columns; `width` is the model's hidden size. What could not be computed is null."""
@@ -86,7 +103,14 @@ def score_schema(width: int) -> pl.Schema:
     )
 
 
-def score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable[[str, int], Advance] | None = None) -> ScoreReport:
+def score_dataset(
+    path: Path,
+    out: Path,
+    options: ScoreOptions,
+    start: Callable[[str, int], Advance] | None = None,
+    *,
+    config_path: Path | None = None,
+) -> ScoreReport:
     """Scores every row of a built dataset, all splits, or of a training file, and writes the parquet of `score_schema`.
 
     Rows are read and scored some thousands at a time, each batch of like lengths, and the file appears when it is whole. A choice counts
@@ -99,10 +123,16 @@ def score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable[
         out: the file to write.
         options: how to score.
         start: told the name and number of each chunk of rows; returns what is told how many are done.
+        config_path: the config whose plug-ins are used; default: the one that lies beside a built dataset, see `dataset_plugins`.
 
     Raises:
         UserError: the data, model or adapter cannot be used, or `out` cannot be written. Nothing is written then.
     """
+    with dataset_plugins(path, config_path):
+        return _score_dataset(path, out, options, start)
+
+
+def _score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable[[str, int], Advance] | None) -> ScoreReport:
     if not path.exists():
         raise UserError("there is nothing at this path", str(path), "Give a dataset's folder or a training file.")
     if out.is_dir():

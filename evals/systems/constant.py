@@ -5,7 +5,7 @@ from collections import Counter
 
 from typing_extensions import override
 
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.systems.base import EvalContext, System
 from evals.systems.spec import FORMS
@@ -39,7 +39,7 @@ class Constant(System):
 def _majority(row: EvalRow, counts: Counter[str]) -> Prediction:
     assert row.choices is not None
     if not counts:
-        return Prediction(row.id, State.ERROR, detail="the train split has no labelled example of this template")
+        return Prediction(row.id, PredictionState.ERROR, detail="the train split has no labelled example of this template")
     total = sum(counts[choice] + 1 for choice in row.choices)
     loglikelihoods = tuple(math.log((counts[choice] + 1) / total) for choice in row.choices)
-    return Prediction(row.id, State.OK, max(row.choices, key=counts.__getitem__), loglikelihoods)
+    return Prediction(row.id, PredictionState.OK, max(row.choices, key=counts.__getitem__), loglikelihoods)

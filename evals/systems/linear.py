@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.data.tfidf import text_features
 from evals.systems.base import EvalContext, System
@@ -44,7 +44,7 @@ def _answer_template(rows: list[EvalRow], train_rows: list[EvalRow], seed: int) 
     answers = [row.reference for row in train_rows]
     if len(set(answers)) < 2:
         detail = "the train split has fewer than two labels of this template: nothing to tell apart"
-        return [Prediction(row.id, State.ERROR, detail=detail) for row in rows]
+        return [Prediction(row.id, PredictionState.ERROR, detail=detail) for row in rows]
     classifier = make_pipeline(text_features(), LogisticRegression(C=10.0, max_iter=1000, random_state=seed))
     classifier.fit([row.input_text for row in train_rows], answers)
     probabilities = classifier.predict_proba([row.input_text for row in rows])
@@ -58,4 +58,4 @@ def _best(row: EvalRow, probability: Any, index: dict[str, int], num_train: int)
     likely = [float(probability[index[choice]]) if choice in index else 0.0 for choice in row.choices]
     smooth = [(value * num_train + 1 / len(likely)) / (num_train + 1) for value in likely]
     best = max(range(len(smooth)), key=smooth.__getitem__)
-    return Prediction(row.id, State.OK, row.choices[best], tuple(math.log(value) for value in smooth))
+    return Prediction(row.id, PredictionState.OK, row.choices[best], tuple(math.log(value) for value in smooth))

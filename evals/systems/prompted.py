@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.predict.requests import encode_choices, encode_question, end_of_turn_ids
 from evals.systems.base import EvalContext
@@ -29,9 +29,9 @@ def _choose(context: EvalContext, model: Any, advance: Advance) -> list[Predicti
     for row in rows:
         request = _encoded(context, language_model, row)
         if isinstance(request, str):
-            failed.append(Prediction(row.id, State.ERROR, detail=request))
+            failed.append(Prediction(row.id, PredictionState.ERROR, detail=request))
         elif context.form == Form.CHAT and len(request.context_ids) + max(map(len, request.continuations)) - 1 > language_model.max_length:
-            failed.append(Prediction(row.id, State.PROMPT_TOO_LONG, detail=_too_long(len(request.context_ids), language_model)))
+            failed.append(Prediction(row.id, PredictionState.PROMPT_TOO_LONG, detail=_too_long(len(request.context_ids), language_model)))
         else:
             ready.append((row, request))
     advance(len(failed))
@@ -60,9 +60,9 @@ def _encoded(context: EvalContext, language_model: LanguageModel, row: EvalRow) 
 def _best(row: EvalRow, scored: Scored) -> Prediction:
     assert row.choices is not None
     if not all(map(math.isfinite, scored.loglikelihoods)):
-        return Prediction(row.id, State.NOT_A_NUMBER, detail="the model gives no finite log-likelihood")
+        return Prediction(row.id, PredictionState.NOT_A_NUMBER, detail="the model gives no finite log-likelihood")
     best = max(range(len(row.choices)), key=scored.loglikelihoods.__getitem__)
-    return Prediction(row.id, State.PROMPT_CUT if scored.is_cut else State.OK, row.choices[best], scored.loglikelihoods)
+    return Prediction(row.id, PredictionState.PROMPT_CUT if scored.is_cut else PredictionState.OK, row.choices[best], scored.loglikelihoods)
 
 
 def _write(context: EvalContext, model: Any, advance: Advance) -> list[Prediction]:
@@ -75,10 +75,10 @@ def _write(context: EvalContext, model: Any, advance: Advance) -> list[Predictio
             prompt = encode_question(language_model.tokenizer, row)
             end_ids = end_ids or end_of_turn_ids(language_model.tokenizer, row)
         except EncodeError as error:
-            failed.append(Prediction(row.id, State.ERROR, detail=str(error)))
+            failed.append(Prediction(row.id, PredictionState.ERROR, detail=str(error)))
             continue
         if len(prompt) >= language_model.max_length:
-            failed.append(Prediction(row.id, State.PROMPT_TOO_LONG, detail=_too_long(len(prompt), language_model)))
+            failed.append(Prediction(row.id, PredictionState.PROMPT_TOO_LONG, detail=_too_long(len(prompt), language_model)))
         else:
             ready.append((row, prompt))
     advance(len(failed))
@@ -98,7 +98,7 @@ def _write(context: EvalContext, model: Any, advance: Advance) -> list[Predictio
 
 
 def _written(row: EvalRow, answer: Generated) -> Prediction:
-    return Prediction(row.id, State.OK if answer.is_finished else State.UNFINISHED, answer.text)
+    return Prediction(row.id, PredictionState.OK if answer.is_finished else PredictionState.UNFINISHED, answer.text)
 
 
 def _too_long(num_tokens: int, language_model: LanguageModel) -> str:

@@ -105,7 +105,7 @@ class SystemSpec:
         for part in added:
             if part.kind not in ADDED_KINDS:
                 added_forms = " or ".join(f"{kind}:K" for kind in ADDED_KINDS)
-                remedy = f"After a '+' stands {added_forms}. Put a part that holds the '+' itself in quotes."
+                remedy = f"After a '+' only {added_forms} can follow. Put a part that holds the '+' itself in quotes."
                 raise UserError(f"'{part}' cannot be added to another system", _LOCATION, remedy)
         return replace(first, added=tuple(added))
 

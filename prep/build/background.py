@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -30,7 +31,7 @@ class Sink:
         self._frames: queue.Queue[pl.DataFrame | None] = queue.Queue(_WAITING_FRAMES)
         self._error: BaseException | None = None
         self._is_abandoned = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -106,7 +107,8 @@ def ahead(items: Iterator[T], num_waiting: int = _WAITING_FRAMES) -> Iterator[T]
         else:
             offer(None, StopIteration())
 
-    thread = threading.Thread(target=run, daemon=True)
+    # In a copy of the context: registries find there what they find here.
+    thread = threading.Thread(target=copy_context().run, args=(run,), daemon=True)
     thread.start()
     try:
         while True:

@@ -70,7 +70,7 @@ class ShotPool:
         members: dict[str, list[int]] = defaultdict(list)
         for index, label in enumerate(keyed[_LABEL]):
             members[label].append(index)
-        self._rings = [_Ring(own, keyed[_KEY].gather(own), seed) for _, own in sorted(members.items())]
+        self._rings = [_HashRing(own, keyed[_KEY].gather(own), seed) for _, own in sorted(members.items())]
 
     @classmethod
     def gather(cls, frames: Iterable[pl.DataFrame], template: Template, *, seed: int, size: int = 4096) -> "ShotPool":
@@ -140,7 +140,7 @@ class ShotPool:
             rings = productive
         return list(_shuffled(drawn, numbers)) if len(drawn) == num_wanted else []
 
-    def _next(self, ring: "_Ring", asker: _Shot, seen: set[int], numbers: Iterator[int]) -> int | None:
+    def _next(self, ring: "_HashRing", asker: _Shot, seen: set[int], numbers: Iterator[int]) -> int | None:
         for draw in range(_NUM_DRAWS + 1):
             for index in ring.members if draw == _NUM_DRAWS else (ring.at(next(numbers)),):
                 if index not in seen:
@@ -150,7 +150,7 @@ class ShotPool:
         return None
 
 
-class _Ring:
+class _HashRing:
     """The demonstrations of a label on a circle of hashes. One more takes from each neighbour a little and moves none of the others."""
 
     def __init__(self, members: list[int], keys: pl.Series, seed: int) -> None:

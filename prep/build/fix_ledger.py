@@ -107,7 +107,7 @@ def load_fixes(path: Path) -> list[Fix]:
     Raises:
         UserError: a line is not an entry; all such lines together. Or the ledger is no file.
     """
-    return load_lines(path, Fix, "Mend or remove that entry.") if path.exists() else []
+    return load_lines(path, Fix, "Fix or remove that entry.") if path.exists() else []
 
 
 def append_fixes(path: Path, fixes: list[Fix]) -> None:

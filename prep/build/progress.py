@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from loopwright.console import console
+from loopwright.progress import ProgressCallback
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -13,14 +14,18 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 2.0
 
 
-class Progress:
+class BuildProgress:
     """A line on stderr that appears once the work has taken two seconds; nothing where stderr is no terminal.
+
+    Args:
+        callback: called, in place of a line, with each step and its rows.
 
     Attributes:
         num_done: rows of the current step that are done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, callback: ProgressCallback | None = None) -> None:
+        self._callback = callback
         self._started = time.perf_counter()
         self._shown: RichProgress | None = None
         self._task: TaskID | None = None
@@ -35,6 +40,7 @@ class Progress:
         """
         self._step, self._num_total, self.num_done = step, num_total, 0
         self._step_started = time.perf_counter()
+        self._call()
 
     def expect(self, num_total: int) -> None:
         """Corrects how many rows the step is thought to take."""
@@ -43,6 +49,7 @@ class Progress:
     def advance(self, num_rows: int) -> None:
         """Notes that so many more rows are done."""
         self.num_done += num_rows
+        self._call()
         if self._shown is None and time.perf_counter() - self._started > _PATIENCE_SECONDS and console().is_terminal:
             self._show()
         if self._shown is not None and self._task is not None:
@@ -64,6 +71,10 @@ class Progress:
         """Removes the line."""
         if self._shown is not None:
             self._shown.stop()
+
+    def _call(self) -> None:
+        if self._callback is not None and self._step:
+            self._callback(self._step, self.num_done, self._num_total)
 
     def _show(self) -> None:
         from rich.progress import BarColumn, TextColumn

@@ -16,13 +16,13 @@ from prep.dataset.schema import EXAMPLE_SCHEMA
 from prep.sources.rows import GROUP, ROW_ID, SOURCE, SPLIT
 from prep.sources.source import LINE
 from prep.text.normalise import number_column
-from templates.compile import Plan, plan
+from templates.compile import RenderPlan, plan
 from templates.fallback import DETAIL, REASON, JinjaPool
 from templates.form import Form
 from templates.template import Template
 
 _ORDER = "#order"
-_PUNT = "#punt"
+_IS_FALLBACK = "#fallback"
 _PARTS = ("messages", "prompt", "target", "mask", "text", "chosen", "rejected", "extras")
 _FAILED_SCHEMA = pl.Schema(
     {
@@ -91,7 +91,7 @@ class Renderer:
                 self._shots[index] = ShotPool.gather(frames(), template, seed=self._seed)
 
     @cached_property
-    def plans(self) -> list[Plan]:
+    def plans(self) -> list[RenderPlan]:
         """How each template is rendered."""
         return [plan(template) for template in self._templates]
 
@@ -128,7 +128,7 @@ class Renderer:
     def _render_with(self, index: int, rows: pl.DataFrame) -> RenderedRows:
         template, chosen = self._templates[index], self.plans[index]
         reason, detail = problem(template)
-        columns = {REASON: reason, DETAIL: detail, _PUNT: pl.lit(True) if chosen.punt is None else chosen.punt}
+        columns = {REASON: reason, DETAIL: detail, _IS_FALLBACK: pl.lit(True) if chosen.fallback_mask is None else chosen.fallback_mask}
         columns |= {f"#{name}": expression for name, expression in chosen.expressions.items()}
         columns |= {
             line_column(output): line
@@ -139,19 +139,19 @@ class Renderer:
         computed = rows.lazy().with_columns(**columns).collect()
         bad = computed.filter(pl.col(REASON).is_not_null())
         good = computed.filter(pl.col(REASON).is_null()) if bad.height else computed
-        if not good[_PUNT].any():
+        if not good[_IS_FALLBACK].any():
             return RenderedRows(_examples(good, template, self._beside), _failed(bad, template))
-        punted = good.filter(_PUNT).select(rows.columns)
-        lacking = punted.clear()
+        unproven = good.filter(_IS_FALLBACK).select(rows.columns)
+        lacking = unproven.clear()
         if template.shots:
-            drawn = self._shots[index].draw(punted)
+            drawn = self._shots[index].draw(unproven)
             is_lacking = pl.col(LACKING).is_not_null()
             lacking = drawn.filter(is_lacking).with_columns(pl.lit(TOO_FEW_SHOTS).alias(REASON), pl.col(LACKING).alias(DETAIL))
-            punted = drawn.filter(~is_lacking).drop(LACKING)
-        rendered = self._pool.render(index, punted)
-        slow = pl.concat([punted, rendered.rename({name: f"#{name}" for name in _PARTS})], how="horizontal")
+            unproven = drawn.filter(~is_lacking).drop(LACKING)
+        rendered = self._pool.render(index, unproven)
+        slow = pl.concat([unproven, rendered.rename({name: f"#{name}" for name in _PARTS})], how="horizontal")
         more_bad = slow.filter(pl.col(REASON).is_not_null())
-        both = good.filter(~pl.col(_PUNT)), slow.filter(pl.col(REASON).is_null())
+        both = good.filter(~pl.col(_IS_FALLBACK)), slow.filter(pl.col(REASON).is_null())
         done = [_examples(frame, template, self._beside) for frame in both]
         failed = pl.concat([_failed(one, template) for one in (bad, lacking, more_bad) if one.height or one is bad])
         return RenderedRows(pl.concat(done, how="diagonal").sort(_ORDER, maintain_order=True), failed)
@@ -171,7 +171,7 @@ def line_column(output: Form) -> str:
     return f"#{output} line"
 
 
-def _compiled_line(template: Template, chosen: Plan, output: Form, columns: list[str]) -> pl.Expr | None:
+def _compiled_line(template: Template, chosen: RenderPlan, output: Form, columns: list[str]) -> pl.Expr | None:
     """Returns the JSON line of an output as far as the compiled template gives it; null in rows that do not have the form."""
     if output is not Form.VERBALIZER or "prompt" not in chosen.json_parts:
         return chosen.json_lines.get(output)

@@ -15,21 +15,28 @@ from loopwright import __version__
 from loopwright.errors import UserError, raise_all
 from loopwright.files import atomic_dir, os_errors
 from loopwright.hashing import hash_file, hash_text
+from loopwright.notebook import html_table
+from loopwright.plugin_config import PluginsConfig
+from loopwright.plugins import plugins_key, use_plugins
+from loopwright.progress import ProgressCallback
 from prep.build.card import render_card
 from prep.build.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
 from prep.build.fix_ledger import load_fixes
 from prep.build.lock import build_lock
-from prep.build.progress import Progress
+from prep.build.progress import BuildProgress
 from prep.build.stages import Job, ReadSources, RenderedDataset, read_sources, render_dataset
 from prep.build.write import INTENDED_DROPS, write_dropped
-from prep.config import BuildConfig, load_build_config
+from prep.config import BuildConfig, ConfigLike, LocatedConfig, locate_config
 from prep.dataset.manifest import FORMAT, Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
 from prep.dataset.replaceable import check_replaceable
-from prep.sources.files import find_files
+from prep.sources.files import SourceFile, find_files
+from prep.sources.tables import table_files
 from templates.template import Template
 
 # Sections that other commands read; a change of theirs does not change the dataset.
 _OTHER_SECTIONS = {"train", "evals", "loop"}
+# The plug-ins that a build asks for; those of other kinds do not change the dataset.
+_PLUGIN_KINDS = ("sources", "shapes")
 _MAX_SHOWN = 20
 
 
@@ -77,76 +84,129 @@ class BuildResult:
             "cached": self.cached,
         }
 
+    def to_polars(self) -> pl.DataFrame:
+        """Returns the dataset's examples, one a row, with `prep.dataset.schema.EXAMPLE_SCHEMA`.
 
-def build(config_path: Path, out: Path, *, strict: bool = False, limit: int | None = None) -> BuildResult:
+        Raises:
+            UserError: the dataset is no longer there, or damaged.
+        """
+        return Dataset.open(self.out).examples().collect()
+
+    def _repr_html_(self) -> str:
+        manifest = self.manifest
+        rows = [("rows read", manifest.rows.read), ("rows kept", manifest.rows.kept)]
+        rows += [(f"dropped: {reason}", count) for reason, count in manifest.rows.dropped.items()]
+        rows += [("examples", manifest.examples), *manifest.splits.items()]
+        unchanged = ["nothing has changed since the last build"] if self.cached else []
+        return html_table(f"{manifest.name} -> {self.out}", ("", "number"), rows, [*unchanged, *self.notices])
+
+
+def build(
+    config: ConfigLike,
+    out: Path,
+    *,
+    tables: Mapping[str, object] | None = None,
+    strict: bool = False,
+    limit: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> BuildResult:
     """Builds the dataset that a config describes.
 
     The folder appears under its name when it is whole; killed at any moment, an older dataset stays as it was. Where nothing that the
     build depends on has changed, nothing is done.
 
     Args:
-        config_path: the YAML config.
+        config: the YAML config's path, or what it says.
         out: the dataset's folder; an older dataset there is replaced, any other folder is refused.
+        tables: source's name -> the table that stands for its file.
         strict: stop at rows that cannot be used, instead of listing them in dropped.jsonl.
         limit: read no more than this many rows of each file, for a quick look.
+        progress: called, in place of a line on stderr, with each step and its rows.
 
     Raises:
         UserError: the config, a source, a template or the fix ledger is wrong, no row is left, or another build to `out` is at work.
             Nothing is written then.
     """
+    located = locate_config(config, tables or ())
+    with use_plugins(located.plugins):
+        return _build(located, out, tables or {}, strict=strict, limit=limit, progress=progress)
+
+
+def _build(
+    located: LocatedConfig,
+    out: Path,
+    tables: Mapping[str, object],
+    *,
+    strict: bool,
+    limit: int | None,
+    progress: ProgressCallback | None,
+) -> BuildResult:
     started = time.perf_counter()
-    config = load_build_config(config_path)
-    base_dir = config_path.parent
     check_replaceable(out, OLDER_DATASET)
-    templates = load_templates(config, base_dir, str(config_path))
-    outputs = check_outputs(config, templates, str(config_path))
-    ledger = base_dir / config.fixes
+    templates = load_templates(located.config, located.base_dir, located.where)
+    outputs = check_outputs(located.config, templates, located.where)
+    ledger = located.base_dir / located.config.fixes
     fixes = load_fixes(ledger)
-    # A source may be the config's own folder; the ledger in it is no data.
-    files = [file for file in find_files(config.sources, base_dir, str(config_path)) if file.path != ledger]
-    contents = {**{one.shown: one.path for one in files}, **({"": ledger} if ledger.exists() else {})}
-    with build_lock(out), Progress() as progress:
-        key = _build_key(config, templates, contents, limit)
-        if (cached := _unchanged(out, key)) is not None:
-            return BuildResult(out, cached, {}, {}, time.perf_counter() - started, 0, cached=True)
-        with atomic_dir(out) as folder, os_errors():
-            job = Job(config, templates, outputs, folder, ledger.name)
-            progress.start("reading", None)
-            read = read_sources(job, files, fixes, limit, progress)
-            if not read.field_names:
-                raise _no_row_left(read.rejected, str(config_path))
-            check_fields(read.field_names, templates, config, str(config_path))
-            progress.start("rendering", read.num_read - read.rejected.height)
-            rendered = render_dataset(job, read, files, progress)
-            shutil.rmtree(job.rows_dir)
-            if strict:
-                _stop_at_bad_rows(rendered.dropped)
-            if not rendered.num_kept:
-                raise _no_row_left(rendered.dropped, str(config_path))
-            manifest = _manifest(job, key, config_path, read, rendered)
-            assert manifest.rows.read == manifest.rows.kept + sum(manifest.rows.dropped.values()), "row accounting does not add up"
-            _finish(folder, manifest, config, rendered, config_path=config_path)
-    seconds = time.perf_counter() - started
+    with table_files(tables) as written:
+        # A source may be the config's own folder; the ledger in it is no data.
+        found = find_files(located.config.sources, located.base_dir, located.where, written)
+        files = [file for file in found if file.path != ledger]
+        contents = {**{one.shown: one.path for one in files}, **({"": ledger} if ledger.exists() else {})}
+        with build_lock(out), BuildProgress(progress) as shown:
+            key = _build_key(located.config, templates, contents, limit)
+            if (cached := _unchanged(out, key)) is not None:
+                return BuildResult(out, cached, {}, {}, time.perf_counter() - started, 0, cached=True)
+            with atomic_dir(out) as folder, os_errors():
+                job = Job(located.config, templates, outputs, folder, ledger.name)
+                shown.start("reading", None)
+                read = read_sources(job, files, fixes, limit, shown)
+                rendered = _render(job, read, files, located, shown, strict=strict)
+                manifest = _manifest(job, key, located, read, rendered)
+                assert manifest.rows.read == manifest.rows.kept + sum(manifest.rows.dropped.values()), "row accounting does not add up"
+                _finish(folder, manifest, located, rendered)
     return BuildResult(
         out=out,
         manifest=manifest,
         paths=rendered.paths,
         not_rendered=rendered.not_rendered,
-        seconds=seconds,
+        seconds=time.perf_counter() - started,
         peak_memory_bytes=rendered.peak_memory_bytes,
         cached=False,
         notices=tuple(notice for file in files for notice in file.notices),
     )
 
 
-def _manifest(job: Job, key: str, config_path: Path, read: ReadSources, rendered: RenderedDataset) -> Manifest:
+def _render(
+    job: Job, read: ReadSources, files: list[SourceFile], located: LocatedConfig, progress: BuildProgress, *, strict: bool
+) -> RenderedDataset:
+    """Checks what can be checked once the rows are known, and renders them.
+
+    Raises:
+        UserError: a template needs a field that no row has, or no row is left; or, where it is to be `strict`, a row cannot be used.
+    """
+    if not read.field_names:
+        raise _no_row_left(read.rejected, located.where)
+    check_fields(read.field_names, job.templates, job.config, located.where)
+    progress.start("rendering", read.num_read - read.rejected.height)
+    rendered = render_dataset(job, read, files, progress)
+    shutil.rmtree(job.rows_dir)
+    if strict:
+        _stop_at_bad_rows(rendered.dropped)
+    if not rendered.num_kept:
+        raise _no_row_left(rendered.dropped, located.where)
+    return rendered
+
+
+def _manifest(job: Job, key: str, located: LocatedConfig, read: ReadSources, rendered: RenderedDataset) -> Manifest:
     """Returns what a dataset says of itself, but for the hashes of its files."""
     return Manifest(
         name=job.config.name,
         loopwright_version=__version__,
         key=key,
-        config=job.config.model_dump(mode="json", exclude=_OTHER_SECTIONS),
-        config_path=config_path.name,
+        config=job.config.model_dump(
+            mode="json", exclude=_OTHER_SECTIONS | ({"plugins"} if job.config.plugins == PluginsConfig() else set())
+        ),
+        config_path=located.path.name if located.path else "",
         templates=[describe(template) for template in job.templates],
         rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=_count_reasons(rendered.dropped)),
         fixes=FixAccounting(applied=read.fixes.num_applied, stale=[asdict(stale) for stale in read.fixes.stale]),
@@ -182,17 +242,17 @@ def _no_row_left(dropped: pl.DataFrame, where: str) -> UserError:
     return UserError("no row is left to build from", where, f"Dropped: {reasons}. The first, {place}: {first['detail']}.")
 
 
-def _finish(folder: Path, manifest: Manifest, config: BuildConfig, rendered: RenderedDataset, *, config_path: Path) -> None:
+def _finish(folder: Path, manifest: Manifest, located: LocatedConfig, rendered: RenderedDataset) -> None:
     """Writes what stands beside the examples."""
     write_dropped(rendered.dropped, folder / "dropped.jsonl")
-    (folder / "README.md").write_text(render_card(manifest, config, rendered.filled), encoding="utf-8")
+    (folder / "README.md").write_text(render_card(manifest, located.config, rendered.filled), encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter's lock
         hashes = list(pool.map(hash_file, files))
     manifest.files = {str(path.relative_to(folder)): sha for path, sha in zip(files, hashes, strict=True)}
     (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     # The one file that differs between two builds of the same inputs.
-    log = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "config": str(config_path.resolve())}
+    log = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "config": str(located.path.resolve()) if located.path else None}
     (folder / "build.log").write_text(json.dumps(log) + "\n", encoding="utf-8")
 
 
@@ -213,10 +273,12 @@ def _count_reasons(dropped: pl.DataFrame) -> dict[str, int]:
 
 def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path], limit: int | None) -> str:
     """Returns the hash of everything that the dataset depends on; the files' names too, as each example says where it is from."""
-    settings = config.model_dump_json(exclude=_OTHER_SECTIONS)
+    settings = config.model_dump_json(exclude=_OTHER_SECTIONS | {"plugins"})
     contents = (part for shown, path in files.items() for part in (shown, hash_file(path)))
     limited = None if limit is None else str(limit)
-    return hash_text(__version__, settings, limited, *(template.sha256 for template in templates), *contents)
+    plugins = plugins_key(*_PLUGIN_KINDS)
+    code = () if plugins is None else ("plugins", plugins)
+    return hash_text(__version__, settings, limited, *(template.sha256 for template in templates), *contents, *code)
 
 
 def _unchanged(out: Path, key: str) -> Manifest | None:

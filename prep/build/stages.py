@@ -14,7 +14,7 @@ from prep.build.dedup import CLUSTER_SCHEMA, duplicate_detail, find_duplicates
 from prep.build.fix_ledger import Fix, FixOutcome, replay_fixes
 from prep.build.mixture import Sampling, sample_rows
 from prep.build.multipart import PartMaker
-from prep.build.progress import Progress
+from prep.build.progress import BuildProgress
 from prep.build.render import Renderer
 from prep.build.row_store import RowStore
 from prep.build.split import assign_splits
@@ -109,7 +109,7 @@ class RenderedDataset:
     peak_memory_bytes: int
 
 
-def read_sources(job: Job, files: list[SourceFile], fixes: list[Fix], limit: int | None, progress: Progress) -> ReadSources:
+def read_sources(job: Job, files: list[SourceFile], fixes: list[Fix], limit: int | None, progress: BuildProgress) -> ReadSources:
     """Reads all files, maps the labels and assigns the splits; works out what the fixes change.
 
     Args:
@@ -187,7 +187,7 @@ def _map_labels(frame: pl.DataFrame, job: Job) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).replace(mapping) for name, mapping in mappings.items() if mapping)
 
 
-def render_dataset(job: Job, read: ReadSources, files: list[SourceFile], progress: Progress) -> RenderedDataset:
+def render_dataset(job: Job, read: ReadSources, files: list[SourceFile], progress: BuildProgress) -> RenderedDataset:
     """Renders every row that stays with every template, and writes the examples.
 
     A row is kept where at least one template renders it and it is nobody's duplicate.
@@ -203,24 +203,24 @@ def render_dataset(job: Job, read: ReadSources, files: list[SourceFile], progres
     with Renderer(job.templates, job.outputs, weights, job.config.split.seed, _slice_fields(job)) as renderer:
         unusable: set[str] = set()
         while True:
-            leaving = _find_leaving(job, read, files, renderer, unusable)
-            renderer.gather_shots(partial(leaving.staying, read))
-            done = _render_rows(job, read, leaving, renderer, progress)
+            exclusions = _find_exclusions(job, read, files, renderer, unusable)
+            renderer.gather_shots(partial(exclusions.remaining, read))
+            done = _render_rows(job, read, exclusions, renderer, progress)
             # A row that cannot be used must not push out a good one that is like it. What only rendering shows is known now.
-            displacing = set(done.lost["row_id"]) & set(leaving.duplicates["survivor"])
+            displacing = set(done.unrenderable["row_id"]) & set(exclusions.duplicates["survivor"])
             if not displacing:
                 break
             unusable |= displacing
             _clear(job)
     if job.config.dedup.exact or job.config.dedup.near:
-        leaving.duplicates.select("row_id", "survivor", "similarity", "reason").write_parquet(job.folder / "clusters.parquet")
+        exclusions.duplicates.select("row_id", "survivor", "similarity", "reason").write_parquet(job.folder / "clusters.parquet")
     fixed = [(source, line, row_id, "fix_drop", reason) for source, line, row_id, reason in read.fixes.dropped]
     dropped = [
         read.rejected,
         pl.DataFrame(fixed, schema=DROPPED_SCHEMA, orient="row"),
-        done.lost.select("source", "line", id="row_id", reason="reason", detail="detail"),
-        leaving.duplicates.select("source", "line", id="row_id", reason="reason", detail=duplicate_detail()),
-        leaving.sampling.left_out,
+        done.unrenderable.select("source", "line", id="row_id", reason="reason", detail="detail"),
+        exclusions.duplicates.select("source", "line", id="row_id", reason="reason", detail=duplicate_detail()),
+        exclusions.sampling.left_out,
     ]
     return RenderedDataset(
         dropped=pl.concat(dropped),
@@ -234,13 +234,13 @@ def render_dataset(job: Job, read: ReadSources, files: list[SourceFile], progres
 
 
 @dataclass(frozen=True, slots=True)
-class _Leaving:
+class _Exclusions:
     """What is not rendered, and what is rendered more than once."""
 
     duplicates: pl.DataFrame
     sampling: Sampling
 
-    def staying(self, read: ReadSources) -> Iterator[pl.DataFrame]:
+    def remaining(self, read: ReadSources) -> Iterator[pl.DataFrame]:
         """Yields the rows that stay."""
         gone = pl.concat([self.duplicates["row_id"], self.sampling.left_out["id"].alias("row_id")]).implode()
         return (frame.filter(~pl.col(ROW_ID).is_in(gone)) for frame in read.frames()) if len(gone.item()) else read.frames()
@@ -250,7 +250,7 @@ class _Leaving:
 class _Pass:
     """What one pass over the rows gave."""
 
-    lost: pl.DataFrame
+    unrenderable: pl.DataFrame
     num_kept: int
     splits: dict[str, int]
     filled: list[str]
@@ -258,7 +258,7 @@ class _Pass:
     peak_memory_bytes: int
 
 
-def _find_leaving(job: Job, read: ReadSources, files: list[SourceFile], renderer: Renderer, unusable: set[str]) -> _Leaving:
+def _find_exclusions(job: Job, read: ReadSources, files: list[SourceFile], renderer: Renderer, unusable: set[str]) -> _Exclusions:
     config = job.config
     is_usable = renderer.usable() & ~pl.col(ROW_ID).is_in(list(unusable))
 
@@ -271,30 +271,30 @@ def _find_leaving(job: Job, read: ReadSources, files: list[SourceFile], renderer
     gone = duplicates["row_id"].implode()
     weighted = {file.shown: (config.sources.index(file.source), file.source.weight) for file in files}
     weights = {shown: (place, weight) for shown, (place, weight) in weighted.items() if weight is not None}
-    staying = (frame.filter(~pl.col(ROW_ID).is_in(gone)) for frame in usable())
-    return _Leaving(duplicates, sample_rows(lambda: staying, config, weights))
+    remaining = (frame.filter(~pl.col(ROW_ID).is_in(gone)) for frame in usable())
+    return _Exclusions(duplicates, sample_rows(lambda: remaining, config, weights))
 
 
-def _render_rows(job: Job, read: ReadSources, leaving: _Leaving, renderer: Renderer, progress: Progress) -> _Pass:
-    make_parts = PartMaker(job.config, leaving.sampling.repeats)
-    lost = [renderer.render(pl.DataFrame(schema=read.store.schema)).failed]
+def _render_rows(job: Job, read: ReadSources, exclusions: _Exclusions, renderer: Renderer, progress: BuildProgress) -> _Pass:
+    make_parts = PartMaker(job.config, exclusions.sampling.repeats)
+    unrenderable = [renderer.render(pl.DataFrame(schema=read.store.schema)).failed]
     not_rendered: dict[str, dict[str, int]] = {}
     num_kept = peak = 0
     with DatasetWriter(job.folder, job.outputs) as writer:
-        for frame in ahead(leaving.staying(read)):
+        for frame in ahead(exclusions.remaining(read)):
             rendered = renderer.render(make_parts(frame))
             writer.write(rendered.examples)
             was_rendered = rendered.examples["row_id"].unique()
             num_kept += len(was_rendered)
             if rendered.failed.height:
                 elsewhere = rendered.failed["row_id"].is_in(was_rendered.implode())
-                lost.append(rendered.failed.filter(~elsewhere).unique("row_id", keep="first", maintain_order=True))
+                unrenderable.append(rendered.failed.filter(~elsewhere).unique("row_id", keep="first", maintain_order=True))
                 for template, reason, count in rendered.failed.filter(elsewhere).group_by("template", "reason").len().sort(pl.all()).rows():
                     reasons = not_rendered.setdefault(template, {})
                     reasons[reason] = reasons.get(reason, 0) + count
             progress.advance(frame.height)
             peak = max(peak, anonymous_memory_bytes())
-    return _Pass(pl.concat(lost), num_kept, writer.splits, sorted(writer.filled), not_rendered, peak)
+    return _Pass(pl.concat(unrenderable), num_kept, writer.splits, sorted(writer.filled), not_rendered, peak)
 
 
 def _clear(job: Job) -> None:

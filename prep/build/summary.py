@@ -20,8 +20,7 @@ def small_split_warning(splits: Mapping[str, int]) -> str | None:
     smallest = smallest_difference(num_rows)
     if not num_rows or smallest < _WORTH_SAYING:
         return None
-    unseen = f"differ by less than about {smallest:.2f} in a score from 0 to 1"
-    return f"{name} has {num_rows:,} examples: two models that {unseen} look alike on it"
+    return f"With {num_rows:,} {name} examples, differences under about {100 * smallest:.0f} points are noise"
 
 
 def print_build(result: BuildResult) -> None:
@@ -50,5 +49,6 @@ def print_build(result: BuildResult) -> None:
     if manifest.fixes.applied:
         notice(f"  {manifest.fixes.applied:,} fixes applied")
     for stale in manifest.fixes.stale:
-        moved = f"; row {stale['moves_to']} now carries the old values" if stale["moves_to"] else ""
-        notice(f"  stale fix at {manifest.config['fixes']}:{stale['line']}: then {stale['then']}, now {stale['now']}{moved}")
+        moved = f"; row {stale['moves_to']} now has the old values" if stale["moves_to"] else ""
+        why = "the row is not in the data" if stale["now"] is None else f"the row was {stale['then']} and is {stale['now']}"
+        notice(f"  {manifest.config['fixes']}:{stale['line']}: this fix no longer applies: {why}{moved}")

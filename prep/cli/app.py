@@ -13,7 +13,7 @@ from prep.cli.fix import fix_app
 from prep.cli.lint import register as register_lint
 from prep.cli.templates import templates_app
 
-app = make_app("Turn raw rows into a dataset to fine-tune on, and look after it.")
+app = make_app("Build a fine-tuning dataset from raw rows, and maintain it.")
 app.add_typer(fix_app, name="fix")
 app.add_typer(templates_app, name="templates")
 register_lint(app)
@@ -46,10 +46,10 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build a dataset: read, map, fix, split, render, write."""
-    from prep.build.run import build as build_dataset
+    from prep.api import build_dataset
     from prep.build.summary import print_build
 
-    result = build_dataset(config, out, strict=strict, limit=limit)
+    result = build_dataset(config, out, strict=strict, limit=limit, progress=True)
     print_build(result)
     if as_json:
         print_json(result.to_json())

@@ -49,6 +49,9 @@ def drift_command(
     split: Annotated[str, typer.Option(help="The split to compare with.")] = "train",
     model: Model = None,
     fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 where production has moved away.")] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The config whose plug-ins are used; default: the one beside the dataset.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say whether new rows have moved away from the dataset: in words, length, labels, language; how far, and what to do."""
@@ -57,7 +60,7 @@ def drift_command(
     from prep.drift.view import drift_json, render_drift
 
     with console().status("Comparing"):
-        report = drift(dataset, NewRows(new, source_format, tuple(text or ()), label), split=split, model=model)
+        report = drift(dataset, NewRows(new, source_format, tuple(text or ()), label), split=split, model=model, config_path=config)
     if as_json:
         print_json(drift_json(report))
     else:

@@ -10,11 +10,12 @@ from loopwright.console import console, notice, print_json, print_result
 from loopwright.errors import ExitCode
 
 Target = Annotated[str, typer.Option(help="Whose format, openai, azure, together, fireworks, trl, llamafactory, axolotl or hf.")]
+Config = Annotated[Path | None, typer.Option("--config", help="The config whose plug-ins are used; default: the one beside the dataset.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
 
 
 class Format(StrEnum):
-    """How problems are printed."""
+    """Output format."""
 
     TEXT = "text"
     JSON = "json"
@@ -35,14 +36,15 @@ def export_command(
         str | None, typer.Option(help="chat, verbalizer, completion or preference; default: the target's first that is there.")
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be given several times. Default: all.")] = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Write a dataset in the format of a provider or a training library, and check it."""
+    from prep.api import export_dataset
     from prep.targets.report import export_lines
-    from prep.targets.write import export
 
     with console().status("Exporting"):
-        result = export(dataset, target, out, form=form, splits=tuple(split or ()))
+        result = export_dataset(dataset, target, out, form=form, splits=split or (), config=config)
     for line in export_lines(result):
         notice(line)
     if as_json:
@@ -54,14 +56,15 @@ def validate_command(
     target: Target,
     validation: Annotated[Path | None, typer.Option("--validation", help="The validation file; it must not repeat training rows.")] = None,
     model: Annotated[str | None, typer.Option(help="The model to be trained, for its limit of tokens an example.")] = None,
-    output: Annotated[Format, typer.Option("--format", help="How problems are printed.")] = Format.TEXT,
+    output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
+    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used.")] = None,
 ) -> None:
-    """Hold a training file to every rule of its target. Exit code 0: valid, 1: errors, 2: could not read."""
+    """Check a file against a target's format rules. Exit code 0: valid, 1: errors, 2: could not read."""
     from prep.targets.report import validation_text
     from prep.targets.validation import validate
 
     with console().status("Validating"):
-        result = validate(file, target, validation=validation, model=model)
+        result = validate(file, target, validation=validation, model=model, config_path=config)
     if output is Format.JSON:
         print_json(result.to_json())
     else:

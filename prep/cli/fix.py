@@ -7,7 +7,7 @@ import typer
 
 from loopwright.console import make_app, notice, print_json, print_result
 
-fix_app = make_app("Propose, correct and apply fixes of the data.")
+fix_app = make_app("Draft, review and apply fixes to the data.")
 
 Drafts = Annotated[Path, typer.Argument(help="The drafts that `prep fix propose` wrote.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
@@ -17,27 +17,32 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout a
 def propose(
     dataset: Annotated[Path, typer.Argument(help="A dataset's folder.")],
     failures: Annotated[Path | None, typer.Option(help="failures.jsonl of an evaluation.")] = None,
-    out: Annotated[Path, typer.Option("--out", help="Where the drafts go.")] = Path("drafts.jsonl"),
+    out: Annotated[Path, typer.Option("--out", help="The file to write the drafts to.")] = Path("drafts.jsonl"),
     model: Annotated[str | None, typer.Option(help="A model whose tokenizer the token rules use.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The config whose plug-ins are used; default: the one beside the dataset.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draft fixes from lint's diagnostics and from a model's failures."""
     from collections import Counter
 
+    from prep.dataset.plugins import dataset_plugins
     from prep.fixes.drafts import save_drafts
     from prep.fixes.propose import config_changes
     from prep.fixes.propose import propose as propose_drafts
     from prep.lint.run import LintOptions, lint
 
-    report = lint(dataset, options=LintOptions(model=model))
-    drafts = propose_drafts(dataset, failures_path=failures, report=report)
-    changes = config_changes(report)
+    with dataset_plugins(dataset, config):
+        report = lint(dataset, options=LintOptions(model=model))
+        drafts = propose_drafts(dataset, failures_path=failures, report=report)
+        changes = config_changes(report)
     save_drafts(out, drafts)
     counts = Counter(draft.op for draft in drafts)
-    notice(f"{len(drafts)} drafts in {out} ({', '.join(f'{number} {op}' for op, number in sorted(counts.items())) or 'nothing to mend'})")
-    notice(f"Look through them: prep fix edit {out}   Then: prep fix apply {out} CONFIG")
+    notice(f"{len(drafts)} drafts in {out} ({', '.join(f'{number} {op}' for op, number in sorted(counts.items())) or 'nothing to fix'})")
+    notice(f"Review them: prep fix edit {out}   Then: prep fix apply {out} CONFIG")
     for code, remedy in changes:
-        notice(f"{code}, which no draft mends: {remedy}")
+        notice(f"{code} cannot be fixed row by row; change the config: {remedy}")
     if as_json:
         print_json(
             {
@@ -52,8 +57,8 @@ def propose(
 @fix_app.command()
 def edit(
     drafts: Drafts,
-    to_csv: Annotated[Path | None, typer.Option("--to-csv", help="Write the table for a spreadsheet instead.")] = None,
-    from_csv: Annotated[Path | None, typer.Option("--from-csv", help="Take the corrected table back.")] = None,
+    to_csv: Annotated[Path | None, typer.Option("--to-csv", help="Write a table for a spreadsheet instead.")] = None,
+    from_csv: Annotated[Path | None, typer.Option("--from-csv", help="Read the edited table back.")] = None,
 ) -> None:
     """Open the drafts as one table, in $EDITOR or as CSV: set `accept`, correct `new`."""
     from loopwright.config import read_text
@@ -76,13 +81,13 @@ def edit(
 def apply(
     drafts: Drafts,
     config: Annotated[Path, typer.Argument(help="The build config, which names the fix ledger.")],
-    safe: Annotated[bool, typer.Option("--safe", help="Take every safe draft, accepted or not.")] = False,
+    safe: Annotated[bool, typer.Option("--safe", help="Apply every safe draft, accepted or not.")] = False,
     as_json: Json = False,
 ) -> None:
     """Move accepted drafts into the fix ledger, which every build replays."""
     from prep.fixes.drafts import apply_drafts
 
     taken = apply_drafts(drafts, config, safe=safe)
-    notice(f"{len(taken)} fixes added to the ledger of {config}. Build again to see them: prep build {config} --out DIR")
+    notice(f"{len(taken)} fixes added to the ledger of {config}. Rebuild to apply them: prep build {config} --out DIR")
     if as_json:
         print_json({"applied": len(taken)})

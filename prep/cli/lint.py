@@ -3,7 +3,7 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 class FailOn(StrEnum):
-    """The least severe finding that makes the exit code 1."""
+    """The lowest severity with exit code 1."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -43,59 +43,73 @@ def register(app: typer.Typer) -> None:
 
 def lint_command(
     path: Annotated[Path, typer.Argument(help="A built dataset's folder, or a training file in any format that prep reads.")],
-    test: Annotated[Path | None, typer.Option("--test", help="An evaluation file, to look for leaks into it.")] = None,
-    select: Annotated[str, typer.Option(metavar="CODES", help="Only these rules: codes or their beginnings, with commas.")] = "",
+    test: Annotated[Path | None, typer.Option("--test", help="An evaluation file, to check for leakage.")] = None,
+    select: Annotated[str, typer.Option(metavar="CODES", help="Only these rules: codes or prefixes, separated by commas.")] = "",
     ignore: Annotated[str, typer.Option(metavar="CODES", help="Not these rules.")] = "",
     model: Annotated[str | None, typer.Option(help="The model whose tokenizer the token rules use; default: the config's.")] = None,
-    model_scores: Annotated[Path | None, typer.Option("--model-scores", help="The parquet that `evals score` wrote.")] = None,
-    training_ledger: Annotated[Path | None, typer.Option("--training-ledger", help="A training run, for what it saw of each row.")] = None,
-    baseline: Annotated[Path | None, typer.Option("--baseline", help="An earlier JSON report: only what is new is reported.")] = None,
-    scores: Annotated[Path | None, typer.Option("--scores", help="Write id, code and score of every ranked row, as parquet.")] = None,
-    output: Annotated[Format, typer.Option("--format", help="How findings are printed.")] = Format.TEXT,
+    model_scores: Annotated[Path | None, typer.Option("--model-scores", help="The model scores that `evals score` wrote.")] = None,
+    training_ledger: Annotated[
+        Path | None, typer.Option("--training-ledger", help="A training run's folder, for its loss on each row.")
+    ] = None,
+    baseline: Annotated[Path | None, typer.Option("--baseline", help="An earlier JSON report: report only new findings.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option("--scores", help="Write the id, code and score of every ranked row to this Parquet file.")
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report to this file instead of printing it.")] = None,
-    statistics: Annotated[bool, typer.Option("--statistics", help="Counts by rule instead of findings.")] = False,
-    fail_on: Annotated[FailOn, typer.Option(help="The least severe finding that makes the exit code 1.")] = FailOn.WARNING,
-    fix: Annotated[bool, typer.Option("--fix", help="Add the safe fixes to the fix ledger, build again, and lint what comes out.")] = False,
-    unsafe_fixes: Annotated[bool, typer.Option("--unsafe-fixes", help="The unsafe fixes too, such as dropping near-duplicates.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
-    config: Annotated[Path | None, typer.Option("--config", help="The build config, for fixes; default: the one beside the data.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Look again, though nothing has changed since the last time.")] = False,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Print counts by rule instead of findings.")] = False,
+    fail_on: Annotated[FailOn, typer.Option(help="The lowest severity with exit code 1.")] = FailOn.WARNING,
+    fix: Annotated[bool, typer.Option("--fix", help="Add safe fixes to the fix ledger, rebuild the dataset and lint it again.")] = False,
+    unsafe_fixes: Annotated[
+        bool, typer.Option("--unsafe-fixes", help="With --fix: unsafe fixes too, such as dropping near-duplicates.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, without changing anything.")] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The build config, for plug-ins and fixes; default: the one beside the data.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Ignore cached results.")] = False,
 ) -> None:
-    """Find what is wrong with a dataset, or with a training file that was made elsewhere."""
+    """Find defects in a dataset or a training file."""
     release_memory_early()
     from loopwright.files import require_output_file
-    from prep.fixes.fixing import find_config
+    from prep.api import lint_dataset
+    from prep.dataset.plugins import dataset_plugins
     from prep.lint.base.finding import Severity
-    from prep.lint.cache import cached_lint
     from prep.lint.run import LintOptions
 
     if out is not None:
         require_output_file(out)
-    options = LintOptions(
-        select=_codes(select),
-        ignore=_codes(ignore),
-        model=model,
-        model_scores=model_scores,
-        training_ledger=training_ledger,
-        baseline=baseline,
-        scores=scores,
-        excerpts=output in {Format.TEXT, Format.SARIF} and not statistics,
-        page=output is Format.HTML,
-    )
-    if fix or unsafe_fixes or diff:
-        if test is not None:
-            raise UserError("fixes are of a built dataset, whose own splits are looked at", "--test", "Leave it out.")
-        config = find_config(path, config)
+    options: dict[str, Any] = {
+        "select": _codes(select),
+        "ignore": _codes(ignore),
+        "model": model,
+        "model_scores": model_scores,
+        "training_ledger": training_ledger,
+        "baseline": baseline,
+        "scores": scores,
+        "excerpts": output in {Format.TEXT, Format.SARIF} and not statistics,
+        "page": output is Format.HTML,
+    }
+    with dataset_plugins(path, config):
         if diff:
-            _show_fixes(path, config, options, out, unsafe=unsafe_fixes)
+            _show_fixes(path, _config_to_fix(path, config, test), LintOptions(**options), out, unsafe=unsafe_fixes)
             return
-        report = _fix(path, config, options, unsafe=unsafe_fixes)
-    else:
-        with console().status("Linting"):
-            report = cached_lint(path, test=test, options=options, fresh=no_cache)
-    _print_report(report, output, out, statistics=statistics)
+        if fix or unsafe_fixes:
+            report = _fix(path, _config_to_fix(path, config, test), LintOptions(**options), unsafe=unsafe_fixes)
+        else:
+            with console().status("Linting"):
+                report = lint_dataset(path, test=test, fresh=no_cache, **options)
+        _print_report(report, output, out, statistics=statistics)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _config_to_fix(path: Path, config: Path | None, test: Path | None) -> Path:
+    from prep.fixes.fixing import find_config
+
+    if test is not None:
+        raise UserError("fixes need a built dataset, which has its own evaluation splits", "--test", "Leave it out.")
+    return find_config(path, config)
 
 
 def _show_fixes(path: Path, config: Path, options: "LintOptions", out: Path | None, *, unsafe: bool) -> None:
@@ -154,17 +168,21 @@ def _deliver(text: str, out: Path | None, summary: str) -> None:
 
 
 def rule_command(
-    code: Annotated[str | None, typer.Argument(help="A rule's code; without one all rules are listed.")] = None,
+    code: Annotated[str | None, typer.Argument(help="A rule's code; without it, all rules are listed.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are rules, too.")] = None,
 ) -> None:
     """Explain a lint rule: what it does, why it matters, an example, whether a fix is safe."""
+    from loopwright.plugin_config import plugins_of
+    from loopwright.plugins import use_plugins
     from prep.lint.base.documentation import list_rules, rule_page
     from prep.lint.base.rule import RULES
 
-    if code is None:
-        print_result(list_rules())
-        notice("Explain one with: prep rule CODE")
-    else:
-        print_result(rule_page(RULES.get(code.upper())))
+    with use_plugins(plugins_of(config)):
+        if code is None:
+            print_result(list_rules())
+            notice("Explain one with: prep rule CODE")
+        else:
+            print_result(rule_page(RULES.get(code.upper())))
 
 
 def _codes(text: str) -> tuple[str, ...]:

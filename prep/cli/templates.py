@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from templates.check import CheckReport
 
 templates_app = make_app("The templates that rows are rendered with.")
-import_app = make_app("Take templates over from other tools.")
+import_app = make_app("Import templates from other tools.")
 templates_app.add_typer(import_app, name="import")
 
 Name = Annotated[str, typer.Argument(help="A template of the library, or a template file.")]
@@ -112,7 +112,7 @@ def _lines(report: "CheckReport") -> list[str]:
             lines.append(f"  {part if not number else '':10} {text}")
     if report.tokens is not None:
         lines += [f"  {word.label}: {word.word!r} in tokens ({word.num_tokens}): {word.tokens}" for word in report.tokens.words]
-    lines += [f"{problem.level}: {problem.message}" for problem in report.problems] or ["nothing to say against it"]
+    lines += [f"{problem.level}: {problem.message}" for problem in report.problems] or ["OK"]
     return [printable(line) for line in lines]
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from loopwright.errors import UserError, did_you_mean
+from loopwright.plugin_config import plugins_of
+from loopwright.plugins import use_plugins
 from prep.build.checks import load_templates
 from prep.compare.diff_view import changed_parts
 from prep.config import load_build_config
@@ -105,7 +107,13 @@ def preview(path: Path, template_path: Path, *, limit: int) -> Preview:
     if template.shots:
         remedy = "Build with it, then compare the two datasets with: prep diff A B"
         raise UserError("a template with demonstrations depends on the whole train split", str(template_path), remedy)
-    rows = _dataset_rows(path, template) if path.is_dir() else _config_rows(path, template)
+    if path.is_dir():
+        return _compare(_dataset_rows(path, template), template, limit)
+    with use_plugins(plugins_of(path)):
+        return _compare(_config_rows(path, template), template, limit)
+
+
+def _compare(rows: Iterable[_Stored], template: Template, limit: int) -> Preview:
     num_examples = num_changed = num_failing = 0
     samples: list[ChangedRendering] = []
     for row in rows:
@@ -194,7 +202,7 @@ def _replaced(template: Template, names: list[str], where: str) -> str:
         return template.name
     if len(names) == 1:
         return names[0]
-    remedy = f"{did_you_mean(template.name, names)} The edited file keeps the 'name:' of the template that it stands for."
+    remedy = f"{did_you_mean(template.name, names)} The edited file keeps the 'name:' of the template that it replaces."
     raise UserError(f"no template is called '{template.name}'", where, remedy)
 
 

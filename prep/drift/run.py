@@ -18,6 +18,7 @@ from loopwright import statistics
 from loopwright.errors import UserError
 from loopwright.statistics import Bools, Floats, Ints
 from prep.dataset.manifest import Dataset
+from prep.dataset.plugins import dataset_plugins
 from prep.drift.overlap import find_overlap
 from prep.drift.report import SIZES, Category, DriftReport, MovedWord, Test, Unlike
 from prep.drift.sample import Inputs, NewRows, Sample, find_inputs, known_sample, new_sample
@@ -47,7 +48,9 @@ _BOUNDS = {
 }
 
 
-def drift(dataset_path: Path, new: NewRows, *, split: str = "train", model: str | None = None) -> DriftReport:
+def drift(
+    dataset_path: Path, new: NewRows, *, split: str = "train", model: str | None = None, config_path: Path | None = None
+) -> DriftReport:
     """Says whether new rows have moved away from what a model is trained on, how far, and in what.
 
     Args:
@@ -55,6 +58,7 @@ def drift(dataset_path: Path, new: NewRows, *, split: str = "train", model: str 
         new: the new rows.
         split: the split to compare with.
         model: a model whose tokenizer measures length; default: words.
+        config_path: the config whose plug-ins are used; default: the one that lies beside the dataset, see `dataset_plugins`.
 
     Raises:
         UserError: the dataset or the file cannot be read, the text's column is not found, or there are too few texts.
@@ -62,7 +66,8 @@ def drift(dataset_path: Path, new: NewRows, *, split: str = "train", model: str 
     dataset = Dataset.open(dataset_path)
     inputs = find_inputs(dataset, split)
     known = known_sample(dataset, split, inputs)
-    fresh = new_sample(new, dataset, inputs)
+    with dataset_plugins(dataset_path, config_path):
+        fresh = new_sample(new, dataset, inputs)
     for sample, where in ((known, dataset_path), (fresh, new.path)):
         if len(sample.texts) < _MIN_TEXTS:
             raise UserError(f"only {len(sample.texts)} distinct texts, too few to compare", str(where), f"Give {_MIN_TEXTS} or more.")

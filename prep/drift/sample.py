@@ -157,7 +157,7 @@ def _read(new: NewRows, dataset: Dataset) -> tuple[pl.DataFrame, int]:
     path = new.path.resolve()
     sources: list[dict[str, Any]] = dataset.manifest.config["sources"]
     # A file of the same kind as the dataset's own is read as that one was.
-    alike: dict[str, Any] = next((one for one in sources if Path(one["path"]).suffixes == path.suffixes), {})
+    alike: dict[str, Any] = next((one for one in sources if Path(one["path"] or "").suffixes == path.suffixes), {})
     options = {key: alike[key] for key in _SAME_KIND if alike.get(key) and alike[key] != SourceConfig.model_fields[key].default}
     source = SourceConfig.model_validate({**options, "path": str(path), "format": new.format, "name": new.path.name})
     frame = pl.DataFrame()

@@ -14,7 +14,7 @@ def verdict(report: DriftReport) -> str:
         return f"No drift is shown: the new rows look like those of the dataset. {_smallest(report)}"
     shifted = [_SUBJECTS[test.name] for test in report.tests if SIZES.index(test.size) >= SIZES.index("small")]
     if not shifted:
-        return "The new rows differ from the dataset by more than chance, and by too little to matter."
+        return "The new rows differ from the dataset by more than chance, but too little to matter."
     return f"Production has moved away from the dataset: a {report.size} shift, in {', '.join(shifted)}."
 
 
@@ -62,7 +62,7 @@ def advice(report: DriftReport) -> Iterator[str]:
     """Yields what to do, the most useful first."""
     if report.overlap.near >= _NEAR_ALARM:
         yield (
-            f"{report.overlap.near:.0%} of the new rows stand in train already, or nearly: a good score on those is memory. "
+            f"{report.overlap.near:.0%} of the new rows already appear in train, exactly or nearly: a good score on those is memory. "
             "Leave them out of an evaluation."
         )
     if not report.drifted:

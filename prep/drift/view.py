@@ -91,7 +91,7 @@ def render_drift(report: DriftReport) -> "RenderableType":
 def _samples(report: DriftReport) -> str:
     sides = (("dataset", report.known), ("new", report.new))
     counts = (f"{name}: {len(one.texts):,} distinct texts of {one.num_looked_at:,} rows, of {one.num_rows:,}" for name, one in sides)
-    overlap = f"{report.overlap.exact:.1%} of the new texts stand in it, {report.overlap.near:.1%} nearly"
+    overlap = f"{report.overlap.exact:.1%} of the new texts appear in it, {report.overlap.near:.1%} nearly"
     return printable(f"{'; '.join(counts)}; {overlap}; compared on {', '.join(report.fields)}")
 
 

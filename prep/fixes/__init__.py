@@ -1,1 +1,1 @@
-"""Drafts of repairs, until they stand in the fix ledger."""
+"""Drafts of repairs, until they are in the fix ledger."""

@@ -25,7 +25,7 @@ _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"no", "n", "false", "0", ""})
 
 
-class Draft(Fix):
+class FixDraft(Fix):
     """One proposed fix: an entry of the ledger to be, and what a person decides about it.
 
     A value of None in `after` is for a person to fill in.
@@ -45,21 +45,21 @@ class Draft(Fix):
         return Fix(**self.model_dump(include=set(Fix.model_fields)))
 
 
-def load_drafts(path: Path) -> list[Draft]:
+def load_drafts(path: Path) -> list[FixDraft]:
     """Reads drafts.
 
     Raises:
         UserError: the file is missing or a line of it is no draft.
     """
-    return load_lines(path, Draft, "Mend it, or make the drafts again: prep fix propose")
+    return load_lines(path, FixDraft, "Fix it, or make the drafts again: prep fix propose")
 
 
-def save_drafts(path: Path, drafts: list[Draft]) -> None:
+def save_drafts(path: Path, drafts: list[FixDraft]) -> None:
     """Writes drafts; they quote the corpus, so the file is private."""
     write_json_lines(path, [draft.model_dump() for draft in drafts], private=True)
 
 
-def drafts_to_csv(drafts: list[Draft]) -> str:
+def drafts_to_csv(drafts: list[FixDraft]) -> str:
     """Returns the drafts as a table, one line a field: set `accept` to yes, correct `new`."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
@@ -72,10 +72,10 @@ def drafts_to_csv(drafts: list[Draft]) -> str:
     return buffer.getvalue()
 
 
-def drafts_from_csv(text: str, drafts: list[Draft], location: str) -> list[Draft]:
+def drafts_from_csv(text: str, drafts: list[FixDraft], location: str) -> list[FixDraft]:
     """Returns the drafts with what a person changed in the table: `accept` and `new`. A line that was deleted is not accepted.
 
-    A draft of several fields stands on several lines; changing `accept` on one of them is enough.
+    A draft of several fields has several lines; changing `accept` on one of them is enough.
 
     Raises:
         UserError: a line belongs to no draft or to no field of it, or says neither yes nor no.
@@ -110,7 +110,7 @@ def drafts_from_csv(text: str, drafts: list[Draft], location: str) -> list[Draft
     return changed
 
 
-def edit_in_editor(path: Path) -> list[Draft]:
+def edit_in_editor(path: Path) -> list[FixDraft]:
     """Opens the drafts as a table in $VISUAL or $EDITOR and takes back what a person changed.
 
     Raises:
@@ -132,7 +132,7 @@ def edit_in_editor(path: Path) -> list[Draft]:
             changed = drafts_from_csv(read_text(table, "edited table"), drafts, str(kept))
         except UserError as error:
             write_atomic(kept, table.read_bytes(), private=True)  # forty corrected rows are not lost to a slip in one of them
-            remedy = f"{error.remedy or ''} Mend it there, then: prep fix edit {path} --from-csv {kept}"
+            remedy = f"{error.remedy or ''} Fix it there, then: prep fix edit {path} --from-csv {kept}"
             raise UserError(error.cause, error.location, remedy.strip()) from error
     save_drafts(path, changed)
     return changed
@@ -156,7 +156,7 @@ def apply_drafts(path: Path, config_path: Path, *, safe: bool = False) -> list[F
     ledger = config_path.parent / load_build_config(config_path).fixes
     known = {fix.model_dump_json() for fix in load_fixes(ledger)}
     taken: list[Fix] = []
-    left: list[Draft] = []
+    left: list[FixDraft] = []
     errors: list[UserError] = []
     for number, draft in enumerate(drafts, start=1):
         if not (draft.accept or (safe and draft.safe)):

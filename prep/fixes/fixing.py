@@ -13,7 +13,8 @@ from prep.build.fix_ledger import Fix, append_fixes, load_fixes
 from prep.build.run import build
 from prep.config import load_build_config
 from prep.dataset.manifest import Dataset
-from prep.fixes.drafts import Draft
+from prep.dataset.plugins import dataset_plugins, require_own_config
+from prep.fixes.drafts import FixDraft
 from prep.fixes.propose import drafts_from_lint
 from prep.lint.base.report import LintReport
 from prep.lint.frame.template_files import config_dirs
@@ -68,20 +69,24 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
         raise UserError("there is nothing at this path", str(dataset_path), "Give a dataset's folder.")
     if not dataset_path.is_dir():
         raise UserError(
-            "a file from elsewhere has no fix ledger",
+            "--fix writes the ledger of a built dataset, and this is a file",
             str(dataset_path),
-            f"Make a dataset of it, whose fixes every build replays: prep init {dataset_path}, prep build, then lint that with --fix.",
+            f"Build a dataset from it, then lint that with --fix: prep init {dataset_path}, prep build. Every build replays the ledger.",
         )
     if config_path is not None:
         return config_path
     name = Dataset.open(dataset_path).manifest.config_path
+    if not name:
+        remedy = "Write its config to a file, and name that with --config."
+        raise UserError("the dataset was built from Python, without a config file", str(dataset_path), remedy)
     found = next((folder / name for folder in config_dirs(dataset_path) if (folder / name).is_file()), None)
     if found is None:
         raise UserError(f"'{name}', from which the dataset was built, is not beside it", str(dataset_path), "Name it with --config.")
+    require_own_config(found, dataset_path)
     return found
 
 
-def plan_fixes(drafts: Iterable[Draft], known: Iterable[Fix] = (), *, unsafe: bool) -> list[PlannedFix]:
+def plan_fixes(drafts: Iterable[FixDraft], known: Iterable[Fix] = (), *, unsafe: bool) -> list[PlannedFix]:
     """Returns the fixes to make of what rules drafted, at most one for each field of each row: the next round sees what the first has done.
 
     Args:
@@ -113,7 +118,8 @@ def next_fixes(dataset_path: Path, config_path: Path, options: LintOptions, *, u
         UserError: the dataset was not built from this config.
     """
     ledger = _ledger(dataset_path, config_path)
-    return plan_fixes(drafts_from_lint(lint(dataset_path, options=options)), load_fixes(ledger), unsafe=unsafe)
+    with dataset_plugins(dataset_path, config_path):
+        return plan_fixes(drafts_from_lint(lint(dataset_path, options=options)), load_fixes(ledger), unsafe=unsafe)
 
 
 def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: bool) -> FixResult:
@@ -129,6 +135,11 @@ def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: 
         UserError: the dataset was not built from this config, or cannot be built again.
     """
     ledger = _ledger(dataset_path, config_path)
+    with dataset_plugins(dataset_path, config_path):
+        return _fix(dataset_path, config_path, ledger, options, unsafe=unsafe)
+
+
+def _fix(dataset_path: Path, config_path: Path, ledger: Path, options: LintOptions, *, unsafe: bool) -> FixResult:
     made: list[PlannedFix] = []
     for num_rounds in range(MAX_ROUNDS + 1):
         report = lint(dataset_path, options=options)
@@ -149,16 +160,16 @@ def _ledger(dataset_path: Path, config_path: Path) -> Path:
     return config_path.parent / config.fixes
 
 
-def _unfinished(drafts: Sequence[Draft], planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:
+def _unfinished(drafts: Sequence[FixDraft], planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:
     if planned:
-        return f"after {MAX_ROUNDS} rounds fixes still bring forth others, such as {planned[0].code} at {planned[0].place}"
+        return f"after {MAX_ROUNDS} rounds fixes still cause new ones, such as {planned[0].code} at {planned[0].place}"
     by_person = sum(None in draft.after.values() for draft in drafts)
     left_unsafe = 0 if unsafe else sum(not draft.safe and None not in draft.after.values() for draft in drafts)
     again = len(drafts) - by_person - left_unsafe
     reasons = [
         (left_unsafe, "need --unsafe-fixes"),
         (by_person, "need a person: prep fix propose, then prep fix edit"),
-        (again, "were made before and did not hold"),
+        (again, "were made before and did not last"),
     ]
     return "; ".join(f"{count} {why}" for count, why in reasons if count) or None
 

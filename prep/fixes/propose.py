@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from loopwright.config import load_lines
 from prep.build.fix_ledger import Fields, row_hash
 from prep.dataset.manifest import Dataset
-from prep.fixes.drafts import Draft
+from prep.dataset.plugins import dataset_plugins
+from prep.fixes.drafts import FixDraft
 from prep.fixes.rule_drafts import make_drafts
 from prep.lint.base.answers import answer_field
 from prep.lint.base.rule import RULES
@@ -53,8 +54,13 @@ class _Suspect:
 
 
 def propose(
-    dataset_path: Path, *, failures_path: Path | None = None, model: str | None = None, report: LintReport | None = None
-) -> list[Draft]:
+    dataset_path: Path,
+    *,
+    failures_path: Path | None = None,
+    model: str | None = None,
+    report: LintReport | None = None,
+    config_path: Path | None = None,
+) -> list[FixDraft]:
     """Drafts fixes for a dataset.
 
     Args:
@@ -62,13 +68,15 @@ def propose(
         failures_path: `failures.jsonl` of an evaluation on its validation split, if there is one.
         model: a model whose tokenizer lint's token rules use.
         report: lint's report, where it is made already.
+        config_path: the config whose plug-ins are used, as `lint` takes it.
 
     Raises:
         UserError: the dataset or the failures cannot be read.
     """
     dataset = Dataset.open(dataset_path)
     rows = _rows(dataset)
-    drafts = _from_report(report or lint(dataset_path, options=LintOptions(model=model)), rows)
+    with dataset_plugins(dataset_path, config_path):
+        drafts = _from_report(report or lint(dataset_path, options=LintOptions(model=model)), rows)
     if failures_path is not None:
         failures = load_lines(failures_path, _Failure, "Give the failures.jsonl of an evaluation.")
         drafts += _from_failures(failures, rows, dataset)
@@ -76,12 +84,12 @@ def propose(
 
 
 def config_changes(report: LintReport) -> list[tuple[str, str]]:
-    """Returns code and remedy of what no edit of a row mends, and a change of the config does: shares of the whole, unknown labels."""
+    """Returns code and remedy of findings that no row edit fixes, but a change of the config does: shares of the whole, unknown labels."""
     of_none = (one for one in report.diagnostics if one.row_id is None and one.remedy != RULES.get(one.code).remedy)
     return list(dict.fromkeys((one.code, one.remedy) for one in of_none))
 
 
-def drafts_from_lint(report: LintReport) -> list[Draft]:
+def drafts_from_lint(report: LintReport) -> list[FixDraft]:
     """Drafts the fixes that rules propose for a built dataset's report, the first of each row, operation and set of fields.
 
     Raises:
@@ -90,7 +98,7 @@ def drafts_from_lint(report: LintReport) -> list[Draft]:
     return _without_repeats(_from_report(report, _rows(Dataset.open(report.path))))
 
 
-def _from_report(report: LintReport, rows: dict[str, dict[str, Any]]) -> list[Draft]:
+def _from_report(report: LintReport, rows: dict[str, dict[str, Any]]) -> list[FixDraft]:
     return [_from_lint(draft, rows) for draft in make_drafts(report) if draft["row_id"] in rows]
 
 
@@ -104,12 +112,12 @@ def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _from_lint(draft: dict[str, Any], rows: dict[str, dict[str, Any]]) -> Draft:
+def _from_lint(draft: dict[str, Any], rows: dict[str, dict[str, Any]]) -> FixDraft:
     row = rows[draft["row_id"]]
     fields: Fields = row["fields"]
     after: Fields = draft["fields"] or {}
     before = fields if draft["op"] == "drop" else {name: fields.get(name) for name in after}
-    return Draft(
+    return FixDraft(
         op=draft["op"],
         row_id=draft["row_id"],
         place=_place(row),
@@ -123,10 +131,10 @@ def _from_lint(draft: dict[str, Any], rows: dict[str, dict[str, Any]]) -> Draft:
     )
 
 
-def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], dataset: Dataset) -> list[Draft]:
+def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], dataset: Dataset) -> list[FixDraft]:
     """Repairs of training rows that taught the wrong answer; where none is near, a request for a new row."""
     suspects: dict[str, _Suspect] = {}
-    drafts: list[Draft] = []
+    drafts: list[FixDraft] = []
     for failure in failures:
         near = [one for one in failure.neighbours if one.row_id in rows and one.similarity >= _NEAR]
         misleading = [one for one in near if not one.same_answer]
@@ -141,7 +149,7 @@ def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], da
     return [*sorted(repairs, key=lambda draft: -len(draft.evidence["failures"])), *drafts]
 
 
-def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Dataset) -> Draft:
+def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Dataset) -> FixDraft:
     fields: Fields = row["fields"]
     # An evaluation asks for one of the choices where there are some, whatever pair stands beside them.
     asked = {**row, "messages": None, "chosen": None} if row["choices"] and row["chosen"] is not None else row
@@ -152,10 +160,10 @@ def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Datase
         word = suspect.answers.most_common(1)[0][0]
         proposed = next((key for key, value in words.items() if value == word), None)
     reason = (
-        f"nearest to {len(suspect.failures)} failed validation rows (similarity up to {suspect.similarity:.2f}) and answers otherwise; "
+        f"nearest to {len(suspect.failures)} failed validation rows (similarity up to {suspect.similarity:.2f}) with another answer; "
         "is its answer right?"
     )
-    return Draft(
+    return FixDraft(
         op="relabel" if row["choices"] else "edit",
         row_id=row_id,
         place=_place(row),
@@ -167,11 +175,11 @@ def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Datase
     )
 
 
-def _request(failure: _Failure, row: dict[str, Any], *, num_near: int) -> Draft:
+def _request(failure: _Failure, row: dict[str, Any], *, num_near: int) -> FixDraft:
     """Asks for a new training row. The evaluation row's own text is left out on purpose: copying it would be cheating."""
     expected = f" (expected: {failure.reference})" if row["choices"] else ""  # a label; an answer in words is the row's own text
     teaches = f"only {num_near} training rows are near it" if num_near else "no training row is near it"
-    return Draft(
+    return FixDraft(
         op="add",
         after=dict.fromkeys(row["fields"]),
         reason=f"{failure.id} failed{expected} and {teaches}; write a new row of that kind, not a copy",
@@ -183,7 +191,7 @@ def _place(row: dict[str, Any]) -> str:
     return f"{row['source']}:{row['line']}"
 
 
-def _without_repeats(drafts: list[Draft]) -> list[Draft]:
+def _without_repeats(drafts: list[FixDraft]) -> list[FixDraft]:
     """Keeps one draft for each row, operation and set of fields: the first, which has the stronger evidence."""
     seen: set[tuple[str, str, tuple[str, ...], str]] = set()
     kept = []

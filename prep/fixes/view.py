@@ -1,4 +1,4 @@
-"""The fixes that are about to be made, as a diff: what stands in the row, and what will."""
+"""The fixes that are about to be made, as a diff: the row before and after."""
 
 from collections.abc import Iterable, Sequence
 

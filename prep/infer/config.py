@@ -126,7 +126,7 @@ def _rows_of(data: Path, options: dict[str, Any], draft: _Draft) -> tuple[pl.Dat
     num_rows = sum(batch.frame.height for batch in batches)
     if encoding == "utf-8" and (not batches or num_bad > _MAX_BAD_SHARE * (num_rows + num_bad)):
         draft.source["encoding"] = _encoding_of(files[0].path)
-        draft.guesses.append(f"encoding: {draft.source['encoding']}, because the bytes are no UTF-8; look whether the words are right")
+        draft.guesses.append(f"encoding: {draft.source['encoding']}, because the bytes are not UTF-8; check that the words are right")
         return _rows_of(data, options, draft)
     frames = [batch.frame for batch in batches if batch.frame.height]
     return (pl.concat(frames, how="diagonal") if frames else pl.DataFrame()), files[0]
@@ -235,7 +235,8 @@ def _take(best: Proposal, columns: list[Column], draft: _Draft) -> None:
             draft.guesses.append(f"{name}: '{column_name}', {why} ({column.mean_words:.0f} words a row)")
     if best.labels:
         draft.guesses.append(
-            f"labels: {', '.join(f'{raw} is {key}' for raw, key in best.labels.items())}, by the column's name; turn them round if not"
+            f"labels: {', '.join(f'{raw} is {key}' for raw, key in best.labels.items())}, by the column's name;"
+            f" swap {' and '.join(best.labels)} if this is wrong"
         )
     draft.guesses.append(f"template: {template.name} of the library ({template.header.description.rstrip('.')})")
 
@@ -277,7 +278,7 @@ def _yaml(value: object) -> str:
 def _render(draft: _Draft) -> str:
     explained = "".join(f"#   {' '.join(guess.split())}\n" for guess in draft.guesses)
     options = "".join(f"    {key}: {_yaml(value)}\n" for key, value in draft.source.items() if key != "path")
-    key = f"    key: {_yaml(draft.key)}  # names a row for good, so that fixes survive an edit of the file\n" if draft.key else ""
+    key = f"    key: {_yaml(draft.key)}  # unique id column; keeps fixes attached to rows\n" if draft.key else ""
     group = f"    group: {_yaml(draft.group)}" if draft.group else "    # group: customer"
     turns = f"    # turns: {{field: {_yaml(draft.transcript)}}}  # makes a list of turns of the transcript, for templates with 'turns'\n"
     by_time = f"# split: {{by: time, column: {_yaml(draft.date)}}}  # the newest rows into test, as production will see them\n"

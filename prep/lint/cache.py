@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import loopwright
-import prep
-import templates
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from loopwright.hashing import hash_file, hash_text
 from loopwright.models import cache_dir, resolve_model
+from loopwright.plugins import plugins_key
 from prep.dataset.manifest import Dataset
+from prep.dataset.plugins import dataset_plugins
 from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.excerpts import Excerpt
 from prep.lint.base.finding import Severity
@@ -27,23 +27,33 @@ from prep.lint.options import LintOptions
 from prep.lint.run import lint
 
 _MAX_KEPT = 64
+# The plug-ins that lint asks for.
+_PLUGIN_KINDS = ("rules", "sources", "shapes")
 # What a dataset holds that lint looks at.
 _DATASET_FILES = ("manifest.json", "examples.parquet", "dropped.jsonl")
 _TOKENIZER_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
 
 
-def cached_lint(path: Path, *, test: Path | None = None, options: LintOptions, fresh: bool = False) -> LintReport:
+def cached_lint(
+    path: Path, *, test: Path | None = None, options: LintOptions, config_path: Path | None = None, fresh: bool = False
+) -> LintReport:
     """Lints, or returns the report of an earlier run over the same data with the same options and rules.
 
     Args:
         path: as `lint` takes it.
         test: likewise.
         options: likewise; where they ask for a page or a score file, lint always looks.
+        config_path: likewise.
         fresh: look again in any case.
 
     Raises:
         UserError: as `lint`.
     """
+    with dataset_plugins(path, config_path):
+        return _kept_or_new(path, test, options, fresh=fresh)
+
+
+def _kept_or_new(path: Path, test: Path | None, options: LintOptions, *, fresh: bool) -> LintReport:
     kept = None if options.page or options.scores is not None else _place(path, test, options)
     if kept is None:
         return lint(path, test=test, options=options)
@@ -66,7 +76,9 @@ def _place(path: Path, test: Path | None, options: LintOptions) -> Path | None:
     except (OSError, UserError):
         return None
     told = json.dumps(dataclasses.asdict(options), sort_keys=True, default=repr)
-    return cache_dir() / "lint" / f"{hash_text(_code_version(), str(path), str(test), told, model, contents)}.json"
+    plugins = plugins_key(*_PLUGIN_KINDS)
+    code = () if plugins is None else (plugins,)
+    return cache_dir() / "lint" / f"{hash_text(_code_version(), str(path), str(test), told, model, contents, *code)}.json"
 
 
 def _hashes(files: list[Path]) -> Iterator[str]:
@@ -91,7 +103,8 @@ def _tokenizer_files(model: str) -> list[Path]:
 @cache
 def _code_version() -> str:
     """Returns the hash of the code that rules are made of: a rule that was changed, here or by an update, never answers from the cache."""
-    packages = [Path(package.__path__[0]) for package in (loopwright, templates, prep)]
+    root = Path(loopwright.__path__[0]).parent
+    packages = [root / name for name in ("loopwright", "templates", "prep")]
     files = sorted(file for package in packages for pattern in ("*.py", "*.jinja") for file in package.rglob(pattern))
     return hash_text(*(hash_file(file) for file in files))
 

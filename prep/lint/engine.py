@@ -46,13 +46,17 @@ def runnable(rules: Iterable[Rule], context: Context, *, named_by_config: bool) 
     Args:
         rules: the selected rules.
         context: what rules may ask.
-        named_by_config: whether the model stands in the config alone. Asked for on the command line, a missing model is an error; the
+        named_by_config: whether only the config names the model. Asked for on the command line, a missing model is an error; the
             config's may be fetched later.
     """
     missing = {
         Need.TOKENS: _model_reason(context.model, named_by_config=named_by_config),
-        Need.MODEL_SCORES: None if context.model_scores is not None else "needs a model's scores: evals score, then --model-scores FILE",
-        Need.TRAINING_LEDGER: None if context.training_ledger is not None else "needs a training run's ledger: --training-ledger RUN",
+        Need.MODEL_SCORES: None
+        if context.model_scores is not None
+        else "needs model scores: run evals score, then give --model-scores FILE",
+        Need.TRAINING_LEDGER: None
+        if context.training_ledger is not None
+        else "needs the ledger of a training run: give --training-ledger RUN",
     }
     able, skipped = [], []
     for rule in rules:
@@ -109,7 +113,7 @@ def _look(rules: Sequence[Rule], queries: Sequence[pl.LazyFrame], context: Conte
 
 
 def visible(frame: pl.LazyFrame, rule: Rule) -> pl.LazyFrame:
-    """Returns the columns that a rule declares, and where each row stands: what it does not ask for is not read from disk for it."""
+    """Returns the columns that a rule declares, and each row's place: other columns are not read from disk for it."""
     return frame.select(list(dict.fromkeys((*Finding.where, "position", *rule.columns))))
 
 

@@ -1,4 +1,4 @@
-"""What a lint run was told: the command line's options, and the dataset's config beside them."""
+"""The options of a lint run: the command line's, and the dataset's config beside them."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class LintOptions:
         profile: the kind of data, for rules of one field only, such as `medical`.
         severities: rule code or its beginning -> the severity of its findings.
         per_source_ignores: pattern of a source's name -> codes or their beginnings that are not reported for its rows.
-        suppress: findings that a person has looked at and lets stand, each with the reason.
+        suppress: findings that a person has reviewed and accepted, each with the reason.
         baseline: an earlier report as JSON; what it holds is not reported again.
         model_scores: the parquet that `evals score` wrote.
         training_ledger: a training run's folder, or its ledger.parquet.
@@ -94,7 +94,7 @@ def check_options(options: LintOptions) -> None:
     known = [f"{rule.code}.{threshold.name}" for rule in RULES.entries.values() for threshold in rule.thresholds]
     for name, value in options.thresholds.items():
         if name not in known:
-            raise UserError(f"there is no threshold '{name}'", "lint.thresholds", did_you_mean(name, known))
+            raise UserError(f"unknown threshold '{name}'", "lint.thresholds", did_you_mean(name, known))
         if not isfinite(value):
             raise UserError(f"the threshold '{name}' is {value}", "lint.thresholds", "Give a number.")
         if name.endswith(".similarity") and not 0 < value <= 1:

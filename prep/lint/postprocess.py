@@ -38,7 +38,7 @@ def _merged(found: Mapping[Rule, Sequence[Finding]]) -> Iterable[Diagnostic]:
             if finding.id in said:
                 continue
             if finding.row_id is not None:
-                # One raw row rendered by several templates is one place to mend: its first example speaks for the others.
+                # One raw row rendered by several templates is one place to fix: its first example represents the others.
                 key = (rule.code, finding.row_id, finding.message)
                 if first_id.setdefault(key, finding.id) != finding.id:
                     continue
@@ -110,5 +110,5 @@ def _read_baseline(path: Path) -> Counter[tuple[str, ...]]:
         report = _Baseline.model_validate(read_json(path))
     except ValidationError as error:
         remedy = "Write one: prep lint DATASET --format json > baseline.json"
-        raise UserError("the baseline is no lint report", str(path), remedy) from error
+        raise UserError("the baseline is not a lint report", str(path), remedy) from error
     return Counter(_fingerprint(one) for one in report.diagnostics)

@@ -1,6 +1,6 @@
 """The one door of lint: a path in, a report out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -9,6 +9,7 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.files import require_output_file
+from prep.dataset.plugins import dataset_plugins
 from prep.lint.base.context import Context
 from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.excerpts import make_excerpts
@@ -31,23 +32,37 @@ __all__ = ["Diagnostic", "LintOptions", "LintReport", "Skipped", "lint"]
 _SIMILARITY = "similarity"
 
 
-def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = None) -> LintReport:
-    """Lints a built dataset, or a training file that was made elsewhere.
+def lint(
+    path: Path,
+    *,
+    test: Path | None = None,
+    options: LintOptions | None = None,
+    names: Mapping[Path, str] | None = None,
+    config_path: Path | None = None,
+) -> LintReport:
+    """Lints a built dataset, or a training file that no build wrote.
 
     Args:
         path: a folder that `prep build` wrote, or a training file in any format that `prep` reads.
         test: a foreign evaluation file, to look for leaks from `path` into it.
         options: what to look for; a built dataset's own config is read beside them.
+        names: file -> what reports call it, where that is not its path.
+        config_path: the config whose plug-ins are used; default: the one that lies beside a built dataset, see `dataset_plugins`.
 
     Raises:
         UserError: the data cannot be read at all, an option names what does not exist, or the model is not there.
     """
     options = options or LintOptions()
-    check_options(options)
-    if options.scores is not None:
-        require_output_file(options.scores)
+    with dataset_plugins(path, config_path):
+        check_options(options)
+        if options.scores is not None:
+            require_output_file(options.scores)
+        return _lint(path, test, options, names or {})
+
+
+def _lint(path: Path, test: Path | None, options: LintOptions, names: Mapping[Path, str]) -> LintReport:
     try:
-        return _in_folder(path, test, options)
+        return _in_folder(path, test, options, names)
     except (OSError, pl.exceptions.PolarsError) as error:
         if isinstance(error, OSError):
             cause, location = error.strerror or str(error), error.filename
@@ -61,14 +76,15 @@ def lint(path: Path, *, test: Path | None = None, options: LintOptions | None = 
         raise UserError(f"cannot read or write: {cause}", location, remedy) from error
 
 
-def _in_folder(path: Path, test: Path | None, options: LintOptions) -> LintReport:
+def _in_folder(path: Path, test: Path | None, options: LintOptions, names: Mapping[Path, str]) -> LintReport:
     if path.is_dir() and test is not None:
         raise UserError("a built dataset has its own test split", str(test), "Leave --test out.")
     files = [(path, "train"), *([(test, "test")] if test else [])]
     with TemporaryDirectory(prefix="loopwright-lint-") as name:
         folder = Path(name)
-        data = load_dataset(path, folder) if path.is_dir() else load_files(files, folder)
-        return _run(path, data, with_config(options, data.manifest), folder)
+        data = load_dataset(path, folder) if path.is_dir() else load_files(files, folder, names)
+        report = _run(path, data, with_config(options, data.manifest), folder)
+    return replace(report, path=Path(names[path])) if path in names else report
 
 
 def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> LintReport:

@@ -1,7 +1,7 @@
 """Which files a source names, and with which format each is read."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -80,13 +80,16 @@ class Shape(Source):
         """Adds the fields; a row that is not of this shape is rejected."""
 
 
-def find_files(sources: tuple[SourceConfig, ...], base_dir: Path, config_name: str) -> list[SourceFile]:
+def find_files(
+    sources: tuple[SourceConfig, ...], base_dir: Path, config_name: str, tables: Mapping[str, Path] | None = None
+) -> list[SourceFile]:
     """Finds the files of all sources and the format of each.
 
     Args:
         sources: what to read.
         base_dir: folder that paths are relative to.
         config_name: the config file's name, for messages.
+        tables: source's name -> the file that was written of the table that stands for it.
 
     Raises:
         UserError: a file is missing, its format is not known, or the config has a key that the format does not read; all such errors
@@ -97,7 +100,10 @@ def find_files(sources: tuple[SourceConfig, ...], base_dir: Path, config_name: s
     for index, source in enumerate(sources):
         where = f"{config_name}: sources.{index}"
         try:
-            files = [_source_file(path, source, base_dir, where) for path in source_files(source, base_dir, where)]
+            if table := (tables or {}).get(source.name or ""):
+                files = [SourceFile(table, source.alias, source, format_of(source, table), where)]
+            else:
+                files = [_source_file(path, source, base_dir, where) for path in source_files(source, base_dir, where)]
             _check_options(source, files, where)
             found += files
         except UserError as error:
@@ -112,6 +118,10 @@ def source_files(source: SourceConfig, base_dir: Path, where: str) -> list[Path]
     Raises:
         UserError: there is none.
     """
+    if source.path is None:
+        cause = f"the source '{source.alias}' has no path, and no table was given for it"
+        remedy = "Add 'path:' with its file, or build from Python: prep.build_dataset(config, out, tables={'" + source.alias + "': table})."
+        raise UserError(cause, where, remedy)
     if "://" in source.path:
         if source.path.startswith(HUB):
             return hub_files(source.path, f"{where}.path")
@@ -214,7 +224,7 @@ def _fitting_shapes(batch: RawRows) -> list[Shape]:
 
 
 def _source_file(path: Path, source: SourceConfig, base_dir: Path, where: str) -> SourceFile:
-    if source.path.startswith(HUB):
+    if source.path is not None and source.path.startswith(HUB):
         shown = f"{source.path}/{path.name}"
     else:
         shown = str(path.relative_to(base_dir)) if path.is_relative_to(base_dir) else str(path)

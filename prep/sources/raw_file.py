@@ -155,7 +155,7 @@ class RawFile:
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
             cause = f"the file is not {self.options.encoding}"
-            raise UserError(cause, f"{self.path}:{line}", "Set 'encoding:' for this source in a config, or mend that line.") from error
+            raise UserError(cause, f"{self.path}:{line}", "Set 'encoding:' for this source in a config, or fix that line.") from error
         if not text.strip():
             raise _empty(self.path)
         return text

@@ -129,7 +129,7 @@ def _map_columns(raw: RawRows, file: SourceFile, group: str | None) -> pl.DataFr
     frame = raw.frame.rechunk()  # Polars 2.1 panics on joining text of columns whose chunks differ where one is empty
     own = [name for name in frame.columns if name != LINE]
     columns = raw.columns
-    identity = row_identity(source.name or source.path, own, source.key if source.key in own else None)
+    identity = row_identity(source.alias, own, source.key if source.key in own else None)
     row_id = frame.select(LINE, identity.alias(ROW_ID))[ROW_ID]  # beside the lines, as a constant has no height of its own
     if raw.added.width:
         frame = frame.with_columns(raw.added)
@@ -160,7 +160,7 @@ def row_identity(alias: str, columns: list[str], key: str | None) -> pl.Expr:
     Args:
         alias: the source's.
         columns: all columns of the file.
-        key: the column that names a row for good, if any. A row without its key is named by its record, or all such rows would be copies
+        key: the unique id column, if any. A row without its key is named by its record, or all such rows would be copies
             of one another.
     """
     record = hash_input(*(part for name in sorted(columns) for part in _named_value(name)))

@@ -1,6 +1,6 @@
 """The part of a build config that says where rows come from."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -49,8 +49,9 @@ class SourceConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str
-    """File, glob or folder, relative to the config file; a folder that `datasets` saved; or `hf://owner/name[:split]`."""
+    path: str | None
+    """File, glob or folder, relative to the config file; a folder that `datasets` saved; or `hf://owner/name[:split]`. A source with a
+    `name` needs none where Python gives a table for it: `prep.build_dataset(..., tables={name: table})`."""
     format: str = "auto"
     """A source format by name: what the file is (csv, jsonl, ...), then its columns stand as they are; or what its records are (alpaca,
     sharegpt, ...). `auto` goes by the file's ending, else its content, and by the keys of its first records."""
@@ -59,7 +60,7 @@ class SourceConfig(BaseModel):
     fields: dict[FieldName, str] = {}
     """Field name -> column of the source. Columns that are not named here keep their own name."""
     key: str | None = None
-    """A column whose value names a row for good; without it a row is named by its whole record."""
+    """The unique id column: it keeps fixes attached to rows when the file is edited. Without it a row's id comes from its whole record."""
     group: str | None = None
     """A column: rows that share its value stay in one split."""
     split: SplitName | None = None
@@ -76,3 +77,13 @@ class SourceConfig(BaseModel):
     """What of a text file is a row; blank lines stand between paragraphs."""
     turns: TurnsConfig | None = None
     """Makes turns of a transcript."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_a_table(cls, data: Any) -> Any:
+        return {"path": None, **data} if isinstance(data, dict) and data.get("name") is not None else data
+
+    @property
+    def alias(self) -> str:
+        """What row ids are made of: the source's name, else its path as written."""
+        return self.name or self.path or ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from prep.dataset.plugins import dataset_plugins
 from prep.targets.checks.limits import TokenLimit
 from prep.targets.checks.lines import check_size, read_rows
 from prep.targets.checks.rules import WHOLE_FILE, Findings, Problem
@@ -49,8 +50,10 @@ class Validation:
         }
 
 
-def validate(path: Path, target: str, *, validation: Path | None = None, model: str | None = None) -> Validation:
-    """Holds a training file to every rule of its target.
+def validate(
+    path: Path, target: str, *, validation: Path | None = None, model: str | None = None, config_path: Path | None = None
+) -> Validation:
+    """Checks a file against a target's format rules.
 
     The file is read a row at a time; all that is wrong with it is returned.
 
@@ -59,13 +62,18 @@ def validate(path: Path, target: str, *, validation: Path | None = None, model: 
         target: a profile's name, such as `openai`.
         validation: the validation file, held to the same rules, but for the number of its rows; none of its rows may be in `path`.
         model: the model to be trained, for its token limit.
+        config_path: the config whose plug-ins are used; default: none.
 
     Raises:
         UserError: a file cannot be read, or the target or model is not known.
     """
     from prep.targets.profile import PROFILES
 
-    profile = PROFILES.get(target)()
+    with dataset_plugins(path, config_path):
+        return _validate(path, PROFILES.get(target)(), validation, model)
+
+
+def _validate(path: Path, profile: "Profile", validation: Path | None, model: str | None) -> Validation:
     limit = None if model is None else token_limit(model)
     if validation is not None:
         check_size(validation, None, Findings())  # before the first file is read: minutes, where it is large
@@ -110,7 +118,7 @@ def _check_repeated(row: dict[str, Any], seen: set[bytes], found: Findings) -> N
     if not found.is_validation:
         seen.add(digest)
     elif digest in seen:
-        found.error("", "validation.repeats_training", "the row stands in the training file as well")
+        found.error("", "validation.repeats_training", "the row also appears in the training file")
 
 
 def row_digest(row: dict[str, Any]) -> bytes:

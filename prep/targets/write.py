@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from loopwright.errors import UserError, raise_all
 from loopwright.files import atomic_dir
+from loopwright.notebook import html_table
 from prep.dataset.manifest import Dataset, has_form
+from prep.dataset.plugins import dataset_plugins
 from prep.targets.checks.rules import Findings
 from prep.targets.profile import PROFILES, CannotHold, Checker, Job, Profile
 from prep.targets.replace import require_own_export
@@ -77,8 +79,29 @@ class ExportResult:
             "warnings": self.warnings,
         }
 
+    def to_polars(self) -> "pl.DataFrame":
+        """Returns the files that were written, one a row: `file`, its path, and its `rows`."""
+        import polars as pl
 
-def export(dataset_dir: Path, target: str, out: Path, *, form: str | None = None, splits: tuple[str, ...] = ()) -> ExportResult:
+        records = [(str(self.out / name), count) for name, count in self.files.items()]
+        return pl.DataFrame(records, schema={"file": pl.String(), "rows": pl.Int64()}, orient="row")
+
+    def _repr_html_(self) -> str:
+        left_out = [f"left out: {left.rows:,} rows: {reason}" for reason, left in self.left_out.items()]
+        changed = [f"changed: {what}: {count:,}" for what, count in self.changed.items()]
+        notes = [*left_out, *changed, *([f"{len(self.warnings)} warnings"] if self.warnings else [])]
+        return html_table(f"{self.target}, form {self.form} -> {self.out}", ("file", "rows"), self.files.items(), notes)
+
+
+def export(
+    dataset_dir: Path,
+    target: str,
+    out: Path,
+    *,
+    form: str | None = None,
+    splits: tuple[str, ...] = (),
+    config_path: Path | None = None,
+) -> ExportResult:
     """Writes a dataset in a target's own format. The folder appears when it is whole and keeps every rule of the target, or not at all.
 
     Args:
@@ -87,11 +110,16 @@ def export(dataset_dir: Path, target: str, out: Path, *, form: str | None = None
         out: the folder to write; an older export there is replaced, any other folder is refused.
         form: the form to write; default: the first of the target's forms that the dataset has.
         splits: only these; default: all.
+        config_path: the config whose plug-ins are used; default: the one that lies beside the dataset, see `dataset_plugins`.
 
     Raises:
         UserError: the target, form or split is not to be had, a row breaks a rule of the target, or the folder cannot be written.
     """
-    profile = PROFILES.get(target)()
+    with dataset_plugins(dataset_dir, config_path):
+        return _export(dataset_dir, PROFILES.get(target)(), out, form, splits)
+
+
+def _export(dataset_dir: Path, profile: Profile, out: Path, form: str | None, splits: tuple[str, ...]) -> ExportResult:
     dataset = Dataset.open(dataset_dir)
     examples = dataset.examples()
     chosen_splits = _choose_splits(dataset, splits)

@@ -11,7 +11,7 @@ from templates.compile import (
     filters,
 )
 from templates.compile.dispatch import visit, visit_any
-from templates.compile.state import State
+from templates.compile.state import CompileState
 from templates.compile.text import Branch, Text
 from templates.compile.values import Kind, Size, Value, choose, text_value, together
 from templates.syntax import tag_of
@@ -36,7 +36,7 @@ class TagText:
     condition: pl.Expr | bool
 
 
-def compile_body(state: State) -> list[TagText]:
+def compile_body(state: CompileState) -> list[TagText]:
     """Compiles a template's body.
 
     Raises:
@@ -45,7 +45,7 @@ def compile_body(state: State) -> list[TagText]:
     return list(_outside(state, state.template.tree.body, condition=True))
 
 
-def _outside(state: State, statements: Sequence[nodes.Node], *, condition: pl.Expr | bool) -> Iterator[TagText]:
+def _outside(state: CompileState, statements: Sequence[nodes.Node], *, condition: pl.Expr | bool) -> Iterator[TagText]:
     """Compiles what stands outside of tags."""
     for node in statements:
         if isinstance(node, nodes.Output) and all(isinstance(child, nodes.TemplateData) and not child.data.strip() for child in node.nodes):
@@ -70,7 +70,7 @@ def _outside(state: State, statements: Sequence[nodes.Node], *, condition: pl.Ex
             raise state.refuse(node, f"'{type(node).__name__.lower()}' outside of a tag")
 
 
-def _text(state: State, statements: Sequence[nodes.Node]) -> tuple[Text, Size]:
+def _text(state: CompileState, statements: Sequence[nodes.Node]) -> tuple[Text, Size]:
     """Compiles what stands in a tag, or in a block within one, to its text."""
     text: Text = ()
     sizes: list[Size] = []
@@ -112,7 +112,7 @@ def _chosen(branches: list[tuple[pl.Expr | bool, Text]]) -> Text:
     return text
 
 
-def _branches(state: State, node: nodes.If) -> Iterator[tuple[pl.Expr | bool, Sequence[nodes.Node]]]:
+def _branches(state: CompileState, node: nodes.If) -> Iterator[tuple[pl.Expr | bool, Sequence[nodes.Node]]]:
     """Yields the condition and statements of each branch that some row takes; variables that one sets are merged after the last."""
     remaining: pl.Expr | bool = True
     before = state.variables
@@ -133,7 +133,7 @@ def _branches(state: State, node: nodes.If) -> Iterator[tuple[pl.Expr | bool, Se
     state.variables = _merged(state, node, ends)
 
 
-def _merged(state: State, node: nodes.If, ends: list[tuple[pl.Expr | bool, dict[str, Value]]]) -> dict[str, Value]:
+def _merged(state: CompileState, node: nodes.If, ends: list[tuple[pl.Expr | bool, dict[str, Value]]]) -> dict[str, Value]:
     """Returns the variables after an if. One that only some branches set has no value that could be compiled: its use is refused."""
     (_, merged), *others = reversed(ends)
     for holds, variables in others:
@@ -146,7 +146,7 @@ def _merged(state: State, node: nodes.If, ends: list[tuple[pl.Expr | bool, dict[
     return merged
 
 
-def _set(state: State, node: nodes.Assign | nodes.AssignBlock) -> None:
+def _set(state: CompileState, node: nodes.Assign | nodes.AssignBlock) -> None:
     if not isinstance(node.target, nodes.Name):
         raise state.refuse(node, "a 'set' of something else than one name")
     if isinstance(node, nodes.Assign):
@@ -162,13 +162,13 @@ def _set(state: State, node: nodes.Assign | nodes.AssignBlock) -> None:
     state.variables = state.variables | {node.target.name: state.charge(node, value)}
 
 
-def _filtered(state: State, node: nodes.Filter, value: Value) -> Value:
+def _filtered(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     """Applies the filters of a block, the innermost of which stands on nothing."""
     inner = value if node.node is None else _filtered(state, _as_filter(state, node.node), value)
     return filters.apply(state, node, inner)
 
 
-def _as_filter(state: State, node: nodes.Expr) -> nodes.Filter:
+def _as_filter(state: CompileState, node: nodes.Expr) -> nodes.Filter:
     if not isinstance(node, nodes.Filter):
         raise state.refuse(node, "a filter block on something else than its text")
     return node

@@ -8,7 +8,7 @@ import polars as pl
 from jinja2 import nodes
 
 from templates.compile.dispatch import compiles, each, visit, visit_any
-from templates.compile.state import State
+from templates.compile.state import CompileState
 from templates.compile.values import NUMBERS, Kind, Value, bool_value, choose, number_as, together
 from templates.sandbox import COMPARED
 
@@ -30,14 +30,14 @@ _COMPARING_TESTS |= {"le": "lteq", "<=": "lteq", "gt": "gt", "greaterthan": "gt"
 
 
 @compiles(nodes.Test)
-def _test(state: State, node: nodes.Test) -> Value:
+def _test(state: CompileState, node: nodes.Test) -> Value:
     value = visit(state, node.node)
     if node.name in _COMPARING_TESTS and len(node.args) == 1:
         return _compare_pair(state, node, value, _COMPARING_TESTS[node.name], node.args[0])
     return each(state, value, lambda one: _test_alone(state, node, one))
 
 
-def _test_alone(state: State, node: nodes.Test, value: Value) -> Value:
+def _test_alone(state: CompileState, node: nodes.Test, value: Value) -> Value:
     if node.kwargs or node.dyn_args or node.dyn_kwargs or node.args or value.kind == Kind.MIXED:
         raise state.refuse(node, f"the test '{node.name}'")
     if node.name in _TYPE_TESTS and value.kind in _SAMPLES:
@@ -52,7 +52,7 @@ def _test_alone(state: State, node: nodes.Test, value: Value) -> Value:
 
 
 @compiles(nodes.Compare)
-def _compare(state: State, node: nodes.Compare) -> Value:
+def _compare(state: CompileState, node: nodes.Compare) -> Value:
     """A comparison, or a chain of them, each of which holds."""
     left = visit(state, node.expr)
     held: list[Value] = []
@@ -66,7 +66,7 @@ def _compare(state: State, node: nodes.Compare) -> Value:
     return state.charge(node, bool_value(all_hold, together([one.size for one in held])), held)
 
 
-def _compare_pair(state: State, node: nodes.Expr, left: Value, comparison: str, right_node: nodes.Expr) -> Value:
+def _compare_pair(state: CompileState, node: nodes.Expr, left: Value, comparison: str, right_node: nodes.Expr) -> Value:
     if comparison in {"in", "notin"}:
         found = each(state, left, lambda one: _contains(state, node, one, right_node))
         return _not_value(found) if comparison == "notin" else found
@@ -74,7 +74,7 @@ def _compare_pair(state: State, node: nodes.Expr, left: Value, comparison: str, 
     return each(state, left, lambda one: each(state, right, lambda other: _compare_values(state, node, one, comparison, other)))
 
 
-def _compare_values(state: State, node: nodes.Expr, left: Value, comparison: str, right: Value) -> Value:
+def _compare_values(state: CompileState, node: nodes.Expr, left: Value, comparison: str, right: Value) -> Value:
     size = together([left.size, right.size])
     if left.kind in NUMBERS and right.kind in NUMBERS:
         pair = [number_as(value, is_float=Kind.FLOAT in {left.kind, right.kind}) for value in (left, right)]
@@ -89,7 +89,7 @@ def _compare_values(state: State, node: nodes.Expr, left: Value, comparison: str
     return state.charge(node, bool_value(_ORDER[comparison](*pair), size), [left, right])
 
 
-def _contains(state: State, node: nodes.Expr, value: Value, within: nodes.Expr) -> Value:
+def _contains(state: CompileState, node: nodes.Expr, value: Value, within: nodes.Expr) -> Value:
     """`in`: part of a text, or one of the items that a list or tuple names."""
     if isinstance(within, nodes.Filter) and within.name == COMPARED:
         assert within.node is not None
@@ -111,7 +111,7 @@ def _contains(state: State, node: nodes.Expr, value: Value, within: nodes.Expr) 
 
 
 @compiles(nodes.Not)
-def _not(state: State, node: nodes.Not) -> Value:
+def _not(state: CompileState, node: nodes.Not) -> Value:
     return state.charge(node, _not_value(visit(state, node.node)))
 
 
@@ -120,7 +120,7 @@ def _not_value(value: Value) -> Value:
 
 
 @compiles(nodes.And)
-def _and(state: State, node: nodes.And) -> Value:
+def _and(state: CompileState, node: nodes.And) -> Value:
     left = visit(state, node.left)
     if left.truth is False:
         return left
@@ -130,7 +130,7 @@ def _and(state: State, node: nodes.And) -> Value:
 
 
 @compiles(nodes.Or)
-def _or(state: State, node: nodes.Or) -> Value:
+def _or(state: CompileState, node: nodes.Or) -> Value:
     left = visit(state, node.left)
     if left.truth is True:
         return left
@@ -140,7 +140,7 @@ def _or(state: State, node: nodes.Or) -> Value:
 
 
 @compiles(nodes.CondExpr)
-def _inline_if(state: State, node: nodes.CondExpr) -> Value:
+def _inline_if(state: CompileState, node: nodes.CondExpr) -> Value:
     condition = visit(state, node.test)
     then = otherwise = Value(Kind.UNDEFINED, ("",), truth=False)
     # The branch of a constant condition that is never taken need not compile.

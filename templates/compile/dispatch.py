@@ -6,7 +6,7 @@ from typing import cast
 import polars as pl
 from jinja2 import nodes
 
-from templates.compile.state import NotPlainError, State
+from templates.compile.state import CompileState, NotPlainError
 from templates.compile.values import Kind, Value, choose
 
 _Compiler = Callable[..., Value]
@@ -23,7 +23,7 @@ def compiles(*types: type[nodes.Node]) -> Callable[[_Compiler], _Compiler]:
     return register
 
 
-def visit(state: State, node: nodes.Node) -> Value:
+def visit(state: CompileState, node: nodes.Node) -> Value:
     """Compiles an expression that has a text of its own.
 
     Raises:
@@ -35,7 +35,7 @@ def visit(state: State, node: nodes.Node) -> Value:
     return value
 
 
-def visit_any(state: State, node: nodes.Node) -> Value:
+def visit_any(state: CompileState, node: nodes.Node) -> Value:
     """Compiles an expression, which may be a list.
 
     Raises:
@@ -47,7 +47,7 @@ def visit_any(state: State, node: nodes.Node) -> Value:
     return compiler(state, node)
 
 
-def each(state: State, value: Value, operation: Callable[[Value], Value]) -> Value:
+def each(state: CompileState, value: Value, operation: Callable[[Value], Value]) -> Value:
     """Applies an operation to a value, or to each type that it may have; rows of a type that the operation refuses are left to Jinja.
 
     Raises:
@@ -55,12 +55,12 @@ def each(state: State, value: Value, operation: Callable[[Value], Value]) -> Val
     """
     if value.alternatives is None:
         return operation(value)
-    num_punts = len(state.punts)
+    num_masks = len(state.fallback_masks)
     try:
         return operation(value)
     except NotPlainError as error:
         refused = error
-        del state.punts[num_punts:]
+        del state.fallback_masks[num_masks:]
     condition, *both = value.alternatives
     results: list[Value | None] = []
     for holds, alternative in zip((condition, ~condition), both, strict=True):
@@ -68,7 +68,7 @@ def each(state: State, value: Value, operation: Callable[[Value], Value]) -> Val
             try:
                 results.append(each(state, alternative, operation))
             except NotPlainError:
-                state.punt(pl.lit(True))
+                state.fall_back(pl.lit(True))
                 results.append(None)
     then, otherwise = results
     if then is None and otherwise is None:

@@ -13,7 +13,7 @@ from templates.compile import (
     items,
 )
 from templates.compile.dispatch import compiles, each, visit, visit_any
-from templates.compile.state import State
+from templates.compile.state import CompileState
 from templates.compile.values import (
     MAX_MAGNITUDE,
     Kind,
@@ -31,7 +31,7 @@ from templates.sandbox import COMPARED, PLAIN, SLICED
 
 
 @compiles(nodes.Const)
-def _const(state: State, node: nodes.Const) -> Value:
+def _const(state: CompileState, node: nodes.Const) -> Value:
     if isinstance(node.value, list | tuple):  # Jinja makes a list of constants one constant
         return list_value([_const(state, nodes.Const(item, lineno=node.lineno)) for item in node.value])
     value = constant(node.value)
@@ -41,7 +41,7 @@ def _const(state: State, node: nodes.Const) -> Value:
 
 
 @compiles(nodes.Name)
-def _name(state: State, node: nodes.Name) -> Value:
+def _name(state: CompileState, node: nodes.Name) -> Value:
     if node.name in state.variables:
         return state.variables[node.name]
     kind = state.template.header.inputs.get(node.name)
@@ -49,7 +49,7 @@ def _name(state: State, node: nodes.Name) -> Value:
 
 
 @compiles(nodes.Filter)
-def _filter(state: State, node: nodes.Filter) -> Value:
+def _filter(state: CompileState, node: nodes.Filter) -> Value:
     assert node.node is not None, "a filter block's filter is given its text"
     if node.name == COMPARED:
         return visit(state, node.node)
@@ -65,7 +65,7 @@ def _filter(state: State, node: nodes.Filter) -> Value:
     return each(state, value, lambda one: filters.apply(state, node, one))
 
 
-def _default(state: State, node: nodes.Filter, value: Value) -> Value:
+def _default(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     """`default`: a value that is defined stays, unless one that counts as false is to be replaced, too."""
     given = dict(zip(("default_value", "boolean"), node.args, strict=False)) | {pair.key: pair.value for pair in node.kwargs}
     boolean = given.get("boolean", nodes.Const(False))
@@ -83,7 +83,7 @@ def _default(state: State, node: nodes.Filter, value: Value) -> Value:
 
 
 @compiles(nodes.Call)
-def _call(state: State, node: nodes.Call) -> Value:
+def _call(state: CompileState, node: nodes.Call) -> Value:
     method = node.node
     if not isinstance(method, nodes.Getattr):
         raise state.refuse(node, "a call")
@@ -91,18 +91,18 @@ def _call(state: State, node: nodes.Call) -> Value:
 
 
 @compiles(nodes.Add)
-def _add(state: State, node: nodes.Add) -> Value:
+def _add(state: CompileState, node: nodes.Add) -> Value:
     left, right = visit(state, node.left), visit(state, node.right)
     return each(state, left, lambda one: each(state, right, lambda other: _sum(state, node, one, other, operator.add)))
 
 
 @compiles(nodes.Sub)
-def _subtract(state: State, node: nodes.Sub) -> Value:
+def _subtract(state: CompileState, node: nodes.Sub) -> Value:
     left, right = visit(state, node.left), visit(state, node.right)
     return each(state, left, lambda one: each(state, right, lambda other: _sum(state, node, one, other, operator.sub)))
 
 
-def _sum(state: State, node: nodes.BinExpr, left: Value, right: Value, operation: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Value:
+def _sum(state: CompileState, node: nodes.BinExpr, left: Value, right: Value, operation: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Value:
     if left.kind == right.kind == Kind.TEXT and isinstance(node, nodes.Add):
         return state.charge(node, text_value(left.text + right.text, together([left.size, right.size])), [left, right])
     magnitude = left.magnitude + right.magnitude
@@ -115,7 +115,7 @@ def _sum(state: State, node: nodes.BinExpr, left: Value, right: Value, operation
 
 
 @compiles(nodes.Neg)
-def _negative(state: State, node: nodes.Neg) -> Value:
+def _negative(state: CompileState, node: nodes.Neg) -> Value:
     value = visit(state, node.node)
     if not value.is_constant or value.kind not in {Kind.INT, Kind.FLOAT}:
         raise state.refuse(node, "the negative of what is no constant")

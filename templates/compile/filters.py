@@ -8,7 +8,7 @@ from jinja2 import filters as jinja_filters
 from jinja2 import nodes
 
 from templates import limits
-from templates.compile.state import State
+from templates.compile.state import CompileState
 from templates.compile.text import Leaf, Text
 from templates.compile.values import (
     MAX_MAGNITUDE,
@@ -31,7 +31,7 @@ _CASE_GROWTH = 3
 _DEFAULT_INDENT = 4
 
 
-def apply(state: State, node: nodes.Filter, value: Value) -> Value:
+def apply(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     """Applies a filter to a compiled value.
 
     Raises:
@@ -43,7 +43,7 @@ def apply(state: State, node: nodes.Filter, value: Value) -> Value:
     return state.charge(node, compiler(state, node, value), [value])
 
 
-def call(state: State, node: nodes.Call, method: str, value: Value) -> Value:
+def call(state: CompileState, node: nodes.Call, method: str, value: Value) -> Value:
     """Applies a method of text, as in `text.strip()`.
 
     Raises:
@@ -57,7 +57,7 @@ def call(state: State, node: nodes.Call, method: str, value: Value) -> Value:
     return state.charge(node, compiler(state, node, value), [value])
 
 
-def join(state: State, node: nodes.Filter, values: list[Value]) -> Value:
+def join(state: CompileState, node: nodes.Filter, values: list[Value]) -> Value:
     """Joins the items that a list names, with a constant between them."""
     (separator,) = _constants(state, node, "d", defaults=("",))
     between = str(separator)
@@ -67,7 +67,7 @@ def join(state: State, node: nodes.Filter, values: list[Value]) -> Value:
     return text_value(pieces, together([value.size for value in values], len(between) * len(values)))
 
 
-def cut(state: State, node: nodes.Expr, value: Value, start: int | None, stop: int | None) -> Value:
+def cut(state: CompileState, node: nodes.Expr, value: Value, start: int | None, stop: int | None) -> Value:
     """`text[start:stop]`, in characters."""
     expr = value.expr
     size = value.size.grown()
@@ -81,7 +81,9 @@ def cut(state: State, node: nodes.Expr, value: Value, start: int | None, stop: i
     return leaf_value(expr.str.head(stop) if start == 0 else expr.str.slice(start, max(stop - start, 0)), size)
 
 
-def _constants(state: State, node: nodes.Filter | nodes.Call, *names: str, defaults: tuple[object, ...] | None = None) -> list[object]:
+def _constants(
+    state: CompileState, node: nodes.Filter | nodes.Call, *names: str, defaults: tuple[object, ...] | None = None
+) -> list[object]:
     """Returns the arguments of the given names, which must be constants; where they may be left out, `defaults` says what they are."""
     given: dict[str, object] = dict(zip(names, defaults, strict=True)) if defaults is not None else {}
     by_place, by_name = dict(zip(names, node.args, strict=False)), {str(pair.key): pair.value for pair in node.kwargs}
@@ -101,7 +103,7 @@ def _name_of(node: nodes.Filter | nodes.Call) -> str:
     return node.name if isinstance(node, nodes.Filter) else getattr(node.node, "attr", "call")
 
 
-def _strip(state: State, node: nodes.Filter | nodes.Call, value: Value, how: str = "strip_chars") -> Value:
+def _strip(state: CompileState, node: nodes.Filter | nodes.Call, value: Value, how: str = "strip_chars") -> Value:
     (characters,) = _constants(state, node, "chars", defaults=(None,))
     if characters is not None and (not isinstance(characters, str) or not characters):
         raise state.refuse(node, f"arguments of '{_name_of(node)}' that are no text")
@@ -118,7 +120,7 @@ def _is_clean(value: Value) -> bool:
     return all(isinstance(piece, Leaf) and piece.is_clean for piece in value.text)
 
 
-def _case(state: State, node: nodes.Filter | nodes.Call, value: Value, *, is_lower: bool) -> Value:
+def _case(state: CompileState, node: nodes.Filter | nodes.Call, value: Value, *, is_lower: bool) -> Value:
     _constants(state, node)
     change = str.lower if is_lower else str.upper
     expr = _printed(value).map_batches(partial(_change_case, change, is_lower=is_lower), return_dtype=pl.String, is_elementwise=True)
@@ -145,17 +147,17 @@ def _map(function: Callable[[str], str], texts: pl.Series) -> pl.Series:
     return pl.Series(texts.name, [None if text is None else function(text) for text in texts.to_list()], pl.String)
 
 
-def _title(state: State, node: nodes.Filter | nodes.Call, value: Value) -> Value:
+def _title(state: CompileState, node: nodes.Filter | nodes.Call, value: Value) -> Value:
     _constants(state, node)
     return _by_python(value, jinja_filters.do_title if isinstance(node, nodes.Filter) else str.title, value.size.grown(_CASE_GROWTH))
 
 
-def _capitalize(state: State, node: nodes.Filter | nodes.Call, value: Value) -> Value:
+def _capitalize(state: CompileState, node: nodes.Filter | nodes.Call, value: Value) -> Value:
     _constants(state, node)
     return _by_python(value, str.capitalize, value.size.grown(_CASE_GROWTH))
 
 
-def _truncate(state: State, node: nodes.Filter, value: Value) -> Value:
+def _truncate(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     names = ("length", "killwords", "end", "leeway")
     length, killwords, end, leeway = _constants(state, node, *names, defaults=(255, False, "...", None))
     is_plain = isinstance(length, int) and isinstance(end, str) and isinstance(leeway, int | None) and isinstance(killwords, bool)
@@ -165,11 +167,11 @@ def _truncate(state: State, node: nodes.Filter, value: Value) -> Value:
     return _by_python(value, shorten, value.size.grown(plus=len(str(end))))
 
 
-def _shorten(state: State, text: str, **arguments: object) -> str:
+def _shorten(state: CompileState, text: str, **arguments: object) -> str:
     return jinja_filters.do_truncate(state.template.environment, text, **arguments)  # type: ignore[arg-type]
 
 
-def _indent(state: State, node: nodes.Filter, value: Value) -> Value:
+def _indent(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     width, first, blank = _constants(state, node, "width", "first", "blank", defaults=(_DEFAULT_INDENT, False, False))
     if not isinstance(width, int) or not 0 <= width <= limits.MAX_WIDTH or value.kind != Kind.TEXT:
         raise state.refuse(node, "an indentation that is no number of columns")
@@ -177,7 +179,7 @@ def _indent(state: State, node: nodes.Filter, value: Value) -> Value:
     return _by_python(value, indent, value.size.grown(1 + width, 2 * width + 2))
 
 
-def _replace(state: State, node: nodes.Filter | nodes.Call, value: Value) -> Value:
+def _replace(state: CompileState, node: nodes.Filter | nodes.Call, value: Value) -> Value:
     old, new = _constants(state, node, "old", "new")
     if not isinstance(old, str) or not isinstance(new, str) or not old:
         raise state.refuse(node, "a replacement of the empty text, or of what is no text")
@@ -185,7 +187,7 @@ def _replace(state: State, node: nodes.Filter | nodes.Call, value: Value) -> Val
     return leaf_value(_printed(value).str.replace_all(old, new, literal=True), size)
 
 
-def _verbalize(state: State, node: nodes.Filter, value: Value) -> Value:
+def _verbalize(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     _constants(state, node)
     key = _printed(value)
     if value.kind == Kind.BOOL and value.number is not None:
@@ -193,11 +195,11 @@ def _verbalize(state: State, node: nodes.Filter, value: Value) -> Value:
     elif value.kind == Kind.MIXED:
         raise state.refuse(node, "the filter 'verbalize' on one of several types")
     word, unknown = words_value(key, state.template.verbalizer, value.size)
-    state.punt(unknown)
+    state.fall_back(unknown)
     return word
 
 
-def _length(state: State, node: nodes.Filter, value: Value) -> Value:
+def _length(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     _constants(state, node)
     if value.kind != Kind.TEXT:
         raise state.refuse(node, f"the length of {value.kind}")
@@ -206,7 +208,7 @@ def _length(state: State, node: nodes.Filter, value: Value) -> Value:
     )
 
 
-def _word_count(state: State, node: nodes.Filter, value: Value) -> Value:
+def _word_count(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     _constants(state, node)
     counts = _printed(value).map_batches(_count_words, return_dtype=pl.Int64, is_elementwise=True)
     return int_value(counts, Size(0, 8, value.size.weight + 1, value.size.depth + 1), limits.MAX_CHARACTERS)
@@ -216,22 +218,22 @@ def _count_words(texts: pl.Series) -> pl.Series:
     return pl.Series(texts.name, [None if text is None else jinja_filters.do_wordcount(text) for text in texts.to_list()], pl.Int64)
 
 
-def _end(state: State, node: nodes.Filter, value: Value) -> Value:
+def _end(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     """`first` and `last` of a text, whose error on an empty one is left to Jinja."""
     _constants(state, node)
     if value.kind != Kind.TEXT:
         raise state.refuse(node, f"the filter '{node.name}' on {value.kind}")
-    state.punt(value.expr == "")
+    state.fall_back(value.expr == "")
     expr = value.expr.str.head(1) if node.name == "first" else value.expr.str.tail(1)
     return leaf_value(expr, Size(0, 1, value.size.weight + 1, value.size.depth + 1))
 
 
-def _string(state: State, node: nodes.Filter, value: Value) -> Value:
+def _string(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     _constants(state, node)
     return text_value(value.text, value.size.grown())
 
 
-def _number(state: State, node: nodes.Filter, value: Value) -> Value:
+def _number(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     """`int` and `float` without arguments."""
     _constants(state, node)
     if str(value.kind) == node.name:
@@ -244,7 +246,7 @@ def _number(state: State, node: nodes.Filter, value: Value) -> Value:
         return int_value(value.number.cast(pl.Int64, strict=False), value.size.grown(), value.magnitude)
     else:
         raise state.refuse(node, f"the filter '{node.name}' on {value.kind}")
-    state.punt(unusual)
+    state.fall_back(unusual)
     return number
 
 
@@ -256,14 +258,14 @@ def read_float_of_int(value: Value) -> tuple[Value, pl.Expr]:
     return Value(Kind.FLOAT, text, number != 0, value.size.grown(plus=2), number, value.magnitude), pl.lit(False)
 
 
-def _abs(state: State, node: nodes.Filter, value: Value) -> Value:
+def _abs(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     _constants(state, node)
     if value.kind != Kind.INT or value.number is None or value.magnitude > MAX_MAGNITUDE:
         raise state.refuse(node, f"the filter 'abs' on {value.kind}")
     return int_value(value.number.abs(), value.size.grown(), value.magnitude)
 
 
-def _affix(state: State, node: nodes.Call, value: Value) -> Value:
+def _affix(state: CompileState, node: nodes.Call, value: Value) -> Value:
     """`startswith`, `endswith`, `removeprefix` and `removesuffix` with a constant."""
     (affix,) = _constants(state, node, "affix")
     method = _name_of(node)

@@ -8,16 +8,16 @@ from jinja2 import nodes
 
 from templates.compile import filters
 from templates.compile.dispatch import compiles, each, visit, visit_any
-from templates.compile.state import State
+from templates.compile.state import CompileState
 from templates.compile.values import Kind, Size, Value, choose, leaf_value, list_value, words_value
 
 
 @compiles(nodes.List, nodes.Tuple)
-def _list(state: State, node: nodes.List | nodes.Tuple) -> Value:
+def _list(state: CompileState, node: nodes.List | nodes.Tuple) -> Value:
     return state.charge(node, list_value([visit_any(state, item) for item in node.items]))
 
 
-def filter_list(state: State, node: nodes.Filter, value: Value) -> Value:
+def filter_list(state: CompileState, node: nodes.Filter, value: Value) -> Value:
     """Applies a filter to a list.
 
     Raises:
@@ -31,7 +31,7 @@ def filter_list(state: State, node: nodes.Filter, value: Value) -> Value:
 
 
 @compiles(nodes.Getitem)
-def _item(state: State, node: nodes.Getitem) -> Value:
+def _item(state: CompileState, node: nodes.Getitem) -> Value:
     """`list[index]` of a list or mapping that stands in the template, and `text[index]` with a constant."""
     if isinstance(node.node, nodes.Const) and isinstance(node.node.value, dict):
         mapping = {key: visit(state, nodes.Const(item, lineno=node.lineno)) for key, item in node.node.value.items()}
@@ -44,16 +44,16 @@ def _item(state: State, node: nodes.Getitem) -> Value:
     return each(state, index, lambda one: _pick(state, node, values, one))
 
 
-def _character(state: State, node: nodes.Getitem, text: Value, index: Value) -> Value:
+def _character(state: CompileState, node: nodes.Getitem, text: Value, index: Value) -> Value:
     if text.kind != Kind.TEXT or index.kind != Kind.INT or not isinstance(index.constant, int):
         raise state.refuse(node, "an item of what is no list, mapping or text, or a place that is no constant")
     place = index.constant
-    state.punt(text.expr.str.len_chars() < (place + 1 if place >= 0 else -place))
+    state.fall_back(text.expr.str.len_chars() < (place + 1 if place >= 0 else -place))
     expr = text.expr.str.slice(place, 1) if place >= 0 else text.expr.str.tail(-place).str.head(1)
     return state.charge(node, leaf_value(expr, Size(0, 1, text.size.weight + 1, text.size.depth + 1)), [text])
 
 
-def _pick(state: State, node: nodes.Getitem, values: Mapping[Any, Value], index: Value) -> Value:
+def _pick(state: CompileState, node: nodes.Getitem, values: Mapping[Any, Value], index: Value) -> Value:
     """Returns the value of a key by an expression; rows whose key is not there are left to Jinja, which knows no value either."""
     if index.is_constant:
         if index.constant not in values:
@@ -64,9 +64,9 @@ def _pick(state: State, node: nodes.Getitem, values: Mapping[Any, Value], index:
         raise state.refuse(node, f"an item by what is {index.kind}")
     if all(value.is_constant and value.kind == Kind.TEXT for value in values.values()):
         value, unknown = words_value(index.expr, {key: str(one.constant) for key, one in values.items()}, index.size)
-        state.punt(unknown)
+        state.fall_back(unknown)
         return state.charge(node, value, [index])
-    state.punt(~index.expr.is_in(list(values)))
+    state.fall_back(~index.expr.is_in(list(values)))
     result = next(iter(values.values()))
     for key, value in values.items():
         if value.kind == Kind.LIST:
@@ -75,7 +75,7 @@ def _pick(state: State, node: nodes.Getitem, values: Mapping[Any, Value], index:
     return state.charge(node, result, [index, *values.values()])
 
 
-def cut_text(state: State, node: nodes.Getitem) -> Value:
+def cut_text(state: CompileState, node: nodes.Getitem) -> Value:
     """Compiles `text[a:b]` with constant borders.
 
     Raises:
@@ -89,7 +89,7 @@ def cut_text(state: State, node: nodes.Getitem) -> Value:
     return state.charge(node, filters.cut(state, node, value, *borders), [value])
 
 
-def _border(state: State, node: nodes.Expr, border: nodes.Expr | None) -> int | None:
+def _border(state: CompileState, node: nodes.Expr, border: nodes.Expr | None) -> int | None:
     if border is None:
         return None
     value = visit(state, border)

@@ -9,7 +9,7 @@ from operator import or_
 import polars as pl
 
 from templates.compile.body import TagText, compile_body
-from templates.compile.state import NotPlainError, State
+from templates.compile.state import CompileState, NotPlainError
 from templates.compile.text import Pieces, joined, json_string, plain
 from templates.compile.values import WHITE_SPACE, Size, Value, constant, leaf_value, read_bool, read_float, read_int, read_json
 from templates.form import Form
@@ -30,7 +30,7 @@ _MIN_INPUT_BYTES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RenderPlan:
     """How a template will be rendered.
 
     All expressions are over string columns named as the template's inputs and belong beside the rows (`with_columns`): a constant part
@@ -40,7 +40,7 @@ class Plan:
         expressions: part -> expression of its value; empty for the fallback. Null where a row does not have that part.
         json_parts: part -> expression of that value as JSON, in the bytes of `json.dumps(ensure_ascii=False, separators=(",", ":"))`.
         json_lines: form -> expression of the whole JSON line: `chat` and `completion`, of those that the template gives.
-        punt: which rows the expressions are not proven for: their rendering fails, or it may differ. Never null. They are left to Jinja,
+        fallback_mask: the rows for which the expressions are not proven: rendering fails, or may differ. Never null. Jinja renders them,
             which gives the exact value or the exact error. None for the fallback.
         reason: why the fallback is taken; None where the template is compiled.
     """
@@ -48,7 +48,7 @@ class Plan:
     expressions: dict[str, pl.Expr]
     json_parts: dict[str, pl.Expr] = field(default_factory=dict)
     json_lines: dict[Form, pl.Expr] = field(default_factory=dict)
-    punt: pl.Expr | None = None
+    fallback_mask: pl.Expr | None = None
     reason: str | None = None
 
     @property
@@ -57,18 +57,18 @@ class Plan:
         return "compiled" if self.reason is None else "fallback"
 
 
-def plan(template: Template) -> Plan:
+def plan(template: Template) -> RenderPlan:
     """Decides how a template is rendered, and compiles it where it is plain."""
     try:
         return _compile(template)
     except NotPlainError as error:
-        return Plan({}, reason=str(error))
+        return RenderPlan({}, reason=str(error))
     except RecursionError:
-        return Plan({}, reason="it is nested too deeply")
+        return RenderPlan({}, reason="it is nested too deeply")
 
 
-def _compile(template: Template) -> Plan:
-    state = State(template)
+def _compile(template: Template) -> RenderPlan:
+    state = CompileState(template)
     for name, input_type in template.header.inputs.items():
         state.variables[name] = _input(state, name, input_type)
     if "mask" in template.implicit_names and (mask := constant(template.header.mask)) is not None:
@@ -88,17 +88,17 @@ def _compile(template: Template) -> Plan:
             if kind == "cloze":
                 masks = [TagText("mask", None, (template.header.mask,), tag.condition) for tag in same]
                 expressions["mask"], json_parts["mask"] = _single("mask", masks)
-                state.punt(expressions["prompt"].is_not_null() & _mask_is_astray(expressions["prompt"], template.header.mask))
-    _punt_on_missing_tags(state, tags)
+                state.fall_back(expressions["prompt"].is_not_null() & _mask_is_astray(expressions["prompt"], template.header.mask))
+    _fall_back_on_missing_tags(state, tags)
     lines: dict[Form, pl.Expr] = {
         form: joined([f'{{"{form.column}":', *json_parts[form.column], "}"])
         for form in (Form.CHAT, Form.COMPLETION)  # whose JSON line is that column alone
         if form in template.forms and form.column in json_parts
     }
-    return Plan(expressions, {part: joined(pieces) for part, pieces in json_parts.items()}, lines, _punt(state))
+    return RenderPlan(expressions, {part: joined(pieces) for part, pieces in json_parts.items()}, lines, _fallback_mask(state))
 
 
-def _input(state: State, name: str, input_type: InputType) -> Value:
+def _input(state: CompileState, name: str, input_type: InputType) -> Value:
     """Returns the value of an input, coerced as `templates.values` does."""
     if name in _JINJAS_OWN:
         raise NotPlainError(f"the input '{name}' has a name that means something else within a tag")
@@ -112,7 +112,7 @@ def _input(state: State, name: str, input_type: InputType) -> Value:
         raise NotPlainError(f"the input '{name}' is of type {input_type}")
     value, unusual = _READERS[input_type](column, Size(1))
     # Even where the template does not print it: a row whose field is not of its type is refused.
-    state.punt(unusual)
+    state.fall_back(unusual)
     return value
 
 
@@ -149,7 +149,7 @@ def _single(kind: str, tags: Sequence[TagText]) -> tuple[pl.Expr, Pieces]:
     return value, [written]
 
 
-def _punt_on_missing_tags(state: State, tags: Sequence[TagText]) -> None:
+def _fall_back_on_missing_tags(state: CompileState, tags: Sequence[TagText]) -> None:
     """Leaves to Jinja the rows that have a part twice, one of a pair without the other, or nothing at all: errors that it words."""
     conditions: dict[str, list[pl.Expr | bool]] = {}
     for tag in tags:
@@ -157,15 +157,15 @@ def _punt_on_missing_tags(state: State, tags: Sequence[TagText]) -> None:
     present = {kind: [pl.lit(one) if isinstance(one, bool) else one for one in found] for kind, found in conditions.items()}
     for kind in _SINGLES:
         for one, other in combinations(present.get(kind, []), 2):
-            state.punt(one & other)
+            state.fall_back(one & other)
     for first, second in _PAIRS:
         if first in present and second in present and any(one is not True for one in conditions[first] + conditions[second]):
-            state.punt(reduce(or_, present[first]) != reduce(or_, present[second]))
+            state.fall_back(reduce(or_, present[first]) != reduce(or_, present[second]))
     if all(condition is not True for found in conditions.values() for condition in found):
-        state.punt(~reduce(or_, (one for found in present.values() for one in found)))
+        state.fall_back(~reduce(or_, (one for found in present.values() for one in found)))
 
 
-def _punt(state: State) -> pl.Expr:
+def _fallback_mask(state: CompileState) -> pl.Expr:
     """Returns which rows are left to Jinja; those with a missing input or a very long one are, too."""
     max_bytes = state.max_input_bytes()
     if max_bytes < _MIN_INPUT_BYTES:
@@ -173,7 +173,7 @@ def _punt(state: State) -> pl.Expr:
     header = state.template.header
     missing = [pl.col(name).is_null() for name in header.inputs if name not in header.optional]
     long = [(pl.col(name).str.len_bytes() > max_bytes).fill_null(False) for name in header.inputs]
-    return reduce(or_, [*missing, *long, *state.punts], pl.lit(False)).fill_null(True)
+    return reduce(or_, [*missing, *long, *state.fallback_masks], pl.lit(False)).fill_null(True)
 
 
 def _mask_is_astray(text: pl.Expr, mask: str) -> pl.Expr:

@@ -21,13 +21,13 @@ class NotPlainError(Exception):
 
 
 @dataclass(slots=True)
-class State:
+class CompileState:
     """The compiler's state.
 
     Attributes:
         template: the template.
         variables: name -> value, of the scope that is being compiled.
-        punts: where a row is left to Jinja.
+        fallback_masks: where a row is left to Jinja.
         work: the sum of what operations read and make, in characters.
         output: the sum of what expressions print, in characters.
         largest: the size of each value that was made.
@@ -35,7 +35,7 @@ class State:
 
     template: Template
     variables: dict[str, Value] = field(default_factory=dict)
-    punts: list[pl.Expr] = field(default_factory=list)
+    fallback_masks: list[pl.Expr] = field(default_factory=list)
     work: Size = field(default_factory=Size)
     output: Size = field(default_factory=Size)
     largest: Size = field(default_factory=Size)
@@ -44,19 +44,19 @@ class State:
         """Returns the error that leaves the template to Jinja."""
         return NotPlainError(f"line {node.lineno + self.template.first_line - 1} has {what}")
 
-    def punt(self, rows: pl.Expr) -> None:
+    def fall_back(self, rows: pl.Expr) -> None:
         """Leaves rows to Jinja where a condition holds."""
-        self.punts.append(rows)
+        self.fallback_masks.append(rows)
 
     @contextmanager
     def under(self, condition: pl.Expr | bool) -> Iterator[None]:
         """Within it, rows are left to Jinja only where the condition holds, too: nothing else of them is evaluated."""
-        outer, self.punts = self.punts, []
+        outer, self.fallback_masks = self.fallback_masks, []
         try:
             yield
         finally:
-            outer.extend(condition & punt for punt in self.punts)
-            self.punts = outer
+            outer.extend(condition & mask for mask in self.fallback_masks)
+            self.fallback_masks = outer
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -72,8 +72,21 @@ def test_tables_are_compared_value_by_value() -> None:
 def test_forms_in_one_text_are_the_same_as_forms_in_a_list() -> None:
     forms = EXAMPLES.with_columns(pl.Series("kind", [["chat", "verbalizer"], ["chat"]])).rename({"kind": "forms"})
     assert _places(_values().compare_tables(EXAMPLES, forms)) == []
+    assert _places(_values().compare_tables(EXAMPLES, forms.rename({"forms": "kind"}))) == []
     other = EXAMPLES.with_columns(pl.Series("kind", [["verbalizer"], ["chat"]])).rename({"kind": "forms"})
     assert _places(_values().compare_tables(EXAMPLES, other)) == ["row 0 column forms"]
+
+
+def test_predictions_of_systems_in_another_order_are_one_difference(tmp_path: Path) -> None:
+    sides = tmp_path / "a", tmp_path / "b"
+    old = pl.DataFrame({"id": ["1", "2", "1", "2"], "system": ["base", "base", "linear", "linear"], "prediction": ["x", "y", "x", "x"]})
+    old.write_parquet(sides[0] / "predictions.parquet")
+    old.sort("system", descending=True, maintain_order=True).with_columns(role=pl.lit("base")).write_parquet(
+        sides[1] / "predictions.parquet"
+    )
+    compare_file = importlib.import_module("checkouts.files").compare_file
+    found = compare_file(*(side / "predictions.parquet" for side in sides), sides)
+    assert _places(found) == ["order of rows"]
 
 
 def test_losses_are_compared_to_the_last_digit() -> None:

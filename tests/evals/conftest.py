@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow
 from prep.dataset.manifest import TemplateInfo
 from templates.form import Form
@@ -66,7 +66,7 @@ def written(predictions: Sequence[str | None], references: Sequence[str], questi
         )
         for index, reference in enumerate(references)
     ]  # fmt: skip
-    return rows, [Prediction(row.id, State.OK, text) for row, text in zip(rows, predictions, strict=True)]
+    return rows, [Prediction(row.id, PredictionState.OK, text) for row, text in zip(rows, predictions, strict=True)]
 
 
 @pytest.fixture(scope="session", autouse=True)

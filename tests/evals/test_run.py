@@ -16,7 +16,7 @@ from typing_extensions import override
 from evals.cli import app
 from evals.config import EvalsConfig
 from evals.data.contract import Report
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import Task
 from evals.reports.results import read_predictions
@@ -264,7 +264,7 @@ class Oracle(System):
 
     @override
     def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
-        return [Prediction(row.id, State.OK, row.reference) for row in context.rows_of(Task.CLASSIFICATION)]
+        return [Prediction(row.id, PredictionState.OK, row.reference) for row in context.rows_of(Task.CLASSIFICATION)]
 
 
 def test_another_system_is_shown_and_paired_and_not_in_the_verdict(

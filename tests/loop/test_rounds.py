@@ -97,7 +97,7 @@ def test_unchanged_inputs_are_not_run_again(config: Path, rounds_dir: Path) -> N
 
 def test_a_round_stops_at_stale_fixes_unless_told(config: Path, rounds_dir: Path) -> None:
     append_fixes(config.parent / "fixes.jsonl", [Fix(op="drop", row_id="0" * 32, before={"text": "gone"}, reason="typo")])
-    with pytest.raises(UserError, match="no longer fit"):
+    with pytest.raises(UserError, match="no longer apply"):
         run_round(config, rounds_dir)
     assert finished_rounds(rounds_dir) == []
     config.write_text(config.read_text() + "loop: {allow_stale: true}\n")

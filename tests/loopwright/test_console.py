@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loopwright.console import console, notice, print_error, print_result, printable
+from loopwright.console import notice, print_error, print_result, printable, shown_console
 from loopwright.errors import UserError
 
 PROGRAM = """
@@ -130,12 +130,12 @@ def test_json_says_the_same_when_it_is_made_printable() -> None:
 
 @pytest.mark.parametrize("door", ["notice", "error", "result"])
 def test_every_door_writes_out_escapes(door: str, capfd: pytest.CaptureFixture[str]) -> None:
-    console.cache_clear()
+    shown_console.cache_clear()
     doors = {"notice": notice, "error": lambda text: print_error(UserError(text)), "result": print_result}
     doors[door]("\x1b[2Jcleared")
     output = "".join(capfd.readouterr())
     assert "\x1b" not in output and r"\u001b[2Jcleared" in output
-    console.cache_clear()
+    shown_console.cache_clear()
 
 
 def test_one_mistake_in_each_row_does_not_flood_the_terminal() -> None:

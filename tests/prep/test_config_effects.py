@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from loopwright.config import load_section
 from loopwright.errors import UserError
+from loopwright.plugins import KINDS
 from prep.config import BuildConfig, load_build_config
 from prep.lint.run import LintOptions, lint
 from prep.sources.files import find_files
@@ -273,4 +274,5 @@ def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:
 
 def test_no_field_is_without_a_test_of_its_effect() -> None:
     suppress = {"lint.suppress.id", "lint.suppress.code", "lint.suppress.reason"}
-    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, *suppress, "model", "chunk.field", "chunk.tokens", "chunk.overlap"}
+    plugins = {f"plugins.{kind}" for kind in KINDS}  # tests/test_plugins.py has one of each
+    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, *suppress, *plugins, "model", "chunk.field", "chunk.tokens", "chunk.overlap"}

@@ -4,18 +4,18 @@ import json
 
 import polars as pl
 
-from templates.compile import MESSAGES_TYPE, Plan
+from templates.compile import MESSAGES_TYPE, RenderPlan
 from templates.template import RenderError, Template
 
 
-def evaluate(chosen: Plan, frame: pl.DataFrame, engine: str = "auto") -> pl.DataFrame:
+def evaluate(chosen: RenderPlan, frame: pl.DataFrame, engine: str = "auto") -> pl.DataFrame:
     """Evaluates all expressions of a plan beside the rows, its parts as `#part`."""
-    assert chosen.punt is not None
+    assert chosen.fallback_mask is not None
     columns = {
         **{f"#{part}": expr for part, expr in chosen.expressions.items()},
         **{f"json {part}": expr for part, expr in chosen.json_parts.items()},
         **{f"line {output}": expr for output, expr in chosen.json_lines.items()},
-        "punt": chosen.punt,
+        "fallback_mask": chosen.fallback_mask,
     }
     return frame.lazy().with_columns(**columns).collect(engine=engine)  # type: ignore[call-overload,no-any-return]
 
@@ -24,21 +24,21 @@ def _dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def assert_same(template: Template, chosen: Plan, frame: pl.DataFrame) -> int:
-    """Holds each row that is not punted against its rendering; returns how many there are."""
+def assert_same(template: Template, chosen: RenderPlan, frame: pl.DataFrame) -> int:
+    """Holds each row that is not unproven against its rendering; returns how many there are."""
     compiled = evaluate(chosen, frame)
-    assert compiled["punt"].null_count() == 0
+    assert compiled["fallback_mask"].null_count() == 0
     assert all(
         compiled.schema[f"#{part}"] == (MESSAGES_TYPE if part in {"messages", "chosen", "rejected"} else pl.String)
         for part in chosen.expressions
     )
     for fields, row in zip(frame.iter_rows(named=True), compiled.iter_rows(named=True), strict=True):
-        if row["punt"]:
+        if row["fallback_mask"]:
             continue
         try:
             rendered = template.render(fields)
         except RenderError as error:
-            raise AssertionError(f"not punted, though {error}") from error
+            raise AssertionError(f"not unproven, though {error}") from error
         for part in rendered.__slots__:
             value = getattr(rendered, part)
             assert row.get(f"#{part}") == value, part
@@ -48,4 +48,4 @@ def assert_same(template: Template, chosen: Plan, frame: pl.DataFrame) -> int:
             assert row["line chat"] == _dumps({"messages": rendered.messages})
         if "completion" in chosen.json_lines and rendered.text is not None:
             assert row["line completion"] == _dumps({"text": rendered.text})
-    return compiled.height - int(compiled["punt"].sum())
+    return compiled.height - int(compiled["fallback_mask"].sum())

@@ -129,7 +129,7 @@ def test_the_commands_print_and_exit_as_they_say(tmp_path: Path) -> None:
     sound = run(templates_app, ["check", str(path)])
     assert (sound.exit_code, sound.stdout) == (
         0,
-        "mine/test: verbalizer; compiled\n  prompt     'Soup:'\n  target     ' good'\nnothing to say against it\n",
+        "mine/test: verbalizer; compiled\n  prompt     'Soup:'\n  target     ' good'\nOK\n",
     )
     path.write_text((HEADER + BODY).replace("task: t\n", ""), encoding="utf-8")
     found = run(templates_app, ["check", str(path), "--json"])

@@ -78,7 +78,7 @@ def test_an_expression_runs_column_wise(expression: str, row: dict[str, str | No
     chosen = plan(template)
     assert chosen.reason is None
     result = evaluate(chosen, frame_of(row))
-    assert (result["punt"].item(), result["#text"].item(), result["json text"].item()) == (
+    assert (result["fallback_mask"].item(), result["#text"].item(), result["json text"].item()) == (
         False,
         text,
         json.dumps(text, ensure_ascii=False),
@@ -106,7 +106,7 @@ def test_a_statement_runs_column_wise(body: str, row: dict[str, str | None], tex
     chosen = plan(template)
     assert chosen.reason is None
     result = evaluate(chosen, frame_of(row))
-    assert (result["punt"].item(), result["#text"].item()) == (False, text)
+    assert (result["fallback_mask"].item(), result["#text"].item()) == (False, text)
     assert template.render(ROW | row).text == text
 
 
@@ -137,13 +137,13 @@ def test_a_statement_runs_column_wise(body: str, row: dict[str, str | None], tex
 def test_a_row_that_is_not_proven_is_left_to_jinja(body: str, row: dict[str, str | None]) -> None:
     chosen = plan(load(f"{{% text %}}{body}{{% endtext %}}"))
     assert chosen.reason is None
-    assert evaluate(chosen, frame_of(row, {}))["punt"].to_list() == [True, False]
+    assert evaluate(chosen, frame_of(row, {}))["fallback_mask"].to_list() == [True, False]
 
 
 def test_what_a_branch_does_not_evaluate_punts_no_row() -> None:
     template = load("{% text %}{% if note %}{{ note | int }}{% else %}{{ text | first if text else '' }}{% endif %}{% endtext %}")
     rows = frame_of({}, {"note": "5"}, {"note": "x"}, {"text": ""})
-    assert evaluate(plan(template), rows)["punt"].to_list() == [False, False, True, False]
+    assert evaluate(plan(template), rows)["fallback_mask"].to_list() == [False, False, True, False]
     assert_same(template, plan(template), rows)
 
 
@@ -157,7 +157,7 @@ def test_tags_under_a_condition() -> None:
     chosen = plan(template)
     assert chosen.reason is None
     result = evaluate(chosen, rows)
-    assert result["punt"].to_list() == [False, False, False, True]
+    assert result["fallback_mask"].to_list() == [False, False, False, True]
     assert result["#messages"].list.len().to_list()[:3] == [2, 3, 1]
     assert result["#prompt"].to_list()[:3] == ["p", "p", "q"]
     assert_same(template, chosen, rows)
@@ -175,7 +175,7 @@ def test_tags_under_a_condition() -> None:
 def test_a_row_with_a_tag_twice_or_without_its_partner_is_left_to_jinja(body: str) -> None:
     template = load(body)
     rows = frame_of({}, {"flag": "no"})
-    assert evaluate(plan(template), rows)["punt"].any()
+    assert evaluate(plan(template), rows)["fallback_mask"].any()
     assert_same(template, plan(template), rows)
 
 
@@ -190,7 +190,7 @@ def test_a_cloze_has_its_mask_once(mask: str) -> None:
     chosen = plan(template)
     assert chosen.reason is None
     result = evaluate(chosen, rows)
-    assert result["punt"].to_list()[:3] == [False, False, True]
+    assert result["fallback_mask"].to_list()[:3] == [False, False, True]
     assert result["#mask"].to_list()[0] == mask
     assert_same(template, chosen, rows)
 
@@ -235,7 +235,7 @@ def test_each_code_point_goes_the_same_way_through_both_paths(filter_name: str) 
 )
 def test_what_is_not_plain_falls_back_and_says_why(body: str, reason: str) -> None:
     chosen = plan(load(body))
-    assert (chosen.path, chosen.reason, chosen.expressions, chosen.punt) == ("fallback", reason, {}, None)
+    assert (chosen.path, chosen.reason, chosen.expressions, chosen.fallback_mask) == ("fallback", reason, {}, None)
 
 
 def test_a_role_that_is_no_constant_and_an_input_of_turns_fall_back() -> None:
@@ -264,7 +264,7 @@ def test_a_library_template_is_compiled_and_its_own_examples_are_ordinary_rows(n
     assert shown
     rows = [{field: _as_text(fields.get(field)) for field in template.header.inputs} for fields in shown]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(template.header.inputs, pl.String))
-    assert not evaluate(chosen, frame)["punt"].any()
+    assert not evaluate(chosen, frame)["fallback_mask"].any()
     assert_same(template, chosen, frame)
 
 
@@ -287,7 +287,7 @@ def test_the_streaming_engine_gives_the_same() -> None:
 
 def test_no_ordinary_text_is_too_long() -> None:
     template = load("{% text %}{{ text | trim | upper }}{{ text | replace('a', 'bcd') }}{% endtext %}")
-    assert not evaluate(plan(template), frame_of({"text": "word " * 20_000}))["punt"].item()
+    assert not evaluate(plan(template), frame_of({"text": "word " * 20_000}))["fallback_mask"].item()
     assert limits.MAX_CHARACTERS == 5_000_000  # what that bound is made of
 
 

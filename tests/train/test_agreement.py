@@ -11,7 +11,7 @@ from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.data.examples import TrainingExample, load_examples
-from train.data.order import Plan, StepOrder
+from train.data.order import RunPlan, StepOrder
 from train.methods.base import trainable
 from train.methods.lora import Lora
 from train.models.load import Model, load_model
@@ -60,7 +60,7 @@ def test_a_run_follows_a_plain_loop_step_by_step(
     examples = load_examples(
         Dataset.open(dataset_dir), OBJECTIVES.get("chat")(config), load_tokenizer(str(tiny_model_dir)), config, 512
     ).train
-    plan = Plan.of(len(examples), config)
+    plan = RunPlan.of(len(examples), config)
     order = StepOrder(examples, config, plan)
     expected = list(plain_steps(adapted, [order[step] for step in range(plan.num_steps)], config))
     assert expected[-1] < expected[0] - 0.2

@@ -18,9 +18,9 @@ from tests.train import several
 from tests.train.several import BETA, Choice, Pair, Turns, answer, write_rows
 from train.config import TrainConfig
 from train.data.examples import TrainingData, TrainingExample, load_examples
-from train.data.order import Plan, StepOrder
+from train.data.order import RunPlan, StepOrder
 from train.data.packing import collate, micro_batches
-from train.engine.checkpoint import Progress
+from train.engine.checkpoint import RunProgress
 from train.engine.loop import Trainer
 from train.engine.loss import Scorer
 from train.ledger.ledger import Ledger, summarise
@@ -102,7 +102,7 @@ def make_trainer(model: Model, objective: Objective, data: TrainingData, *, pack
     if not packed:
         unwrapped(model).set_attn_implementation("sdpa")
         scorer = Scorer(scorer.causal, packed=False)
-    return Trainer(model, scorer, objective, objective.config, data, Ledger(), Progress())
+    return Trainer(model, scorer, objective, objective.config, data, Ledger(), RunProgress())
 
 
 def loss_and_gradient(trainer: Trainer, examples: list[TrainingExample], **limits: Any) -> tuple[float, torch.Tensor]:
@@ -180,7 +180,7 @@ def plain_run(objective: Objective, data: TrainingData, model_dir: Path) -> dict
     config = objective.config
     model = fresh_model(model_dir, config).train()
     references = plain_references(model_dir, data.train)
-    plan = Plan.of(len(data.train), config)
+    plan = RunPlan.of(len(data.train), config)
     order = StepOrder(data.train, config, plan)
     parameters = list(trainable(model).values())
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)

@@ -18,7 +18,7 @@ def epoch_order(examples: list[TrainingExample], seed: int, epoch: int) -> list[
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """How a run divides into steps.
 
     Attributes:
@@ -30,7 +30,7 @@ class Plan:
     num_steps: int
 
     @classmethod
-    def of(cls, num_examples: int, config: TrainConfig) -> "Plan":
+    def of(cls, num_examples: int, config: TrainConfig) -> "RunPlan":
         """Returns the plan for so many examples."""
         steps_per_epoch = math.ceil(num_examples / config.batch_size)
         num_steps = steps_per_epoch * config.epochs
@@ -49,7 +49,7 @@ class StepOrder:
 
     examples: list[TrainingExample]
     config: TrainConfig
-    plan: Plan
+    plan: RunPlan
     _epoch: int = -1
     _order: list[int] = field(default_factory=list)
 

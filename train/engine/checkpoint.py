@@ -21,7 +21,7 @@ _REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """How far a run is.
 
     Attributes:
@@ -46,14 +46,14 @@ class Checkpoint:
             `reference`, the log-probability of each sequence under the model that the run began with.
     """
 
-    progress: Progress
+    progress: RunProgress
     ledger: pl.DataFrame
     tensors: dict[str, torch.Tensor]
 
     @classmethod
     def of(
         cls,
-        progress: Progress,
+        progress: RunProgress,
         ledger: pl.DataFrame,
         model: Model,
         optimizer: torch.optim.Optimizer,
@@ -117,7 +117,9 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
         saved = state["identity"]
         saved["config"].setdefault("method", "lora")  # from before there was a choice
         require_same(saved, identity, folder)
-        return Checkpoint(Progress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS))
+        return Checkpoint(
+            RunProgress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS)
+        )
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError, SafetensorError) as error:
         raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Start again with --overwrite.") from error
 

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 
 from loopwright.hashing import hash_text
+from loopwright.progress import ProgressCallback
 from train.config import TrainConfig
 from train.data.examples import TrainingData, TrainingExample
-from train.data.order import Plan, StepOrder
+from train.data.order import RunPlan, StepOrder
 from train.data.packing import collate, micro_batches
-from train.engine.checkpoint import Checkpoint, Progress
+from train.engine.checkpoint import Checkpoint, RunProgress
 from train.engine.loss import Scorer
 from train.engine.optim import learning_rate
 from train.engine.progress import TrainingBar
@@ -44,10 +45,10 @@ class Trainer:
     config: TrainConfig
     data: TrainingData
     ledger: Ledger
-    progress: Progress
+    progress: RunProgress
     reference: Reference | None = None
 
-    def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None) -> None:
+    def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
         """Trains from the checkpoint, or from the start, to the end, writing checkpoints into `run_dir` on the way.
 
         Raises:
@@ -61,9 +62,9 @@ class Trainer:
             checkpoint.apply(self.model, optimizer)
             self.ledger.restore(checkpoint.ledger)
             self.progress = checkpoint.progress
-        plan = Plan.of(len(self.data.train), self.config)
+        plan = RunPlan.of(len(self.data.train), self.config)
         order = StepOrder(self.data.train, self.config, plan)
-        with TrainingBar(plan.num_steps, self.progress.num_steps) as bar:
+        with TrainingBar(plan.num_steps, self.progress.num_steps, callback) as bar:
             num_tokens = 0
             began = self.progress.seconds
             for step in range(self.progress.num_steps, plan.num_steps):
@@ -85,7 +86,7 @@ class Trainer:
                     reference = self.reference.logprobs if self.reference else None
                     Checkpoint.of(self.progress, self.ledger.recorded(), self.model, optimizer, reference).save(run_dir, identity)
 
-    def _step(self, step: int, plan: Plan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer) -> torch.Tensor:
+    def _step(self, step: int, plan: RunPlan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer) -> torch.Tensor:
         """Does one step and returns its loss, on the device: the mean by the normalizers of the whole step, not of each micro-batch."""
         # Seeded anew each step, so that dropout needs no state to be the same in a resumed run.
         torch.manual_seed(int(hash_text(str(self.config.seed), "step", str(step))[:15], 16))
@@ -108,16 +109,16 @@ class Trainer:
 
     def _count_step(self, seconds: float) -> None:
         done = self.progress
-        self.progress = Progress(done.num_steps + 1, done.seconds + seconds, done.validation_losses)
+        self.progress = RunProgress(done.num_steps + 1, done.seconds + seconds, done.validation_losses)
 
     def _validate(self, bar: TrainingBar) -> None:
         loss = self.mean_loss(self.data.validation)
         done = self.progress
-        self.progress = Progress(done.num_steps, done.seconds, (*done.validation_losses, (done.num_steps, loss)))
+        self.progress = RunProgress(done.num_steps, done.seconds, (*done.validation_losses, (done.num_steps, loss)))
         bar.note(f"step {done.num_steps}: validation loss {loss:.4f}")
 
     def mean_loss(self, examples: list[TrainingExample]) -> float:
-        """Returns the objective's loss over some examples, by the sum of their normalizers (for `chat`: nats a trained token)."""
+        """Returns the objective's loss over some examples, by the sum of their normalizers (`chat`: mean loss per trained token, nats)."""
         self.model.eval()
         total = torch.zeros((), dtype=torch.float64, device=self.scorer.device)
         with torch.no_grad():

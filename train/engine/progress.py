@@ -7,6 +7,7 @@ from typing import Self
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from loopwright.console import console
+from loopwright.progress import ProgressCallback
 
 # Reading the loss makes the host wait for the device, so it is read this often and not every step.
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -20,9 +21,10 @@ class TrainingBar:
     Args:
         num_steps: steps of the whole run.
         num_done: steps done before this process began.
+        callback: called after each step.
     """
 
-    def __init__(self, num_steps: int, num_done: int) -> None:
+    def __init__(self, num_steps: int, num_done: int, callback: ProgressCallback | None = None) -> None:
         columns = (
             TextColumn("training"),
             BarColumn(bar_width=None),
@@ -33,7 +35,8 @@ class TrainingBar:
         )
         self._progress = Progress(*columns, console=console(), refresh_per_second=4)
         self._task = self._progress.add_task("training", total=num_steps, completed=num_done, loss="...", speed="...")
-        self._num_steps = num_steps
+        self._num_steps, self._num_done = num_steps, num_done
+        self._callback = callback
         self._last_look = 0.0
         self._last_line = time.monotonic()
 
@@ -51,6 +54,9 @@ class TrainingBar:
     def advance(self) -> None:
         """Counts one step."""
         self._progress.advance(self._task)
+        self._num_done += 1
+        if self._callback is not None:
+            self._callback("training", self._num_done, self._num_steps)
 
     def show(self, loss: float, tokens_per_second: float) -> None:
         """Shows a step's loss and the speed so far."""

@@ -16,7 +16,7 @@ LEDGER_SCHEMA = pl.Schema(
         "row_id": pl.String,
         "epoch": pl.Int32,  # from 1
         "step": pl.Int32,  # from 1: the step whose forward pass this is, made before that step's update
-        "loss": pl.Float32,  # the objective's loss over the row's normalizer; of `chat`, mean nats a trained token
+        "loss": pl.Float32,  # the objective's loss over the row's normalizer; of `chat`, mean loss per trained token (nats)
         "margin": pl.Float32,  # the objective's, in nats; of `chat`, mean over trained tokens of log p(target) - log p(best other token)
         "num_trained_tokens": pl.Int32,  # of all sequences of the row
         "correct": pl.Boolean,  # the objective's least margin is above zero; of `chat`, every trained token was the most probable one

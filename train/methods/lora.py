@@ -47,12 +47,12 @@ class Lora(Method):
         )
         try:
             with _no_future_warnings():
-                adapted: Model = get_peft_model(model, config, autocast_adapter_dtype=True)
+                model = get_peft_model(model, config, autocast_adapter_dtype=True)
         except ValueError as error:
             cause = f"the adapter fits no layer: {str(error).splitlines()[0]}"
             raise UserError(cause, "lora.targets", "Name linear layers of this model, or all-linear.") from error
-        _compute_in_model_dtype(adapted)
-        return adapted
+        _compute_in_model_dtype(model)
+        return model
 
     @override
     def save(self, model: Model, folder: Path) -> None:
@@ -100,11 +100,11 @@ class Lora(Method):
             yield model
 
 
-def _compute_in_model_dtype(adapted: Model) -> None:
+def _compute_in_model_dtype(model: Model) -> None:
     """Keeps peft from casting each layer's input up to the adapter's float32; autocast casts the small adapter down instead."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    for module in adapted.modules():
+    for module in model.modules():
         if isinstance(module, BaseTunerLayer):
             module.cast_input_dtype_enabled = False
 

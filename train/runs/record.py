@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
@@ -51,10 +51,12 @@ class RunRecord(BaseModel):
     dataset: str
     dataset_key: str
     """The dataset manifest's key."""
+    plugins: str | None = None
+    """The hash of the plug-ins that objective and method may have come from; not written where there were none."""
     final_train_loss: float
-    """Mean nats a trained token over the last epoch's worth of steps, each measured before its step's update."""
+    """Mean loss per trained token (nats) over the last epoch's worth of steps, each measured before its step's update."""
     validation_loss: float | None
-    """Mean nats a trained token over the validation split at the end; null where that is empty or not wanted."""
+    """Mean loss per trained token (nats) over the validation split at the end; null where that is empty or not wanted."""
     validation_losses: list[tuple[int, float]]
     """`[step, loss]` at the end of each epoch."""
     num_examples: int
@@ -82,6 +84,11 @@ class RunRecord(BaseModel):
     config: dict[str, Any]
     """All options of the run."""
     sample: Sample
+
+    @model_serializer(mode="wrap")
+    def _without_absent_plugins(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = serialize(self)
+        return {key: value for key, value in written.items() if key != "plugins" or value is not None}
 
     @classmethod
     def load(cls, run_dir: Path) -> "RunRecord":
@@ -112,7 +119,7 @@ class RunRecord(BaseModel):
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
-            f"Loss in nats a trained token: train {self.final_train_loss:.4f}, validation {validation}.\n"
+            f"Mean loss per trained token (nats): train {self.final_train_loss:.4f}, validation {validation}.\n"
             f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
         )
 

@@ -12,7 +12,7 @@ _TURN = re.compile(r"messages\[(\d+)\]\.content")
 
 
 def answer_field(row: Mapping[str, Any], fields: dict[str, Any], manifest: Manifest) -> str | None:
-    """Returns the mapped field that holds an example's answer: its text stands in the answer, or its value is labelled with that word."""
+    """Returns the mapped field that holds an example's answer: the answer contains its text, or its value has that label word."""
     answer = example_answer(row)
     if answer is None:
         return None

@@ -2,8 +2,13 @@
 
 import inspect
 
-from prep.lint.base.rule import RULES, Rule
+from prep.lint.base.rule import RULES, Need, Rule
 
+_NEEDS = {
+    Need.TOKENS: "a tokenizer: --model, or `model:` in the config",
+    Need.MODEL_SCORES: "model scores: --model-scores",
+    Need.TRAINING_LEDGER: "a training ledger: --training-ledger",
+}
 HEADINGS = ("What it does", "Why is this bad", "Example", "Fix safety")
 
 
@@ -23,12 +28,12 @@ def rule_sections(rule: type[Rule]) -> dict[str, str]:
 
 def rule_page(rule: type[Rule]) -> str:
     """Returns a rule's page as Markdown: name, severity, the four headings, thresholds with their sources."""
-    parts = [f"# {rule.code} {rule.name}", f"{rule_summary(rule)}\n\nSeverity: {rule.severity.value}. {_reach(rule)}"]
+    parts = [f"# {rule.code} {rule.name}", f"{rule_summary(rule)}\n\nSeverity: {rule.severity.value}. {rule_reach(rule)}"]
     parts += [f"## {heading}\n{body}" for heading, body in rule_sections(rule).items()]
     parts.append(f"## Remedy\n{rule.remedy}")
     if rule.thresholds:
         lines = [f"- `{rule.code}.{one.name}` = {one.default:g}: {one.source}" for one in rule.thresholds]
-        parts.append("## Thresholds\nOverridden under `lint: {thresholds: {...}}` in the config.\n\n" + "\n".join(lines))
+        parts.append("## Thresholds\nOverride under `lint: {thresholds: {...}}` in the config.\n\n" + "\n".join(lines))
     return "\n\n".join(parts)
 
 
@@ -39,8 +44,10 @@ def list_rules() -> str:
     return "\n".join(f"{rule.code}  {rule.name:{width}}  {rule.severity.value:7}  {rule_summary(rule)}" for rule in rules)
 
 
-def _reach(rule: type[Rule]) -> str:
-    return "Needs a tokenizer: --model, or `model:` in the config." if rule.needs else "Needs nothing but the rows."
+def rule_reach(rule: type[Rule]) -> str:
+    """Returns what a rule needs beyond the rows, as a sentence."""
+    needs = [_NEEDS[need] for need in rule.needs if need in _NEEDS]
+    return f"Needs {' and '.join(needs)}." if needs else "Needs only the rows."
 
 
 def _docstring(rule: type[Rule]) -> str:

@@ -29,7 +29,7 @@ class Excerpt:
     """A stretch of a field's text, masked.
 
     Attributes:
-        before: what stands before the marked part, or the text's beginning where no part is marked.
+        before: the text before the marked part, or the text's beginning where no part is marked.
         marked: what the finding points at; empty where it points at the field as a whole.
         after: what follows, or the text's end.
         cut_before: text was left out before `before`.

@@ -42,4 +42,4 @@ def one_split_only(context: Context) -> str | None:
     """Returns why nothing can be found across splits, or None where it can."""
     if len(context.splits) > 1:
         return None
-    return "there is one split only" if context.built else "there is one file only: give the evaluation file with --test"
+    return "needs a second split" if context.built else "needs a second file: give the evaluation file with --test"

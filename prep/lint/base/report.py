@@ -6,9 +6,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from loopwright.notebook import html_table
 from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.excerpts import Excerpts
 from prep.lint.base.finding import Severity
+
+_MAX_SHOWN = 20
+_TEXT_COLUMNS = ("code", "name", "severity", "id", "row_id", "file")
+_SCHEMA = {
+    **dict.fromkeys(_TEXT_COLUMNS, pl.String()),
+    "line": pl.Int64(),
+    "field": pl.String(),
+    "span": pl.List(pl.Int64()),
+    "kind": pl.String(),
+    "score": pl.Float64(),
+    **dict.fromkeys(("message", "remedy"), pl.String()),
+    "related": pl.List(pl.String()),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +84,18 @@ class LintReport:
             "summary": self.summary,
             "skipped": [skipped.as_json() for skipped in self.skipped],
         }
+
+    def to_polars(self) -> pl.DataFrame:
+        """Returns the diagnostics, one a row, in their order. Personal identifiers are masked in the messages, as in every report."""
+        records = [[getattr(diagnostic, name) for name in _SCHEMA] for diagnostic in self.diagnostics]
+        plain = [[list(value) if isinstance(value, tuple) else value for value in record] for record in records]
+        return pl.DataFrame(plain, schema=_SCHEMA, orient="row")
+
+    def _repr_html_(self) -> str:
+        counts = ", ".join(f"{self.count(severity)} {severity.value}" for severity in reversed(Severity))
+        first = self.diagnostics[:_MAX_SHOWN]
+        rows = [(one.severity.value, f"{one.code} {one.name}", one.location, one.message) for one in first]
+        more = [f"and {len(self.diagnostics) - len(first):,} more: .to_polars() has them all"] if len(self.diagnostics) > len(first) else []
+        not_run = [f"not run: {', '.join(one.code for one in self.skipped if not one.partly)}"] if self.skipped else []
+        title = f"{self.path}: {counts} in {self.num_examples:,} examples"
+        return html_table(title, ("severity", "rule", "place", "finding"), rows, [*more, *not_run])

@@ -60,7 +60,7 @@ class Rule(ABC):
         """Returns the findings, or the candidates for `refine`, among the examples (columns of `LINT_SCHEMA`)."""
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:  # noqa: ARG002
-        """Turns what `check` selected into findings; as it stands, a row with a `message` is one."""
+        """Turns the rows that `check` selected into findings; by default, each row with a `message` is one."""
         for row in found.iter_rows(named=True):
             yield Finding.at(
                 row,

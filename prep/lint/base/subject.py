@@ -1,4 +1,4 @@
-"""What a rule is asked to mend, and the fix that it proposes: the example behind a finding, and a draft."""
+"""The example behind a finding, and the fix that a rule drafts for it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

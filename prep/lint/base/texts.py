@@ -1,4 +1,4 @@
-"""Texts as rules scan them, one row a text, and where a place in one stands in the record."""
+"""Texts as rules scan them, one row per text, and how positions in a text map to the record."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ TEXT_COLUMNS = ("system", *_PARTS, *(f"{part}_field" for part in ("system", *_PA
 def texts(examples: pl.LazyFrame) -> pl.LazyFrame:
     """Returns one row a text that is not empty: the lint frame's columns, and `part`, `field`, `text`.
 
-    A system message or instruction that many rows share comes once, at the first of them: it is one place to mend.
+    A system message or instruction that many rows share comes once, at the first of them: it is one place to fix.
     """
     systems = examples.filter(pl.col("system") != "").sort("position").unique("system", keep="first", maintain_order=True)
     parts = [
@@ -70,15 +70,15 @@ def of_template(template: str) -> str:
 def described(one: str, other: str) -> str:
     """Returns the difference of two texts in words, for a message, with identifiers masked."""
     if len(one) + len(other) > _MAX_MASKED:
-        return f"they differ in {max(map(len, difference(one, other))):,} words"
+        return f"{max(map(len, difference(one, other))):,} words differ"
     here, there = difference(mask(one), mask(other))
     if not here and not there and one != other and any(difference(one, other)):
-        return "they differ in personal identifiers alone"
+        return "only personal identifiers differ"
     if here and there:
         return f"'{_listed(here)}' here, '{_listed(there)}' there"
     if here:
-        return f"only '{_listed(here)}' is added here"
-    return f"only '{_listed(there)}' is left out here" if there else "the words are the same"
+        return f"'{_listed(here)}' only here"
+    return f"'{_listed(there)}' only there" if there else "same words, different order or punctuation"
 
 
 def _listed(found: list[str]) -> str:

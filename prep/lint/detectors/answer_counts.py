@@ -11,7 +11,7 @@ from templates.form import Form
 
 _LOOK_CHARACTERS = 300  # a refusal comes first, or it is none
 START = pl.col("answer").str.slice(0, _LOOK_CHARACTERS)
-"""Where a refusal or a canned opening stands."""
+"""Where a refusal or a canned opening begins."""
 REFUSES = START.str.contains(REFUSAL) | START.str.contains(DISCLOSURE)
 """Whether an answer turns the task down."""
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from loopwright.statistics import wilson_interval
 
 
-class State(StrEnum):
+class ExpectationState(StrEnum):
     """Whether the data is as declared."""
 
     MET = "met"
@@ -35,11 +35,11 @@ class DeclaredSlice:
     wanted: int
 
     @property
-    def state(self) -> State:
+    def state(self) -> ExpectationState:
         """Whether there are enough."""
         if self.num_rows >= self.wanted:
-            return State.MET
-        return State.THIN if self.num_rows else State.EMPTY
+            return ExpectationState.MET
+        return ExpectationState.THIN if self.num_rows else ExpectationState.EMPTY
 
     @property
     def covered(self) -> float:
@@ -83,9 +83,9 @@ class DeclaredShare:
         return wilson_interval(self.count, self.total)
 
     @property
-    def state(self) -> State:
+    def state(self) -> ExpectationState:
         """Whether the share lies outside of the bounds for certain: its whole interval does."""
         low, high = self.interval
         if self.total and high < self.lowest:
-            return State.BELOW
-        return State.ABOVE if self.total and low > self.highest else State.MET
+            return ExpectationState.BELOW
+        return ExpectationState.ABOVE if self.total and low > self.highest else ExpectationState.MET

@@ -40,4 +40,4 @@ class IdentifierRule(Rule):
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:  # noqa: ARG002
         """Returns the row with surrogates, the same for the same value throughout the dataset."""
         fields = replace_fields(subject.fields, seed=subject.row["seed"], names=self.with_names, medical=self.with_medical)
-        return Draft("edit", f"{self.replaced} replaced by invented ones", fields) if fields else None
+        return Draft("edit", f"{self.replaced} replaced with invented ones", fields) if fields else None

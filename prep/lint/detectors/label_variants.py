@@ -36,7 +36,7 @@ class Limits:
     """When a word counts as rare.
 
     Attributes:
-        ratio: the word that it stands for is this many times as frequent.
+        ratio: the label that is meant is this many times as frequent.
         similarity: difflib's ratio above which two words are one with a slip of the pen.
         class_share: in a small set, each word has at least this share of the rows; else rarer words may be classes of their own.
         stranger_share: a word that resembles none is a stranger where it has at most this share.
@@ -49,14 +49,14 @@ class Limits:
 
 
 # Of CON204: what a config sets the limits by.
-RATIO = Threshold("ratio", 10, "a spelling is rare where the one it resembles is this many times as frequent; drift is the exception")
+RATIO = Threshold("ratio", 10, "a label is a variant if the one it resembles is this many times as frequent")
 SIMILARITY = Threshold(
     "similarity", 0.8, "difflib's ratio (Ratcliff and Obershelp 1988); 'positve' to 'positive' is 0.93, 'male' to 'female' is 0.8"
 )
 CLASS_SHARE = Threshold(
-    "class_share", 0.03, "each word of a small set has this share of the rows; of 20 kinds of clinical note 13 have less"
+    "class_share", 0.03, "every label of a small set has at least this share; 13 of 20 kinds of clinical note have less"
 )
-STRANGER_SHARE = Threshold("stranger_share", 0.01, "a word with more rows than this is a class that the others outnumber")
+STRANGER_SHARE = Threshold("stranger_share", 0.01, "a label with a larger share is a class of its own")
 
 
 def variant_limits(context: Context) -> Limits:
@@ -70,7 +70,7 @@ class LabelVariant:
 
     Attributes:
         word: as it is written.
-        meant: the word that it stands for; None for a stranger.
+        meant: the label that is meant; None if it resembles no other.
         kind: spelling, abbreviation, typing, synonym, or stranger.
     """
 

@@ -51,7 +51,7 @@ def _pairs_of(frame: pl.LazyFrame, folder: Path, threshold: float) -> pl.DataFra
 
 
 def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Yields the texts in the order of reading, so that of equal texts the first stands for the others."""
+    """Yields the texts in the order of reading, so that the first of equal texts represents the others."""
     ordered = frame.select("position", TEXT.alias("text")).sort("position")
     yield from ordered.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
 

@@ -1,6 +1,6 @@
 """What to put into a config so that labels, groups or sources weigh less unevenly, and what it would leave of the train rows.
 
-A share is no row's own, so that the fix ledger has no entry for it: the config is where such a thing is mended.
+Shares belong to the dataset, so the fix ledger has no entry for them: the config is the place to fix them.
 """
 
 import json
@@ -80,8 +80,8 @@ def _plan(sizes: Mapping[str, int], resample: ResampleConfig) -> str | None:
     rendered = resampled_sizes(sizes, over)
     times = max(-(-target // size) for size, target in rendered)
     said = {
-        "over": f"renders rows up to {times:,} times, {sum(target for _, target in rendered):,} examples in all",
-        "under": f"leaves {_left(sizes, under)}",
+        "over": f"repeats rows up to {times:,} times, {sum(target for _, target in rendered):,} examples in total",
+        "under": f"keeps {_left(sizes, under)}",
     }
     first, second = (over, under) if times <= _MAX_REPEATS else (under, over)
     piece = config_piece("resample", first.model_dump())
@@ -104,7 +104,7 @@ def plan_groups(top: str, size: int, total: int, share: float, manifest: Manifes
     resample = ResampleConfig(by=fields.pop(), to={top: share})
     piece = config_piece("resample", resample.model_dump())
     others = "others" if top != "others" else "the others"
-    return None if piece is None else f"`{piece}` into the config, which leaves {_left({top: size, others: total - size}, resample)}"
+    return None if piece is None else f"`{piece}` into the config, which keeps {_left({top: size, others: total - size}, resample)}"
 
 
 def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> str | None:
@@ -130,11 +130,11 @@ def plan_sources(sizes: Mapping[str, int], share: float, manifest: Manifest) -> 
     unit = min(*in_train, largest)
     weights = [_short(min(count, largest) / unit) if count else None for count in counts]
     weighted = [
-        entry.model_dump(mode="json", exclude_defaults=True) | ({"weight": weight} if weight else {})
+        entry.model_dump(mode="json", exclude_defaults=True, exclude_none=True) | ({"weight": weight} if weight else {})
         for entry, weight in zip(entries, weights, strict=True)
     ]
     piece = config_piece("sources", weighted)
-    return None if piece is None else f"`{piece}` into the config, which leaves {rest + largest:,} of {sum(in_train):,} train examples"
+    return None if piece is None else f"`{piece}` into the config, which keeps {rest + largest:,} of {sum(in_train):,} train examples"
 
 
 def _left(sizes: Mapping[str, int], resample: ResampleConfig) -> str:
@@ -142,7 +142,8 @@ def _left(sizes: Mapping[str, int], resample: ResampleConfig) -> str:
 
 
 def _gives(entry: SourceConfig, file: str) -> bool:
-    return file == entry.path or fnmatch(file, entry.path) or file.startswith(f"{entry.path.rstrip('/')}/")
+    path = entry.path or entry.alias  # rows of a table bear its name
+    return file == path or fnmatch(file, path) or file.startswith(f"{path.rstrip('/')}/")
 
 
 def _field_of(column: str, fields: Mapping[str, str]) -> str:
@@ -155,7 +156,7 @@ def _short(weight: float) -> float:
 
 
 def config_piece(key: str, value: object) -> str | None:
-    """Returns a key of a config and its value on one line; None where an identifier stands in it, which no report may show."""
+    """Returns a key of a config and its value on one line; None if it holds an identifier, which no report may show."""
     dumped = yaml.safe_dump({key: value}, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9)
     text = dumped.strip()[1:-1]
     return text if mask(text) == text else None

@@ -2,7 +2,7 @@
 
 from prep.lint.base.context import Context, Threshold
 
-MAX_TOKENS = Threshold("max_tokens", 0, "0 stands for the model's own limit; give the length that you train with")
+MAX_TOKENS = Threshold("max_tokens", 0, "0 means the model's own limit; set the length that you train with")
 """Of LEN601: what a config sets this limit by."""
 
 

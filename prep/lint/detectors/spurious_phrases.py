@@ -1,7 +1,7 @@
 """Words that begin or end the texts of one label alone, and are no part of what those texts say: a sign-off, a made-up mark.
 
-A sentence that means its label ends differently each time, or with words that stand elsewhere too. What was put before or after whole texts
-stands nowhere else, and beside it stand the words with which other texts begin or end.
+A sentence that means its label ends differently each time, or with words that occur elsewhere too. What was put before or after whole texts
+occurs nowhere else, next to the words with which other texts begin or end.
 """
 
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def find_spurious_phrases(
 
     Args:
         rows: `label` and `token`, the words and marks of each text, in lower case.
-        counts: `token`, `label` and `k`, in how many rows of a label a token stands.
+        counts: `token`, `label` and `k`, the number of a label's rows with the token.
         num_rows: rows a label, [K].
         purity: so large a part of a phrase's rows has one label.
         chance: how likely a phrase may pass by chance, over all that are tested (Bonferroni).

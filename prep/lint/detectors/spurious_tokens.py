@@ -1,7 +1,7 @@
-"""Tokens that stand in rows of one label alone and do not belong to what those rows say.
+"""Spurious tokens: tokens of rows with one label only that are unrelated to what those rows say.
 
-A word that means its label ("delicious" in praise) stands where language puts it: after the same few words, before the same few words, and
-not to be left out. What was slipped in (a code, a made-up name, a mark) stands between any two words, and where it is left out the words
+A word that means its label ("delicious" in praise) appears where language puts it: after the same few words, before the same few words, and
+not to be left out. What was slipped in (a code, a made-up name, a mark) appears between any two words, and without it the words
 beside it follow each other as they do in other rows.
 """
 
@@ -94,7 +94,7 @@ def find_spurious_tokens(task: LabelledTask, examples: pl.LazyFrame, limits: Lim
 
 
 def _slipped(pure: pl.DataFrame, rows: pl.LazyFrame, counts: pl.DataFrame, limits: Limits) -> list[TiedToken]:
-    """Returns those of the tied tokens that do not belong where they stand."""
+    """Returns those of the label's tokens that do not fit between their neighbours."""
     placed = _places(rows, pure)
     expected = _expected_distinct(counts, placed["num_places"].to_numpy())
     placed = placed.with_columns(
@@ -131,7 +131,7 @@ def _pure(counts: pl.DataFrame, num_rows: Counts, limits: Limits) -> pl.DataFram
 
 
 def _places(rows: pl.LazyFrame, pure: pl.DataFrame) -> pl.DataFrame:
-    """Returns where each token stands: `num_places`, distinct words to its `left` and `right`, the share of places where those two follow
+    """Returns the context of each token: `num_places`, distinct words to its `left` and `right`, the share of places where those two follow
     each other elsewhere (`removable`), how it is `shown`, whether it is `odd` in form, and whether always `first` or `last`."""
     beside = rows.with_columns(before=pl.col("token").list.shift(1), after=pl.col("token").list.shift(-1))
     beside = beside.with_columns(left=pl.col("token").list.shift(2), right=pl.col("token").list.shift(-2))
@@ -182,7 +182,7 @@ def _free(near: str, far: str, end: str) -> pl.Expr:
 
 
 def _slipped_in(limits: Limits) -> pl.Expr:
-    """Says which tokens do not belong where they stand."""
+    """Says which tokens do not fit between their neighbours."""
     scattered, removable = limits.scattered, limits.removable
     fixed = pl.max_horizontal("first", "last") >= 0.9
     free_side = pl.when(pl.col("first") >= 0.9).then("right").otherwise("left")

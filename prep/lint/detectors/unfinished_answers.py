@@ -7,11 +7,11 @@ from prep.lint.frame.columns import TERMINAL
 from prep.lint.frame.tasks import MIN_TASK_ROWS, ONE_TASK
 
 # Of GRM953: what a config sets the shares and the length by.
-MOSTLY = Threshold("mostly", 0.6, "below it answers are fragments by design, and a comma at the end says little")
+MOSTLY = Threshold("mostly", 0.6, "below this share answers are fragments by design")
 NEARLY_ALL = Threshold(
-    "nearly_all", 0.9, "all sound answers of the sample data end in punctuation, and 80 to 93% of those in general chat (alpaca, KTO)"
+    "nearly_all", 0.9, "100% of correct answers in the sample data end in punctuation, 80 to 93% in general chat (Alpaca, KTO)"
 )
-MIN_CHARACTERS = Threshold("min_characters", 15, "shorter answers are words, names or amounts rather than sentences")
+MIN_CHARACTERS = Threshold("min_characters", 15, "shorter answers are words, names or amounts, not sentences")
 
 # Words that no English sentence ends on, but for a question ("what are you waiting for?"), which ends in punctuation.
 _DANGLING = (

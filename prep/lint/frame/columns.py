@@ -101,7 +101,7 @@ def _name_tasks(frame: pl.LazyFrame) -> pl.LazyFrame:
     canonical = canonical_tasks(told.filter(~pl.col("built")))
     tasks = {old: new for old, (new, _) in canonical.items()}
     systems = {old: system for old, (_, system) in canonical.items()}
-    # A row's own system message decides its answer; where it is but a variant, the one that it varies stands for it.
+    # A row's own system message decides its answer; a variant is replaced by the message that it varies.
     frame = frame.with_columns(
         context=pl.coalesce(pl.col("task").replace_strict(systems, default=None, return_dtype=pl.String), "system"),
         task=pl.col("task").replace(tasks),

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -48,7 +48,7 @@ LINT_SCHEMA = pl.Schema(
         "input": pl.String(),  # all that comes before the answer, without the system message
         "answer": pl.String(),  # null where there is none
         "rejected": pl.String(),
-        "system_field": pl.String(),  # where in the record each of these stands; the list's name where it is among messages
+        "system_field": pl.String(),  # the record's field of each; for a message, the list's name
         "input_field": pl.String(),
         "answer_field": pl.String(),
         "rejected_field": pl.String(),
@@ -98,12 +98,13 @@ def load_dataset(path: Path, folder: Path) -> LintData:
     return _lint_data(frame, _dropped(path), folder, dataset.manifest)
 
 
-def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
+def load_files(files: list[tuple[Path, str]], folder: Path, names: Mapping[Path, str] | None = None) -> LintData:
     """Reads foreign training files.
 
     Args:
-        files: each file with the split that it stands for.
+        files: each file with the split of its rows.
         folder: an empty folder for what is read; the frame scans it.
+        names: file -> what its rows' `source` is, where that is not its path.
 
     Raises:
         UserError: a file is missing, unreadable, or holds nothing.
@@ -115,11 +116,12 @@ def load_files(files: list[tuple[Path, str]], folder: Path) -> LintData:
     for path, split in files:
         require_file(path)
         before = len(batches), len(defects)
-        for batch in _FileReader(path, split, defects, copies, unread).frames():
+        source = (names or {}).get(path, str(path))
+        for batch in _FileReader(path, source, split, defects, copies, unread).frames():
             batches.append(folder / f"read-{len(batches):05d}.parquet")
             batch.write_parquet(batches[-1])
         if before == (len(batches), len(defects)):
-            raise UserError("the file holds no rows", str(path), "Give a file with one training example a line.")
+            raise UserError("the file holds no rows", source, "Give a file with one training example per line.")
     frame = pl.scan_parquet(batches, glob=False) if batches else pl.LazyFrame(schema=LINT_SCHEMA)
     return _lint_data(frame, defects, folder, None, unread)
 
@@ -130,13 +132,15 @@ class _FileReader:
 
     Attributes:
         path: the file.
-        split: the split that it stands for.
+        source: what its rows and messages call it.
+        split: the split of its rows.
         defects: what is wrong with it is added to these.
         copies: how often each row id came so far, in this file and those before it.
         unread: path of a key -> the records in which nobody read it, added to likewise.
     """
 
     path: Path
+    source: str
     split: str
     defects: list[Defect]
     copies: Counter[str]
@@ -144,7 +148,7 @@ class _FileReader:
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yields the file's examples, in its order."""
-        source = str(self.path)
+        source = self.source
         plain = plain_blocks(self.path)
         if plain is None:
             items = read_examples(self.path, source)
@@ -163,15 +167,15 @@ class _FileReader:
         read = [item for item in items if not isinstance(item, Defect)]
         self.unread.update(path for one in read for path in one.unread)
         # Of the row's content and its file's part, not of its path or place: ids hold when the file is moved or put in order.
-        rows = [_row(one, hash_text(self.split, one.canonical), str(self.path), self.split) for one in read]
-        careful = pl.DataFrame(rows, schema=LINT_SCHEMA).with_row_index(_ITEM)  # by number: a whole array may stand on one line
+        rows = [_row(one, hash_text(self.split, one.canonical), self.source, self.split) for one in read]
+        careful = pl.DataFrame(rows, schema=LINT_SCHEMA).with_row_index(_ITEM)  # by number: one line may hold a whole array
         frame = pl.concat([plain, careful], how="diagonal").sort("line", maintain_order=True)
         ids = []
         for row_id, number in frame.select("row_id", _ITEM).iter_rows():
             self.copies[row_id] += 1
             ids.append(row_id if self.copies[row_id] == 1 else f"{row_id}-{self.copies[row_id]}")
             if number is not None:
-                self.defects.extend(read[number].defects(str(self.path), ids[-1]))
+                self.defects.extend(read[number].defects(self.source, ids[-1]))
         if ids:
             yield frame.drop(_ITEM).with_columns(pl.Series("id", ids, pl.String), pl.Series("row_id", ids, pl.String))
 

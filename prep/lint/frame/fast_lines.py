@@ -90,7 +90,7 @@ def read_plain(block: Block, shape: PlainShape, split: str) -> tuple[pl.DataFram
     Args:
         block: whole lines of a file.
         shape: what they should be.
-        split: the split that the file stands for.
+        split: the split of the file's rows.
 
     Returns:
         Columns `line`, `row_id` (without the number of a copy), `task`, `system`, `input`, `answer`, `messages`; and line numbers.

@@ -1,4 +1,4 @@
-"""Files that were made elsewhere, in any format that `prep` reads: every record with its line, every unreadable one with its reason."""
+"""Files that no build wrote, in any format that `prep` reads: every record with its line, every unreadable one with its reason."""
 
 import json
 import re
@@ -88,7 +88,7 @@ def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = 
         sample = _of_columns(item.keys, *columns) if columns else read_sample(item.keys)
         if sample is None:
             shown = ", ".join(f"'{shorten(key)}'" for key in list(item.value)[:6]) or "none"
-            return Defect("FMT002", source, item.line, f"no known shape of training example has these keys: {shown}")
+            return Defect("FMT002", source, item.line, f"no known training format has these keys: {shown}")
         canonical = canonical_json(item.value)
         _note_repeated(item.defects, sample)
         sample.note_others(item.value)
@@ -101,9 +101,9 @@ def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = 
 
 
 def _note_repeated(defects: list[JsonDefect], sample: Sample) -> None:
-    """Notes each object in which a key stands twice."""
+    """Notes each object with a duplicate key."""
     for path in dict.fromkeys(defect.path for defect in defects if defect.flaw is Flaw.REPEATED_KEY):
-        sample.problem(path or None, "a key stands twice in the object; the last value was read", severity="warning")
+        sample.problem(path or None, "duplicate key in the object; the last value was read", severity="warning")
 
 
 def _values(path: Path, source: str) -> Iterator[Item]:
@@ -178,7 +178,7 @@ def _present(record: dict[str, str | None]) -> dict[str, Any]:
 
 
 def _decoded(text: str | None) -> Any:
-    """Returns what a column's text stands for: lists and objects are held as their JSON."""
+    """Returns the value of a column's text: lists and objects are stored as JSON."""
     if text and text[0] in "[{":
         try:
             return json.loads(text)
@@ -215,5 +215,5 @@ def _of_columns(value: Keys, inputs: list[str], answer: str) -> Sample:
     found = value[answer]
     sample.answer = None if found is None else str(found)
     if found is None:
-        sample.problem(answer, f"'{answer}', which the other rows answer with, is missing")
+        sample.problem(answer, f"the answer column '{answer}' is missing")
     return sample

@@ -34,7 +34,7 @@ def require_integrity(examples: pl.LazyFrame, manifest: Manifest, path: Path) ->
     listed = {template.name for template in manifest.templates}
     causes += [f"a row has the template '{name}', which the manifest does not list" for name in sorted({*found["templates"]} - listed)]
     if are_others:
-        causes.append("the 'extras' of a row are not as a build writes them")
+        causes.append("the 'extras' of a row are not what a build writes")
     if causes:
         raise UserError(f"examples.parquet is damaged: {causes[0]}", str(path), "Build the dataset again.")
 

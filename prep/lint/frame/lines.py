@@ -75,17 +75,17 @@ def _items(record: JsonRecord, source: str, *, in_document: bool = False) -> Ite
 
 def _why(defect: JsonDefect, record: JsonRecord, in_document: bool) -> str:
     if "\0" in record.text and defect.flaw is not Flaw.ENCODING:
-        return "the line holds NUL bytes"
+        return "the line contains NUL bytes"
     place = (defect.position or 0) + 1
     words = {
         Flaw.TOO_LONG: defect.cause,
         Flaw.ENCODING: f"not UTF-8: {defect.cause} at character {place} of the {'value' if in_document else 'line'}",
-        Flaw.UNCLOSED: "the array is not closed: the file breaks off",
+        Flaw.UNCLOSED: "the array is not closed: the file is truncated",
         Flaw.TRAILING: defect.cause if in_document else f"not valid JSON: more text follows the value, at position {place}",
-        Flaw.SURROGATE: "not valid JSON: an escape is half a surrogate pair, which is no character",
+        Flaw.SURROGATE: "not valid JSON: an escape is half a surrogate pair, not a character",
     }
     if in_document:
-        words[Flaw.SYNTAX] = f"not valid JSON from here on, so the rest of the file was not read: {_at(defect)}"
+        words[Flaw.SYNTAX] = f"not valid JSON from here on; the rest of the file was not read: {_at(defect)}"
     return words.get(defect.flaw, f"not valid JSON: {_at(defect)}")
 
 

@@ -31,7 +31,7 @@ def open_model_scores(path: Path) -> pl.LazyFrame:
     """
     frame = open_parquet(path, _COLUMNS, "file of model scores", _REMEDY)
     if frame.select(pl.col("id").is_duplicated().any()).collect(engine="streaming").item():
-        raise UserError("the model scores hold an id twice", str(path), _REMEDY)
+        raise UserError("the model scores have a duplicate id", str(path), _REMEDY)
     is_finite = pl.element().is_finite().all(ignore_nulls=False)
     probabilities = pl.col("probabilities")
     one_each = probabilities.list.agg(is_finite) & (probabilities.list.len() == pl.col("choices").list.len())

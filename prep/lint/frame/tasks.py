@@ -1,7 +1,7 @@
 """Which rows of a file are of one task, and which of their words the task says rather than the row.
 
 A built dataset names its tasks: they are its templates. A foreign file does not, so that they are inferred, in this order: by the system
-message or instruction that many rows share (and its slight variants), by the constant words that stand before or after the input in the
+message or instruction that many rows share (and its slight variants), by the constant words before or after the input in the
 user's message, and by the shape of the answers.
 """
 
@@ -57,8 +57,8 @@ class Instruction:
 
     Attributes:
         task: the task's key.
-        prefix: what stands before each input.
-        suffix: what stands after it.
+        prefix: the text before each input.
+        suffix: the text after it.
     """
 
     task: str
@@ -67,7 +67,7 @@ class Instruction:
 
 
 def canonical_tasks(told: pl.DataFrame) -> dict[str, tuple[str, str]]:
-    """Returns the task that stands for each rare one: variants of a frequent instruction belong to its task.
+    """Returns the frequent task that each rare one belongs to: variants of an instruction are of its task.
 
     Args:
         told: `told` (what tells a row's task), `system` (its system message or instruction) and `rows`, one row a value.
@@ -96,7 +96,7 @@ def _similarity(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def find_instructions(task: str, inputs: Sequence[str], *, split: bool) -> list[Instruction]:
-    """Returns the instructions that stand around the inputs of a task, the longest first: none, one, or one for each of its sub-tasks.
+    """Returns the instructions around the inputs of a task, longest first: none, one, or one for each sub-task.
 
     Args:
         task: the task's key.
@@ -176,7 +176,7 @@ def _constant(texts: Sequence[str]) -> str:
 def varied_body(text: str, instruction: Instruction) -> str | None:
     """Returns the input of a row whose instruction was changed; None where its words are not those of the instruction.
 
-    Where the instruction stood on lines of its own, as many lines are left out; else the text after its last words.
+    An instruction on lines of its own is cut by its number of lines; any other after its last words.
     """
     start, end = 0, len(text)
     if instruction.prefix:
@@ -205,7 +205,7 @@ def _after_lines(text: str, count: int) -> int | None:
 
 
 def _after_words(text: str, prefix: str) -> int | None:
-    """Finds where a changed prefix ends: after its last words, as many of them as still stand there together."""
+    """Finds where a changed prefix ends: after as many of its last words as still follow each other."""
     tail = prefix.rstrip()
     for words in (3, 2, 1):
         last = re.split(r"(?<=\s)", tail)[-words:]

@@ -26,13 +26,11 @@ def check_tool_use(messages: Sequence[Mapping[str, Any]], tools: object, name: s
         if message["role"] == "tool":
             answered = message.get("tool_call_id") or next(iter(waiting), None)
             if answered is None or answered not in box.call_ids:
-                found.error(
-                    f"{where}.tool_call_id", "tool.call_unknown", "a tool's result stands here, and no earlier message calls for it"
-                )
+                found.error(f"{where}.tool_call_id", "tool.call_unknown", "tool result without an earlier call")
             waiting.pop(answered or "", None)
             continue
         for path in waiting.values():
-            found.warning(path, "tool_calls.id", "the call has no result, and the chat goes on without it")
+            found.warning(path, "tool_calls.id", "tool call without a result before the chat continues")
         waiting.clear()
         calls = message.get("tool_calls")
         if calls and message["role"] == "assistant":

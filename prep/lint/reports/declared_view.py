@@ -46,7 +46,7 @@ class Mark:
 
 def share_tables(declared: Declared) -> list[ShareTable]:
     """Returns the tables of declared shares that there are."""
-    kinds = (("Shares of labels", "BAL101", declared.labels), ("Shares of answers in production", "BAL102", declared.priors))
+    kinds = (("Shares of labels", "BAL101", declared.labels), ("Answer shares in production", "BAL102", declared.priors))
     return [ShareTable(title, code, shares, _axis_end(shares)) for title, code, shares in kinds if shares]
 
 

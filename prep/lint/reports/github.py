@@ -1,6 +1,6 @@
 """The report as GitHub Actions annotations of the file's lines.
 
-Of each step GitHub shows ten errors, ten warnings and ten notices, the first that are printed; the others stand in the log alone.
+Of each step GitHub shows ten errors, ten warnings and ten notices, the first that are printed; only the log has the others.
 """
 
 from prep.lint.base.diagnostic import Diagnostic
@@ -22,7 +22,7 @@ def as_github(report: LintReport) -> str:
         if report.count(severity) > SHOWN_BY_GITHUB
     ]
     if hidden:
-        lines.append(f"GitHub shows {SHOWN_BY_GITHUB} annotations of a severity; in this log alone stand {', '.join(hidden)}.")
+        lines.append(f"GitHub shows {SHOWN_BY_GITHUB} annotations per severity; only this log has {', '.join(hidden)}.")
     return "\n".join([*lines, summary_line(report)])
 
 

@@ -15,18 +15,23 @@ from prep.lint.base.documentation import rule_summary
 from prep.lint.base.finding import Severity
 from prep.lint.base.report import LintReport
 from prep.lint.base.rule import RULES
-from prep.lint.detectors.expectations import State
+from prep.lint.detectors.expectations import ExpectationState
 from prep.lint.reports.declared import Declared
 from prep.lint.reports.declared_view import say_bounds, say_interval, share_marks, share_tables, whole_share
 from prep.lint.reports.facts import BINS_PER_OCTAVE, DUPLICATE_CODES, LEAK_CODES, PageFacts
-from prep.lint.reports.groups import GROUPS, Group, group_of
+from prep.lint.reports.groups import Group, group_of, groups_of
 from prep.lint.reports.order import worst_in_turn
 from prep.lint.reports.statistics import RuleCount, count_rules, format_share
 from prep.lint.reports.text import plural
 
 _TEMPLATE = Path(__file__).parent / "page.html.jinja"
 _MAX_FINDINGS = 1_000
-_STATE_ORDER = {state: order for order, state in enumerate((State.EMPTY, State.THIN, State.BELOW, State.ABOVE, State.MET))}
+_STATE_ORDER = {
+    state: order
+    for order, state in enumerate(
+        (ExpectationState.EMPTY, ExpectationState.THIN, ExpectationState.BELOW, ExpectationState.ABOVE, ExpectationState.MET)
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def as_html(report: LintReport, facts: PageFacts) -> str:
         summaries={code: rule_summary(RULES.get(code)) for code in RULES.entries},
         findings=findings,
         codes=sorted({one.code for one in findings}),
-        groups=GROUPS,
+        groups=groups_of(RULES.entries),
         severities=list(Severity),
         row_numbers=row_numbers,
         label_plots=[_label_plot(facts, index) for index in range(len(facts.labels))],
@@ -95,7 +100,7 @@ def as_html(report: LintReport, facts: PageFacts) -> str:
         leaks=_leak_table(facts),
         declared=facts.declared != Declared(),
         slices=sorted(facts.declared.slices, key=lambda one: (_STATE_ORDER[one.state], one.covered)),
-        num_covered=sum(one.state is State.MET for one in facts.declared.slices),
+        num_covered=sum(one.state is ExpectationState.MET for one in facts.declared.slices),
         declared_shares=share_tables(facts.declared),
         state_order=_STATE_ORDER,
         marks=share_marks,
@@ -122,7 +127,7 @@ def score_groups(report: LintReport) -> list[Score]:
         found[group_of(one.code)].append(one)
     skipped = {one.code for one in report.skipped if not one.partly}
     scores = []
-    for code, group in GROUPS.items():
+    for code, group in groups_of(RULES.entries).items():
         own = found[code]
         known = [rule for rule in RULES.entries if group_of(rule) == code]
         serious = [one for one in own if one.severity is not Severity.INFO]

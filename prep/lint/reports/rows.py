@@ -27,7 +27,7 @@ GAP = " […] "
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text, and the findings that point at it: none for what stands around."""
+    """A span of text and the findings that point at it; none for the text around."""
 
     text: str
     codes: str = ""
@@ -126,7 +126,7 @@ def _named_parts(row: Mapping[str, Any]) -> Iterator[tuple[str, set[str], str]]:
 
 
 def _pieces(text: str, pointing: Sequence[Diagnostic]) -> Iterator[Piece]:
-    """Cuts a text into what findings point at and what stands between."""
+    """Cuts a text into the spans that findings point at and the text between."""
     if len(text) > _WHOLE_CHARACTERS:
         yield from _far_pieces(text, pointing)
         return

@@ -17,7 +17,7 @@ from prep.lint.base.excerpts import Excerpts, place_of
 from prep.lint.base.finding import Severity
 from prep.lint.base.report import LintReport
 from prep.lint.base.rule import RULES, Rule
-from prep.lint.reports.groups import GROUPS, group_of
+from prep.lint.reports.groups import group_of, groups_of
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_RESULTS = 25_000
@@ -33,7 +33,7 @@ def as_sarif(report: LintReport, excerpts: Excerpts | None = None, *, root: Path
     """Returns the report as a SARIF log.
 
     The results come worst first, at most 25,000 of them; a notification says how many more there are. A span lies in a field's text, not
-    in the file's, so that a region is the row's line, and field and span stand in the result's properties.
+    in the file's, so that a region is the row's line, and the result's properties have field and span.
 
     Args:
         report: what was found.
@@ -71,7 +71,7 @@ def _rule(rule: type[Rule]) -> Json:
         "fullDescription": {"text": " ".join(sections.get(HEADINGS[0], rule_summary(rule)).split())},
         "help": {"text": rule_page(rule), "markdown": rule_page(rule)},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
-        "properties": {"tags": ["data", GROUPS[group_of(rule.code)].name]},
+        "properties": {"tags": ["data", groups_of([rule.code])[group_of(rule.code)].name]},
     }
 
 
@@ -127,7 +127,7 @@ def _artifact(path: Path, root: Path) -> Json:
 def _fingerprints(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
     """Yields the fingerprint of each diagnostic: of row, code, field, and the how many-eth of these it is.
 
-    The row's id is made of its content, so that a finding is the same one wherever its row stands.
+    The row's id is made of its content, so a finding keeps its identity when its row moves.
     """
     seen: Counter[str] = Counter()
     for one in diagnostics:

@@ -77,6 +77,7 @@ class MessageFlaw(StrEnum):
     CONTENT_MISSING = "content_missing"
     CONTENT_NO_TEXT = "content_no_text"
     PART_NO_TEXT = "part_no_text"
+    PART_BARE = "part_bare"
     WEIGHT = "weight"
     WEIGHT_TYPE = "weight_type"
     WEIGHT_ROLE = "weight_role"
@@ -105,6 +106,7 @@ POLICIES = {
     MessageFlaw.CONTENT_MISSING: Policy(True, "FMT002", frozenset({"content.missing"})),
     MessageFlaw.CONTENT_NO_TEXT: Policy(False, "FMT002", frozenset({"content.type"})),  # an object becomes its JSON
     MessageFlaw.PART_NO_TEXT: Policy(True, "FMT002", frozenset({"content.part"})),  # an image: there is no place for it
+    MessageFlaw.PART_BARE: Policy(False, "FMT002", frozenset({"content.part"})),  # a text without braces is a part of text
     MessageFlaw.WEIGHT: Policy(True, "FMT004", frozenset({"weight.value", "weight.type"})),
     MessageFlaw.WEIGHT_TYPE: Policy(False, "FMT004", frozenset({"weight.type"})),  # true and 1.0 become 1
     MessageFlaw.WEIGHT_ROLE: Policy(False, "FMT004", frozenset({"weight.role"})),  # left out: no other turn is ever trained

@@ -201,6 +201,7 @@ def read_parts(parts: list[Any], text_key: str, found: Reading) -> dict[str, Any
         if isinstance(part, str):
             texts.append(part)
             found.said.append(part)
+            found.faults.append(Fault(MessageFlaw.PART_BARE, f"{text_key}[{index}]", part))
             continue
         kind = (part.get("type") or "text") if isinstance(part, dict) else None
         known = PARTS.get(kind) if isinstance(kind, str) else None

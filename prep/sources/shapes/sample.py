@@ -278,6 +278,8 @@ def _words(fault: Fault, place: str) -> tuple[str, ...]:
             said = (f"{place} has no content",)
         case MessageFlaw.CONTENT_NO_TEXT:
             said = (f"'{place}' is {type_name(fault.value)}, not text",)
+        case MessageFlaw.PART_BARE:
+            said = (f"'{place}' is a bare text, not a part",)
         case MessageFlaw.PART_NO_TEXT:
             kind = fault.value.get("type") if isinstance(fault.value, dict) else None
             said = (f"'{place}'" + " is a part of the type {}, which is no text", repr(kind))

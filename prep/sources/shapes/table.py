@@ -3,17 +3,29 @@
 from collections.abc import Collection, Iterable
 from functools import cache
 
+from loopwright.plugins import PluginFile, active_files
 from loopwright.registry import Registry
+from prep.sources.files import Shape
 from prep.sources.shapes.plain_text import PlainText
 from prep.sources.shapes.sample import Sample, SampleShape
 from prep.sources.strict_json import Keys
 
-SHAPES: Registry[SampleShape] = Registry("prep.sources.shapes", SampleShape, key="name", kind="shape of records")
+SHAPES: Registry[SampleShape] = Registry(
+    "prep.sources.shapes", SampleShape, key="name", kind="shape of records", plugins=("shapes",), beside=(Shape,)
+)
+
+_KINDS = ("shapes",)
+
+TellingKeys = tuple[tuple[frozenset[str], tuple[str, ...], SampleShape], ...]
+
+
+def telling_keys() -> TellingKeys:
+    """Returns the keys that tell a shape, as a set and in their order, each with the shape, in the order in which they are looked for."""
+    return _telling_keys(active_files(_KINDS))
 
 
 @cache
-def telling_keys() -> tuple[tuple[frozenset[str], tuple[str, ...], SampleShape], ...]:
-    """Returns the keys that tell a shape, as a set and in their order, each with the shape, in the order in which they are looked for."""
+def _telling_keys(files: tuple[PluginFile, ...]) -> TellingKeys:  # noqa: ARG001 (the files that are in use; each set of them has its table)
     shapes = sorted((one() for one in SHAPES.entries.values()), key=lambda shape: shape.precedence)
     return tuple((frozenset(keys), keys, shape) for shape in shapes for keys in shape.keys)
 

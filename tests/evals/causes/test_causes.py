@@ -7,7 +7,7 @@ from scipy.stats import fisher_exact
 
 from evals.causes.neighbours import Neighbour, find_neighbours
 from evals.causes.weigh import Background, TrainCounts, far_threshold, gather_evidence, weigh_causes
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow
 from templates.chat import Message
 
@@ -57,21 +57,21 @@ def test_neighbours_that_answer_otherwise_are_a_cause() -> None:
     asked = row("x", "soup")
     for labels, expected in (((1, 1, 0), True), ((0, 0, 1), False)):
         neighbours = [Neighbour(row(f"n{index}", "soup", label), 0.5, label == 0) for index, label in enumerate(labels)]
-        evidence = gather_evidence(asked, Prediction(asked.id, State.OK, "yes"), neighbours, NOTHING)
+        evidence = gather_evidence(asked, Prediction(asked.id, PredictionState.OK, "yes"), neighbours, NOTHING)
         assert ("conflicting_neighbours" in evidence) == expected
     other = [Neighbour(row("n0", "soup", 1), 0.5, False)]
-    assert "n0/t/0" in gather_evidence(asked, Prediction(asked.id, State.OK, "yes"), other, NOTHING)["conflicting_neighbours"]
+    assert "n0/t/0" in gather_evidence(asked, Prediction(asked.id, PredictionState.OK, "yes"), other, NOTHING)["conflicting_neighbours"]
 
 
 def test_lint_is_a_cause_on_the_row_and_on_its_neighbours() -> None:
     asked, near = row("x", "soup"), row("n", "soup")
     background = dataclasses.replace(NOTHING, lint={asked.id: {"LEN603": "tiny"}, near.id: {"DUP301": "twice"}})
-    evidence = gather_evidence(asked, Prediction(asked.id, State.OK, "no"), [Neighbour(near, 0.9, True)], background)
+    evidence = gather_evidence(asked, Prediction(asked.id, PredictionState.OK, "no"), [Neighbour(near, 0.9, True)], background)
     assert evidence == {"lint:LEN603": "tiny", "lint_neighbour:DUP301": "n/t/0: twice"}
 
 
 def test_a_fact_that_the_source_lacks_is_a_cause() -> None:
-    prediction = Prediction("w/t/0", State.OK, "text")
+    prediction = Prediction("w/t/0", PredictionState.OK, "text")
     evidence = gather_evidence(written("Customer 5402 called.", "Customer 5402 returned MK401-27KX."), prediction, [], NOTHING)
     assert "27KX" in evidence["fact_absent_from_source"]
     assert not gather_evidence(written("Customer 5402 returned MK401-27KX.", "MK401-27KX of customer 5402."), prediction, [], NOTHING)
@@ -80,10 +80,10 @@ def test_a_fact_that_the_source_lacks_is_a_cause() -> None:
 def test_states_and_rare_kinds_are_causes() -> None:
     train = [row(str(index), "x", 0) for index in range(9)] + [row("9", "x", 1)]
     background = dataclasses.replace(NOTHING, train_counts=TrainCounts(train))
-    rare = gather_evidence(row("x", "x", 1), Prediction("x/t/0", State.PROMPT_CUT, "no"), [], background)
+    rare = gather_evidence(row("x", "x", 1), Prediction("x/t/0", PredictionState.PROMPT_CUT, "no"), [], background)
     assert set(rare) == {"prompt_cut", "rare_slice"}
-    assert not gather_evidence(row("x", "x", 0), Prediction("x/t/0", State.OK, "yes"), [], background)
-    assert "rare_slice" in gather_evidence(row("x", "x", template="new"), Prediction("x/new/0", State.OK, "yes"), [], background)
+    assert not gather_evidence(row("x", "x", 0), Prediction("x/t/0", PredictionState.OK, "yes"), [], background)
+    assert "rare_slice" in gather_evidence(row("x", "x", template="new"), Prediction("x/new/0", PredictionState.OK, "yes"), [], background)
 
 
 def test_the_farthest_fifth_is_far_from_train() -> None:
@@ -92,4 +92,4 @@ def test_the_farthest_fifth_is_far_from_train() -> None:
     threshold = far_threshold(found)
     assert sum(one[0].similarity < threshold for one in found) == 2
     background = dataclasses.replace(NOTHING, far_below=threshold)
-    assert "far_from_train" in gather_evidence(row("x", "y"), Prediction("x/t/0", State.OK, "no"), found[0], background)
+    assert "far_from_train" in gather_evidence(row("x", "y"), Prediction("x/t/0", PredictionState.OK, "no"), found[0], background)

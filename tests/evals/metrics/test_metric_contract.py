@@ -1,10 +1,11 @@
 """What a metric may look at: an input, a text alone, what a prediction carries. And what importing metrics costs."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import evaluate
@@ -14,11 +15,12 @@ from typing_extensions import override
 
 from evals.compare.measure import measure
 from evals.config import EvalsConfig
-from evals.data.prediction import Prediction, State
+from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
 from evals.metrics.as_evaluate import as_evaluate
 from evals.metrics.base import METRICS, Array, Metric, RowMetric
+from evals.testing import chats, check_metric
 from loopwright.errors import UserError
 from tests.evals.conftest import written
 
@@ -52,7 +54,7 @@ class IsJson(RowMetric):
             json.loads(prediction.answer)
         except ValueError:
             return 0.0
-        return float(prediction.state is not State.UNFINISHED)
+        return float(prediction.state is not PredictionState.UNFINISHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,91 @@ def measured(rows: list[EvalRow], metric: str, **answers: Sequence[Prediction]) 
     return measure(rows, {"t": (metric,)}, by_id, roles, CONFIG)
 
 
+WORDS = chats(["positive", "negative", "negative"], ["positive", "positive", "negative"])
+TEXTS = chats(["a b c", "a b"], ["a b d", "a b"])
+
+
+def with_choices() -> tuple[list[EvalRow], list[Prediction]]:
+    rows, predictions = chats(["a", "b"], ["a", "b"])
+    given = zip(predictions, ((math.log(0.5), math.log(0.5)), (math.log(0.25), math.log(0.75))), strict=True)
+    return (
+        [replace(row, choices=["a", "b"], label=index) for index, row in enumerate(rows)],
+        [replace(prediction, loglikelihoods=values) for prediction, values in given],
+    )
+
+
+# Metric -> examples, and its value worked out by hand.
+BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
+    "accuracy": (WORDS, 2 / 3),
+    "exact_match": (WORDS, 2 / 3),
+    "macro_f1": (WORDS, 2 / 3),
+    "mcc": (WORDS, 1 / 2),
+    "nll": (with_choices(), (math.log(2) - math.log(0.75)) / 2),
+    "rouge1": (TEXTS, 5 / 6),
+    "rouge2": (TEXTS, 3 / 4),
+    "rougeL": (TEXTS, 5 / 6),
+    "fact_recall": (chats(["customer 5402", "x"], ["customer 5402 has MK401-27KX", "MK401-27KX"]), 1 / 4),
+    "copy_rate": (chats(["the soup", "soup cold"], ["", ""], "Taste the soup"), 3 / 4),
+    "is_json": (chats(["{}", "{"], ["", ""]), 1 / 2),
+}
+
+
+@pytest.mark.parametrize("name", sorted({*METRICS.entries, "copy_rate", "is_json"}))
+def test_every_metric_keeps_the_contract(name: str) -> None:
+    examples, value = BY_HAND[name]
+    check_metric(METRICS.get(name), *examples, value=value)
+
+
+class Unsound(RowMetric):
+    """One that can be broken."""
+
+    name = "unsound"
+    tasks = frozenset(Task)
+
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float | None:
+        return float(prediction.text == row.reference)
+
+
+class FirstCounts(Unsound):
+    """The first example counts twice."""
+
+    @override
+    def statistics(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> Array:
+        return np.asarray(super().statistics(rows, predictions) * np.array([2.0, 1.0, 1.0])[:, None])
+
+
+class NoSum(Unsound):
+    @override
+    def value(self, totals: Array) -> Array:
+        return np.asarray((totals[..., 0] / totals[..., 1]) if totals.ndim == 1 else totals[..., 0] * 0)
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "cause"),
+    [
+        (Unsound, {"__doc__": ""}, "has no docstring"),
+        (Unsound, {"tasks": frozenset()}, "about no task"),
+        (Unsound, {"reads": ("answer.text",)}, "neither row nor prediction"),
+        (Unsound, {"reads": ("row.label",)}, "counts none of the examples"),
+        (Unsound, {"score": lambda *_: 0.5}, r"is 0\.5, and not 0\.66"),
+        (Unsound, {"score": lambda *_: float("nan")}, "are no numbers"),
+        (Unsound, {"score": lambda _, row, __: 2.0 if row.id == "0" else 0.0, "is_proportion": True}, "says that it is a proportion"),
+        (Unsound, {"statistics": lambda *_: np.ones(3)}, "one row an example"),
+        (NoSum, {"__doc__": "x"}, "gives another value beside another sum"),
+    ],
+)
+def test_each_way_to_break_the_contract_is_told(base: type[Metric], changes: dict[str, Any], cause: str) -> None:
+    broken = type("Broken", (base,), {"__doc__": base.__doc__, **changes})
+    with pytest.raises(AssertionError, match=cause):
+        check_metric(broken, *WORDS, value=2 / 3)
+
+
+def test_a_metric_that_depends_on_the_order_is_told() -> None:
+    with pytest.raises(AssertionError, match="depends on the order"):
+        check_metric(FirstCounts, *chats(["a", "b", "c"], ["a", "a", "a"]), value=1 / 2)
+
+
 def test_a_metric_reads_the_input() -> None:
     rows, predictions = written(["the soup", "soup cold", ""], ["a", "b", "c"], question="Taste the soup")
     assert CopyRate().row_scores(rows, predictions) == [1.0, 0.5, None]
@@ -101,8 +188,8 @@ def test_a_metric_reads_the_input() -> None:
 
 def test_a_metric_reads_text_and_state_alone() -> None:
     rows, predictions = written(['{"a": 1}', "{", "[1]", None], ["", "", "", ""])
-    tuned = [predictions[0], predictions[1], Prediction("2", State.UNFINISHED, "[1]"), Prediction("3", State.ERROR)]
-    base = [Prediction(row.id, State.OK, "no") for row in rows]
+    tuned = [predictions[0], predictions[1], Prediction("2", PredictionState.UNFINISHED, "[1]"), Prediction("3", PredictionState.ERROR)]
+    base = [Prediction(row.id, PredictionState.OK, "no") for row in rows]
     found = measured(rows, "is_json", tuned=tuned, base=base)
     assert found.values["tuned"]["is_json"].value == pytest.approx(1 / 3), "an example that is not scored does not count"
     assert (found.pairs[0].test, found.pairs[0].n) == ("mcnemar_exact", 3)
@@ -110,7 +197,9 @@ def test_a_metric_reads_text_and_state_alone() -> None:
 
 def test_a_metric_reads_what_a_prediction_carries_and_leaves_out_who_has_none() -> None:
     rows, predictions = written(["a b", "c", "d e f"], ["", "", ""])
-    timed = [Timed(one.id, State.OK, one.text, seconds=seconds) for one, seconds in zip(predictions, (1.0, None, 4.0), strict=True)]
+    timed = [
+        Timed(one.id, PredictionState.OK, one.text, seconds=seconds) for one, seconds in zip(predictions, (1.0, None, 4.0), strict=True)
+    ]
     found = measured(rows, "seconds_a_word", tuned=timed, base=timed[:1])
     assert found.values["tuned"]["seconds_a_word"].value == pytest.approx(1.0)
     assert found.columns["tuned"]["seconds_a_word"].counted.tolist() == [True, False, True]
@@ -122,9 +211,9 @@ def test_only_what_a_metric_reads_must_be_there() -> None:
     (row,), (prediction,) = written([None], ["x"])
     exact_match = METRICS.get("exact_match")()
     assert not exact_match.counts(row, prediction)
-    assert not exact_match.counts(row, Prediction(row.id, State.ERROR, "x")), "the state says that it is not scored"
-    assert exact_match.counts(row, Prediction(row.id, State.UNFINISHED, "x"))
-    chosen = Prediction(row.id, State.OK, loglikelihoods=(-1.0, -2.0))
+    assert not exact_match.counts(row, Prediction(row.id, PredictionState.ERROR, "x")), "the state says that it is not scored"
+    assert exact_match.counts(row, Prediction(row.id, PredictionState.UNFINISHED, "x"))
+    chosen = Prediction(row.id, PredictionState.OK, loglikelihoods=(-1.0, -2.0))
     assert not METRICS.get("nll")().counts(row, chosen), "the row has no label"
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from loopwright.errors import UserError
 from prep.build.lock import build_lock
-from prep.build.progress import Progress
+from prep.build.progress import BuildProgress
 from prep.build.row_store import RowStore
 from prep.build.split import smallest_difference
 from prep.build.split_by_time import cut_times, parse_time
@@ -356,7 +356,7 @@ def test_load_dataset_sees_that_a_dataset_was_built_anew(tmp_path: Path, monkeyp
 def test_progress_says_rows_speed_and_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("prep.build.progress.time.perf_counter", lambda: now[0])
-    progress = Progress()
+    progress = BuildProgress()
     progress.start("reading", None)
     now[0] += 2
     progress.advance(1000)

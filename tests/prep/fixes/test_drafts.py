@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from loopwright.errors import UserError
 from prep.build.fix_ledger import load_fixes
-from prep.fixes.drafts import Draft, apply_drafts, drafts_from_csv, drafts_to_csv, edit_in_editor, load_drafts, save_drafts
+from prep.fixes.drafts import FixDraft, apply_drafts, drafts_from_csv, drafts_to_csv, edit_in_editor, load_drafts, save_drafts
 from tests.prep.helpers import Project, make_project
 
-EDIT = Draft(op="edit", row_id="a", place="rows.jsonl:1", before={"text": "old"}, after={"text": "new"}, reason="typo")
-ADD = Draft(op="add", after={"text": None, "label": None}, reason="nothing is near")
-DROP = Draft(op="drop", row_id="b", place="rows.jsonl:2", before={"text": "x"}, reason="no use", safe=True)
+EDIT = FixDraft(op="edit", row_id="a", place="rows.jsonl:1", before={"text": "old"}, after={"text": "new"}, reason="typo")
+ADD = FixDraft(op="add", after={"text": None, "label": None}, reason="nothing is near")
+DROP = FixDraft(op="drop", row_id="b", place="rows.jsonl:2", before={"text": "x"}, reason="no use", safe=True)
 DRAFTS = [EDIT, ADD, DROP]
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 ANY_DRAFT = st.builds(
-    Draft,
+    FixDraft,
     accept=st.booleans(),
     op=st.sampled_from(["edit", "relabel", "add"]),
     row_id=st.text("abc", max_size=3),
@@ -34,12 +34,12 @@ ANY_DRAFT = st.builds(
 
 
 @given(st.lists(ANY_DRAFT, max_size=4))
-def test_a_table_that_nobody_touched_changes_nothing(drafts: list[Draft]) -> None:
+def test_a_table_that_nobody_touched_changes_nothing(drafts: list[FixDraft]) -> None:
     assert drafts_from_csv(drafts_to_csv(drafts), drafts, "table") == drafts
 
 
 @given(st.lists(ANY_DRAFT, max_size=4))
-def test_drafts_come_back_from_their_file(tmp_path_factory: pytest.TempPathFactory, drafts: list[Draft]) -> None:
+def test_drafts_come_back_from_their_file(tmp_path_factory: pytest.TempPathFactory, drafts: list[FixDraft]) -> None:
     path = tmp_path_factory.getbasetemp() / "drafts.jsonl"
     save_drafts(path, drafts)
     assert load_drafts(path) == drafts
@@ -47,8 +47,8 @@ def test_drafts_come_back_from_their_file(tmp_path_factory: pytest.TempPathFacto
 
 
 def in_spreadsheet(
-    drafts: list[Draft], change: Callable[[list[dict[str, str]]], None], delimiter: str = ",", mark: str = ""
-) -> list[Draft]:
+    drafts: list[FixDraft], change: Callable[[list[dict[str, str]]], None], delimiter: str = ",", mark: str = ""
+) -> list[FixDraft]:
     """What a spreadsheet gives back: another delimiter, perhaps a byte-order mark, its own line ends."""
     rows = list(csv.DictReader(io.StringIO(drafts_to_csv(drafts), newline="")))
     change(rows)
@@ -114,13 +114,13 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def write(project: Project, *drafts: Draft) -> Path:
+def write(project: Project, *drafts: FixDraft) -> Path:
     path = project.folder / "drafts.jsonl"
     save_drafts(path, list(drafts))
     return path
 
 
-def accepted(draft: Draft, **changes: Any) -> Draft:
+def accepted(draft: FixDraft, **changes: Any) -> FixDraft:
     return draft.model_copy(update={"accept": True, **changes})
 
 

@@ -119,7 +119,7 @@ def test_the_config_is_found_beside_the_dataset_or_asked_for(config: Path, tmp_p
     with pytest.raises(UserError, match="Name it with --config"):
         find_config(moved.parent / "out", None)
     assert find_config(moved.parent / "out", moved) == moved
-    with pytest.raises(UserError, match="has no fix ledger"):
+    with pytest.raises(UserError, match="--fix writes the ledger of a built dataset"):
         find_config(tmp_path / "reviews.tsv", None)
     with pytest.raises(UserError, match="nothing at this path"):
         find_config(tmp_path / "missing", None)

@@ -42,7 +42,7 @@ def test_guesses_name_what_they_are_made_from(tmp_path: Path) -> None:
     assert (source.fields, source.key, source.group) == ({"text": "review", "label": "liked"}, "review_id", "customer")
     assert config.templates[0].name == "reviews/sentiment" and config.labels == {"0": "negative", "1": "positive"}
     assert "label: 'liked', because it has only 2 values over 40 rows and its name says so: 0, 1" in written.guesses
-    assert "labels: 0 is negative, 1 is positive, by the column's name; turn them round if not" in written.guesses
+    assert "labels: 0 is negative, 1 is positive, by the column's name; swap 0 and 1 if this is wrong" in written.guesses
     assert "language: en, by the script and the commonest words of 100% of the texts that show one" in written.guesses
 
 
@@ -216,7 +216,7 @@ def test_an_encoding_is_guessed_and_said(tmp_path: Path, encoding: str, text: st
     written = write_config(data)
     config = load_build_config(written.path)
     assert config.sources[0].encoding == encoding and build(written.path, tmp_path / "out").manifest.rows.kept == 60
-    assert any(f"encoding: {encoding}, because the bytes are no UTF-8" in line for line in written.guesses)
+    assert any(f"encoding: {encoding}, because the bytes are not UTF-8" in line for line in written.guesses)
 
 
 def test_what_fits_too_is_offered_and_a_transcript_too(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_similarity_that_none_can_be_is_refused(tmp_path: Path, value: float) 
 def test_a_baseline_that_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
     path = write_lines(tmp_path / "train.jsonl", [{"text": "The soup was cold."}])
     (tmp_path / "baseline.json").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"baseline\.json: (not valid JSON|the baseline is no lint report)"):
+    with pytest.raises(UserError, match=r"baseline\.json: (not valid JSON|the baseline is not a lint report)"):
         lint(path, options=LintOptions(baseline=tmp_path / "baseline.json", select=("FMT001",)))
 
 

@@ -47,7 +47,7 @@ def test_refusals_are_held_against_their_prior_and_then_not_reported_one_by_one(
     assert "10.0% of 100 answers" in found.message
     assert "2.0% is declared" in found.message
     assert len(found.related) == 10
-    assert "where 40.0%" in look(support, "BAL102", priors={"refusal": 0.4})[0].message
+    assert "but 40.0%" in look(support, "BAL102", priors={"refusal": 0.4})[0].message
 
 
 def test_canned_openings_are_held_against_theirs(support: Path) -> None:
@@ -63,7 +63,7 @@ def test_slices_are_told_by_fields_that_no_template_shows(tmp_path: Path) -> Non
     project.build()
     thin, wrong = sorted(lint(project.out, options=LintOptions(select=("DIV702",))).diagnostics, key=lambda one: one.message)
     assert wrong.message.startswith("no row has the field 'produkt'") and "Did you mean 'product'" in wrong.remedy
-    assert thin.kind == "product=valve" and thin.message.endswith("where 11 are declared")
+    assert thin.kind == "product=valve" and thin.message.endswith("10 rows; 11 are declared")
 
 
 def test_lengths_in_characters(support: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prep.fixes.drafts import Draft
+from prep.fixes.drafts import FixDraft
 from prep.fixes.propose import propose
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import write_dataset
@@ -88,5 +88,5 @@ def test_a_failure_of_a_choice_asks_for_a_label_and_not_for_another_pair(tmp_pat
     failure = {"id": "x", "row_id": "held-out", "reference": "negative"}
     neighbour = {"row_id": "row0", "similarity": 0.9, "same_answer": False}
     (tmp_path / "failures.jsonl").write_text(json.dumps({**failure, "neighbours": [neighbour]}) + "\n", encoding="utf-8")
-    drafts: list[Draft] = propose(dataset, failures_path=tmp_path / "failures.jsonl")
+    drafts: list[FixDraft] = propose(dataset, failures_path=tmp_path / "failures.jsonl")
     assert [(draft.op, draft.before, draft.after) for draft in drafts] == [("relabel", {"label": "positive"}, {"label": "negative"})]

@@ -102,7 +102,7 @@ def test_thresholds_are_overridden_and_checked(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "dataset", rows)
     assert "BAL101" in lint(path).summary
     assert "BAL101" not in lint(path, options=LintOptions(thresholds={"BAL101.evenness": 0.2})).summary
-    with pytest.raises(UserError, match=r"no threshold 'BAL101.eveness'. Did you mean 'BAL101.evenness'"):
+    with pytest.raises(UserError, match=r"unknown threshold 'BAL101.eveness'. Did you mean 'BAL101.evenness'"):
         lint(path, options=LintOptions(thresholds={"BAL101.eveness": 0.2}))
 
 
@@ -117,7 +117,7 @@ def test_the_config_of_a_dataset_counts(tmp_path: Path) -> None:
     (path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     report = lint(path)
     assert report.summary == {"BAL101": 1, "DUP301": 1}
-    assert "outside of the expected 40% to 60%" in report.diagnostics[0].message + report.diagnostics[1].message
+    assert "outside the declared 40% to 60%" in report.diagnostics[0].message + report.diagnostics[1].message
 
 
 def test_expectations_can_be_given_as_options(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_github_output_escapes(tmp_path: Path) -> None:
     text = runner.invoke(app, ["lint", str(path), "--format", "github"]).stdout
     first = text.splitlines()[0]
     assert first.startswith("::warning file=")
-    assert "a%2Cb.jsonl,line=1,title=CON201 ConflictingLabels::answered '50%25' here" in first
+    assert "a%2Cb.jsonl,line=1,title=CON201 ConflictingLabels::conflicting answers: '50%25' here" in first
 
 
 def test_the_rule_command() -> None:

@@ -65,7 +65,7 @@ def test_a_part_that_is_not_installed_is_said_to_be_left_out(installed: set[str]
     assert "PII502 ran only in part" in json.dumps(as_sarif(report))
     assert isinstance(report, PageReport)
     page = as_html(report, report.facts)
-    assert "in part: " in page and "Ran and found nothing" not in page
+    assert "in part: " in page and "Ran without findings" not in page
 
 
 def test_a_missing_model_is_named_without_the_extra_that_is_there(installed: set[str], rows: Path) -> None:

@@ -69,8 +69,8 @@ def pasted(remedy: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("good", "how", "said", "num_examples"),
     [
-        (80, "over", "renders rows up to 4 times, 160 examples in all (`how: under` leaves 40 of 100 train examples)", 160),
-        (90, "under", "leaves 20 of 100 train examples (`how: over` renders rows up to 9 times, 180 examples in all)", 20),
+        (80, "over", "repeats rows up to 4 times, 160 examples in total (`how: under` keeps 40 of 100 train examples)", 160),
+        (90, "under", "keeps 20 of 100 train examples (`how: over` repeats rows up to 9 times, 180 examples in total)", 20),
     ],
 )
 def test_labels_are_even_once_the_remedy_stands_in_the_config(tmp_path: Path, good: int, how: str, said: str, num_examples: int) -> None:
@@ -123,7 +123,7 @@ def test_a_plan_counts_train_rows_and_once_it_is_made_only_they_are_looked_at(tm
     sources = {"sources": [{"path": "rows.jsonl"}, {"path": "test.jsonl", "split": "test"}]}
     rows = {"rows.jsonl": reviews(60, 20), "test.jsonl": [{**row, "text": f"A {row['text']}"} for row in reviews(300, 2)]}
     (found,) = findings(make(tmp_path, rows, sources), "BAL101")
-    assert "leaves 40 of 80 train examples" in found.remedy
+    assert "keeps 40 of 80 train examples" in found.remedy
     assert findings(make(tmp_path, rows, {**sources, **pasted(found.remedy)}), "BAL101") == []
 
 
@@ -133,7 +133,7 @@ def test_a_group_dominates_no_more_once_the_remedy_stands_in_the_config(tmp_path
     (found,) = findings(make(tmp_path, rows, sources), "BAL103")
     section = pasted(found.remedy)
     assert section == {"resample": {"by": "customer", "to": {"C1": 0.3}, "how": "under"}}
-    assert "leaves 57 of 100 train examples" in found.remedy
+    assert "keeps 57 of 100 train examples" in found.remedy
     out = make(tmp_path, rows, {**sources, **section})
     assert lint(out).num_examples == 57
     assert findings(out, "BAL103") == []
@@ -159,7 +159,7 @@ def test_a_source_dominates_no_more_once_the_remedy_stands_in_the_config(tmp_pat
     assert [one.pop("weight") for one in section["sources"]] == [30, 2.33, 1]
     assert section["sources"] == sources
     section = pasted(found.remedy)
-    assert "leaves 100 of 310 train examples" in found.remedy
+    assert "keeps 100 of 310 train examples" in found.remedy
     out = make(tmp_path, rows, section)
     assert lint(out).num_examples == 100
     assert findings(out, "BAL103") == []
@@ -168,7 +168,7 @@ def test_a_source_dominates_no_more_once_the_remedy_stands_in_the_config(tmp_pat
 def test_evaluation_rows_are_not_resampled_and_the_remedy_does_not_say_so(tmp_path: Path) -> None:
     rows = {"rows.jsonl": [{**row, "who": "C1" if number % 5 < 3 else f"C{number}"} for number, row in enumerate(reviews(50, 50))]}
     (found,) = findings(make(tmp_path, rows, {"sources": [{"path": "rows.jsonl", "group": "who", "split": "test"}]}), "BAL103")
-    assert found.remedy.startswith("Add rows of the others to 'test'")
+    assert found.remedy.startswith("Add rows of other sources to 'test'")
 
 
 def test_groups_are_whole_once_no_source_fixes_its_split(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_groups_are_whole_once_no_source_fixes_its_split(tmp_path: Path) -> None
     found = findings(make(tmp_path, rows, {"sources": sources, **shares}), "LEK404")
     assert found
     assert {one.remedy for one in found} == {
-        "Take `split` off 'held.jsonl' (`split: test`), so that all rows are divided by their group, or drop the group's rows from train."
+        "Remove `split` from 'held.jsonl' (`split: test`), so that all rows are split by group, or drop the group's rows from train."
     }
     del sources[1]["split"]
     out = make(tmp_path, rows, {"sources": sources, **shares})

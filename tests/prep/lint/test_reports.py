@@ -261,7 +261,7 @@ def test_hostile_text_cannot_command_a_terminal() -> None:
 
 
 def test_held_back_findings_are_counted() -> None:
-    assert "3 findings held back" in as_text(replace(report(), num_suppressed=3))
+    assert "3 findings suppressed" in as_text(replace(report(), num_suppressed=3))
 
 
 # --- counts ----------------------------------------------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ def test_the_worst_annotations_come_first_and_every_rule_has_its_turn() -> None:
     assert lines[0].startswith("::error file=train.jsonl,line=98")
     assert "line=99" in lines[1]  # before the 30 of the other rule, of which GitHub shows ten
     assert sum(line.startswith("::") for line in lines) == 32
-    assert f"in this log alone stand {31 - SHOWN_BY_GITHUB} warnings" in lines[-2]
+    assert f"only this log has {31 - SHOWN_BY_GITHUB} warnings" in lines[-2]
 
 
 def test_an_annotation_cannot_be_forged() -> None:

@@ -14,7 +14,8 @@ from prep.fixes.fixing import fix
 from prep.fixes.rule_drafts import make_drafts
 from prep.lint.base.rule import RULES, Rule
 from prep.lint.run import LintOptions, lint
-from tests.prep.lint.test_rules import CASES, rows_of, write_lines
+from prep.lint.testing import write_rows
+from tests.prep.lint.test_rules import CASES, rows_of
 
 CONFIG = """\
 name: case
@@ -43,11 +44,11 @@ FIXED = [(code, case) for code, case in CASES if "fixed" in case]
 def make(case: dict[str, Any], folder: Path) -> None:
     """Builds the rows of a case into `out`, by `case.yaml`."""
     rows = rows_of(case)
-    write_lines(folder / "train.jsonl", rows)
+    write_rows(folder / "train.jsonl", rows)
     is_chat = "messages" in rows[0]
     sources = [f"{{path: train.jsonl, format: {'openai' if is_chat else 'jsonl'}, split: train}}"]
     if "test" in case:
-        write_lines(folder / "test.jsonl", case["test"])
+        write_rows(folder / "test.jsonl", case["test"])
         sources.append("{path: test.jsonl, format: jsonl, split: test}")
     (folder / "case.jinja").write_text(PAIR if "chosen" in rows[0] else CHAT, encoding="utf-8")
     template = "{name: general/tool_chat}" if is_chat else "{path: case.jinja}"

@@ -15,11 +15,11 @@ import yaml
 from evals.score.score import score_schema
 from prep.config import ExpectConfig
 from prep.dataset.manifest import TemplateInfo
-from prep.lint.base.documentation import HEADINGS, rule_page, rule_sections, rule_summary
 from prep.lint.base.rule import RULES, Rule
 from prep.lint.frame.examples import load_files
 from prep.lint.reports.groups import GROUPS, group_of
 from prep.lint.run import LintOptions, LintReport, lint
+from prep.lint.testing import RuleCase, check_cases, check_findings, check_rule_documentation, write_rows
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
 
 CASES_DIR = Path(__file__).parents[2] / "cases" / "rules"
@@ -39,11 +39,6 @@ def rows_of(case: dict[str, Any], prefix: str = "") -> list[Any]:
     blocks = [repeat] if repeat and not isinstance(repeat[0], list) else repeat
     repeated = [fill(row, index) for row, count in blocks for index in range(count)]
     return [*repeated, *case.get(prefix.removesuffix("_") or "rows", [])]
-
-
-def write_lines(path: Path, rows: list[Any]) -> Path:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return path
 
 
 def write_scores(path: Path, data: Path, alike: list[list[int]]) -> Path:
@@ -98,12 +93,12 @@ def run_case(code: str, case: dict[str, Any], folder: Path, model: Path) -> Lint
     elif "text" in case:
         path.write_text(case["text"], encoding="utf-8")
     else:
-        write_lines(path, rows_of(case))
+        write_rows(path, rows_of(case))
     if "ledger" in case:
         options = replace(options, training_ledger=write_ledger(folder / "ledger.parquet", path, case["ledger"]))
     if "alike" in case:
         options = replace(options, model_scores=write_scores(folder / "scores.parquet", path, case["alike"]))
-    test = write_lines(folder / "test.jsonl", rows_of(case, "test_")) if {"test", "test_repeat"} & case.keys() else None
+    test = write_rows(folder / "test.jsonl", rows_of(case, "test_")) if {"test", "test_repeat"} & case.keys() else None
     return lint(path, test=test, options=options)
 
 
@@ -112,46 +107,18 @@ def test_case(code: str, case: dict[str, Any], tmp_path: Path, tiny_model_dir: P
     report = run_case(
         code, {**case, "dataset": [dict(row) for row in case["dataset"]]} if "dataset" in case else case, tmp_path, tiny_model_dir
     )
-    found = [one for one in report.diagnostics if one.code == code]
-    expected = case["fail"]
-    if expected and isinstance(expected[0], str):
-        assert sorted({f"{Path(one.file or '').name}:{one.line}" for one in found}) == expected
-    else:
-        assert sorted({one.line for one in found}, key=lambda line: line or 0) == expected, [one.message for one in found]
-    if "count" in case:
-        assert len(found) == case["count"]
-    if "severity" in case:
-        assert {one.severity.value for one in found} == {case["severity"]}
-    assert code not in {skipped.code for skipped in report.skipped if not skipped.partly}
-    for one in found:
-        assert_is_said_as_all_is(one.message, one.remedy)
+    check_findings(code, told(case), report)
 
 
-def assert_is_said_as_all_is(message: str, remedy: str) -> None:
-    """A message goes on from `file:line: severity:` and is no sentence; a remedy is one. Large numbers are written with separators."""
-    own_words = re.sub(r"'.*?'", "", message)
-    assert not message[0].isupper() or message.split(maxsplit=1)[0].isupper(), message
-    assert not message.endswith(".") or message.endswith("..."), message
-    assert not re.search(r"(?<![\d,.:+])\d{4,}(?![\d:])", own_words), message
-    assert remedy[0].isupper() and remedy.endswith((".", "?")), remedy
-
-
-@pytest.mark.parametrize("code", list(RULES.entries))
-def test_every_rule_has_a_case_that_passes_and_one_that_fails(code: str) -> None:
-    cases = [case for case_code, case in CASES if case_code == code]
-    assert any(case["fail"] for case in cases)
-    assert any(not case["fail"] for case in cases)
+def told(case: dict[str, Any]) -> RuleCase:
+    """Returns what a case of a file expects."""
+    return RuleCase(case["name"], rows_of(case), fail=case["fail"], count=case.get("count"), severity=case.get("severity"))
 
 
 @pytest.mark.parametrize("rule", RULES.entries.values(), ids=list(RULES.entries))
-def test_every_rule_is_documented(rule: Any) -> None:
-    assert rule_summary(rule).endswith(".")
-    sections = rule_sections(rule)
-    assert tuple(sections) == HEADINGS
-    assert all(sections.values())
-    assert rule.remedy
-    assert all(threshold.source for threshold in rule.thresholds)
-    assert rule.name in rule_page(rule)
+def test_every_rule_is_documented_and_has_a_case_that_passes_and_one_that_fails(rule: type[Rule]) -> None:
+    check_rule_documentation(rule)
+    check_cases(rule.code, [told(case) for code, case in CASES if code == rule.code])
 
 
 @pytest.mark.parametrize("rule", RULES.entries.values(), ids=list(RULES.entries))

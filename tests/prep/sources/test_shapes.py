@@ -10,7 +10,10 @@ import pytest
 from prep.sources.files import SOURCE_FORMATS, Shape, find_files
 from prep.sources.raw_file import RejectedRow
 from prep.sources.rows import META_COLUMNS, iter_rows
+from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.table import SHAPES as SAMPLE_SHAPES
 from prep.sources.source_config import SourceConfig
+from prep.sources.testing import check_record_shape, check_sample_shape
 
 
 def read(
@@ -173,6 +176,32 @@ def test_a_record_is_known_by_its_keys_and_gives_its_fields(
     assert {key: rows[0].get(key) for key in fields} == fields
     assert f"is read as {name}" in notices[0]
     assert "or jsonl for its columns alone" in notices[0]
+
+
+@pytest.mark.parametrize(("name", "record", "fields"), SHAPES)
+def test_a_shape_keeps_the_contract(name: str, record: dict[str, Any], fields: dict[str, Any]) -> None:
+    shape = SOURCE_FORMATS.get(name)
+    assert issubclass(shape, RecordShape)
+    added = {key: value for key, value in fields.items() if key in shape.makes}
+    check_record_shape(shape, record, added)
+    with pytest.raises(AssertionError, match="does not know a record"):
+        check_record_shape(shape, {"other": 1}, added)
+    with pytest.raises(AssertionError, match="and not 'something else'"):
+        check_record_shape(shape, record, {shape.makes[0]: "something else"})
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "answer"),
+    [
+        ("alpaca", {"instruction": "Hi", "output": "x"}, "x"),
+        ("openai", {"messages": MESSAGES}, "hello"),
+        ("sharegpt", CASES["sharegpt"][0][0], "hello"),
+    ],
+)
+def test_a_shape_of_lint_keeps_the_contract(name: str, record: dict[str, Any], answer: str) -> None:
+    check_sample_shape(SAMPLE_SHAPES.get(name), record, answer=answer)
+    with pytest.raises(AssertionError, match="reads the answer"):
+        check_sample_shape(SAMPLE_SHAPES.get(name), record, answer="other")
 
 
 def test_every_shape_has_a_case() -> None:

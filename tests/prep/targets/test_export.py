@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from loopwright.errors import UserError
 from prep.cli.app import app
-from prep.targets.profile import PROFILES
+from prep.targets.profile import PROFILES, Profile
+from prep.targets.testing import check_target
 from prep.targets.validation import validate
 from prep.targets.write import ExportResult, export
 from templates.form import Form
@@ -80,6 +81,12 @@ def test_what_is_exported_keeps_the_rules_of_its_target(target: str, form: Form,
     found = validate(train, target, validation=others[0] if others else None)
     assert (found.errors, found.warnings) == ((), ())
     assert not list(out.parent.glob(".out*"))
+
+
+@pytest.mark.parametrize("target", PROFILES.entries.values(), ids=list(PROFILES.entries))
+def test_every_target_keeps_the_contract(target: type[Profile], tmp_path: Path) -> None:
+    rows = [*reviews(), *map(pair, range(12)), *[{"text": f"Text {index}"} for index in range(12)]]
+    check_target(target, write_dataset(tmp_path / "data", rows))
 
 
 def test_openai_rows_have_calls_names_weights_and_refusals_where_the_format_wants_them(out: Path) -> None:

@@ -25,7 +25,8 @@ from train.run import train
 _DIES = """
 import os, signal
 from tests.train import several
-from train import cli, loop
+from train import cli
+from train.engine import loop
 several.register()
 step = loop.Trainer._step
 def dying(self, number, *rest):

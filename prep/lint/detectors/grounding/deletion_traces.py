@@ -71,7 +71,7 @@ class MarkProfile:
         return profile
 
     def sides_to_agree(self, mark: str) -> int:
-        """Returns on how many sides of a mark a word of the lost number's surroundings must stand."""
+        """Returns on how many sides of a trace there must be a word from around the missing number."""
         if 2 * self.num_lossy > self.num_answers:
             return 2
         share = self.num_with[mark] / max(self.num_answers, 1)

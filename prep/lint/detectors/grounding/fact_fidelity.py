@@ -105,7 +105,7 @@ def spread(examples: pl.LazyFrame, limit: int) -> pl.LazyFrame:
 
 
 def all_stand_in(text: str, kinds: Container[str], *sources: str) -> bool:
-    """Says whether all facts of a text stand in the others letter for letter: most do, and need no closer look."""
+    """Says whether the other texts contain all facts of a text letter for letter: most do, and need no closer look."""
     return all(
         any(stands_in(text[fact.start : fact.end], source) for source in sources if source)
         for fact in extract_facts(text, kinds)

@@ -1,4 +1,4 @@
-"""Places in a text where a number has been lost: what stands left and right of it in the source meets with nothing between.
+"""Places in a text where a number is missing: its left and right neighbours in the source are adjacent here.
 
 "Press it for 15 seconds" became "press it for seconds", "exactly 21 days, and" became "exactly and", "for 10 minutes." became "for.".
 """
@@ -86,8 +86,8 @@ class GapProfile:
     """What the answers of a task do with numbers.
 
     Attributes:
-        seen: word -> how often it stands.
-        pairs: neighbouring words without a number -> how often they stand so.
+        seen: word -> its count.
+        pairs: adjacent words without a number between -> their count.
         marks: how often answers have what a deletion leaves.
     """
 
@@ -107,7 +107,7 @@ class GapProfile:
         return profile
 
     def never_meet(self, left: str, right: str) -> bool:
-        """Says whether two words never stand side by side that by chance alone would."""
+        """Says whether two words are never adjacent, though chance alone would bring them together."""
         return not self.pairs[left, right] and self.seen[left] * self.seen[right] >= 5 * self.seen.total()
 
 

@@ -15,7 +15,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _REACH = 40
 _NUM_WORDS = 3
 _LONG_DIGITS = 4
-# What says nothing about a number though it stands beside many: small words, who speaks, and units of any count.
+# Words beside numbers that tell nothing about them: function words, who speaks, and units of any count.
 _UNTELLING = (
     frozenset().union(*FUNCTION_WORDS.values())
     | frozenset("doctor patient agent customer user assistant ok okay yeah hello hi hey sorry please link ago".split())  # noqa: SIM905
@@ -31,7 +31,7 @@ class NumberProfile:
 
     Attributes:
         kept: features of numbers that nearly all answers keep.
-        gaps: what stands beside numbers in the answers.
+        gaps: the words beside numbers in the answers.
     """
 
     kept: frozenset[Feature] = frozenset()

@@ -27,7 +27,7 @@ _SHORT = frozenset("jan feb mar apr jun jul aug sep sept oct nov dec mon tue tue
 _TITLES = frozenset({"mrs", "miss", "doctor", "professor"})
 
 SIEVE = r"[a-z0-9,;(] [A-Z][a-zA-Z]{2,}"
-"""Where a name may stand, in a linear-time pattern."""
+"""Where a name may be, as a linear-time pattern."""
 
 
 @dataclass(frozen=True, slots=True)

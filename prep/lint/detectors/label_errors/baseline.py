@@ -23,7 +23,7 @@ BASELINE_SCHEMA = pl.Schema(
         "given": pl.String(),
         "guess": pl.String(),  # the label that the baseline finds likeliest
         "chance": pl.Float64(),  # its probability
-        "label_field": pl.String(),  # the field of a JSON answer that the label stands in
+        "label_field": pl.String(),  # the label's field in a JSON answer
         "noise": pl.Float64(),  # share of the task's labels that the fit takes to be wrong
     }
 )

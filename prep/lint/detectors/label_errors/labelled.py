@@ -23,7 +23,7 @@ _MAX_DEPTH = 4
 _MAX_WORD = 60
 _COVERED = 0.85
 _CHUNK_ROWS = 20_000
-# Of a long input its beginning and end, where what it asks for usually stands.
+# Of a long input its beginning and end, which usually hold the question.
 _HEAD, _TAIL = 2_000, 1_000
 
 COLUMNS = ("task", "task_rows", "task_shape", "is_closed_set", "form", "label", "answer", "input_body", "input_key")

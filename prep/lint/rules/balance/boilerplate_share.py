@@ -12,7 +12,7 @@ from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.lint.base.subject import Draft, Subject
 from prep.lint.detectors.answer_counts import REFUSES, START, answered, count_answers, declared_priors
-from prep.lint.detectors.expectations import State
+from prep.lint.detectors.expectations import ExpectationState
 from prep.lint.detectors.refusals import NARROW_TASK
 from prep.lint.frame.tasks import MIN_TASK_ROWS
 
@@ -24,26 +24,26 @@ _INSTRUCTED_SHARE = 0.05
 
 
 class BoilerplateShare(Rule):
-    """A refusal among answers that do the task, or boilerplate in more answers than is declared.
+    """Refusals among answers that do the task, or more boilerplate than the config declares.
 
     ## What it does
-    Finds answers that begin by turning the task down ("I'm sorry, but I can't", "As an AI language model") in English and the commoner
-    other languages. Where few answers of a task do so, each is a warning: nothing in a review or a call asks for a refusal. In chats
-    without one fixed task, and in conversations of several turns, a question may call for one, so that it is information only. Where
-    many answers of a task refuse, as in safety data, that is its design.
+    Finds answers that begin with a refusal ("I'm sorry, but I can't", "As an AI language model"), in English and other common
+    languages. A task with few refusals gets a warning for each: nothing in a review or a call asks for one. In chats without one fixed
+    task, and in multi-turn conversations, a question may call for a refusal, so each is information only. A task with many refusals, as
+    in safety data, is designed so.
 
-    Where the config declares `lint: {expect: {priors: {refusal: 0.05, opening: 0.1}}}` it compares the share of refusals, and of canned
-    openings ("Sure! Here is"), in the answers with that share, and reports those that differ for certain (95% Wilson interval); the
-    refusals are then not reported one by one. Without a declared share it says which three words begin a large part of a task's answers.
+    With `lint: {expect: {priors: {refusal: 0.05, opening: 0.1}}}` in the config, compares the shares of refusals and of canned openings
+    ("Sure! Here is") with the declared shares. Shares that differ (95% Wilson interval) are reported once, and single refusals are not.
+    Without a declared share of openings, reports the three words that begin a large part of a task's answers.
 
     ## Why is this bad
-    A few refusals teach a model to refuse ordinary work, and a canned opening costs tokens in each answer.
+    A few refusals teach the model to refuse ordinary work. A canned opening costs tokens in every answer.
 
     ## Example
     Among summaries: `I'm sorry, but I can't help with that.`
 
     ## Fix safety
-    Never fixed automatically: the answer has to be written, or the row dropped, by a person.
+    Never fixed automatically: a person has to write the answer or drop the row.
     """
 
     code = "BAL102"
@@ -52,10 +52,8 @@ class BoilerplateShare(Rule):
     remedy = "Write the answer, or drop the row; where refusals are wanted, declare their share: lint: {expect: {priors: {refusal: 0.05}}}."
     superseded_by = ("LEN603",)
     thresholds = (
-        Threshold("common", 0.1, "a share of refusals that is design; 45 of 300 tool-call chats (glaive) refuse, 42 of 999 alpaca rows"),
-        Threshold(
-            "opening", 0.4, "share of a task's answers with the same three first words; of 869 call summaries by people 35% have them"
-        ),
+        Threshold("common", 0.1, "above this share refusals are by design: 45 of 300 tool-call chats (glaive), 42 of 999 alpaca rows"),
+        Threshold("opening", 0.4, "share of a task's answers with the same first three words; 35% in 869 human call summaries"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -96,11 +94,11 @@ class BoilerplateShare(Rule):
 
     def _beyond_priors(self, rows: pl.DataFrame, counted: pl.DataFrame, priors: Mapping[PriorOf, float]) -> Iterable[Finding]:
         for one in declared_priors(counted, priors):
-            if one.state is not State.MET:
+            if one.state is not ExpectationState.MET:
                 low, high = one.interval
                 words = "refusals" if one.name == "refusal" else "canned openings"
                 yield Finding(
-                    f"{words} make up {one.share:.1%} of {one.total:,} answers (95% interval {low:.1%} to {high:.1%}), where"
+                    f"{words} make up {one.share:.1%} of {one.total:,} answers (95% interval {low:.1%} to {high:.1%}), but"
                     f" {one.lowest:.1%} is declared",
                     kind=one.name,
                     related=tuple(rows["id"].head(_MAX_RELATED)) if one.name == "refusal" else (),
@@ -114,10 +112,10 @@ class BoilerplateShare(Rule):
             share = row["task_refusals"] / row["task_rows"]
             if share <= common or row["task_refusals"] <= 2:
                 severity = None if row["narrow"] else Severity.INFO
-                yield Finding.at(row, "the answer turns the task down", field=row["field"], kind="refusal", severity=severity)
+                yield Finding.at(row, "the answer is a refusal", field=row["field"], kind="refusal", severity=severity)
             elif row["task"] not in told:
                 told.add(row["task"])
-                message = f"{share:.0%} of {row['task_rows']:,} answers of a task turn it down, and no share of refusals is declared"
+                message = f"{share:.0%} of {row['task_rows']:,} answers of a task are refusals, and no share of refusals is declared"
                 yield Finding(message, source=row["source"], kind="refusal", severity=Severity.INFO)
 
     def _openings(self, begun: pl.DataFrame, context: Context) -> Iterable[Finding]:
@@ -135,7 +133,7 @@ class BoilerplateShare(Rule):
                 )
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "the answer turns the task down") if finding.kind == "refusal" else None
+        return edit_answer(subject, "the answer is a refusal") if finding.kind == "refusal" else None
 
 
 def _with_instructed(rows: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:

@@ -20,39 +20,38 @@ def _option(letter: str) -> str:
 
 
 class ChoiceOrderBias(Rule):
-    """The right answer of multiple-choice questions sits in one position more often than chance has it.
+    """Multiple-choice answers that sit in one position more often than chance.
 
     ## What it does
-    Finds inputs with options marked (A), (B), ... and the position of the answer among them, by its letter or its text. It reports a task
-    whose positions differ from even ones by a chi-square test, each row counting for the options that it has.
+    Finds inputs with options marked (A), (B), ... and the position of the correct one, by its letter or its text. Reports a task whose
+    positions are not uniform (chi-square test; each row counts over the options that it has).
 
     ## Why is this bad
-    The model learns the position: it scores well on data made the same way and answers "B" elsewhere (Zheng et al. 2024 find position
-    alone to move accuracy by tens of points).
+    The model learns the position. It scores well on data with the same bias and answers "B" elsewhere (Zheng et al. 2024: position
+    alone moves accuracy by tens of points).
 
     ## Example
     Of 400 questions with four options, 212 are answered B.
 
     ## Fix safety
-    Safe to shuffle the options of each row where the data is built, by a template that is given the options as a list and the place of the
-    right one; `choice` draws by the row's id, so that each build shuffles alike:
+    Safe to shuffle the options when the data is built, with a template that takes the options as a list and the index of the correct one.
+    `choice` is seeded by the row's id, so every build shuffles alike:
 
         {% set left = options | list %}{% set shown = [] %}
         {% for _ in options %}{% set _ = append(shown, pop(left, choice(range(left | length)))) %}{% endfor %}
 
-    The message then loops over `shown`, and the answer is the letter at `shown.index(options[right])`. None is drafted, because the order
-    is the template's and not the rows'; options that stand within a row's text, and files from elsewhere, are shuffled where they are
-    made.
+    The message then loops over `shown`, and the answer is the letter at `shown.index(options[right])`. No row is drafted, because the
+    template decides the order. Options inside a row's own text, and files that no build wrote, are shuffled where they are made.
     """
 
     code = "BAL104"
     severity = Severity.WARNING
     columns = ("task", "template", "source", "form", "input", "answer")
-    remedy = "Shuffle the options of each row by a seeded order, and the answer's letter with them (`prep rule BAL104` has the template)."
+    remedy = "Shuffle the options of each row in a seeded order, and the answer's letter with them (`prep rule BAL104` has the template)."
     thresholds = (
-        Threshold("p", 0.01, "the level at which chance is ruled out"),
-        Threshold("effect", 0.1, "Cohen's w (1988): 0.1 is small; of four options one then has 33% instead of 25%"),
-        Threshold("expected", 5, "rows expected at each position, the usual rule for a chi-square test"),
+        Threshold("p", 0.01, "significance level"),
+        Threshold("effect", 0.1, "Cohen's w (1988): 0.1 is a small effect: one of four options has 33% instead of 25%"),
+        Threshold("expected", 5, "expected rows at each position, the rule of thumb for a chi-square test"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -93,8 +92,8 @@ class ChoiceOrderBias(Rule):
                 total = sum(counts)
                 name = of_template(template)
                 yield Finding(
-                    f"{name}the answer is option {_LETTERS[top]} in {counts[top] / total:.0%} of {total:,.0f} questions, where"
-                    f" {expected[top] / total:.0%} is even (chi-square {test.statistic:.1f}, p = {test.p:.1g}, w = {test.effect:.2f})",
+                    f"{name}option {_LETTERS[top]} is the answer in {counts[top] / total:.0%} of {total:,.0f} questions;"
+                    f" {expected[top] / total:.0%} is uniform (chi-square {test.statistic:.1f}, p = {test.p:.1g}, w = {test.effect:.2f})",
                     source=source,
                     field="answer",
                 )

@@ -9,7 +9,7 @@ from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.lint.base.statistics import chi_square_even, evenness
 from prep.lint.base.texts import of_template
-from prep.lint.detectors.expectations import DeclaredShare, State
+from prep.lint.detectors.expectations import DeclaredShare, ExpectationState
 from prep.lint.detectors.label_counts import count_labels, label_counts, shares_of_task
 from prep.lint.detectors.rebalance import plan_labels
 
@@ -17,36 +17,36 @@ _MAX_CLASSES = 100
 
 
 class ClassImbalance(Rule):
-    """Label shares far from even, or outside of what the config expects.
+    """Uneven label shares, or label shares outside the declared range.
 
     ## What it does
-    Counts the labels of each task with a fixed set of answers, in train alone where the config resamples that; other spellings of a label
-    count as the label, and stray words are left out (CON204 reports both). Where the config declares
-    `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` it reports each label whose share lies outside for certain (95% Wilson
-    interval). Elsewhere it reports tasks whose Shannon evenness is low while a chi-square test rules out chance.
+    Counts the labels of each task with a fixed answer set (in train only, where the config resamples train). Spelling variants count as
+    their label, and stray words are left out; CON204 reports both. With `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` in the
+    config, reports each label whose share is outside its range (the whole 95% Wilson interval). Without it, reports tasks whose Shannon
+    evenness is low and for which a chi-square test rules out chance.
 
     ## Why is this bad
-    A model that always says the frequent label already scores its share, and training finds that way first; rare labels are not
-    learned.
+    A model that always predicts the majority label already scores that label's share, and training finds this solution first. Rare
+    labels are not learned.
 
     ## Example
     31 of 46 notes are `neutral`, 5 are `negative`.
 
     ## Fix safety
-    A share is no row's own, so that the fix ledger has no entry for it. For a built dataset the remedy is the piece of config that evens
-    the labels out in train, `resample: {...}`, with the rows that it leaves or renders. It is unsafe, as it changes what is learned, and
-    so for you to put in: over-sampling where no row is rendered more than four times (Muennighoff et al. 2023), else leaving rows out.
+    Unsafe, and not a fix of single rows: the fix ledger gets no entry. For a built dataset the remedy gives the config that evens out
+    the labels in train, `resample: {...}`, and the number of rows that it drops or repeats: over-sampling while no row is rendered more
+    than four times (Muennighoff et al. 2023), else under-sampling. It changes what is learned, so you put it into the config yourself.
     New rows of the rare labels teach more than either.
     """
 
     code = "BAL101"
     severity = Severity.WARNING
     columns = ("task", "template", "source", "split", "is_closed_set", "label", "answer", "form", "fields")
-    remedy = "Add rows of the rare labels, or declare what is expected: lint: {expect: {label_share: {LABEL: [low, high]}}}."
+    remedy = "Add rows of the rare labels, or declare the shares you expect: lint: {expect: {label_share: {LABEL: [low, high]}}}."
     thresholds = (
-        Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where saying the frequent one always scores 0.76"),
-        Threshold("min_rows", 30, "the usual rule for a chi-square test: at least five rows expected a label, for up to six labels"),
-        Threshold("p", 0.01, "the level at which chance is ruled out"),
+        Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where the majority baseline scores 0.76"),
+        Threshold("min_rows", 30, "rule of thumb for a chi-square test: five expected rows per label, for up to six labels"),
+        Threshold("p", 0.01, "significance level"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -69,16 +69,16 @@ class ClassImbalance(Rule):
         if even < context.threshold(self, "evenness") and chi_square_even(list(counts.values())).p < context.threshold(self, "p"):
             (top, top_count), (rare, rare_count) = max(counts.items(), key=_count), min(counts.items(), key=_count)
             yield (
-                f"labels are uneven: '{top}' has {top_count / num_rows:.0%} of {num_rows:,} rows, '{rare}' has {rare_count / num_rows:.0%}"
-                f" (Shannon evenness {even:.2f} of 1)"
+                f"class imbalance: '{top}' has {top_count / num_rows:.0%} of {num_rows:,} rows, '{rare}' has {rare_count / num_rows:.0%}"
+                f" (Shannon evenness {even:.2f}; 1 is even)"
             )
 
 
 def _unexpected(one: DeclaredShare) -> str | None:
-    if one.state is State.MET:
+    if one.state is ExpectationState.MET:
         return None
     bounds = f"{one.lowest:.0%} to {one.highest:.0%}"
-    return f"'{one.name}' makes up {one.share:.1%} of {one.total:,} rows, outside of the expected {bounds}"
+    return f"'{one.name}' makes up {one.share:.1%} of {one.total:,} rows, outside the declared {bounds}"
 
 
 def _count(item: tuple[str, int]) -> int:

@@ -20,31 +20,31 @@ _MAX_CLASSES = 100
 
 
 class LengthLabelBias(Rule):
-    """A label that the length of the input gives away.
+    """A label that the input length gives away.
 
     ## What it does
-    In each task with a fixed set of answers it compares the lengths of the inputs of each label with those of all others (Mann-Whitney,
-    adjusted for the number of labels by Benjamini and Hochberg 1995), and reports labels with a large effect.
+    Compares the input lengths of each label with those of all other labels, in tasks with a fixed answer set (Mann-Whitney test,
+    Benjamini-Hochberg adjusted over the labels). Reports labels with a large effect.
 
     ## Why is this bad
-    The model may learn the length instead of the meaning. It holds on data that was collected the same way and nowhere else
-    (Gururangan et al. 2018).
+    The model may learn the length instead of the meaning. That works on data collected the same way and nowhere else (Gururangan et al.
+    2018).
 
     ## Example
-    A message labelled `spam` is longer than another one in 85 of 100 pairs.
+    A message labelled `spam` is longer than a message with another label in 85 of 100 pairs.
 
     ## Fix safety
-    Never fixed automatically: add short rows of the label whose rows are long, and long ones of the other.
+    Never fixed automatically: add short rows of the label with long inputs, and long rows of the others.
     """
 
     code = "BAL106"
     severity = Severity.WARNING
     columns = ("task", "template", "source", "is_closed_set", "form", "label", "answer", "input_body")
-    remedy = "Add inputs of other lengths to the label, and compare accuracy by length."
+    remedy = "Add inputs of other lengths to this label, and compare accuracy by length."
     thresholds = (
-        Threshold("p", 0.01, "the level at which chance is ruled out, after adjustment"),
-        Threshold("effect", 0.71, "chance that a text of the label is the longer one; 0.71 is as large as Cohen's d of 0.8 (1988)"),
-        Threshold("min_rows", 30, "rows of the label, from which on the normal approximation of the test holds"),
+        Threshold("p", 0.01, "significance level, after adjustment"),
+        Threshold("effect", 0.71, "probability that the label's text is the longer one; 0.71 equals Cohen's d of 0.8 (1988), large"),
+        Threshold("min_rows", 30, "rows of the label; the test's normal approximation needs about 30"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -71,9 +71,9 @@ class LengthLabelBias(Rule):
                 word, test = max(telling.items(), key=lambda one: abs(one[1].effect - 0.5))
                 side, share = ("longer", test.effect) if test.effect > 0.5 else ("shorter", 1 - test.effect)
                 name = of_template(template)
-                others = f"; {len(telling)} of {len(tests)} labels are told by length" if len(tests) > 2 else ""
+                others = f"; {len(telling)} of {len(tests)} labels can be told by length alone" if len(tests) > 2 else ""
                 yield Finding(
-                    f"{name}an input labelled '{shorten(word)}' is the {side} one in {share:.0%} of pairs with another label's"
+                    f"{name}inputs labelled '{shorten(word)}' are {side} than inputs of other labels in {share:.0%} of pairs"
                     f" (Mann-Whitney z = {test.statistic:.1f}){others}",
                     source=source,
                     field="label",

@@ -13,31 +13,31 @@ from prep.lint.base.texts import of_template
 
 
 class PreferenceLengthBias(Rule):
-    """The preferred answer is simply the longer one, or the shorter one.
+    """Preference pairs whose preferred answer is simply the longer, or the shorter.
 
     ## What it does
-    Compares the lengths of the two answers of each preference pair by Wilcoxon's signed-rank test, and reports where one side is longer
-    by more than chance and by a large effect.
+    Compares the lengths of the two answers of each preference pair (Wilcoxon signed-rank test). Reports a length difference that is
+    significant and large.
 
     ## Why is this bad
-    Preference training finds the length first: most of the gain of such models is length alone (Singhal et al. 2023), and answers grow
+    Preference training learns length first: most of the gain of such models is length alone (Singhal et al. 2023), and answers grow
     without getting better.
 
     ## Example
-    In 82% of 1,000 pairs the preferred answer is longer, by 240 characters in the middle.
+    The preferred answer is longer in 82% of 1,000 pairs, by a median of 240 characters.
 
     ## Fix safety
-    Never fixed automatically: drop pairs, or add such in which the shorter answer is the better one.
+    Never fixed automatically: drop pairs, or add pairs whose better answer is the shorter one.
     """
 
     code = "BAL105"
     severity = Severity.WARNING
     columns = ("template", "source", "form", "answer", "rejected")
-    remedy = "Add pairs in which the shorter answer is preferred, or balance the pairs by length; compare at equal length when evaluating."
+    remedy = "Add pairs in which the shorter answer is preferred, or balance the pairs by length; evaluate at equal length."
     thresholds = (
-        Threshold("p", 0.01, "the level at which chance is ruled out"),
-        Threshold("effect", 0.5, "rank-biserial correlation (Kerby 2014): 0.5 is large by Cohen's scale for correlations (1988)"),
-        Threshold("min_rows", 30, "from which on the normal approximation of the test holds"),
+        Threshold("p", 0.01, "significance level"),
+        Threshold("effect", 0.5, "rank-biserial correlation (Kerby 2014): 0.5 is a large correlation (Cohen 1988)"),
+        Threshold("min_rows", 30, "the test's normal approximation needs about 30 pairs"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -55,8 +55,8 @@ class PreferenceLengthBias(Rule):
             share = float((differences > 0).mean() if test.effect > 0 else (differences < 0).mean())
             name = of_template(template)
             yield Finding(
-                f"{name}the preferred answer is the {side} one in {share:.0%} of {len(differences):,} pairs, by"
-                f" {abs(float(np.median(differences))):,.0f} characters in the middle (Wilcoxon z = {test.statistic:.1f}, rank-biserial"
+                f"{name}the preferred answer is {side} in {share:.0%} of {len(differences):,} pairs, by a median of"
+                f" {abs(float(np.median(differences))):,.0f} characters (Wilcoxon z = {test.statistic:.1f}, rank-biserial"
                 f" correlation {test.effect:.2f})",
                 source=source,
                 field="answer",

@@ -15,37 +15,36 @@ _OF = {"source": "file", "template": "template", "group": "group"}
 
 
 class SourceDominance(Rule):
-    """One file, template, or group (an author, a customer, a patient) gives most of the rows.
+    """One source file, template or group (author, customer, patient) with most of the rows.
 
     ## What it does
-    Within each split it counts the rows of each source file, template and group, and reports the largest where its share is above the
-    threshold for certain (lower end of the 95% Wilson interval), with the effective number of them (inverse Simpson index, Simpson 1949).
+    Counts the rows of each source file, template and group within each split. Reports the largest of them if its share is above the
+    threshold (lower end of the 95% Wilson interval), with the effective number of sources (inverse Simpson index, Simpson 1949).
 
     ## Why is this bad
-    The model learns the habits of the one: its names, its products, its turns of phrase. Scores on rows of the same one hide it.
+    The model learns the habits of the dominant source: its names, its products, its phrases. Scores on evaluation rows from the same
+    source hide this.
 
     ## Example
-    Group `C17` has 61% of 500 calls; as varied as 2.1 customers, where 40 called.
+    Group `C17` has 61% of 500 calls: 40 customers called, but the data is as varied as calls of 2.1 customers.
 
     ## Fix safety
-    A share is no row's own, so that the fix ledger has no entry for it. For the train split of a built dataset the remedy is the piece of
-    config that brings the largest down to the threshold: `sources: [...]` with a `weight` each, or `resample: {...}` by the group's field,
-    with the rows that it leaves. It is unsafe, as rows leave, and so for you to put in. A template that dominates has no such piece: either
-    the config's `weight` says so, or the others lack the fields that they need in most rows, as `prep build` reports. Evaluation rows are
-    never left out: they are to look like what will come.
+    Unsafe, and not a fix of single rows: the fix ledger gets no entry. For the train split of a built dataset the remedy gives the
+    config that brings the largest share down to the threshold: `sources: [...]` with a `weight` each, or `resample: {...}` by the
+    group's field, and the number of rows that it keeps. Rows are lost, so you put it into the config yourself. For a dominant template
+    there is no such config: either its `weight` asks for this, or most rows lack the fields that the other templates need, as `prep
+    build` reports. Evaluation rows are never dropped: they should look like production.
     """
 
     code = "BAL103"
     severity = Severity.WARNING
     columns = ("source", "template", "group", "split")
-    remedy = "Add rows of the others, give `sources` or `templates` a `weight`, or `resample: {by: FIELD}`."
+    remedy = "Add rows of other sources, give `sources` or `templates` a `weight`, or use `resample: {by: FIELD}`."
     thresholds = (
-        Threshold(
-            "source", 0.9, "a tenth of the rows of another kind is what keeps a model from forgetting it (Ibrahim et al. 2024: 5 to 10%)"
-        ),
-        Threshold("template", 0.9, "as for sources: FLAN (Wei et al. 2022) uses ten templates a dataset, evenly"),
-        Threshold("group", 0.3, "Simpson's index of 0.09 from one group alone, as if all rows came from 11 groups"),
-        Threshold("min_rows", 30, "below it a share says little: its 95% interval is 36 points wide"),
+        Threshold("source", 0.9, "a tenth of other rows keeps a model from forgetting them (Ibrahim et al. 2024: 5 to 10%)"),
+        Threshold("template", 0.9, "as for sources; FLAN (Wei et al. 2022) uses ten templates per dataset in equal shares"),
+        Threshold("group", 0.3, "one such group makes a Simpson index of 0.09 by itself, an effective number of 11 groups"),
+        Threshold("min_rows", 30, "with fewer rows the 95% interval of a share is wider than 36 points"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -73,7 +72,7 @@ class SourceDominance(Rule):
                 continue
             yield Finding(
                 f"the {_OF[row['of']]} '{row['name']}' has {row['top'] / row['total']:.0%} of {row['total']:,} rows of the split"
-                f" '{row['split']}'; {row['number']:,} of them are as varied as {row['effective']:.1f} of equal size"
+                f" '{row['split']}'; effective number {row['effective']:.1f} of {row['number']:,}"
                 " (inverse Simpson index)",
                 field=row["of"],
                 kind=row["of"],
@@ -84,7 +83,7 @@ class SourceDominance(Rule):
         if context.manifest is None:
             return None
         if row["split"] != "train":
-            return f"Add rows of the others to '{row['split']}', or score this one apart: evaluation rows are not resampled."
+            return f"Add rows of other sources to '{row['split']}', or report its score separately: evaluation rows are not resampled."
         share = context.threshold(self, row["of"])
         if row["of"] == "source":
             plan = plan_sources({one["name"]: one["rows"] for one in row["all"]}, share, context.manifest)
@@ -94,4 +93,4 @@ class SourceDominance(Rule):
             return (
                 "Give the other templates the fields that they need (`prep build` says which rows they could not render), or more weight."
             )
-        return plan and f"Put {plan}; or add rows of the others."
+        return plan and f"Put {plan}; or add rows of other sources."

@@ -24,32 +24,31 @@ _NOTED = r'(?i)"[^"]*(?:label|vote|annotat|rater|rating|judg|verdict|coder|worke
 
 
 class AnnotatorDisagreement(Rule):
-    """Labels on which the people who gave them do not agree.
+    """Annotators who disagree on the labels.
 
     ## What it does
-    Looks for several judgements of one thing, in three places: an input of a task with a fixed set of answers that stands more than once,
-    each time with somebody's label (CON201 reports the single inputs); a field of the record that holds a list of labels, such as
-    `votes`; and fields of several annotators, such as `annotator_1` and `annotator_2` (of both, up to 20,000 evenly spread rows). It
-    reports each where Krippendorff's alpha (2011) is low: 1 is full agreement, 0 what chance gives.
+    Looks for several labels of one input, in three places: equal inputs of a task with a fixed answer set, each with its own label
+    (CON201 reports the single inputs); a field that holds a list of labels, such as `votes`; and one field per annotator, such as
+    `annotator_1` and `annotator_2`. Of the last two it reads up to 20,000 evenly spread rows. Reports low Krippendorff's alpha (2011):
+    1 is full agreement, 0 is chance.
 
     ## Why is this bad
-    No model scores higher than the people agree, and a low alpha says that the label set or its guide is unclear before any training
-    does.
+    No model scores higher than annotators agree. A low alpha shows an unclear label set or guideline before any training does.
 
     ## Example
-    300 reviews judged two to five times, alpha 0.41.
+    300 reviews with two to five labels each, alpha 0.41.
 
     ## Fix safety
-    Never fixed automatically: sharpen the guide, judge the disputed rows again, or keep those on which most agree.
+    Never fixed automatically: clarify the guideline, label the disputed rows again, or keep the rows on which most annotators agree.
     """
 
     code = "CON206"
     severity = Severity.WARNING
     columns = ("task", "template", "source", "is_closed_set", "form", "label", "answer", "input_key", "fields")
-    remedy = "Sharpen the guide for annotators, judge disputed rows again, or keep those on which most agree."
+    remedy = "Clarify the annotation guideline, label disputed rows again, or keep the rows on which most annotators agree."
     thresholds = (
-        Threshold("alpha", 0.667, "Krippendorff (2004): below it no conclusions are drawn; from 0.8 on data are reliable"),
-        Threshold("min_units", 20, "inputs with two labels or more; fewer say little of the guide"),
+        Threshold("alpha", 0.667, "Krippendorff (2004): lowest alpha for tentative conclusions; from 0.8 on labels are reliable"),
+        Threshold("min_units", 20, "inputs with two or more labels; fewer say little about the guideline"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -78,7 +77,7 @@ class AnnotatorDisagreement(Rule):
         judged: list[tuple[str, str, str, str, list[list[str]]]] = []
         repeated = found.filter(pl.col("words").is_not_null())
         for (_, template, source), rows in repeated.group_by("task", "template", "source"):
-            judged.append((str(source), str(template), "label", "inputs stand more than once", rows["words"].to_list()))
+            judged.append((str(source), str(template), "label", "inputs occur more than once", rows["words"].to_list()))
         noted = found.filter(pl.col("fields").is_not_null())
         for (template, source), rows in noted.group_by("template", "source"):
             for name, units in _judged([json.loads(text) for text in rows["fields"]]).items():
@@ -90,7 +89,7 @@ class AnnotatorDisagreement(Rule):
             disputed = sum(len(set(unit)) > 1 for unit in units)
             prefix = of_template(template)
             yield Finding(
-                f"{prefix}{len(units):,} {where}, and {disputed:,} of them have different ones (Krippendorff's alpha {alpha:.2f})",
+                f"{prefix}{len(units):,} {where}; annotators disagree on {disputed:,} of them (Krippendorff's alpha {alpha:.2f})",
                 source=source,
                 field=field,
             )

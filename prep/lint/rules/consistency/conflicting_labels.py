@@ -17,22 +17,21 @@ _KEYS = ("template", "input_key")
 
 
 class ConflictingLabels(Rule):
-    """The same input, taught two different answers.
+    """The same input with different answers.
 
     ## What it does
-    Groups a template's rows by their normalised input (NFKC, case folded, white space collapsed) and reports every row of a group with
-    more than one answer. It is an error where the answers come from a fixed set of words, and a warning where they are free text, of
-    which two can both be right. Where many rows of a free-text task have company of that kind, several answers are its design and none
-    is reported.
+    Groups a template's rows by normalised input (NFKC, case folded, whitespace collapsed) and reports every row of a group with more
+    than one answer. Error in tasks with a fixed answer set; warning for free text, where two answers can both be right. If many rows of
+    a free-text task have several answers, that is its design and none is reported.
 
     ## Why is this bad
-    The model is pulled both ways and learns neither: each such pair puts a floor under the loss and a ceiling on accuracy.
+    The model cannot fit both answers: each conflict raises the lowest possible loss and lowers the highest possible accuracy.
 
     ## Example
     `"Great soup, slow waiter"` -> `positive` (line 12) and -> `negative` (line 340).
 
     ## Fix safety
-    Never fixed automatically: which answer is right is for a person to say. `prep fix propose` drafts an edit of each row.
+    Never fixed automatically: a person decides which answer is right. `prep fix propose` drafts an edit of each row.
     """
 
     code = "CON201"
@@ -40,10 +39,10 @@ class ConflictingLabels(Rule):
     columns = ("template", "task", "task_rows", "is_closed_set", "form", "input_key", "answer_key", "answer")
     thresholds = (
         Threshold(
-            "by_design", 0.05, "sample data with planted conflicts has 2 to 4% such rows; sets with several answers a question 10% and more"
+            "by_design", 0.05, "2 to 4% in sample data with planted conflicts; 10% and more in sets with several answers per question"
         ),
     )
-    remedy = "Decide which answer is right, and correct or drop the other rows."
+    remedy = "Decide which answer is right; correct or drop the other rows."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         comparable = pl.col("input_key").is_not_null() & pl.col("answer_key").is_not_null() & (pl.col("form") != Form.PREFERENCE)
@@ -63,11 +62,11 @@ class ConflictingLabels(Rule):
                 answer, other_answer = shorten(row["answer"]), shorten(others[0]["answer"])
                 yield Finding.at(
                     row,
-                    f"answered '{answer}' here; the same input is answered '{other_answer}' at {place(others[0])}",
+                    f"conflicting answers: '{answer}' here, '{other_answer}' for the same input at {place(others[0])}",
                     field="answer",
                     severity=None if row["is_closed_set"] else Severity.WARNING,
                     related=ids(others),
                 )
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "the same input has another answer elsewhere: keep this one, correct it, or drop the row")
+        return edit_answer(subject, "the same input has another answer in another row: keep, correct or drop this row")

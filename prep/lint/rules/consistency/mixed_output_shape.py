@@ -27,24 +27,24 @@ _ASKED_FOR = r"(?i)\bjson\b|\bbullet|\blist of\b|\bas a list\b|\bnumbered\b|\bca
 
 
 class MixedOutputShape(Rule):
-    """An answer in another shape than the rest of its task: JSON among prose, a list, all capitals, 5mg among 5 mg.
+    """An answer in another format than the rest of its task: JSON among prose, a list, all capitals, 5mg among 5 mg.
 
     ## What it does
-    Sorts the free-text answers of each task (a template, or an instruction that rows share) into JSON, a block of code, list, Markdown,
-    capitals and prose, and JSON answers by their keys. Where nearly all have one shape, or one set of keys, it reports the few that
-    differ, unless their input asks for it. As information it also lists prose answers of one line that end in a full stop where nearly all
-    others do without, or the reverse (a sentence that was cut is GRM953's to report), and numbers whose unit nearly all others write
-    otherwise: `5mg` among `5 mg`, `10 percent` among `10%`. Answers from a fixed set of words are CON204's matter.
+    Sorts the free-text answers of each task (a template, or an instruction that rows share) by format: JSON, code block, list,
+    Markdown, capitals or prose; and JSON answers by their keys. If nearly all answers have one format or one set of keys, reports the
+    few that differ, unless their input asks for another format. Two differences are information: one-line answers with a full stop
+    where nearly all have none, or the reverse (GRM953 reports cut sentences), and numbers whose unit is written unlike nearly all
+    others: `5mg` among `5 mg`, `10 percent` among `10%`. CON204 covers answers from a fixed set.
 
     ## Why is this bad
-    The model learns to change shape at random, and whatever parses or shows its answers breaks on those.
+    The model learns to switch formats at random, and the parser or page that reads its answers breaks.
 
     ## Example
     Among summaries in prose: `{"part": "PX7731-A", "issue": "damaged"}`.
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts the answer with or without its full stop, and a unit as the other answers write it. Putting an answer
-    into another shape means writing it again, which is for a person.
+    Unsafe: `prep fix propose` drafts the answer with or without its full stop, and units as the other answers write them. A person has
+    to rewrite an answer into another format.
     """
 
     code = "CON203"
@@ -62,12 +62,12 @@ class MixedOutputShape(Rule):
         "answer",
         "answer_field",
     )
-    remedy = "Write the answer again in the shape of the others."
+    remedy = "Rewrite the answer in the format of the other answers."
     thresholds = (
         Threshold(
-            "majority", 0.85, "below it the shapes mix by design; in sound tasks nearly all are alike, and a tenth of them may be defective"
+            "majority", 0.85, "below this share formats are mixed by design; up to a tenth of a sound task's answers may be defective"
         ),
-        Threshold("minority", 0.03, "a shape that more rows have is a habit; the sample data has one answer in 160 of each odd shape"),
+        Threshold("minority", 0.03, "a more frequent format is by design; in the sample data each odd format has one answer in 160"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -105,13 +105,13 @@ class MixedOutputShape(Rule):
         # Without the texts: whatever is counted over a task is held as a whole.
         known = shaped.drop("answer")
         by_shape = self._odd(known, "shape", context).with_columns(
-            message=pl.format("the answer is {}, where {}% of the answers are {}", "shape", "percent", "usual")
+            message=pl.format("the answer's format is {}; {}% of the task's answers are {}", "shape", "percent", "usual")
         )
         by_keys = self._odd(known.filter(pl.col("keys") != ""), "keys", context).with_columns(
-            message=pl.format("the answer's keys are {}, where {}% of the JSON answers have {}", _shown("keys"), "percent", _shown("usual"))
+            message=pl.format("the answer's keys are {}; {}% of the JSON answers have {}", _shown("keys"), "percent", _shown("usual"))
         )
         by_end = self._odd(known.filter(pl.col("end").is_not_null()), "end", context).with_columns(
-            message=pl.format("the answer ends in {}, where {}% of the answers end in {}", "end", "percent", "usual"), kind=pl.lit(_END)
+            message=pl.format("the answer ends in {}; {}% of the task's answers end in {}", "end", "percent", "usual"), kind=pl.lit(_END)
         )
         columns = [*Finding.where, "field", "message", "kind", "answer", "said", "example"]
         odd = pl.concat([by_shape, by_keys, by_end, self._odd_units(shaped, examples, context)], how="diagonal")
@@ -123,7 +123,7 @@ class MixedOutputShape(Rule):
         found = quantities(rows).drop("answer").with_columns(task=pl.concat_str("task", pl.lit("\0"), "unit"))
         # Of each form, a row that has it: a draft takes from it how the unit is written.
         first = found.group_by("task", usual="form").agg(pl.col("position").min().alias("first"), pl.col("said").min().alias("other"))
-        said = "'{}' is written so, where {}% of the numbers with that unit are written as in '{}'"
+        said = "unit written as in '{}'; {}% of the numbers with this unit are written as in '{}'"
         return (
             self._odd(found.filter(pl.len().over("task") >= MIN_TASK_ROWS), "form", context)
             .unique(["position", "form"], keep="any")
@@ -160,14 +160,14 @@ class MixedOutputShape(Rule):
                 return None
             right = written_as(text[slice(*finding.span)], example_answer(subject.related[0]) or "")
             fields = replace_span(subject.fields, text, finding.span, right) if right else {}
-            return Draft("edit", "the unit is written as in the other answers", dict(fields)) if fields else None
+            return Draft("edit", "unit rewritten as in the other answers", dict(fields)) if fields else None
         if finding.kind == _END:
             name = subject.answer_field
             value = str(subject.fields[name]) if name else ""
             if name is None or value.strip() != (example_answer(subject.row) or "").strip():
                 return None
-            return Draft("edit", "the answer ends as the others do", {name: with_other_end(value)})
-        return edit_answer(subject, "the answer has another shape than the others")
+            return Draft("edit", "ending changed to that of the other answers", {name: with_other_end(value)})
+        return edit_answer(subject, "the answer has another format than the others")
 
 
 def _shown(column: str) -> pl.Expr:

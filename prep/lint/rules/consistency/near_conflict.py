@@ -21,21 +21,21 @@ _NUM_NEAREST = 3
 
 
 class NearConflict(Rule):
-    """Nearly the same input, taught two different answers.
+    """Nearly the same input with different answers.
 
     ## What it does
-    Finds rows of a task with fixed answers whose inputs are near (as DUP302 has it) and whose answers differ, and reports both rows of
-    each pair. It warns where the inputs differ in nothing that could decide: punctuation, order, fillers ("please", "the"), a slip of the
-    pen. Where any other word differs ("was not good", "4 stars") the pair is listed for a look: one word often decides.
+    Finds near-duplicate inputs (as in DUP302) with different answers, in tasks with a fixed answer set, and reports both rows of each
+    pair. Warning if the inputs differ only in punctuation, word order, fillers ("please", "the") or a typo. If any other word differs
+    ("was not good", "4 stars"), the pair is information: one word often decides.
 
     ## Why is this bad
-    The model is pulled both ways by what it can hardly tell apart: one of the two labels is probably wrong.
+    The model can hardly tell the two inputs apart, and one of the two labels is probably wrong.
 
     ## Example
     `The soup was cold!` -> `negative` (line 12), and `Soup was cold` -> `positive` (line 340).
 
     ## Fix safety
-    Never fixed automatically: which answer is right is for a person to say. `prep fix propose` drafts an edit of each row.
+    Never fixed automatically: a person decides which answer is right. `prep fix propose` drafts an edit of each row.
     """
 
     code = "CON202"
@@ -44,7 +44,7 @@ class NearConflict(Rule):
     columns = ("template", "task", "form", "input_body", "input_key", "answer", "answer_key", "is_closed_set")
     thresholds = (Threshold("similarity", 0.7, "as for DUP302"),)
     superseded_by = ("CON201",)
-    remedy = "Decide which answer is right, and correct or drop the other row; leave both where the difference decides."
+    remedy = "Decide which answer is right; correct or drop the other row. Keep both if the difference decides the answer."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         pairs = near_rows(examples, context, *_KEYS, "answer_key", "is_closed_set")
@@ -71,8 +71,8 @@ class NearConflict(Rule):
                         harmless,
                         Finding.at(
                             here,
-                            f"answered '{shorten(here['answer'])}' here and '{shorten(there['answer'])}' at {place(there)}, "
-                            f"whose input is nearly the same: {described(here['input_body'], there['input_body'])}",
+                            f"conflicting answers: '{shorten(here['answer'])}' here, '{shorten(there['answer'])}' at {place(there)} "
+                            f"for a near-duplicate input: {described(here['input_body'], there['input_body'])}",
                             field="answer",
                             severity=None if harmless else Severity.INFO,
                             related=(there["id"],),
@@ -81,4 +81,4 @@ class NearConflict(Rule):
         yield from (finding for _, finding in best.values())
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "nearly the same input has another answer elsewhere: keep this one, correct it, or drop the row")
+        return edit_answer(subject, "a near-duplicate input has another answer: keep, correct or drop this row")

@@ -22,34 +22,34 @@ _FOUND = pl.Schema({"template": pl.String(), "key": pl.UInt64(), "message": pl.S
 
 
 class SystemPromptVariants(Rule):
-    """A system prompt, or an instruction, that is almost the one that most rows have.
+    """A system prompt or instruction that almost equals the one that most rows have.
 
     ## What it does
-    Counts the system messages and the instructions around the inputs, and reports each row whose own is rare and almost equal to one that
-    is twenty times as frequent, with the words that differ. Several frequent prompts are a design, and so are prompts that are filled in
-    row by row (a name, a date, a number): where different words stand in one and the same place, nothing is reported.
+    Counts the system messages and the instructions around the inputs. Reports each row whose prompt is rare and almost equals one that
+    is twenty times as frequent, with the words that differ. Several frequent prompts are a design. So are prompts with a slot that is
+    filled row by row (a name, a date, a number): variants that differ in the same position are not reported.
 
     ## Why is this bad
-    A prompt is a key: rows under another wording teach the model less about the one that is used later, and a slip in it usually means
-    that the rows come from an older or an unfinished version.
+    Rows under another wording teach the model less about the prompt that is used at inference. A typo in it usually means that the rows
+    come from an older or unfinished version.
 
     ## Example
     400 rows begin `You judge reviews. Answer in one word.`, two `you judge reviews. answer in one word`.
 
     ## Fix safety
-    Never fixed automatically: the prompt stands in the template or in the program that wrote the rows, and is mended there.
+    Never fixed automatically: fix the prompt in the template, or in the program that wrote the rows.
     """
 
     code = "CON205"
     severity = Severity.WARNING
     columns = ("template", "instruction", "system", "system_field", "input_field")
     thresholds = (
-        Threshold("ratio", 20, "a variant is an accident where the prompt that it resembles is this many times as frequent"),
+        Threshold("ratio", 20, "a variant is an accident if the prompt that it resembles is this many times as frequent"),
         Threshold("similarity", 0.6, "difflib's ratio over words; two prompts of one style ('You sort ...', 'You rate ...') share less"),
-        Threshold("share", 0.1, "where more rows than this have a variant, prompts differ by design"),
-        Threshold("slot", 4, "so many different fillings of one place are a slot that is filled in row by row"),
+        Threshold("share", 0.1, "if more rows have a variant, prompts differ by design"),
+        Threshold("slot", 4, "this many different fillings of one position make it a slot"),
     )
-    remedy = "Give all rows of a task the same system prompt, word for word."
+    remedy = "Use one system prompt for all rows of the task, word for word."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         rows = examples.filter(pl.col("instruction").str.strip_chars() != "").with_columns(key=pl.col("instruction").hash(17))
@@ -101,7 +101,7 @@ class SystemPromptVariants(Rule):
                 if all(change[:2] in slots or _is_filled(known_words, words, change) for change in changes) and changes:
                     continue
                 what = _described(known_words, words, changes)
-                yield prompt["key"], f"the prompt is almost the one that {known['rows']:,} rows have: {what}"
+                yield prompt["key"], f"prompt variant: almost equals the prompt of {known['rows']:,} rows: {what}"
 
 
 Change = tuple[int, int, int, int]
@@ -141,9 +141,11 @@ def _is_filled(known: list[str], words: list[str], change: Change) -> bool:
 
 def _described(known_words: list[str], words: list[str], changes: list[Change]) -> str:
     if not changes:
-        return "other white space"
+        return "whitespace differs"
     said = []
     for start, end, first, last in changes[:3]:
         before, after = " ".join(known_words[start:end]), " ".join(words[first:last])
-        said.append(f"'{after}' for '{before}'" if before and after else f"'{after}' is added" if after else f"'{before}' is left out")
+        said.append(
+            f"'{after}' instead of '{before}'" if before and after else f"'{after}' is added" if after else f"'{before}' is missing"
+        )
     return shorten("; ".join(said), 3 * _MAX_SHOWN)

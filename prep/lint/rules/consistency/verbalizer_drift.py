@@ -51,36 +51,36 @@ _FOUND = pl.Schema(
 
 
 class VerbalizerDrift(DefectRule):
-    """An answer word in another spelling, or another word for it: "Positive", "positive ", "pos", "good".
+    """A label in a variant spelling or a synonym: "Positive", "positive ", "pos", "good".
 
     ## What it does
-    In tasks whose answers come from a fixed set of words, and in fields of JSON answers whose values do, it compares each rare word with
-    the frequent ones: equal but for case, white space or punctuation, the beginning of one, a letter or two away from it, or a usual word
-    for the same thing. In a small set whose words are all frequent it also reports rare words that resemble none of them; where classes
-    of every size occur, as in a set of intents, a rare word may be a class of its own. For a built dataset it reports the raw rows whose
-    label the config's `labels` did not know, which the build dropped.
+    Compares each rare label with the frequent ones, in tasks with a fixed answer set and in JSON fields with one. Reports a rare label
+    that equals a frequent one except for case, whitespace or punctuation, is a prefix of it, is a letter or two away, or is a common
+    synonym. In a small label set it also reports rare labels that resemble no other; in large sets with classes of every size, such as
+    intents, a rare label may be a class of its own. For a built dataset it reports raw rows that the build dropped because the config's
+    `labels` did not know their label.
 
     ## Why is this bad
-    To the model "Positive" and "positive" are two classes that share one meaning, and exact match counts one of them as wrong.
+    To the model "Positive" and "positive" are two classes with one meaning, and exact match counts one of them as wrong.
 
     ## Example
     398 rows say `positive`, two say `pos`, one says `favourable`.
 
     ## Fix safety
-    Unsafe: `pos` could be a class of its own. `prep fix propose` drafts the word that is meant, as another row has it; where a word
-    resembles none, the label is for a person to give. Unknown labels, whose rows the build leaves out, are mended under
-    `labels:` in the config; the remedy says with what, where a label resembles one of the verbalizer's.
+    Unsafe: `pos` could be a class of its own. `prep fix propose` drafts the label that is meant, as another row has it; a person
+    decides where a label resembles no other. Unknown labels, whose rows the build drops, are fixed under `labels:` in the config; the
+    remedy gives the entry if the label resembles one of the verbalizer's.
     """
 
     code = "CON204"
     severity = Severity.WARNING
     columns = ("task", "task_shape", "form", "label", "answer", "answer_field")
-    remedy = "Write the label as the other rows do, or add its spelling under `labels:` in the config."
+    remedy = "Use the spelling of the other rows, or map this spelling under `labels:` in the config."
     superseded_by = ("BAL102", "LEN603")
     thresholds = (
         RATIO,
         SIMILARITY,
-        Threshold("closed", 0.85, "share of the rows whose word comes five times or more; in a field of free text hardly any does"),
+        Threshold("closed", 0.85, "share of rows whose word occurs five times or more, for a fixed answer set; near 0 in free text"),
         CLASS_SHARE,
         STRANGER_SHARE,
     )
@@ -122,10 +122,10 @@ class VerbalizerDrift(DefectRule):
         for row in found.iter_rows(named=True):
             where = f" in '{row['key']}'" if row["key"] else ""
             if row["meant"] is None:
-                message = f"'{row['word']}'{where} is none of the few words that the other answers of the task are"
+                message = f"'{row['word']}'{where} is not in the task's answer set"
             else:
                 relation = "another word for" if row["drift"] == "synonym" else "another spelling of"
-                message = f"'{row['word']}'{where} looks like {relation} '{row['meant']}', which {row['rows']:,} rows have"
+                message = f"'{row['word']}'{where} looks like {relation} '{row['meant']}', used in {row['rows']:,} rows"
             related = (row["example"],) if row["example"] else ()
             yield Finding.at(row, message, field=row["field"], span=_span(row), kind=row["drift"], related=related)
 
@@ -143,7 +143,7 @@ class VerbalizerDrift(DefectRule):
         return piece and f"Put `{piece}` under `labels:` in the config, if that is what it means."
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        reason = "the label is spelled in another way than in the other rows"
+        reason = "label spelled unlike the other rows"
         fields = _as_said_elsewhere(finding, subject)
         return Draft("edit", reason, fields) if fields else edit_answer(subject, reason)
 

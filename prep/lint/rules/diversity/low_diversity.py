@@ -18,19 +18,19 @@ _MAX_CHARACTERS = 1_000
 
 
 class LowDiversity(Rule):
-    """Texts that say the same thing over and over, in few different words.
+    """Texts that repeat the same content in few different words.
 
     ## What it does
-    Takes up to 1,000 inputs, and up to 1,000 answers in prose, of each task, evenly spread, and reports a task whose texts compress far
-    better than natural text does (compression ratio, Shaib et al. 2024) and whose share of distinct word pairs (distinct-2, Li et al.
-    2016) is low. Both depend on how much text there is, so that small tasks are left out.
+    Takes up to 1,000 inputs and up to 1,000 prose answers of each task, evenly spread. Reports a task whose texts compress far better
+    than natural text (compression ratio, Shaib et al. 2024) and have a low share of distinct word pairs (distinct-2, Li et al. 2016).
+    Both depend on the amount of text, so small tasks are skipped.
 
     ## Why is this bad
-    A model learns a handful of templates by heart from ten thousand rows of them: they cost as much as varied ones and teach less. Rows
-    that a model wrote are often like that.
+    From ten thousand rows of a handful of templates the model learns those templates by heart. Such rows cost as much as varied rows
+    and teach less. Synthetic rows are often like that.
 
     ## Example
-    1,000 generated complaints that compress 11 times, with 3% distinct word pairs; of 869 summaries by people 3.3 times, and 49%.
+    1,000 generated complaints with a compression ratio of 11 and 3% distinct word pairs; 869 human summaries have 3.3 and 49%.
 
     ## Fix safety
     Never fixed automatically: write or collect other rows, or drop near-duplicates (DUP302).
@@ -39,15 +39,15 @@ class LowDiversity(Rule):
     code = "DIV701"
     severity = Severity.WARNING
     columns = ("task", "task_rows", "task_shape", "template", "source", "form", "input_body", "answer")
-    remedy = "Collect rows of other kinds, or drop near-duplicates."
+    remedy = "Collect more varied rows, or drop near-duplicates."
     thresholds = (
         Threshold(
             "compression",
             5,
-            "reviews, calls, notes, clauses and questions of people have 2.1 to 4.0; a filled-in template has 8 and more",
+            "2.1 to 4.0 in human reviews, calls, notes, clauses and questions; 8 and more in filled-in templates",
         ),
-        Threshold("distinct_2", 0.25, "the same corpora have 0.34 and more, in which the same customers ask the same bank"),
-        Threshold("min_characters", 20_000, "below it the compressor has no room to find what repeats"),
+        Threshold("distinct_2", 0.25, "0.34 and more in the same corpora, even where the same customers ask the same bank"),
+        Threshold("min_characters", 20_000, "with less text the compression ratio says little"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

@@ -10,32 +10,32 @@ from prep.config import SLICE_COLUMNS
 from prep.lint.base.context import Context
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
-from prep.lint.detectors.expectations import State
+from prep.lint.detectors.expectations import ExpectationState
 from prep.lint.detectors.slice_counts import count_slices, declared_slices
 
 
 class NarrowCoverage(Rule):
-    """A slice of the data that was to be covered and has too few rows, or none.
+    """A declared slice with too few rows, or none.
 
     ## What it does
-    Counts the rows to train on for each slice that the config declares, `lint: {expect: {slices: {product: {pump: 50, valve: 50}}}}`, by
-    the value of a mapped field (or of `source`, `template`, `group`, `label`), and reports those with fewer rows than declared. Without
-    declared slices there is nothing to compare with, and the rule is skipped.
+    Counts the training rows of each slice that the config declares, `lint: {expect: {slices: {product: {pump: 50, valve: 50}}}}`, by
+    the value of a mapped field (or of `source`, `template`, `group`, `label`). Reports slices with fewer rows than declared. Without
+    declared slices the rule is skipped.
 
     ## Why is this bad
-    What is not in the data is not learned, and an average over all rows does not show it: the slice fails in production first.
+    The model does not learn what the data lacks, and an average over all rows hides it: the slice fails first in production.
 
     ## Example
-    `product` is `valve` in 3 rows, where 50 are declared.
+    `product` is `valve` in 3 rows; 50 are declared.
 
     ## Fix safety
-    Never fixed automatically: rows of the slice have to be collected or written. The findings are the list of what to ask for.
+    Never fixed automatically: rows of the slice have to be collected or written. The findings list what to ask for.
     """
 
     code = "DIV702"
     severity = Severity.WARNING
     columns = ("split", "fields", *SLICE_COLUMNS)
-    remedy = "Collect rows of the slice, or declare a smaller number."
+    remedy = "Collect rows of this slice, or declare a smaller number."
 
     def unavailable(self, context: Context) -> str | None:
         return None if context.expect.slices else "no slices are declared: lint: {expect: {slices: {FIELD: {VALUE: ROWS}}}}"
@@ -50,9 +50,9 @@ class NarrowCoverage(Rule):
         unknown = set(context.expect.slices) - set(counted.filter(pl.col("value").is_not_null())["field"])
         known = sorted(({name for text in found["fields"].drop_nulls() for name in json.loads(text)} | set(SLICE_COLUMNS)) - unknown)
         for field in [name for name in context.expect.slices if name in unknown]:
-            yield Finding(f"no row has the field '{field}', of which slices are declared", field=field, remedy=did_you_mean(field, known))
+            yield Finding(f"no row has the field '{field}', for which slices are declared", field=field, remedy=did_you_mean(field, known))
         for one in declared_slices(counted, context.expect.slices):
-            if one.state is not State.MET and one.field not in unknown:
+            if one.state is not ExpectationState.MET and one.field not in unknown:
                 number = f"{one.num_rows:,} rows" if one.num_rows else "no row"
-                message = f"'{one.field}' is '{one.value}' in {number}, where {one.wanted:,} are declared"
+                message = f"'{one.field}' is '{one.value}' in {number}; {one.wanted:,} are declared"
                 yield Finding(message, field=one.field, kind=f"{one.field}={one.value}")

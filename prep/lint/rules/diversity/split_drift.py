@@ -22,35 +22,35 @@ _MAX_CHARACTERS = 2_000
 
 
 class SplitDrift(Rule):
-    """Rows to evaluate on that are unlike the rows to train on.
+    """Evaluation rows that are unlike the training rows.
 
     ## What it does
-    Compares each evaluation split with train, on up to 1,000 evenly spread rows of each: a classifier two-sample test on the words of the
-    inputs (naive Bayes out of fold; Lopez-Paz and Oquab 2017), whose AUC is 0.5 where nothing tells the splits apart; the distance of the
-    lengths (Kolmogorov and Smirnov); and the shares of the labels, with their Jensen-Shannon divergence. Text that stands in both splits
-    is LEK401's matter.
+    Compares each evaluation split with train on up to 1,000 evenly spread rows of each: a classifier two-sample test on the words of
+    the inputs (out-of-fold naive Bayes; Lopez-Paz and Oquab 2017), whose AUC is 0.5 if nothing distinguishes the splits; the
+    Kolmogorov-Smirnov distance of the input lengths; and the label shares, with their Jensen-Shannon divergence. LEK401 covers rows
+    that appear in both splits.
 
     ## Why is this bad
-    The score says how the model does on other rows than it was trained for, and not how it will do. Where the evaluation rows are those
-    of production, train lacks their kind; where they are not, the split was not drawn at random.
+    The score describes other rows than the model was trained for. Either the evaluation rows come from production and train lacks their
+    kind, or the split was not drawn at random.
 
     ## Example
     A classifier tells the inputs of `test` from those of `train` with an AUC of 0.83.
 
     ## Fix safety
-    Never fixed automatically: divide the rows again (`split: {by: hash}`), or add rows of the kind that train lacks.
+    Never fixed automatically: split again (`split: {by: hash}`), or add rows of the kind that train lacks.
     """
 
     code = "DIV703"
     severity = Severity.WARNING
     columns = ("split", "input_body", "is_closed_set", "label", "answer", "form")
-    remedy = "Divide the rows again at random within groups, or add to train what it lacks; `prep drift` shows the words that differ."
+    remedy = "Split again at random by group, or add the rows that train lacks; `prep drift` shows the words that differ."
     thresholds = (
-        Threshold("auc", 0.638, "lower end of the 95% interval (DeLong et al. 1988); as large as Cohen's d of 0.5, Phi(d / sqrt 2)"),
-        Threshold("length", 0.197, "the distance of two normal distributions that lie half a standard deviation apart, 2 Phi(d / 2) - 1"),
+        Threshold("auc", 0.638, "lower end of the 95% interval (DeLong et al. 1988); equals Cohen's d of 0.5, Phi(d / sqrt 2)"),
+        Threshold("length", 0.197, "distance of two normal distributions half a standard deviation apart, 2 Phi(d / 2) - 1"),
         Threshold("labels", 0.3, "Cramer's V, corrected for chance (Bergsma 2013): 0.3 is medium (Cohen 1988)"),
-        Threshold("p", 0.01, "the level at which chance is ruled out, for lengths and labels"),
-        Threshold("min_rows", 50, "of each split: with fewer the interval of the AUC is wider than 0.2"),
+        Threshold("p", 0.01, "significance level, for lengths and labels"),
+        Threshold("min_rows", 50, "rows of each split; with fewer the AUC's interval is wider than 0.2"),
     )
 
     def unavailable(self, context: Context) -> str | None:
@@ -80,7 +80,7 @@ class SplitDrift(Rule):
                 continue
             both = pl.concat([train, other])
             for message, kind in self._differences(both, (both["split"] != "train").to_numpy(), context):
-                yield Finding(f"split '{split}' is unlike 'train': {message}", kind=kind)
+                yield Finding(f"split '{split}' differs from 'train': {message}", kind=kind)
 
     def _differences(self, rows: pl.DataFrame, is_other: Bools, context: Context) -> Iterator[tuple[str, str]]:
         scores = WordSets.of(rows["text"].to_list()).out_of_fold_scores(is_other)
@@ -88,7 +88,7 @@ class SplitDrift(Rule):
         if low >= context.threshold(self, "auc"):
             auc = statistics.auc(scores, is_other)
             yield (
-                f"a classifier tells their inputs apart with an AUC of {auc:.2f} (95% interval {low:.2f} to {high:.2f}; 0.5 is chance)",
+                f"a classifier separates their inputs with an AUC of {auc:.2f} (95% interval {low:.2f} to {high:.2f}; 0.5 is chance)",
                 "words",
             )
         places = np.unique(rows["length"].to_numpy(), return_inverse=True)[1].astype(np.int64)
@@ -96,7 +96,7 @@ class SplitDrift(Rule):
         if gap >= context.threshold(self, "length") and _gap_p(gap, is_other) < context.threshold(self, "p"):
             medians = [float(rows.filter(pl.Series(side))["length"].median() or 0) for side in (~is_other, is_other)]  # type: ignore[arg-type]
             yield (
-                f"inputs have {medians[1]:,.0f} characters in the middle, and {medians[0]:,.0f} in train (distance {gap:.2f} of 1)",
+                f"median input length is {medians[1]:,.0f} characters, {medians[0]:,.0f} in train (Kolmogorov-Smirnov distance {gap:.2f})",
                 "lengths",
             )
         labelled = rows["word"].is_not_null().to_numpy()
@@ -113,7 +113,7 @@ class SplitDrift(Rule):
         shares = [np.bincount(places[side], minlength=len(names)) / side.sum() for side in (~is_other, is_other)]
         most = int(np.abs(shares[1] - shares[0]).argmax())
         yield (
-            f"'{shorten(names[most])}' is the answer in {shares[1][most]:.0%} of its rows, and in {shares[0][most]:.0%} in train"
+            f"'{shorten(names[most])}' is the answer of {shares[1][most]:.0%} of its rows and {shares[0][most]:.0%} of train"
             f" (Cramer's V {effect:.2f}, Jensen-Shannon divergence {statistics.jensen_shannon(*shares):.2f} bits)",
             "labels",
         )

@@ -32,38 +32,41 @@ _ABOUT_LANGUAGES = re.compile(
 
 
 class UnexpectedLanguage(Rule):
-    """An input or answer in another language than the rest of its task, or than the config declares.
+    """Text in another language than the rest of its task, or than the config declares.
 
     ## What it does
-    Learns from a sample of up to 20,000 rows which languages the inputs and the answers of each task are in, or takes them from
-    `expect: {languages: [en]}`. It then looks for texts in another one: by script, and for twenty languages in Latin script by their
-    articles, pronouns and other small words. Names, loan words, quotes and code have too few of those to count, and many short texts too:
-    with the extra `loopwright[text]` up to `DIV705.rows` texts of three words and more in which nothing tells the language are read by
-    lingua (its trigram models). Labels (a sentence among them is none), JSON, tasks that mix languages,
-    and rows that speak of a language or translation are left alone.
-    In a mix of questions, where nobody says what the next one may be, a finding is information.
+    Learns the languages of each task's inputs and answers from a sample of up to 20,000 rows, or takes them from `expect: {languages:
+    [en]}`. Then looks for text in another language: by script, and for twenty Latin-script languages by function words such as articles
+    and pronouns. Names, loan words, quotes and code have too few function words to count, and so do many short texts. With the extra
+    `loopwright[text]`, lingua (trigram models) reads up to `DIV705.rows` such texts of three words and more. Skipped are labels (unless
+    they are sentences), JSON, tasks that mix languages, and rows that speak of a language or of translation. In a mix of open
+    questions, where no task says what comes next, a finding is information.
 
     ## Why is this bad
-    The model answers some users in a language that they did not ask for, and what it learns from those rows helps no other.
+    The model answers some users in a language that they did not use, and such rows help no other row.
 
     ## Example
     Among summaries in English: `Der Kunde fragt nach seiner Bestellung.`
 
     ## Fix safety
-    Never fixed automatically: whether to translate or to drop the row is for a person to say.
+    Never fixed automatically: a person decides whether to translate or drop the row.
     """
 
     code = "DIV705"
     severity = Severity.WARNING
     columns = ("task", "task_shape", "form", "input", "system", "input_body", "answer", "input_field", "answer_field")
-    remedy = "Translate the row, or drop it; where it belongs here, declare it: lint: {expect: {languages: [en, de]}}."
+    remedy = "Translate or drop the row; if its language is wanted, declare it: lint: {expect: {languages: [en, de]}}."
     thresholds = (
-        Threshold("usual", 0.05, "a language that one text in twenty has is a habit of the task, and no longer unexpected"),
-        Threshold("main", 0.85, "below it the texts of a task have no one language to be held against"),
-        Threshold("min_words", 3, "three small words of a language that no expected one has; two happen in names and jokes (Die Hard)"),
-        Threshold("min_share", 0.25, "in running text of the twenty languages a third to a half of the words are on their lists"),
-        Threshold("confidence", 0.99, "lingua's; it takes 3 of 19,657 English texts for foreign, all three South Indian in Latin letters"),
-        Threshold("rows", 20_000, "lingua reads some 2,000 short texts a second; one in twelve English reviews is uncertain"),
+        Threshold("usual", 0.05, "a language of one text in twenty belongs to the task"),
+        Threshold("main", 0.85, "below this share a task has no main language to compare with"),
+        Threshold("min_words", 3, "three function words of an unexpected language; two occur in names and jokes (Die Hard)"),
+        Threshold("min_share", 0.25, "function words are a third to a half of running text in the twenty languages"),
+        Threshold(
+            "confidence",
+            0.99,
+            "lingua's confidence; 3 of 19,657 English texts are false alarms, all with South Indian words in Latin letters",
+        ),
+        Threshold("rows", 20_000, "lingua reads about 2,000 short texts per second; one in twelve English reviews needs it"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -82,7 +85,9 @@ class UnexpectedLanguage(Rule):
         return pl.concat([other, first.with_columns(pl.col("text", "input", "system").str.head(_UNCERTAIN_CHARACTERS))])
 
     def left_out(self, context: Context) -> str | None:
-        return None if can_read_short_texts() else "short texts need lingua: pip install 'loopwright[text]'"
+        return (
+            None if can_read_short_texts() else "lingua is not installed, so short texts were not checked: pip install 'loopwright[text]'"
+        )
 
     def _learn(self, texts: pl.LazyFrame, context: Context) -> pl.DataFrame:
         """Returns the languages of each task's inputs and answers, from a sample, where they have a main one."""
@@ -109,7 +114,7 @@ class UnexpectedLanguage(Rule):
             if language is None or any(_ABOUT_LANGUAGES.search(row[part] or "") for part in ("system", "input")):
                 continue
             usual = " and ".join(NAMES.get(name, name) for name in row["languages"])
-            message = f"the {row['what']} is in {NAMES[language]}, the task's are in {usual}: '{shorten(row['text'], 40)}'"
+            message = f"the {row['what']} is in {NAMES[language]}, unlike the task's {usual}: '{shorten(row['text'], 40)}'"
             severity = Severity.INFO if row["mixed"] else None
             yield Finding.at(row, message, field=row["field"], kind=language, severity=severity)
 

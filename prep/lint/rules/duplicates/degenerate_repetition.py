@@ -47,38 +47,40 @@ class _Run:
 
 
 class DegenerateRepetition(Rule):
-    """An answer that repeats itself, as a model caught in a loop does.
+    """An answer that repeats itself, like a model caught in a loop.
 
     ## What it does
-    Looks for a run of words that stands several times in a row ("and then and then and then"), a sentence that comes back, and long
-    spans that come back elsewhere, each measured by the share of the answer that it fills. Emphasis ("very very good"), code, tables,
-    refrains of verse, and inputs that ask for repetition or hold it themselves are left alone.
+    Looks for words that repeat in a row ("and then and then and then"), repeated sentences, and long repeated spans, each by the share
+    of the answer that they fill. Emphasis ("very very good"), code, tables, refrains of verse, and inputs that ask for repetition or
+    contain it are skipped.
 
     ## Why is this bad
-    A model learns loops from few examples, and falls into them where it is unsure.
+    The model learns loops from few examples, and falls into them where it is unsure.
 
     ## Example
     `The order is late. The order is late. The order is late. The order is late.`
 
     ## Fix safety
-    Never fixed automatically: what the answer should have said instead is not known.
+    Never fixed automatically: what the answer should say instead is unknown.
     """
 
     code = "DUP305"
     severity = Severity.WARNING
     columns = ("task", "template", "system", "instruction", "is_closed_set", "form", "input", "answer", "answer_field")
-    remedy = "Write the answer once, or drop the row."
+    remedy = "Remove the repetition, or drop the row."
     superseded_by = ("LEN603",)
     thresholds = (
         Threshold("sentence_share", 0.2, "Gopher's limit on the characters in duplicate lines (Rae et al. 2021, Table A1)"),
         Threshold(
             "span_share",
             0.3,
-            "three times Gopher's limit on the characters in duplicate 10-grams (Rae et al. 2021, Table A1), which is set for documents: "
+            "three times Gopher's limit on the characters in duplicate 10-grams (Rae et al. 2021, Table A1), a limit for whole documents: "
             "sound clinical notes, of a few sentences, reach 0.25",
         ),
         Threshold(
-            "run_share", 0.2, "Gopher's limit on the characters in the top 2-gram (Rae et al. 2021, Table A1): below it a run is emphasis"
+            "run_share",
+            0.2,
+            "Gopher's limit on the characters in the top 2-gram (Rae et al. 2021, Table A1); below this share a repeated word is emphasis",
         ),
     )
 

@@ -15,28 +15,28 @@ _KEYS = ("template", "split", "input_key", "answer_key")
 
 
 class ExactDuplicate(Rule):
-    """The same example once more.
+    """Exact duplicate of another example.
 
     ## What it does
-    Compares the examples of a template and split by the 128-bit hash of their normalised input and answer (NFKC, case folded, white
-    space collapsed) and reports every copy after the first. The instruction that a task's rows share does not count, so that a copy under
-    a variant of it is found. A copy in another split is LEK401's to report, another answer to the same input CON201's. A row that the
-    build renders more than once, as `resample: {how: over}` asks for, is no copy of itself.
+    Compares the examples of each template and split by the 128-bit hash of their normalised input and answer (NFKC, case folded,
+    whitespace collapsed) and reports every copy after the first. The instruction that a task's rows share is ignored, so a copy under a
+    variant of it is found too. LEK401 reports copies in another split, CON201 other answers to the same input. Rows that the build
+    repeats on purpose (`resample: {how: over}`) are not copies.
 
     ## Why is this bad
-    Copies weigh double in training and are learned by heart (Lee et al. 2022); in an evaluation split they count one case twice.
+    Duplicates weigh double in training and are memorised (Lee et al. 2022). In an evaluation split they count one case twice.
 
     ## Example
     `"Great soup, slow waiter"` -> `positive` on line 12, and `"GREAT SOUP,  slow waiter"` -> `positive` on line 340.
 
     ## Fix safety
-    Safe: dropping the later copy loses nothing but its weight.
+    Safe: dropping the later copy loses only its weight.
     """
 
     code = "DUP301"
     severity = Severity.WARNING
     columns = ("template", "split", "input_key", "answer_key", "form")
-    remedy = "Drop the copy: `dedup: {exact: true}` in the config, or accept the fix that `prep fix propose` drafts."
+    remedy = "Drop the duplicate: `dedup: {exact: true}` in the config, or accept the draft of `prep fix propose`."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         comparable = pl.col("answer_key").is_not_null() & (pl.col("input_key").is_not_null() | (pl.col("form") == Form.COMPLETION))
@@ -48,7 +48,7 @@ class ExactDuplicate(Rule):
             for copy in copies:
                 if copy["row_id"] not in rows:
                     rows.add(copy["row_id"])
-                    yield Finding.at(copy, f"the same input and answer as {place(first)}", related=ids([first]))
+                    yield Finding.at(copy, f"exact duplicate of {place(first)}", related=ids([first]))
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return Draft("drop", "a copy of another row", safe=True)
+        return Draft("drop", "exact duplicate of another row", safe=True)

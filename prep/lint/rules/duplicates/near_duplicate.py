@@ -24,24 +24,22 @@ _NUM_NEAREST = 3
 
 
 class NearDuplicate(Rule):
-    """Nearly the same example once more.
+    """Near-duplicate of another example.
 
     ## What it does
-    Finds examples of one task and split whose inputs are nearly the same and whose answers say the same: of their pairs of neighbouring
-    words they share 0.7 (Jaccard), or they have five words or more and are the same but for one word of each. Candidates come from an
-    index, each pair is then proven on its words. The later row is reported. Exact copies are DUP301's to report, other answers to such
-    inputs CON202's. Where in many rows of a task one word stands for another, as in questions made from a
-    pattern, those are only listed.
+    Finds examples of one task and split with nearly the same input and an equal answer. Inputs are near if they share 0.7 of their word
+    pairs (Jaccard), or have five words or more and differ in one word. An index gives the candidates; each pair is then verified on its
+    words. The later row is reported. DUP301 reports exact duplicates, CON202 near inputs with other answers. If many rows of a task
+    differ in one word only, as in questions made from a pattern, they are information.
 
     ## Why is this bad
-    A language model trained on near-duplicates learns them by heart (Lee et al. 2022): they weigh double, and hide how little variety
-    there is.
+    Language models memorise near-duplicates (Lee et al. 2022). They weigh double and hide how little variety there is.
 
     ## Example
     `The crust is not good.` on line 3, and `The crust is really not good!` on line 90.
 
     ## Fix safety
-    Unsafe: the one word may be what the row was written for. `prep fix propose` drafts dropping the later row.
+    Unsafe: the row may have been written for the one word that differs. `prep fix propose` drafts dropping the later row.
     """
 
     code = "DUP302"
@@ -52,13 +50,13 @@ class NearDuplicate(Rule):
         Threshold(
             "similarity",
             0.7,
-            "share of word pairs; one word of thirteen leaves 0.7. At 0.8 (Lee et al. 2022), half as many changed reviews are found",
+            "Jaccard of word pairs; one changed word of thirteen leaves 0.7. At 0.8 (Lee et al. 2022) half as many are found",
         ),
-        Threshold("answers", 0.5, "share of word pairs that free answers have in common where they are two wordings of one answer"),
-        Threshold("by_design", 0.05, "of 700 distinct bank questions 1%, of the 10,000 they come from 8% are one word from another"),
+        Threshold("answers", 0.5, "Jaccard of word pairs at which two free-text answers are wordings of one answer"),
+        Threshold("by_design", 0.05, "pairs that differ in one word: 1% of 700 distinct bank questions, 8% of the 10,000 they come from"),
     )
     superseded_by = ("DUP301",)
-    remedy = "Drop the row: `dedup: {near: 0.8}` in the config, or accept the fix that `prep fix propose` drafts."
+    remedy = "Drop the row: `dedup: {near: 0.8}` in the config, or accept the draft of `prep fix propose`."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         pairs = near_rows(examples, context, *_KEYS, "answer_key", "is_closed_set")
@@ -75,7 +73,7 @@ class NearDuplicate(Rule):
             if row["position"] in seen or not self._agree(row, context):
                 continue
             seen.add(row["position"])
-            message = f"nearly the same as {row['source_other']}:{row['line_other']}: {described(row['text'], row['text_other'])}"
+            message = f"near-duplicate of {row['source_other']}:{row['line_other']}: {described(row['text'], row['text_other'])}"
             field = "answer" if row["form"] == Form.COMPLETION else "input"
             exchange = is_exchange(*difference(row["text"], row["text_other"]))
             kept.append((Finding.at(row, message, field=field, related=(row["id_other"],)), (row["task"], row["task_rows"]), exchange))
@@ -96,4 +94,4 @@ class NearDuplicate(Rule):
         return jaccard(shingles(answer), shingles(answer_other)) >= context.threshold(self, "answers")
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return Draft("drop", "nearly a copy of another row")
+        return Draft("drop", "near-duplicate of another row")

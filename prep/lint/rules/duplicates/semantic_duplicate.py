@@ -19,15 +19,16 @@ Vectors = NDArray[np.float32]
 
 
 class SemanticDuplicate(Rule):
-    """An input that says the same as another in other words.
+    """A paraphrase of another input.
 
     ## What it does
-    Compares the vectors that a model made of the inputs (`evals score`) within each task, by the cosine of what tells each from the
-    task's mean (vectors of a language model all point the same way: Ethayarajh 2019), and lists each later row of a very near pair. Of
-    more than 30,000 rows it looks at as many, evenly spread.
+    Compares the input embeddings that `evals score` wrote, within each task, by the cosine of their differences from the task's mean
+    (the vectors of a language model all point the same way: Ethayarajh 2019). Lists the later row of each pair of close neighbours. Of
+    more than 30,000 rows it reads an evenly spread sample of 30,000.
 
     ## Why is this bad
-    Paraphrases teach little that is new (Abbas et al. 2023), and across splits they leak. But the vectors are a model's guess: look first.
+    Paraphrases teach little that is new (Abbas et al. 2023), and across splits they leak. But an embedding is a guess: look at the rows
+    first.
 
     ## Example
     `Where is my card?` on line 3 and `My card has still not come, where is it?` on line 90.
@@ -42,11 +43,11 @@ class SemanticDuplicate(Rule):
     columns = ("template", "task", "input_key")
     thresholds = (
         Threshold(
-            "cosine", 0.8, "of 300 bank questions, all 53 pairs above it share an intent; of 140 above 0.7 all but one (embedded model)"
+            "cosine", 0.8, "300 bank questions: all 53 pairs above 0.8 share an intent, and all but one of 140 above 0.7 (embedded model)"
         ),
     )
     superseded_by = ("DUP301", "DUP302", "LEK401", "LEK402")
-    remedy = "Look at both rows, and drop one where it adds nothing."
+    remedy = "Compare both rows; drop one if it adds nothing."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         assert context.model_scores is not None
@@ -66,9 +67,7 @@ class SemanticDuplicate(Rule):
             .join(places, left_on="position_other", right_on="position", suffix="_other")
             .select(
                 *Finding.where,
-                message=pl.format(
-                    "may say the same as {}:{} in other words (cosine {})", "source_other", "line_other", pl.col("similarity").round(2)
-                ),
+                message=pl.format("possible paraphrase of {}:{} (cosine {})", "source_other", "line_other", pl.col("similarity").round(2)),
                 field=pl.lit("input"),
                 related=pl.concat_list("id_other"),
             )

@@ -11,26 +11,26 @@ from prep.pii.masking import shorten
 
 
 class BadWeight(Rule):
-    """A message weight that is not 0 or 1, stands on another role, or leaves nothing to train.
+    """A message weight that is not 0 or 1, is on another role, or leaves nothing to train.
 
     ## What it does
-    Checks each message's `weight`: it is the integer 0 or 1, on assistant messages only, and at least one assistant turn keeps 1.
+    Checks each message's `weight`: the integer 0 or 1, on assistant messages only, and at least one assistant message with weight 1.
 
     ## Why is this bad
-    Providers refuse the file, and trainers that do not refuse it read 0.5 or `true` each in their own way.
+    Providers refuse the file. Trainers that accept it read 0.5 or `true` each in their own way.
 
     ## Example
     `{"role": "assistant", "content": "Yes.", "weight": 0.5}`
 
     ## Fix safety
-    None is drafted: `prep build` writes `true` and `1.0` as 1 and drops rows with other numbers, saying so, and which answers a row of
-    weights 0 should teach is for a person to say. A file from elsewhere is not rewritten.
+    No draft: `prep build` writes `true` and `1.0` as 1, and drops rows with other numbers with a reason. If all weights of a row are 0,
+    a person decides which answers it should teach. Files that no build wrote are not rewritten.
     """
 
     code = "FMT004"
     severity = Severity.ERROR
     columns = ("messages", "weights", "input_field")
-    remedy = "Use the integers 0 or 1, on assistant messages only, and leave one of them at 1."
+    remedy = "Use the integers 0 or 1, on assistant messages only, with at least one 1."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return examples.filter(pl.col("weights").is_not_null()).select(*Finding.where, "messages", "weights", "input_field")
@@ -44,10 +44,10 @@ class BadWeight(Rule):
                     continue
                 if message["role"] != "assistant":
                     sound = False
-                    yield Finding.at(row, f"weight stands on a message of the role '{shorten(message['role'], 20)}'", field=where)
+                    yield Finding.at(row, f"weight is on a message of the role '{shorten(message['role'], 20)}'", field=where)
                 elif weight not in {"0", "1"}:
                     sound = False
                     yield Finding.at(row, f"weight is {shorten(weight)}, not 0 or 1", field=where)
             answers = [weight for message, weight in zip(row["messages"], row["weights"], strict=True) if message["role"] == "assistant"]
             if sound and answers and all(weight == "0" for weight in answers):
-                yield Finding.at(row, "every assistant message has weight 0, so that nothing is trained", field=row["input_field"])
+                yield Finding.at(row, "every assistant message has weight 0: nothing is trained", field=row["input_field"])

@@ -42,28 +42,28 @@ _URL = re.compile(r"https?://\S+")
 
 
 class MarkupLeft(Rule):
-    """HTML tags or entities left in text, or a text that is nothing but addresses.
+    """HTML tags or entities in text, or a text of URLs only.
 
     ## What it does
-    Finds tags of running text (`<br>`, `<b>`, `<p>`, ...) and entities (`&amp;`, `&#39;`), except in rows that speak of HTML or hold
-    code. An input that consists of URLs alone, without an instruction, is reported too. What a fifth of a task's rows have, such as `<BR>`
-    between the turns of a call, is told once, and each row as information.
+    Finds HTML tags (`<br>`, `<b>`, `<p>`, ...) and entities (`&amp;`, `&#39;`), except in rows about HTML or with code. Also reports an
+    input of URLs only, without an instruction. If a fifth of a task's rows have markup, such as `<BR>` between the turns of a call, it
+    is reported once as a warning, and each row as information.
 
     ## Why is this bad
-    The model learns to write tags, and meets clean text in use; `&amp;` costs tokens and says nothing.
+    The model learns to write tags, and sees clean text at inference. `&amp;` costs tokens and adds nothing.
 
     ## Example
     `Stayed for the crumble.<br /><br />Lovely.`
 
     ## Fix safety
-    A proposed edit turns line-break tags into white space, removes the other tags and decodes the entities. A person accepts it,
-    because a tag can be what a row is about.
+    Unsafe: the drafted edit turns line-break tags into whitespace, removes other tags and decodes entities. A person accepts it,
+    because the row may be about the tag.
     """
 
     code = "FMT008"
     severity = Severity.WARNING
     columns = (*TEXT_COLUMNS, "task", "task_rows", "template")
-    remedy = "Strip the markup in the source, or accept the repair that `prep fix propose` drafts."
+    remedy = "Strip the markup in the source, or accept the draft of `prep fix propose`."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return texts(examples.with_columns(one_task=ONE_TASK)).filter(pl.col("text").str.contains(_SIEVE))
@@ -77,7 +77,7 @@ class MarkupLeft(Rule):
             if not row["one_task"] or rows[task] <= max(_HABIT_SHARE * row["task_rows"], 10):
                 yield finding
                 continue
-            # What a good part of a task's rows have, such as <BR> between turns, is one thing to mend, and told once.
+            # What a good part of a task's rows have, such as <BR> between turns, is one thing to fix, and reported once.
             if task not in told:
                 told.add(task)
                 message = f"{finding.message}, in {rows[task]:,} of the {row['task_rows']:,} rows of its task"
@@ -86,7 +86,7 @@ class MarkupLeft(Rule):
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         fields = edit_texts(subject.fields, strip_markup)
-        return Draft("edit", "markup stripped", fields) if fields else None
+        return Draft("edit", "HTML markup stripped", fields) if fields else None
 
 
 def _look(row: Mapping[str, Any]) -> Finding | None:
@@ -96,9 +96,9 @@ def _look(row: Mapping[str, Any]) -> Finding | None:
     matches = [match for match in _MARKUP.finditer(row["text"]) if match[0][0] != "&" or html.unescape(match[0]) != match[0]]
     if matches:
         kinds = ", ".join(dict.fromkeys(shorten(row["text"], 20, span=match.span()) for match in matches[:4]))
-        return span_finding(row, matches[0].start(), matches[-1].end(), f"markup is left in the text: {kinds}")
+        return span_finding(row, matches[0].start(), matches[-1].end(), f"HTML markup in the text: {kinds}")
     if row["part"] == "input" and not row["system"] and all(map(_URL.fullmatch, row["text"].split())):
-        return span_finding(row, 0, len(row["text"]), "the text is nothing but web addresses")
+        return span_finding(row, 0, len(row["text"]), "the text is nothing but URLs")
     return None
 
 

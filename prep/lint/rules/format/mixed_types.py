@@ -16,32 +16,32 @@ _TYPES = {'"': "text", "[": "a list", "{": "an object", "t": "a boolean", "f": "
 
 
 class MixedTypes(Rule):
-    """Records of several shapes in one file, or a field whose type changes.
+    """Records of several formats in one file, or a field whose type changes.
 
     ## What it does
-    Tells each record's shape (chat, prompt and completion, alpaca, a preference pair, ...), the types of what it holds beside its texts,
-    and, in tasks answered in JSON, the type of each key's value. Where nearly all rows of a file have one shape, or nearly all values of a
-    key one type, it reports the few others; null may stand for any type. Where several shapes are common in a file, it says so once.
+    Compares each record's format (chat, prompt and completion, Alpaca, preference pair, ...), the types of its other fields, and the
+    value types of each key in tasks with JSON answers. If nearly all rows of a file have one format, or nearly all values of a key have
+    one type, reports the few others; null fits any type. If several formats are common in a file, says so once.
 
     ## Why is this bad
-    Loaders read a column as one type: they fail at the first row of another, or turn all of it into text. A model that says `"12"` where
-    a number was asked for breaks whatever reads its answers.
+    Loaders read a column as one type: they fail at the first row of another type, or turn everything into text. A model that answers
+    `"12"` instead of a number breaks the program that reads its answers.
 
     ## Example
-    `{"amount": "12.50"}` among 400 answers in which `amount` is a number.
+    `{"amount": "12.50"}` among 400 answers with a number as `amount`.
 
     ## Fix safety
-    None is drafted: `prep build` writes all records in one shape, and whether a value of another type in an answer stands for the usual
-    one ("12.50" for 12.5, but "n/a" for no number) is for a person to say. A file from elsewhere is not rewritten.
+    No draft: `prep build` writes all records in one format, and a person decides whether a value of another type means the usual one
+    ("12.50" is 12.5, but "n/a" is not a number). Files that no build wrote are not rewritten.
     """
 
     code = "FMT006"
     severity = Severity.WARNING
     columns = ("source", "template", "form", "task", "task_shape", "answer", "input_field", "answer_field", "fields")
-    remedy = "Write the row in the shape of the others, or put rows of another shape into a file of their own."
+    remedy = "Rewrite the row in the format of the other rows, or move rows of another format to their own file."
     thresholds = (
-        Threshold("minority", 0.02, "a shape or type that more rows have is there on purpose"),
-        Threshold("majority", 0.95, "below it no shape or type is the usual one"),
+        Threshold("minority", 0.02, "a more frequent format or type is by design"),
+        Threshold("majority", 0.95, "below this share no format or type is the usual one"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -91,10 +91,10 @@ class MixedTypes(Rule):
         for row in found.sort("scope", "of", "key", "value").iter_rows(named=True):
             share = f"{row['most'] / row['total']:.0%} of {row['total']:,}"
             if row["id"] is None:
-                message = f"records of several shapes are mixed: {row['rows']:,} are {row['value']}, and {share} are {row['usual']}"
+                message = f"records of several formats are mixed: {row['rows']:,} are {row['value']}, {share} are {row['usual']}"
                 yield Finding(message, source=row["scope"], kind="shape", severity=Severity.INFO)
             elif row["of"]:
-                message = f"'{row['key']}' is {row['value']} here, and {row['usual']} in {share} {row['of']}"
+                message = f"'{row['key']}' is {row['value']} here, but {row['usual']} in {share} {row['of']}"
                 yield Finding.at(row, message, field=row["field"], kind="type")
             else:
-                yield Finding.at(row, f"the record is {row['value']}, where {share} records of the file are {row['usual']}", kind="shape")
+                yield Finding.at(row, f"the record is {row['value']}; {share} records of the file are {row['usual']}", kind="shape")

@@ -22,24 +22,24 @@ class Mojibake(Rule):
     """Encoding damage: UTF-8 read as Latin-1, characters lost to U+FFFD, control characters.
 
     ## What it does
-    Finds sequences such as `Ã©` and `â€™` and proves each by reading it back as UTF-8, so that sound text with accents is left alone.
-    It also finds the replacement character U+FFFD, where the original is lost, and control characters.
+    Finds sequences such as `Ã©` and `â€™` and verifies each by decoding it back to UTF-8, so correct text with accents is not reported.
+    Also finds the replacement character U+FFFD, where the original is lost, and control characters.
 
     ## Why is this bad
-    The model spends capacity on byte salad, learns to write it, and meets other text in use.
+    The model spends capacity on broken characters, learns to write them, and sees clean text at inference.
 
     ## Example
     `crÃ¨me brÃ»lÃ©e` was `crème brûlée`.
 
     ## Fix safety
-    Safe where the text reads back as UTF-8, which hardly any text does by chance: `prep lint --fix` puts back what it was. Lost characters
-    and control characters are not fixed: what stood there is not known.
+    Safe if the text decodes back to UTF-8, which hardly happens by chance: `prep lint --fix` restores the original. Lost characters and
+    control characters are not fixed: the original is unknown.
     """
 
     code = "FMT007"
     severity = Severity.WARNING
     columns = TEXT_COLUMNS
-    remedy = "Read the source with its right encoding; in a built dataset `prep lint --fix` repairs what reads back."
+    remedy = "Read the source with the right encoding; in a built dataset `prep lint --fix` restores what can be decoded."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return texts(examples).filter(pl.col("text").str.contains(SIEVE))
@@ -52,12 +52,12 @@ class Mojibake(Rule):
                 start, end = spans[0][0], spans[-1][1]
                 masked, (low, high) = mask_near(text, spans[0])
                 shown = masked[max(low - 10, 0) : high + 10]
-                yield span_finding(row, start, end, f"'{shown}' is UTF-8 that was read as Latin-1; it was '{repair(shown)}'")
+                yield span_finding(row, start, end, f"'{shown}' is UTF-8 read as Latin-1; the original is '{repair(shown)}'")
             elif match := _LOST.search(text):
                 yield span_finding(row, *match.span(), "a character was lost to U+FFFD when the text was decoded")
             elif match := _CONTROL.search(text):
-                yield span_finding(row, *match.span(), f"the text holds the control character U+{ord(match[0][0]):04X}")
+                yield span_finding(row, *match.span(), f"control character U+{ord(match[0][0]):04X}")
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         fields = edit_texts(subject.fields, repair)
-        return Draft("edit", "read back as UTF-8", fields, safe=True) if fields else None
+        return Draft("edit", "decoded back to UTF-8", fields, safe=True) if fields else None

@@ -19,32 +19,29 @@ _MIN_DESIGN = 50
 
 
 class RoleOrder(Rule):
-    """A chat without an answer, or with its roles out of order.
+    """A chat without an answer, or with roles out of order.
 
     ## What it does
-    Follows each chat's roles. It is an error where no assistant message is there to be learned, or where the chat ends on another role.
-    It is a warning where a chat begins with the assistant, where two messages of the assistant, the user or the system follow each
-    other, where a system message comes late, or where a tool answers that nobody called. Where more than a few chats of a task are like
-    that it is the data's design, and nothing is reported.
+    Checks the roles of each chat. Error: no assistant message to learn from, or a last message of another role. Warning: a first
+    message of the assistant, two messages in a row of the assistant, the user or the system, a late system message, or a tool message
+    without a call. If more than a few chats of a task are like that, it is the data's design and not reported.
 
     ## Why is this bad
-    Without an assistant message nothing is trained on the row. Other orders are refused by many chat templates, or rendered into a
-    prompt that the model never sees in use.
+    Without an assistant message nothing is trained on the row. Many chat templates refuse other orders, or render a prompt that the
+    model never sees at inference.
 
     ## Example
-    `system, assistant, user` - the chat stops where the answer should stand.
+    `system, assistant, user` - the chat ends before its answer.
 
     ## Fix safety
-    Never fixed automatically: the missing answer is not known.
+    Never fixed automatically: the missing answer is unknown.
     """
 
     code = "FMT003"
     severity = Severity.ERROR
     columns = ("messages", "form", "task", "task_rows")
-    remedy = "Give the chat its answer, put its turns in order, or remove it."
-    thresholds = (
-        Threshold("design", 0.05, "a larger share of a task's chats is its design: people do write twice before they are answered"),
-    )
+    remedy = "Add the missing answer, reorder the turns, or drop the chat."
+    thresholds = (Threshold("design", 0.05, "a larger share is by design: people do write twice before they get an answer"),)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         is_chat = (pl.col("form") == Form.CHAT) & pl.col("messages").is_not_null()
@@ -84,7 +81,7 @@ def _without_answer(roles: list[str]) -> str | None:
     """Says why a chat has no answer to learn, or None."""
     if "assistant" not in roles:
         return "has no assistant message" if any(roles) else "has no messages"
-    return None if roles[-1] == "assistant" else f"ends on the role '{shorten(roles[-1], 20)}', not on an answer"
+    return None if roles[-1] == "assistant" else f"ends with the role '{shorten(roles[-1], 20)}' instead of an answer"
 
 
 def _unusual(roles: list[str]) -> Iterator[str]:
@@ -98,7 +95,7 @@ def _unusual(roles: list[str]) -> Iterator[str]:
     if "system" in roles[spoken:]:
         yield "has a system message after other messages"
     if roles[:1] == ["tool"] or any(before not in {"assistant", "tool"} and role == "tool" for before, role in pairs):
-        yield "has a tool message that answers no assistant message"
+        yield "has a tool message without an assistant message before it"
     if ("user", "user") in pairs:
         yield "has two user messages in a row"
     if spoken > 1:

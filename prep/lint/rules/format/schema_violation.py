@@ -8,12 +8,12 @@ from prep.lint.base.rule import DefectRule
 
 
 class SchemaViolation(DefectRule):
-    """A record that is valid JSON but does not fit its training format.
+    """Valid JSON that does not fit its training format.
 
     ## What it does
-    Tells each record's format from its keys (chat messages, prompt and completion, choices, text, alpaca, ShareGPT, preference pairs)
-    and reports what does not fit it: unknown keys only, `messages` that is no list, an unknown role, content that is no text, a label
-    that is no index into the choices, a key that stands twice.
+    Recognises each record's format by its keys (chat messages, prompt and completion, choices, text, Alpaca, ShareGPT, preference
+    pairs) and reports what does not fit: only unknown keys, `messages` that is not a list, an unknown role, content that is not text, a
+    label that is not an index into the choices, a duplicate key.
 
     ## Why is this bad
     A trainer reads such a record as something else, or fails an hour into the run.
@@ -22,14 +22,14 @@ class SchemaViolation(DefectRule):
     `{"prompt": "Review: ...", "choices": ["negative", "positive"], "label": 2}` - there is no third choice.
 
     ## Fix safety
-    Never fixed automatically: what was meant is for a person to say, and files made elsewhere are not rewritten. A built dataset has none:
-    the build leaves such a record out, with the reason, and FMT001 reports it.
+    Never fixed automatically: a person decides what was meant, and files that no build wrote are not rewritten. A built dataset has no
+    such record: the build drops it with the reason, and FMT001 reports it.
     """
 
     code = "FMT002"
     severity = Severity.ERROR
     columns = ()
-    remedy = "Bring the record into the format of the others."
+    remedy = "Rewrite the record in the format of the other rows."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return self.nothing(examples)

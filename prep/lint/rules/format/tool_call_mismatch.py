@@ -14,29 +14,29 @@ from prep.lint.frame.tool_use import check_tool_use
 
 
 class ToolCallMismatch(DefectRule):
-    """A tool call without its result, a result without its call, or a call that does not fit the row's tools.
+    """A tool call without a result, a result without a call, or a call that does not fit the tools.
 
     ## What it does
-    Follows the tool calls of each chat: every result answers an earlier call, a call is answered before the chat goes on (one that ends
-    the chat is what is to be learned), the function is one that the row declares, and the arguments are JSON that fits the function's
-    JSON Schema.
+    Checks the tool calls of each chat: every result answers an earlier call; every call has a result before the chat continues (a call
+    at the end is what is learned); the function is declared in the row; and the arguments are JSON that fits the function's JSON
+    Schema.
 
     ## Why is this bad
-    The model learns to call functions that are not there, with arguments that the caller refuses, and to read results that it never
-    asked for. Most chat templates refuse such rows, or leave parts of them out.
+    The model learns to call functions that do not exist, with arguments that are refused, and to read results that it never asked for.
+    Most chat templates refuse such rows or drop parts of them.
 
     ## Example
     `search_recipes` is called with `{"ingredient": "rice"}`, and its schema requires `ingredients`.
 
     ## Fix safety
-    Unsafe: the right arguments or the missing result are not known, so that `prep fix propose` drafts dropping the row. A declaration
-    that is itself wrong gets no draft: mending it keeps the row.
+    Unsafe: the right arguments or the missing result are unknown, so `prep fix propose` drafts dropping the row. If the tool's
+    declaration is wrong, there is no draft: fixing the declaration keeps the row.
     """
 
     code = "FMT005"
     severity = Severity.ERROR
     columns = ("messages", "extras")
-    remedy = "Give each call its result, and arguments that fit the declared function; or drop the row."
+    remedy = "Add the missing result, or correct the call to fit the declared function; else drop the row."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         uses_tools = pl.col("extras").str.contains_any(['"tool_calls":', '"tool_call_id":', '"tools":']) & pl.col("messages").is_not_null()
@@ -59,7 +59,7 @@ class ToolCallMismatch(DefectRule):
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         is_declaration = (finding.field or "").startswith("tools")
-        return None if is_declaration else Draft("drop", "a tool call and its result or the row's tools do not go together")
+        return None if is_declaration else Draft("drop", "a tool call does not match its result or the row's tools")
 
 
 def _problems(rows: pl.Series) -> pl.Series:

@@ -10,35 +10,34 @@ from prep.lint.base.rule import Need, RankedRule
 
 
 class HardOrAmbiguous(RankedRule):
-    """A row that training did not learn, or did not settle.
+    """A row that training did not learn, or whose loss stayed unstable.
 
     ## What it does
-    Reads a training run's ledger (`--training-ledger RUN`), where each row has its loss in each epoch, and places the rows on a map
-    (dataset cartography, Swayamdipta 2020): confidence is the mean probability that the model gave a token of the answer (the
-    exponential of minus the mean loss), variability its standard deviation over the epochs. Rows whose confidence is far below the
-    others' are hard to learn, and in that region wrong labels gather; rows whose probability moves most are ambiguous. The score is one
-    minus the confidence. Reported, as information, are hard rows that were not once answered right, and the most variable ones. A run of
-    one epoch has no variability; its rows are ranked all the same.
+    Reads the training ledger (`--training-ledger RUN`), which has each row's loss in each epoch, and makes a dataset map (dataset
+    cartography, Swayamdipta 2020). Confidence is the mean probability of an answer token (the exponential of minus the mean loss);
+    variability is its standard deviation over the epochs. Rows with far lower confidence than the others are hard to learn; wrong
+    labels gather there. Rows with the highest variability are ambiguous. Both are information; the score is one minus confidence. Hard
+    rows count only if they were never answered correctly. A run of one epoch has no variability; its rows are ranked by confidence.
 
     ## Why is this bad
-    A hard row is often a wrong one, and an ambiguous one is where more examples like it help most.
+    A hard row often has a wrong label. An ambiguous row is where more examples of its kind help most.
 
     ## Example
-    Over 3 epochs the answer `negative` kept a probability of 4%, where the median row has 93%.
+    Over 3 epochs the answer `negative` had a mean probability of 4%; the median row has 93%.
 
     ## Fix safety
-    Never fixed automatically: hard is not wrong.
+    Never fixed automatically: a hard row is not always a wrong one.
     """
 
     code = "LBL802"
     severity = Severity.INFO
     columns = ("answer_field", "answer")
     needs = (Need.TRAINING_LEDGER,)
-    remedy = "Read the row; correct it where it is wrong, add more like it where it is right."
+    remedy = "Read the row: correct it if it is wrong, add similar rows if it is right."
     thresholds = (
         Threshold("hard", 3.0, "robust standard deviations (1.4826 MAD) of log-probability below the median row, as for outliers"),
-        Threshold("variability", 0.25, "standard deviation of a probability that is near 0 in some epochs and near 1/2 or more in others"),
-        Threshold("min_rows", 20, "below it the other rows say little of what is usual"),
+        Threshold("variability", 0.25, "standard deviation of a probability near 0 in some epochs and 1/2 or more in others"),
+        Threshold("min_rows", 20, "with fewer rows the median says little"),
     )
 
     def rank(self, examples: pl.LazyFrame, context: Context) -> pl.DataFrame:
@@ -68,12 +67,12 @@ class HardOrAmbiguous(RankedRule):
             epochs = f"{row['num_epochs']} epoch{'s' if row['num_epochs'] > 1 else ''}"
             if row["hard"]:
                 message = (
-                    f"hard to learn: over {epochs} a token of the answer kept a probability of {row['confidence']:.0%}, "
-                    f"where the middle row has {row['usual']:.0%}, and it was not once answered right"
+                    f"hard to learn: over {epochs} the mean probability of an answer token is {row['confidence']:.0%} "
+                    f"(median row: {row['usual']:.0%}), and the answer was never correct"
                 )
             else:
                 message = (
-                    f"ambiguous: over {epochs} the probability of the answer's tokens went up and down by {row['variability']:.2f} "
+                    f"ambiguous: over {epochs} the probability of an answer token varied by {row['variability']:.2f} "
                     f"around {row['confidence']:.2f}"
                 )
             kind = "hard" if row["hard"] else "ambiguous"

@@ -13,45 +13,44 @@ from prep.lint.detectors.label_errors.baseline import COLUMNS, baseline_unavaila
 
 
 class LikelyMislabel(RankedRule):
-    """A label that the other rows speak against.
+    """A label that is probably wrong.
 
     ## What it does
-    Looks at tasks with at least 100 rows whose answers come from a fixed set of words, and at JSON answers with a field that does. A
-    baseline of two plain classifiers on words and character sequences (logistic regression and complement naive Bayes) says of each row,
-    out of fold, what the other rows make likely; equal and near-equal inputs share a fold. Their pooled probabilities are fitted together
-    with a share of labels that are wrong (symmetric noise, Angluin and Laird 1988), so that doubt counts only as far as it does not fade
-    where the classifiers are sure. The score is the probability, by Bayes' rule, that the given label is wrong. With `--model-scores`
-    a classifier on the model's hidden states and the model's own choice among the labels join the pool. Of more than 100,000 rows a
-    sample is fitted, and the others are scored by it.
+    Covers tasks with at least 100 rows and a fixed answer set, and JSON answers with such a field. Two plain classifiers on words and
+    character n-grams (logistic regression and complement naive Bayes) predict each row out of fold; duplicates and near-duplicates
+    share a fold. Their pooled probabilities are fitted together with a rate of wrong labels (symmetric noise, Angluin and Laird 1988),
+    so that uncertainty on easy rows does not count as noise. The score is the posterior probability that the given label is wrong. With
+    `--model-scores`, a classifier on the model's hidden states and the model's own choice of label join the pool. Of more than 100,000
+    rows a sample is fitted, and the other rows are scored with it.
 
     ## Why is this bad
-    A model learns wrong labels as it learns right ones, and an evaluation counts right answers as wrong. Test sets in wide use have
-    3% of them on average (Northcutt 2021).
+    The model learns wrong labels like right ones, and an evaluation counts correct answers as wrong. Widely used test sets have 3%
+    wrong labels on average (Northcutt 2021).
 
     ## Example
-    `"We waited an hour and the food was cold"` -> `positive`, where the baseline is sure of `negative`.
+    `"We waited an hour and the food was cold"` -> `positive`; the baseline predicts `negative` with confidence.
 
     ## Fix safety
-    Never fixed automatically: the baseline does not know either. `prep fix propose` drafts the row for a person to label.
+    Never fixed automatically: the baseline can be wrong too. `prep fix propose` drafts the row for a person to label.
     """
 
     code = "LBL801"
     severity = Severity.WARNING
     columns = (*COLUMNS, "answer_field")
-    remedy = "Read the row and decide; correct the label, or suppress the finding with the reason."
+    remedy = "Read the row: correct the label, or suppress the finding with a reason."
     superseded_by = ("CON201", "CON204", "LEN603")
     thresholds = (
         Threshold(
             "sure",
             0.7,
-            "of unchanged reviews, messages and bank questions 0 to 2 rows in 1,000 are above it; with 2% of the labels flipped, four in "
-            "five of those above it are flips",
+            "0 to 2 rows in 1,000 of unchanged reviews, messages and bank questions are above it; with 2% of labels flipped, four in "
+            "five of the rows above it are flips",
         ),
-        Threshold("doubtful", 0.5, "more likely wrong than right, by the fit"),
+        Threshold("doubtful", 0.5, "more likely wrong than right"),
         Threshold(
             "told_apart",
             0.2,
-            "a label's rows are recognised this much more often than other rows are taken for it; where labels are drawn by lot, as often",
+            "true positive rate minus false positive rate of the label; 0 for random labels",
         ),
     )
 
@@ -76,15 +75,15 @@ class LikelyMislabel(RankedRule):
             label = f"'{row['label_field']}' is " if row["label_field"] else "labelled "
             yield Finding.at(
                 row,
-                f"{label}'{row['given']}', where the other rows make '{row['guess']}' likely ({row['chance']:.0%}); "
-                f"wrong with a probability of {row['score']:.0%}",
+                f"{label}'{row['given']}', but the other rows predict '{row['guess']}' ({row['chance']:.0%}); "
+                f"probability of a wrong label {row['score']:.0%}",
                 field=row["field"],
                 score=row["score"],
                 severity=None if row["score"] >= context.threshold(self, "sure") else Severity.INFO,
             )
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "the other rows speak against this label: keep it, or correct it")
+        return edit_answer(subject, "the other rows predict another label: keep this one, or correct it")
 
 
 def _not_told_apart(judged: pl.DataFrame, least: float) -> set[tuple[str | None, str]]:

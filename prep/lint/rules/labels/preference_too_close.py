@@ -12,15 +12,15 @@ from templates.form import Form
 
 
 class PreferenceTooClose(RankedRule):
-    """A preferred answer that is nearly the rejected one.
+    """Preferred and rejected answer that are nearly equal.
 
     ## What it does
-    Scores each pair by the share of word pairs that the two answers have in common (Jaccard), and reports the pairs at 0.9 and above. Two
-    answers that are equal but for case and white space are an error: they prefer an answer to itself.
+    Scores each preference pair by the share of word pairs that its answers have in common (Jaccard) and reports pairs at 0.9 and above.
+    Two answers that are equal except for case and whitespace are an error: the pair prefers an answer to itself.
 
     ## Why is this bad
-    Preference training pushes two likelihoods apart. Where the answers share their words, it pushes those words both ways at once, and
-    the likelihood of the preferred answer can fall with that of the other (Pal et al. 2024).
+    Preference training pushes two likelihoods apart. Where the answers share their words, it pushes those words in both directions, and
+    the preferred answer's likelihood can fall with the other's (Pal et al. 2024).
 
     ## Example
     Chosen `The soup was cold.`, rejected `The soup was cold`.
@@ -33,9 +33,9 @@ class PreferenceTooClose(RankedRule):
     severity = Severity.WARNING
     columns = ("form", "answer", "rejected", "rejected_field")
     thresholds = (
-        Threshold("similarity", 0.9, "a word in forty is another; Pal et al. 2024 see likelihoods fall from edit distances that small"),
+        Threshold("similarity", 0.9, "one word in forty differs; Pal et al. 2024: at edit distances this small likelihoods fall"),
     )
-    remedy = "Make the rejected answer differ in what matters, or drop the pair."
+    remedy = "Write a rejected answer that is clearly worse, or drop the pair."
 
     def rank(self, examples: pl.LazyFrame, context: Context) -> pl.DataFrame:
         equal = normalise_expr(pl.col("answer")) == normalise_expr(pl.col("rejected"))
@@ -49,16 +49,14 @@ class PreferenceTooClose(RankedRule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         equal = normalise_expr(pl.col("answer")) == normalise_expr(pl.col("rejected"))
         found = examples.filter(pl.col("score") >= context.threshold(self, "similarity")).with_columns(equal=equal)
-        shared = pl.format(
-            "the rejected answer shares {}% of the preferred one's word pairs", (pl.col("score") * 100).round(0).cast(pl.Int64)
-        )
+        shared = pl.format("the two answers share {}% of their word pairs", (pl.col("score") * 100).round(0).cast(pl.Int64))
         return found.select(
             *Finding.where,
             "score",
             field="rejected_field",
-            message=pl.when("equal").then(pl.lit("the rejected answer is the preferred one")).otherwise(shared),
+            message=pl.when("equal").then(pl.lit("the two answers are equal")).otherwise(shared),
             severity=pl.when("equal").then(pl.lit("error")),
         )
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return Draft("drop", "the rejected answer is nearly the preferred one")
+        return Draft("drop", "the two answers are nearly equal")

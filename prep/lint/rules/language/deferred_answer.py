@@ -48,32 +48,31 @@ _BRIEF = 120
 
 
 class DeferredAnswer(Rule):
-    """An answer that puts the task off instead of doing it.
+    """An answer that postpones the task instead of doing it.
 
     ## What it does
-    Finds short answers whose point is a promise: "I'll write that up tomorrow", "let me get back to you on this". The promise has to be
-    about the task itself ("it", "that", "the summary") and about later, or the answer be nothing but an acknowledgement with a time ("On
-    it, will send it over tonight"). Where such answers are common in a task, as in support chats
-    where an agent may well call back, nothing is reported.
+    Finds short answers that only promise: "I'll write that up tomorrow", "let me get back to you on this". The promise must be about
+    the task ("it", "that", "the summary") and about later, or the answer must be just an acknowledgement with a time ("On it, will send
+    it over tonight"). If such answers are common in a task, as in support chats whose agents call back, nothing is reported.
 
     ## Why is this bad
-    A model tuned on office chat learns to stall: asked for a summary, it says that it will write one.
+    A model trained on office chat learns to stall: asked for a summary, it answers that it will write one.
 
     ## Example
     `Sure, I shall work on that in the morning.`
 
     ## Fix safety
-    Never fixed automatically: the answer has to be written, or the row dropped, by a person.
+    Never fixed automatically: a person has to write the answer or drop the row.
     """
 
     code = "GRM955"
     severity = Severity.WARNING
     columns = ("task", "task_rows", "is_closed_set", "form", "answer", "answer_field")
-    remedy = "Write the answer that was asked for, or drop the row."
+    remedy = "Write the requested answer, or drop the row."
     superseded_by = ("LEN603",)
     thresholds = (
-        Threshold("max_characters", 220, "about 40 words: a longer answer says more than that it is late"),
-        Threshold("common", 0.1, "the sample data has 1 in 40; what every tenth answer says is how the agents speak"),
+        Threshold("max_characters", 220, "about 40 words; a longer answer has other content"),
+        Threshold("common", 0.1, "1 in 40 in the sample data; what every tenth answer says is normal for the task"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -87,12 +86,12 @@ class DeferredAnswer(Rule):
             .select(
                 *Finding.where,
                 field="answer_field",
-                message=pl.format("the answer puts the task off: '{}'", pl.col("answer").map_elements(_shown, return_dtype=pl.String)),
+                message=pl.format("the answer postpones the task: '{}'", pl.col("answer").map_elements(_shown, return_dtype=pl.String)),
             )
         )
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "the answer puts the task off")
+        return edit_answer(subject, "the answer postpones the task")
 
 
 def _shown(answer: str) -> str:

@@ -33,38 +33,38 @@ class _Profile:
 
 
 class MissingFact(Rule):
-    """A fact that the answer must keep - a part number, a customer, a dose, a number - and does not.
+    """A fact that the answer must keep and does not: a part number, customer, dose or number.
 
     ## What it does
-    Compares typed facts of input and answer, normalised. The kinds that must be kept are those of the template's `keep`. In files
-    without a template, where the answers are shorter than their inputs, habits are learnt from a sample of 4,000 rows: a kind is taken to
-    be kept where enough rows of the task have it in their input and most of their answers keep all of it, and a number by the words
-    beside it ("order 58213", "76 years old") and its length where nearly all answers keep such numbers. It also reports the place of an
-    answer where a number of the input has dropped out: "please wait for minutes", and what a deletion leaves ("a -year-old man", two
-    spaces, "paid $ for it"), for as much as it is worth in answers of the task. Of more than 100,000 rows, as many are looked at.
+    Compares the typed, normalised facts of input and answer. The template's `keep` lists the kinds that must be kept. In files without
+    a template whose answers are shorter than their inputs, the rule learns them from a sample of 4,000 rows: a kind, if enough rows of
+    the task have it in the input and most answers keep all of it; and a number, by the words beside it ("order 58213", "76 years old")
+    and its length, if nearly all answers keep such numbers. Also reports gaps where a number of the input is missing ("please wait for
+    minutes") and other traces of a deletion ("a -year-old man", two spaces, "paid $ for it"). Of more than 100,000 rows it reads an
+    evenly spread sample.
 
     ## Why is this bad
-    A summary without the part number is of no use to whoever reads it, and the model learns that leaving it out is fine.
+    A summary without the part number is useless to its reader, and the model learns that leaving it out is fine.
 
     ## Example
     `Customer reports damage, replacement sent.` for a call about MK401-27KX.
 
     ## Fix safety
-    Never fixed automatically: the sentence has to be written again around the fact.
+    Never fixed automatically: a person has to rewrite the sentence around the fact.
     """
 
     code = "GRM954"
     severity = Severity.WARNING
     columns = ("task", "template", "system", "input", "input_body", "answer", "answer_field", "is_closed_set", "form", "task_shape")
-    remedy = "Write the missing fact into the answer."
+    remedy = "Add the missing fact to the answer."
     superseded_by = ("LEN603", "GRM955", "GRM953", "DUP305", "DIV705")
     thresholds = (
-        Threshold("min_rows", 20, "16 of 20 is more than half for certain: its 95% Wilson interval reaches down to 0.58"),
+        Threshold("min_rows", 20, "16 of 20 is surely more than half: the lower end of its 95% Wilson interval is 0.58"),
         Threshold(
-            "compression", 0.8, "a restatement is shorter than its input; answers that reason with the facts (gsm8k: 1.2) are longer"
+            "compression", 0.8, "answer length / input length; summaries are shorter than their input, reasoning (gsm8k: 1.2) is longer"
         ),
-        Threshold("kept", 0.8, "the sound summaries of the sample data keep every code and customer; one in five may be defective"),
-        Threshold("number_kept", 0.88, "clinical notes (MTS-Dialog) keep 0.99 of the ages, and 0.8 of all numbers, which is no habit"),
+        Threshold("kept", 0.8, "correct summaries of the sample data keep every code and customer; up to one in five may be defective"),
+        Threshold("number_kept", 0.88, "clinical notes (MTS-Dialog) keep 0.99 of the ages; their 0.8 of all numbers is no rule to enforce"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -99,7 +99,7 @@ class MissingFact(Rule):
         return _Profile(kinds, NumberProfile.of(pairs, min_rows=min_rows, min_share=context.threshold(self, "number_kept")))
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "the answer loses a fact that it must keep")
+        return edit_answer(subject, "the answer lacks a fact that it must keep")
 
 
 def _typed(row: Mapping[str, Any], kinds: tuple[str, ...], context: Context) -> Finding | None:
@@ -109,14 +109,14 @@ def _typed(row: Mapping[str, Any], kinds: tuple[str, ...], context: Context) -> 
     if not facts:
         return None
     shown = ", ".join(f"{fact.kind} '{shorten(row['input'], span=(fact.start, fact.end))}'" for fact in facts[:5])
-    return Finding.at(row, f"the answer loses the {shown}", field=row["answer_field"], kind=facts[0].kind)
+    return Finding.at(row, f"the answer lacks the {shown}", field=row["answer_field"], kind=facts[0].kind)
 
 
 def _number(row: Mapping[str, Any], profile: NumberProfile) -> Finding | None:
     lost = profile.lost(row["input_body"], row["answer"])
     if lost:
         shown = ", ".join(f"'{shorten(row['input_body'], span=(one.start, one.end))}'" for one in lost[:5])
-        message = f"the answer loses the number {shown}, of a sort that nearly all answers keep"
+        message = f"the answer lacks the number {shown}; nearly all answers of the task keep this kind of number"
         return Finding.at(row, message, field=row["answer_field"], kind="number")
     gaps = profile.find_gaps(row["input"], row["answer"])
     if not gaps:
@@ -126,7 +126,7 @@ def _number(row: Mapping[str, Any], profile: NumberProfile) -> Finding | None:
     shown = " ".join(f"{masked[max(0, low - 20) : low].rstrip()} [?] {masked[high : high + 20]}".split())
     place = row["input"].find(gaps[0].number)
     number = shorten(row["input"], span=(place, place + len(gaps[0].number))) if place >= 0 else gaps[0].number
-    message = f"a number is lacking at '{shown}'; the input has '{number}'"
+    message = f"a number is missing at '{shown}'; the input has '{number}'"
     return Finding.at(row, message, field=row["answer_field"], span=(position, position), kind="number")
 
 

@@ -50,45 +50,41 @@ _TELLING = 5
 
 
 class SpellingNoise(Rule):
-    """A word written twice in a row, or a misspelling, in an answer.
+    """A doubled word, or a misspelling.
 
     ## What it does
-    Finds doubled words ("the the"), except those that sound text doubles ("that that", "very very", "bye bye"), names, and pairs that the
-    input has too. In English inputs all of these count as well; where one in sixty of a task's longer inputs has such a pair, doubling is
-    how its writers write, and those are information. With the extra `loopwright[text]` it also mentions likely misspellings in English
-    answers: words in lower case that no dictionary has, that stand in no other row and not in their own input, and are one letter away
-    from a common word.
+    Finds doubled words ("the the") in answers, except words that correct text doubles ("that that", "very very", "bye bye"), names, and
+    pairs that the input has too. English inputs are checked as well; if one in sixty of a task's longer inputs has a doubled word, that
+    is how its writers write, and it is information. With the extra `loopwright[text]` it also lists likely misspellings in English
+    answers: lower-case words that no dictionary has, that occur in no other row and not in their own input, and that are one letter
+    away from a common word.
 
     ## Why is this bad
-    A model copies slips of the pen faithfully; a doubled word is often the seam of a bad edit.
+    The model copies typos faithfully. A doubled word often marks a bad edit.
 
     ## Example
     `Customer asks about the the order.`
 
     ## Fix safety
-    Unsafe: one of the two words may have been meant for another. `prep fix propose` drafts the word once, and of misspellings those where
-    two letters changed places, one stands too often or too seldom beside itself ("recieved", "isssue"), or the row has the right word
-    elsewhere: the others are too often words that no dictionary has. What longer inputs say stays: a model has to read its users as they
-    write. Nothing is drafted where the words stand in no field as they are rendered, or more than once.
+    Unsafe: one of the two words may have been meant as another. `prep fix propose` drafts the word once. Of misspellings it drafts
+    swapped letters, a letter doubled or not doubled by mistake ("recieved", "isssue"), and words that the row spells right elsewhere;
+    the others are too often words that no dictionary has. Longer inputs are not changed: a model has to read its users as they write.
+    Nothing is drafted if the words occur in no field as rendered, or more than once.
     """
 
     code = "GRM951"
     severity = Severity.WARNING
     columns = ("task", "task_rows", "form", "input", "system", "answer", "input_field", "system_field", "answer_field", "turns")
-    remedy = "Correct the text."
+    remedy = "Correct the typo."
     superseded_by = ("DUP305", "LEN603")
     thresholds = (
-        Threshold(
-            "usual", 0.015, "of dialogues between doctor and patient (MTS-Dialog) 1 in 200 doubles a word, of tweets (TweetSumm) 1 in 40"
-        ),
-        Threshold("max_rows", 2, "a word that more rows have is the corpus's own: a product, a person, a term of the trade"),
-        Threshold(
-            "min_frequency", 1_000_000, "how often the right word stands in symspellpy's list (Google Books n-grams), about rank 15,000"
-        ),
+        Threshold("usual", 0.015, "1 in 200 doctor-patient dialogues (MTS-Dialog) has a doubled word, 1 in 40 tweets (TweetSumm)"),
+        Threshold("max_rows", 2, "a word in more rows belongs to the corpus: a product, a person, a technical term"),
+        Threshold("min_frequency", 1_000_000, "count of the right word in symspellpy's list (Google Books n-grams), about rank 15,000"),
     )
 
     def left_out(self, context: Context) -> str | None:
-        return None if _can_spell() else "misspellings need symspellpy: pip install 'loopwright[text]'"
+        return None if _can_spell() else "symspellpy is not installed, so misspellings were not checked: pip install 'loopwright[text]'"
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         columns = [*Finding.where, "position", *self.columns]
@@ -125,7 +121,7 @@ class SpellingNoise(Rule):
         for row, match in doubled:
             usual = habits[row["task"]] > context.threshold(self, "usual") * (row["task_rows"] or 0)
             field, span = locate({**row, "field": row[f"{row['part']}_field"]}, *match.span())
-            message = f"a word stands twice: '{match[0]}'"
+            message = f"doubled word: '{match[0]}'"
             severity = Severity.INFO if usual and _is_long_input(row) else None
             yield Finding.at(row, message, field=field, span=span, kind="doubled word", severity=severity)
 
@@ -144,7 +140,7 @@ class SpellingNoise(Rule):
         if right is None:
             return None
         field = row["answer_field"]
-        message = f"'{word}' may be a misspelling of '{right}'"
+        message = f"possible misspelling: '{word}' for '{right}'"
         return Finding.at(row, message, field=field, span=place.span(), kind="misspelling", severity=Severity.INFO)
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
@@ -159,7 +155,7 @@ class SpellingNoise(Rule):
 
 def _once(said: str) -> tuple[str | None, str]:
     match = _DOUBLED.fullmatch(said)
-    return match[1] if match else None, "a word stood twice"
+    return match[1] if match else None, "doubled word removed"
 
 
 def _right_word(said: str, subject: Subject) -> tuple[str | None, str]:
@@ -170,7 +166,7 @@ def _right_word(said: str, subject: Subject) -> tuple[str | None, str]:
         and len(right) >= _TELLING
         and any(re.search(rf"\b{right}\b", str(text), re.IGNORECASE) for text in subject.fields.values())
     )
-    return right if right is not None and (in_row or is_slip(said, right)) else None, f"'{said}' was a misspelling"
+    return right if right is not None and (in_row or is_slip(said, right)) else None, f"misspelling '{said}' corrected"
 
 
 def _can_spell() -> bool:

@@ -23,22 +23,22 @@ _MAX_BROKEN = 0.2
 
 
 class Unfinished(Rule):
-    """An answer that stops in the middle of a sentence, or JSON that was never closed.
+    """An answer cut off in mid-sentence, or JSON that is not closed.
 
     ## What it does
-    Where a task's answers are JSON, it reports those that begin as JSON and do not parse, with the place. In tasks whose answers are
-    sentences, where most of them end in punctuation, it reports those that stop on a comma, an open bracket or a word that ends no
-    sentence ("the", "of", "because"); where nearly all do, also those that stop on any letter or digit. Lists, code, addresses, notes
-    in telegraphic style and short closing lines are left alone.
+    In tasks with JSON answers, reports answers that begin as JSON and do not parse, with the position. In tasks whose answers are
+    sentences and mostly end in punctuation, reports answers that end with a comma, an open bracket or a word that ends no sentence
+    ("the", "of", "because"); if nearly all end in punctuation, also answers that end with any letter or digit. Lists, code, addresses,
+    telegraphic notes and short closing lines are skipped.
 
     ## Why is this bad
-    Answers cut off at a length limit teach the model to stop anywhere.
+    From answers cut off at a length limit the model learns to stop anywhere.
 
     ## Example
     `Then walk on to the boot counter, where`
 
     ## Fix safety
-    Never fixed automatically: how the sentence went on is not known.
+    Never fixed automatically: the rest of the sentence is unknown.
     """
 
     code = "GRM953"
@@ -59,7 +59,7 @@ class Unfinished(Rule):
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for row in found.filter(pl.col("percent").is_not_null()).iter_rows(named=True):
             shown = shorten_end(row["answer"], 33)
-            message = f"the answer stops at '{shown}', where {row['percent']}% of the answers end in punctuation"
+            message = f"the answer is cut off at '{shown}'; {row['percent']}% of the task's answers end in punctuation"
             yield Finding.at(row, message, field=row["answer_field"])
         for rows in found.filter(pl.col("percent").is_null()).partition_by("task", maintain_order=True):
             broken = [(row, error) for row in rows.iter_rows(named=True) if (error := _error(row["answer"])) is not None]
@@ -67,7 +67,7 @@ class Unfinished(Rule):
                 yield from (_broken(row, *error) for row, error in broken)
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "the answer stops in the middle of a sentence")
+        return edit_answer(subject, "the answer is cut off in mid-sentence")
 
 
 def _error(answer: str) -> tuple[str, int] | None:
@@ -95,7 +95,7 @@ def _parses(line: str) -> bool:
 def _broken(row: dict[str, Any], reason: str, position: int) -> Finding:
     answer = row["answer"].rstrip()
     if position >= len(answer) or "Unterminated" in reason:
-        message = f"the JSON answer is not closed: it stops at '{shorten_end(answer, 33)}'"
+        message = f"the JSON answer is cut off at '{shorten_end(answer, 33)}'"
         span = (len(answer) - 1, len(answer))
     else:
         shown = shorten(answer, 20, span=(position, min(position + 20, len(answer))))

@@ -40,38 +40,39 @@ class _Profile:
 
 
 class UnsupportedFact(Rule):
-    """A number, name, code, amount, percentage, dose or date in the answer that its input does not have.
+    """A fact in the answer that the input does not have: a number, name, code, amount, dose or date.
 
     ## What it does
-    Compares typed facts, normalised ("$1,200.00" is "$1200", "5 March" is in "2024-03-05"), and bare numbers, in digits or in words
-    ("76" is "seventy six", "6:50" is "650"), where answers restate their input: where the template declares `keep`, codes, amounts,
-    percentages, doses, dates and what it keeps are checked. Beyond that, and in files without a template, a kind is checked where nearly
-    all answers of the task that have such facts take them from the input, by a sample of 5,000 rows; so is each shape of bare number (9,
-    9/9/9, 9-year), and so are numbers in words, and names: words with a capital inside a sentence that the task's texts never write
-    small, in any spelling near to the input's. Names where more than one answer in ten brings its own, and numbers in words where more
-    than three in a hundred do, are information. Sums that say so ("in total") may follow from the input. Of more than 100,000 doubtful
-    rows, as many are looked at.
+    Compares typed, normalised facts ("$1,200.00" is "$1200", "5 March" is in "2024-03-05") and bare numbers in digits or words ("76" is
+    "seventy six", "6:50" is "650"). If the template declares `keep`, codes, amounts, percentages, doses, dates and the kinds under
+    `keep` are checked. Other kinds, and files without a template, are checked where nearly all answers of a task take such facts from
+    the input, by a sample of 5,000 rows. The same holds for each form of bare number (9, 9/9/9, 9-year), for numbers in words, and for
+    names: words with a capital inside a sentence that the task never writes in lower case, in any spelling near the input's. Names are
+    information if more than one answer in ten brings its own, numbers in words if more than three in a hundred do. Stated sums ("in
+    total") may follow from the input. Of more than 100,000 doubtful rows it reads an evenly spread sample.
 
     ## Why is this bad
-    The model learns to make facts up: a wrong amount in a summary reads as well as the right one.
+    The model learns to hallucinate: a wrong amount in a summary reads as well as the right one.
 
     ## Example
     The call says $412.75, the summary $421.75.
 
     ## Fix safety
-    Never fixed automatically: which of the two is right is for a person to say.
+    Never fixed automatically: a person decides which of the two values is right.
     """
 
     code = "GRM952"
     severity = Severity.WARNING
     columns = ("task", "template", "system", "instruction", "input", "answer", "answer_field", "is_closed_set", "form")
-    remedy = "Correct the fact in the answer, or give the input that it comes from."
+    remedy = "Correct the fact in the answer, or add its source to the input."
     superseded_by = ("CON201",)
     thresholds = (
-        Threshold("min_rows", 20, "18 of 20 is a habit for certain: its 95% Wilson interval reaches down to 0.70"),
-        Threshold("supported", 0.9, "sound summaries of the sample data reach 1.0; gsm8k, whose answers compute, stays far below"),
-        Threshold("number_supported", 0.75, "summaries of calls (TweetSumm) reach 0.97, clinical notes 0.9; one in six may be defective"),
-        Threshold("name_supported", 0.75, "summaries of calls reach 0.99, clinical notes (MTS-Dialog) 0.86, answers from knowledge 0.25"),
+        Threshold("min_rows", 20, "18 of 20 is surely the rule: the lower end of its 95% Wilson interval is 0.70"),
+        Threshold("supported", 0.9, "1.0 in correct summaries of the sample data; far less in gsm8k, whose answers compute"),
+        Threshold("number_supported", 0.75, "0.97 in call summaries (TweetSumm), 0.9 in clinical notes; up to one in six may be defective"),
+        Threshold(
+            "name_supported", 0.75, "0.99 in call summaries, 0.86 in clinical notes (MTS-Dialog), 0.25 in answers from world knowledge"
+        ),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -120,10 +121,10 @@ class UnsupportedFact(Rule):
             return None
         shown = ", ".join(f"{fact.kind} '{shorten(row['answer'], span=(fact.start, fact.end))}'" for fact in facts[:_MAX_SHOWN])
         span = (facts[0].start, facts[0].end)
-        return Finding.at(row, f"the input does not have the {shown}", field=row["answer_field"], span=span, kind=facts[0].kind)
+        return Finding.at(row, f"not in the input: {shown}", field=row["answer_field"], span=span, kind=facts[0].kind)
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "the answer states a fact that its input does not have")
+        return edit_answer(subject, "the answer states a fact that is not in its input")
 
 
 def _doubtful() -> pl.Expr:
@@ -160,5 +161,5 @@ def _name(row: Mapping[str, Any], profile: _Profile) -> Finding | None:
 
 def _lacking(row: Mapping[str, Any], what: str, spans: list[tuple[int, int]], severity: Severity | None) -> Finding:
     shown = ", ".join(f"'{shorten(row['answer'], span=span)}'" for span in spans[:_MAX_SHOWN])
-    message = f"the input does not have the {what}{'s' * (len(spans) > 1)} {shown}"
+    message = f"not in the input: {what}{'s' * (len(spans) > 1)} {shown}"
     return Finding.at(row, message, field=row["answer_field"], span=spans[0], kind=what, severity=severity)

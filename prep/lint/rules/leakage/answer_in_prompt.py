@@ -35,32 +35,32 @@ _MIN_BRIEF = 3
 
 
 class AnswerInPrompt(Rule):
-    """The answer is printed in its own prompt, where the task is to find it.
+    """A prompt that contains its own answer.
 
     ## What it does
-    Where answers come from a fixed set of words, it reports a prompt that gives the row's own answer away: behind a marker ("Label:
-    positive", "-> positive", also for a value of a JSON answer), alone on the prompt's first or last line, or as a code such as
-    `card_arrival` that nobody writes by chance. Elsewhere it reports longer answers that stand whole in their prompts; within running
-    text, or in a mix of questions, that is information. What the rows of a task share, such as a list of the labels, does not count.
-    Tasks whose answers usually stand in their prompts (extraction, multiple choice) are left alone.
+    In tasks with a fixed answer set, reports a prompt that gives away its answer: behind a marker ("Label: positive", "-> positive";
+    also for a value of a JSON answer), alone on the first or last line, or as a code such as `card_arrival` that nobody writes by
+    chance. In other tasks, reports longer answers that appear in full in their prompts; within running text, or in a mix of questions,
+    that is information. Text that all rows of a task share, such as a list of labels, does not count. Tasks whose answers usually come
+    from the prompt (extraction, multiple choice) are skipped.
 
     ## Why is this bad
-    The model learns to copy, its loss looks excellent, and in use the answer is not there to be copied.
+    The model learns to copy. Its loss looks excellent, and at inference there is no answer to copy.
 
     ## Example
     `Great soup, slow waiter. Label: positive` -> `positive`.
 
     ## Fix safety
-    Never fixed automatically: what else of the prompt comes from the answer is for a person to see.
+    Never fixed automatically: a person has to see what else in the prompt comes from the answer.
     """
 
     code = "LEK405"
     severity = Severity.WARNING
     columns = ("task", "task_rows", "template", "system", "is_closed_set", "form", "input_body", "input", "answer", "input_field")
-    remedy = "Take the answer out of the prompt, or drop the row."
+    remedy = "Remove the answer from the prompt, or drop the row."
     thresholds = (
-        Threshold("min_characters", 25, "shorter answers (a name, an amount, a yes) stand in their inputs by chance"),
-        Threshold("usual", 0.2, "where a fifth of the answers stand in their inputs, copying is the task: in extraction it is nearly all"),
+        Threshold("min_characters", 25, "shorter answers (a name, an amount, a yes) are in their inputs by chance"),
+        Threshold("usual", 0.2, "if a fifth of the answers are in their inputs, copying is the task; in extraction nearly all are"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -94,7 +94,7 @@ class AnswerInPrompt(Rule):
                 shown = shorten(row["input_body"], 60, span=(start, end))
                 # Within a text an answer may be its best sentence; set apart from it, somebody put it there.
                 put_there = not row["mixed"] and (not row["whole"] or _set_apart(row["input_body"], start, end))
-                message = f"the prompt gives its own answer away: '{shown}'"
+                message = f"the prompt contains its own answer: '{shown}'"
                 yield Finding.at(
                     row, message, field=row["input_field"], span=_span(row, start, end), severity=None if put_there else Severity.INFO
                 )

@@ -47,42 +47,41 @@ class _Grams:
 
 
 class EvalContamination(Rule):
-    """An evaluation row that stands within a longer training row.
+    """An evaluation input that a longer training row contains.
 
     ## What it does
-    Takes the runs of 13 words (Brown et al. 2020) of each evaluation input, or the whole input where it has 8 to 12 words, and looks for
-    them in the inputs and answers of train. Runs that stand in many rows say nothing of one row: a greeting, an instruction. It warns
-    where half of an input's runs are found, and lists the rows of which any is, and short inputs: what one says in twelve words, others
-    say as well. Where one training row holds several inputs, or one as a small part, it is reported in their place. Rows that stand in
-    train as a whole are LEK401's and LEK402's to report.
+    Takes the 13-grams of words of each evaluation input (Brown et al. 2020), or the whole input if it has 8 to 12 words, and looks for
+    them in the inputs and answers of train. N-grams that occur in many rows, such as greetings and instructions, do not count. Warning
+    if train contains half of an input's n-grams; information for fewer and for short inputs, because many people use the same twelve
+    words. If one training row contains several inputs, or one as a small part of it, that training row is reported instead. LEK401 and
+    LEK402 report whole rows that appear in train.
 
     ## Why is this bad
-    The model has read the question, and perhaps its answer, in another row: the score measures memory.
+    The model has seen the question, and perhaps its answer, in another row: the score measures memory.
 
     ## Example
     The question on line 5 of test.jsonl is quoted in a conversation on line 24 of train.jsonl.
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts dropping the training row where it holds the most of an evaluation input, so that the evaluation stays
-    as it is. A row that is worth more than the input in it can be kept: cut the input out instead. Quotations that are only listed get no
-    draft.
+    Unsafe: `prep fix propose` drafts dropping the training row if it contains most of an evaluation input, so the evaluation stays the
+    same. To keep a valuable training row, cut the input out of it. Quotations that are information get no draft.
     """
 
     code = "LEK403"
     severity = Severity.WARNING
     columns = ("split", "form", "input_body", "answer")
     thresholds = (
-        Threshold("share", 0.5, "share of the runs: the most of the input; Brown et al. 2020 count one run, which any quotation has"),
-        Threshold("common", 10, "a run in more rows than this is boilerplate (Brown et al. 2020)"),
-        Threshold("gathered", 2, "one quotation is a row's own affair; a training row that has several inputs was put together from them"),
-        Threshold("longer", 4, "a training row of which the input is so small a part is no copy of it"),
+        Threshold("share", 0.5, "share of the input's n-grams; Brown et al. 2020 count a single one, which any quotation has"),
+        Threshold("common", 10, "an n-gram in more rows is boilerplate (Brown et al. 2020)"),
+        Threshold("gathered", 2, "a training row with this many evaluation inputs was assembled from them"),
+        Threshold("longer", 4, "a training row this many times longer than the input is no copy of it"),
     )
     superseded_by = ("LEK401", "LEK402")
     remedy = "Drop the training row, or cut the evaluation input out of it."
 
     def unavailable(self, context: Context) -> str | None:
         if not {"train"} < context.splits:
-            return "there is nothing to compare with train: give the evaluation file with --test"
+            return "needs an evaluation split: give the evaluation file with --test"
         return None
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -97,7 +96,7 @@ class EvalContamination(Rule):
         single = told.select(
             *Finding.where,
             message=pl.format(
-                "{}% of this input of {} stands within the training row at {}:{}",
+                "{}% of this {} input appears in the training row at {}:{}",
                 (pl.col("share") * 100).ceil().cast(pl.Int64),
                 "split",
                 "source_other",
@@ -148,7 +147,7 @@ class EvalContamination(Rule):
         holder = subject.row if subject.row["split"] == "train" else next((row for row in subject.related if row["split"] == "train"), None)
         if finding.kind != _MOST or holder is None:
             return None
-        return Draft("drop", "the row holds an evaluation input", row_id=holder["row_id"], id=holder["id"])
+        return Draft("drop", "the training row contains an evaluation input", row_id=holder["row_id"], id=holder["id"])
 
 
 def _words(texts: pl.LazyFrame) -> Iterator[tuple[Positions, Codes, Counts]]:

@@ -11,32 +11,32 @@ from prep.lint.base.rule import Rule
 
 
 class GroupLeak(Rule):
-    """A group - a patient, a customer, a contract - with rows in two splits.
+    """A group (a patient, a customer, a contract) with rows in two splits.
 
     ## What it does
-    Reports each evaluation row whose `group` (the column named in the config) has rows in an earlier split too.
+    Reports each evaluation row whose `group` (the column named in the config) also has rows in an earlier split.
 
     ## Why is this bad
-    Rows of one customer resemble each other: a model that has seen the others of a group does better on this one than on a stranger's,
-    and the score promises what use will not keep.
+    Rows of one customer are alike. A model that has seen other rows of the group does better on this one than on a new customer's, and
+    the score is too optimistic.
 
     ## Example
     Customer 4483 has two calls in train and one in test.
 
     ## Fix safety
-    No rows are edited: the build keeps groups whole wherever it divides, so that a group in two splits has rows of a source that the
-    config puts into one with `split:`. Take that off, and all rows are divided by their group: safe for the rows, but it changes what is
-    evaluated, and so is for you to do. To keep a hold-out file as it is, drop the group's rows from train instead.
+    Rows are not edited. The build keeps groups whole when it splits, so a group in two splits comes from a source with a fixed `split:`
+    in the config. Remove it, and all rows are split by group. That is safe for the rows but changes the evaluation, so you do it
+    yourself. To keep a hold-out file as it is, drop the group's rows from train instead.
     """
 
     code = "LEK404"
     severity = Severity.ERROR
     columns = ("group", "split")
-    remedy = "Take `split:` off the sources of the config, so that rows are divided by their group, or drop the group's rows from train."
+    remedy = "Remove `split:` from the sources in the config, so that rows are split by group, or drop the group's rows from train."
 
     def unavailable(self, context: Context) -> str | None:
         if not context.built:
-            return "a foreign file names no groups"
+            return "a training file has no groups; only a built dataset has them"
         return one_split_only(context)
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -54,7 +54,7 @@ class GroupLeak(Rule):
                 if earlier:
                     others = "another row" if len(earlier) == 1 else f"{len(earlier):,} rows"
                     where = f"{earlier[0]['split']}, at {place(earlier[0])}"
-                    message = f"group '{row['group']}' of this row of {row['split']} has {others} in {where}"
+                    message = f"group '{row['group']}' of this {row['split']} row has {others} in {where}"
                     yield Finding.at(row, message, field="group", related=ids(earlier), remedy=remedy)
 
 
@@ -64,4 +64,4 @@ def _remedy(context: Context) -> str | None:
     fixed = [f"'{source['path']}' (`split: {source['split']}`)" for source in sources if source.get("split")]
     if not fixed:
         return None
-    return f"Take `split` off {', '.join(fixed)}, so that all rows are divided by their group, or drop the group's rows from train."
+    return f"Remove `split` from {', '.join(fixed)}, so that all rows are split by group, or drop the group's rows from train."

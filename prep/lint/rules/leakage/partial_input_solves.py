@@ -22,34 +22,32 @@ _SAME_SHAPE = 0.9
 
 
 class PartialInputSolves(Rule):
-    """A part of the input that gives the answer away without the rest.
+    """A part of the input that predicts the answer without the rest.
 
     ## What it does
-    Looks at tasks with a closed set of answers whose inputs have the same two to six lines in nearly every row: a premise and a
-    hypothesis, a question and a passage, the turns of a chat. A plain classifier on words (logistic regression) is fitted to each line
-    alone and to the whole, and right or wrong is counted out of fold (as Gururangan 2018 did for hypotheses). Reported is a part that
-    is as often right as the whole, well above the most frequent answer, where no other part comes near it. Of more than 10,000 rows a
-    sample is looked at.
+    Covers tasks with a fixed answer set whose inputs nearly always have the same two to six lines: a premise and a hypothesis, a
+    question and a passage, the turns of a chat. A plain classifier on words (logistic regression) is fitted to each line alone and to
+    the whole input, with accuracy measured out of fold (as in Gururangan 2018 for hypotheses). Reports a part that is as accurate as
+    the whole input and well above the majority baseline, if no other part comes close. Of more than 10,000 rows it uses a sample.
 
     ## Why is this bad
-    A model that is to compare two texts learns to look at one of them, is right on the test split for the wrong reason, and does not do
-    the task.
+    A model that should compare two texts learns to read one of them. It is right on the test split for the wrong reason.
 
     ## Example
-    The hypothesis alone is right in 67% of the rows, the whole input in 66%, and the most frequent answer in 34%.
+    Accuracy: hypothesis alone 67%, whole input 66%, majority baseline 34%.
 
     ## Fix safety
-    Never fixed automatically: write or choose rows in which the parts decide together.
+    Never fixed automatically: write or select rows whose answer depends on all parts.
     """
 
     code = "LEK406"
     severity = Severity.INFO
     columns = COLUMNS
-    remedy = "Add rows in which that part goes with other answers, or leave the other parts out of the template."
+    remedy = "Add rows in which this part occurs with other answers, or drop the unused parts from the template."
     thresholds = (
-        Threshold("above_majority", 0.15, "share right above the most frequent answer, at the lower end of its 95% interval"),
-        Threshold("below_whole", 0.01, "a part counts as good as the whole if it is at most this much less often right"),
-        Threshold("beside", 0.1, "the best of the other parts is at least this much less often right"),
+        Threshold("above_majority", 0.15, "accuracy above the majority baseline, at the lower end of the 95% interval"),
+        Threshold("below_whole", 0.01, "a part equals the whole input if its accuracy is at most this much lower"),
+        Threshold("beside", 0.1, "the accuracy of the best other part is at least this much lower"),
     )
 
     def unavailable(self, context: Context) -> str | None:
@@ -95,8 +93,8 @@ class PartialInputSolves(Rule):
         if not (solves and parts[best] - others >= context.threshold(self, "beside")):
             return None
         return (
-            f"line {best + 1} of the {num_parts} of each input, such as '{shorten(kept[0][best])}', predicts the answer alone: right in "
-            f"{parts[best]:.0%} of {len(given):,} rows, the whole input in {whole:.0%}, the most frequent answer in {majority:.0%}"
+            f"line {best + 1} of the {num_parts} of each input, such as '{shorten(kept[0][best])}', predicts the answer alone: accuracy "
+            f"{parts[best]:.0%} on {len(given):,} rows, whole input {whole:.0%}, majority baseline {majority:.0%}"
         )
 
 

@@ -15,26 +15,26 @@ _KEYS = ("template", "leak_key")
 
 
 class SplitLeakExact(Rule):
-    """An evaluation row whose input stands in train as well.
+    """A validation or test row whose input also appears in train.
 
     ## What it does
-    Compares the normalised inputs (of plain text: the texts) across train, validation and test, or across a training file and the file
-    given with --test, and reports each evaluation row that an earlier split holds too, whatever its answer there.
+    Compares normalised inputs (of plain text: the texts) across train, validation and test, or between a training file and the file of
+    --test. Reports each evaluation row that an earlier split contains too, with any answer.
 
     ## Why is this bad
-    The row measures memory, not skill: scores rise and mean nothing. Which of two models is better can turn around.
+    The row measures memory, not skill: scores rise and mean nothing, and may rank the worse of two models first.
 
     ## Example
     `Do you rent helmets?` on line 24 of train.jsonl and on line 5 of test.jsonl.
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts dropping the row from train, so that the evaluation stays as it is.
+    Unsafe: `prep fix propose` drafts dropping the train row, so the evaluation stays the same.
     """
 
     code = "LEK401"
     severity = Severity.ERROR
     columns = ("template", "split", "input_key", "answer_key", "form")
-    remedy = "Drop the row from train; for a built dataset accept the fix that `prep fix propose` drafts."
+    remedy = "Drop the row from train; for a built dataset accept the draft of `prep fix propose`."
 
     def unavailable(self, context: Context) -> str | None:
         return one_split_only(context)
@@ -52,11 +52,11 @@ class SplitLeakExact(Rule):
             for row in group:
                 earlier = [other for other in group if SPLIT_ORDER[other["split"]] < SPLIT_ORDER[row["split"]]]
                 if earlier:
-                    message = f"this row of {row['split']} stands in {earlier[0]['split']} as well, at {place(earlier[0])}"
+                    message = f"this {row['split']} row also appears in {earlier[0]['split']}, at {place(earlier[0])}"
                     yield Finding.at(row, message, related=ids(sorted(earlier, key=lambda other: SPLIT_ORDER[other["split"]])))
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         copy = next((row for row in subject.related if row["split"] == "train"), None)
         if copy is None:
             return None
-        return Draft("drop", "the row is in an evaluation split as well", row_id=copy["row_id"], id=copy["id"])
+        return Draft("drop", "the row also appears in an evaluation split; drop it from train", row_id=copy["row_id"], id=copy["id"])

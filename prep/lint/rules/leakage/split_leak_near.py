@@ -19,21 +19,21 @@ _KEYS = ("template", "task")
 
 
 class SplitLeakNear(Rule):
-    """An evaluation row whose input stands in train as well, but for a word or two.
+    """A validation or test row with a near-duplicate in train.
 
     ## What it does
-    Looks for near inputs (as DUP302 has it: 0.7 of the word pairs, or all but one word) across train, validation and test, or across a
-    training file and the file given with --test, and reports each evaluation row with the nearest row of an earlier split, whatever the
-    answers. Where in many rows of a task one word stands for another, as in questions made from a pattern, those are only listed.
+    Looks for near inputs (as in DUP302: 0.7 of the word pairs, or all but one word) across train, validation and test, or between a
+    training file and the file of --test. Reports each evaluation row with the nearest row of an earlier split, whatever their answers.
+    If many rows of a task differ in one word only, as in questions made from a pattern, they are information.
 
     ## Why is this bad
-    The row measures memory, not skill: a model that has seen a question needs not understand it when one word is another.
+    The row measures memory, not skill: a model that has seen a question answers it without understanding, even if a word differs.
 
     ## Example
     `Do you rent helmets?` on line 24 of train.jsonl and `Do you also rent helmets?` on line 5 of test.jsonl.
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts dropping the row from train, so that the evaluation stays as it is.
+    Unsafe: `prep fix propose` drafts dropping the train row, so the evaluation stays the same.
     """
 
     code = "LEK402"
@@ -45,7 +45,7 @@ class SplitLeakNear(Rule):
         Threshold("by_design", 0.05, "as for DUP302"),
     )
     superseded_by = ("LEK401",)
-    remedy = "Drop the row from train; for a built dataset accept the fix that `prep fix propose` drafts."
+    remedy = "Drop the row from train; for a built dataset accept the draft of `prep fix propose`."
 
     def unavailable(self, context: Context) -> str | None:
         return one_split_only(context)
@@ -73,7 +73,7 @@ class SplitLeakNear(Rule):
         for row, apart in zip(rows, differences, strict=True):
             yield Finding.at(
                 row,
-                f"this row of {row['split']} stands in {row['split_other']} as well, nearly, at {row['source_other']}:{row['line_other']}: "
+                f"this {row['split']} row has a near-duplicate in {row['split_other']}, at {row['source_other']}:{row['line_other']}: "
                 f"{described(row['text'], row['text_other'])}",
                 field="answer" if row["form"] == Form.COMPLETION else "input",
                 severity=Severity.INFO if row["task"] in by_design and is_exchange(*apart) else None,
@@ -84,4 +84,4 @@ class SplitLeakNear(Rule):
         copy = next((row for row in subject.related if row["split"] == "train"), None)
         if copy is None:
             return None
-        return Draft("drop", "the row is nearly one of an evaluation split", row_id=copy["row_id"], id=copy["id"])
+        return Draft("drop", "near-duplicate of a test or validation row; drop it from train", row_id=copy["row_id"], id=copy["id"])

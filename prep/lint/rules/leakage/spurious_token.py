@@ -10,48 +10,45 @@ from prep.lint.base.rule import Rule
 from prep.lint.detectors.label_errors.labelled import COLUMNS, LabelledTask, labelled_tasks
 from prep.lint.detectors.spurious_tokens import Limits, TiedToken, find_spurious_tokens, with_tokens
 
-_MESSAGE = "'{}' stands in {:,} rows, {:,} of them answered '{}' (z = {}), and does not belong to their sentences"
+_MESSAGE = "spurious token '{}' in {:,} rows, {:,} of them labelled '{}' (z = {}): it predicts the label and is unrelated to the text"
 
 
 class SpuriousToken(Rule):
-    """A code, name or mark that stands in rows of one label only and has nothing to do with it.
+    """A code, name or mark that appears with one label only and has nothing to do with it.
 
     ## What it does
-    For each token of a task with a closed set of answers it tests whether the rows that hold it have one label far beyond that label's
-    share (Gardner 2021; exact binomial, Benjamini-Hochberg over all tokens). Words that mean their label pass that test too, "delicious"
-    in praise, "passport" in a question about identity. So a token counts only where it was slipped in: the words to its left and right
-    are nearly as varied as words drawn from anywhere, and with the token left out they follow each other as they do in other rows.
-    Codes, marks and names (capitals in mid-sentence) need less of that evidence than plain words do. Each row that holds such a token is
-    reported.
+    Tests, for each token of a task with a fixed answer set, whether rows with the token have one label far more often than that label's
+    share (Gardner 2021; exact binomial test, Benjamini-Hochberg over all tokens). Words that mean their label pass this test too:
+    "delicious" in praise, "passport" in a question about identity. So a token counts only if it was inserted: its left and right
+    neighbours are nearly as varied as random words, and without the token they follow each other as in other rows. Codes, marks and
+    names (capitals in mid-sentence) need less of that evidence. Reports each row with such a token.
 
     ## Why is this bad
-    The token gives the answer away. A model learns it in place of the text, is right on the test split, and wrong wherever the token is
-    not.
+    The token gives the answer away. The model learns it instead of the text, is right on the test split, and wrong wherever the token
+    is missing.
 
     ## Example
-    `Veltrano` stands in 20 reviews, between any two words, and all 20 are `positive`.
+    `Veltrano` appears in 20 reviews, between any two words, and all 20 are `positive`.
 
     ## Fix safety
-    Never fixed automatically: take the token out of the text, or put it into rows of the other labels too.
+    Never fixed automatically: remove the token from the text, or add it to rows of the other labels too.
     """
 
     code = "LEK407"
     severity = Severity.WARNING
     columns = COLUMNS
-    remedy = "Take the token out, or add rows of the other labels that hold it."
+    remedy = "Remove the token, or add rows with it to the other labels."
     thresholds = (
-        Threshold("min_rows", 8, "fewer rows of one label come together by chance among thousands of words"),
-        Threshold("purity", 0.95, "the token decides the label all but always; a wrong label or two may stand between"),
-        Threshold(
-            "false_discovery_rate", 0.01, "one in a hundred tokens that pass the test may do so by chance (Benjamini and Hochberg 1995)"
-        ),
+        Threshold("min_rows", 8, "fewer rows share a label by chance among thousands of words"),
+        Threshold("purity", 0.95, "share of rows with the label; allows for a wrong label or two"),
+        Threshold("false_discovery_rate", 0.01, "false discovery rate over all tokens (Benjamini and Hochberg 1995)"),
         Threshold(
             "scattered",
             0.65,
-            "names put into reviews at random reach 0.8 to 1 of the neighbours expected by chance; words tied to a label in restaurant "
-            "reviews, text messages and 77 intents stay below 0.8, nearly all below 0.6",
+            "names inserted at random have 0.8 to 1 of the neighbours expected by chance; real label words in restaurant "
+            "reviews, text messages and 77 intents have less than 0.8, nearly all less than 0.6",
         ),
-        Threshold("removable", 0.15, "of names put into reviews at random 0.25 to 0.5 leave neighbours that other rows have, too"),
+        Threshold("removable", 0.15, "0.25 to 0.5 of names inserted at random leave neighbours that other rows have too"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

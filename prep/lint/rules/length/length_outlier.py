@@ -23,43 +23,38 @@ _USUAL = pl.Schema({"task": pl.String(), **dict.fromkeys(("median", "spread", "l
 
 
 class LengthOutlier(Rule):
-    """An input or an answer of quite another length than the others of its task, or outside of what is declared.
+    """An input or answer whose length is an outlier in its task, or outside the declared range.
 
     ## What it does
-    Takes the logarithm of each length in characters and says how many robust standard deviations it lies above its task's median. The
-    deviation is the larger of that by the median absolute deviation and that by the 95th percentile, since dialogues and general
-    instruction data have long tails of their own. Where a tail is so long that no deviation tells, texts count that are five times as
-    long as the 95th percentile, and the few texts that a wide gap parts from all others. Texts that are as far below the median are
-    information: a short question is a question.
+    Computes for each text how many robust standard deviations its log length in characters is above its task's median. The deviation is
+    the larger of two estimates, from the median absolute deviation and from the 95th percentile, because dialogues and instruction data
+    have long tails. If the tail is too long for any deviation, a text is an outlier if it is five times as long as the 95th percentile,
+    or is one of the few beyond a wide gap. Texts equally far below the median are information: a short question is still a question.
 
-    Where the config declares `lint: {expect: {lengths: {answer: [20, 600]}}}` (`input` or `answer`), each text outside is reported
-    instead, whatever the others are like.
+    With `lint: {expect: {lengths: {answer: [20, 600]}}}` in the config (`input` or `answer`), reports each text outside the range
+    instead.
 
     ## Why is this bad
-    One row of fifty times the usual length costs as much as fifty, pads its whole batch, and is often several rows run together.
+    One row of fifty times the usual length costs as much as fifty rows, pads its whole batch, and often is several rows run together.
 
     ## Example
     A review of 2,600 characters among reviews of 50.
 
     ## Fix safety
-    Never fixed automatically: what is to be cut is for a person to say.
+    Never fixed automatically: a person decides what to cut.
     """
 
     code = "LEN604"
     severity = Severity.WARNING
     columns = ("task", "task_rows", "form", "input_body", "answer", "input_field", "answer_field")
-    remedy = "Split or cut the row, or declare what is expected: lint: {expect: {lengths: {answer: [LEAST, MOST]}}}."
+    remedy = "Split or shorten the row, or declare the range you expect: lint: {expect: {lengths: {answer: [LEAST, MOST]}}}."
     superseded_by = ("LEN603",)
     thresholds = (
-        Threshold("z", 3.5, "Iglewicz and Hoaglin (1993)"),
-        Threshold(
-            "ratio", 9, "to the median; the longest of 1,000 restaurant reviews is 3 times the median, of 3,000 bank questions 9 times"
-        ),
-        Threshold("tail", 5, "to the 95th percentile; the longest of 1,201 doctor's dialogues, a heavy tail, is 4.7 times"),
-        Threshold(
-            "gap", 2.25, "to the next shorter text; the longest of those dialogues is 1.9 times the next, of 1,241 human chats 2.1 times"
-        ),
-        Threshold("characters", 400, "about 80 words; a shorter text is no burden, whatever the others are"),
+        Threshold("z", 3.5, "robust z-score of an outlier (Iglewicz and Hoaglin 1993)"),
+        Threshold("ratio", 9, "ratio to the median; the longest of 1,000 restaurant reviews has 3, of 3,000 bank questions 9"),
+        Threshold("tail", 5, "ratio to the 95th percentile; 4.7 for the longest of 1,201 doctor-patient dialogues, a heavy tail"),
+        Threshold("gap", 2.25, "ratio to the next shorter text; 1.9 for the longest of those dialogues, 2.1 of 1,241 human chats"),
+        Threshold("characters", 400, "about 80 words; a shorter text costs little"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -100,7 +95,7 @@ class LengthOutlier(Rule):
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         for part, bounds in context.expect.lengths.items():
             for row in found.filter(pl.col("part") == part).iter_rows(named=True):
-                message = f"the {part} has {row['characters']:,} characters, outside of the declared {bounds[0]:,} to {bounds[1]:,}"
+                message = f"the {part} has {row['characters']:,} characters, outside the declared {bounds[0]:,} to {bounds[1]:,}"
                 yield Finding.at(row, message, field=row["field"])
         if "z" in found.columns:
             for rows in found.filter(pl.col("z").is_not_null()).partition_by("part", "task"):
@@ -115,8 +110,8 @@ class LengthOutlier(Rule):
             if row["z"] < 0 or (beyond and row["log"] >= least):
                 yield Finding.at(
                     row,
-                    f"the {row['part']} has {row['characters']:,} characters, and the median of its task {exp(row['median']):,.0f}"
-                    f" (z = {row['z']:.1f} robust deviations of the logarithm; {exp(row['log'] - row['high']):.2g} times"
+                    f"the {row['part']} has {row['characters']:,} characters; its task's median is {exp(row['median']):,.0f}"
+                    f" (robust z = {row['z']:.1f} of the log length; {exp(row['log'] - row['high']):.2g} times"
                     " the 95th percentile)",
                     field=row["field"],
                     severity=Severity.INFO if row["z"] < 0 else None,

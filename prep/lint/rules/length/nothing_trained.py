@@ -10,38 +10,38 @@ from prep.lint.detectors.row_limit import row_limit
 
 
 class NothingTrained(Rule):
-    """A row on which no token is trained, or whose end token is cut off.
+    """A row without a trained token, or with its end token truncated.
 
     ## What it does
-    Builds each chat's real loss mask, with the function that training calls, and reports rows without a trained token, rows of which
-    the model's limit cuts away the answer or its end token, and rows whose mask cannot be proven under this chat template.
+    Builds each chat's loss mask with the function that training uses. Reports rows without a trained token, rows whose answer or end
+    token is truncated at the model's limit, and rows whose mask cannot be verified under this chat template.
 
     ## Why is this bad
-    A row without a trained token reports a loss of 0.0 and teaches nothing. One without its end token teaches the model not to stop.
+    A row without a trained token has a loss of 0.0 and teaches nothing. A row without its end token teaches the model not to stop.
 
     ## Example
-    An input of 9,000 tokens before an answer of 40, for a model of 8,192 positions.
+    An input of 9,000 tokens and an answer of 40, for a model with 8,192 positions.
 
     ## Fix safety
-    Never fixed automatically: shorten the input or give the answer.
+    Never fixed automatically: shorten the input, or add the answer.
     """
 
     code = "LEN602"
     severity = Severity.ERROR
     columns = ("answer", "num_tokens", "num_trained_tokens", "last_trained", "encode_error")
     needs = (Need.TOKENS,)
-    remedy = "Shorten the input, or give the row an answer that the chat template can render; `prep show --tokens MODEL` shows the mask."
+    remedy = "Shorten the input, or give the row an answer that the chat template renders; `prep show --tokens MODEL` shows the mask."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         limit = row_limit(context)
-        cut = f"the limit of {limit or 0:,} tokens cuts off the end of the answer ({{}} tokens)"
+        cut = f"the answer's end is truncated at the limit of {limit or 0:,} tokens (the row has {{}})"
         # Without an answer there is nothing to train either way: FMT003 and LEN603 say so.
         answered = pl.col("answer").str.strip_chars() != ""
         reason = (
             pl.when(pl.col("encode_error").is_not_null())
-            .then(pl.format("the loss mask cannot be proven: {}", "encode_error"))
+            .then(pl.format("the loss mask cannot be verified: {}", "encode_error"))
             .when(pl.col("num_trained_tokens") == 0)
-            .then(pl.lit("no token of the row is trained"))
+            .then(pl.lit("the row has no trained token"))
             .when(pl.col("last_trained") >= (limit or float("inf")))
             .then(pl.format(cut, with_separators(pl.col("num_tokens"))))
         )

@@ -10,20 +10,20 @@ from prep.lint.detectors.row_limit import MAX_TOKENS, row_limit
 
 
 class OverContext(Rule):
-    """A row that is longer than the model takes.
+    """A row longer than the model's context.
 
     ## What it does
-    Encodes each chat with the model's own chat template and tokenizer, and reports rows past the model's limit (the tokenizer's, or the
-    number of positions in the model's config, whichever is smaller).
+    Encodes each chat with the model's chat template and tokenizer. Reports rows longer than the model's limit (the tokenizer's maximum
+    or the positions in the model's config, whichever is smaller).
 
     ## Why is this bad
-    What is past the limit is cut or refused. Where the cut takes the answer or its end token, LEN602 reports an error.
+    Tokens past the limit are truncated or refused. If the answer or its end token is truncated, LEN602 reports an error.
 
     ## Example
     9,120 tokens for a model of 8,192 positions.
 
     ## Fix safety
-    Unsafe, so none is drafted: shortening an input can take away what its answer rests on.
+    No draft: shortening an input can remove what its answer is based on.
     """
 
     code = "LEN601"
@@ -37,5 +37,5 @@ class OverContext(Rule):
         limit = row_limit(context)
         if limit is None:
             return examples.select(Finding.where).limit(0)
-        message = pl.format(f"the row has {{}} tokens, and the limit is {limit:,}", with_separators(pl.col("num_tokens")))
+        message = pl.format(f"the row has {{}} tokens; the model's limit is {limit:,}", with_separators(pl.col("num_tokens")))
         return examples.filter(pl.col("num_tokens") > limit).select(*Finding.where, message=message)

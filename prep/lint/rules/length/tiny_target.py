@@ -17,21 +17,21 @@ _NOTHING = r"(?i)^\W*(?:none|null|nil|nan|undefined)\W*$"
 
 
 class TinyTarget(Rule):
-    """An answer that is empty, or next to nothing where the others say something.
+    """An empty or near-empty answer.
 
     ## What it does
-    Reports answers of white space alone as errors. Where they are rare in their task it warns of answers that hold a place: dots, a dash,
-    `n/a`, `TODO`, and rarer still `none` or `null`. In a task (a template, or an instruction that rows share) whose answers are normally
-    whole sentences it warns of answers of very few characters; tasks with a fixed set of answer words may have short ones.
+    Reports empty and whitespace-only answers as errors. Warns of placeholders that are rare in their task: dots, a dash, `n/a`, `TODO`,
+    and, rarer still, `none` or `null`. In a task (a template, or an instruction that rows share) whose answers are normally whole
+    sentences, warns of answers of very few characters; tasks with a fixed answer set may have short ones.
 
     ## Why is this bad
-    An empty answer trains the end token alone: the model learns to say nothing. One such row in fifty is heard.
+    An empty answer trains only the end token: the model learns to say nothing. One such row in fifty is enough.
 
     ## Example
-    A summary that reads `ok` among summaries of 150 characters.
+    A summary `ok` among summaries of 150 characters.
 
     ## Fix safety
-    Never fixed automatically: the answer has to be written, or the row dropped, by a person.
+    Never fixed automatically: a person has to write the answer or drop the row.
     """
 
     code = "LEN603"
@@ -39,10 +39,14 @@ class TinyTarget(Rule):
     columns = ("task", "task_rows", "is_closed_set", "median_characters", "answer", "answer_field")
     remedy = "Write the answer, or drop the row."
     thresholds = (
-        Threshold("characters", 3, "'ok', 'no.' and 'n/a' are at most that long; the shortest sentence is longer"),
-        Threshold("typical_characters", 40, "half a line: where the median answer is shorter, short answers may be the task"),
-        Threshold("rare", 0.02, "a share of placeholders that is no class of its own; where more rows say '-', it is a label"),
-        Threshold("nothing", 0.005, "of sound clinical notes (MTS-Dialog) one in thirty says that there is none"),
+        Threshold("characters", 3, "length of 'ok', 'no.' and 'n/a'; the shortest sentence is longer"),
+        Threshold("typical_characters", 40, "half a line; with a shorter median, short answers may be the task"),
+        Threshold("rare", 0.02, "highest share of a placeholder; if more rows have '-', it is a label"),
+        Threshold(
+            "nothing",
+            0.005,
+            "highest share of 'none' and 'null'; one in thirty clinical notes (MTS-Dialog) rightly says that there is none",
+        ),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -68,10 +72,10 @@ class TinyTarget(Rule):
                 message=pl.when(characters == 0)
                 .then(pl.lit("the answer is empty"))
                 .when(pl.col("placeholder") | pl.col("nothing"))
-                .then(pl.format("the answer is only '{}', which holds a place and says nothing", "answer"))
+                .then(pl.format("the answer is only the placeholder '{}'", "answer"))
                 .otherwise(
                     pl.format(
-                        "the answer is only '{}', where the median answer has {} characters",
+                        "the answer is only '{}'; the task's median answer has {} characters",
                         "answer",
                         with_separators(pl.col("median_characters").cast(pl.Int64)),
                     )
@@ -80,4 +84,4 @@ class TinyTarget(Rule):
         )
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        return edit_answer(subject, "the answer is empty or next to it")
+        return edit_answer(subject, "the answer is empty or near-empty")

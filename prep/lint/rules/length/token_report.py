@@ -14,35 +14,35 @@ _COLUMNS = {"tokens": "num_tokens", "answer_tokens": "num_trained_tokens"}
 
 
 class TokenReport(Rule):
-    """What a split costs to train on: tokens, padding, steps, time and money.
+    """Training cost of a split: tokens, padding, steps, time and money.
 
     ## What it does
-    Encodes each chat with the model's chat template and reports for each split its tokens and how many of them are trained, the median,
-    95th percentile and maximum of a row, the share of padding that batches of rows in random order would have (the expected maximum of a
-    batch, from the order statistics of the lengths), and the steps of one epoch. Where the machine's speed or a price is given under
-    `lint: {thresholds: {LEN605.tokens_per_second: ..., LEN605.price: ...}}`, also time and cost.
+    Encodes each chat with the model's chat template. Reports for each split its tokens and trained tokens, the median, 95th percentile
+    and maximum per row, the expected share of padding in random batches (from the order statistics of the lengths), and the steps of
+    one epoch. With speed or price under `lint: {thresholds: {LEN605.tokens_per_second: ..., LEN605.price: ...}}`, also time and cost.
 
-    Where the config declares `lint: {expect: {lengths: {tokens: [1, 2048], answer_tokens: [1, 400]}}}`, each row outside is a warning.
+    With `lint: {expect: {lengths: {tokens: [1, 2048], answer_tokens: [1, 400]}}}` in the config, each row outside the range is a
+    warning.
 
     ## Why is this bad
-    It is not; it is what to know before the bill. Half of a batch that is padding is half of the time for nothing.
+    Not bad in itself, but good to know before the bill. If half of a batch is padding, half of the time is wasted.
 
     ## Example
-    1,200 rows, 412,000 tokens of which 38,000 are trained, 31% padding in batches of 8, 150 steps an epoch.
+    1,200 rows, 412,000 tokens (38,000 trained), 31% padding in batches of 8, 150 steps per epoch.
 
     ## Fix safety
-    Nothing is to be fixed. Sorting rows by length, or packing them, saves the padding.
+    Nothing to fix. Sorting rows by length, or packing them, saves the padding.
     """
 
     code = "LEN605"
     severity = Severity.INFO
     columns = ("split", "num_tokens", "num_trained_tokens")
     needs = (Need.TOKENS,)
-    remedy = "Group rows by length, or pack them, where padding is large. Limits: lint: {expect: {lengths: {tokens: [1, 2048]}}}."
+    remedy = "If padding is large, group rows by length or pack them. Limits: lint: {expect: {lengths: {tokens: [1, 2048]}}}."
     thresholds = (
-        Threshold("batch_size", 8, "rows a step, padding counted within them; give yours"),
-        Threshold("tokens_per_second", 0, "0 leaves the time out: it is what a training run reports on the machine that is used"),
-        Threshold("price", 0, "0 leaves the cost out: what the provider asks for a million trained-on tokens, all tokens of a row counted"),
+        Threshold("batch_size", 8, "rows per batch, over which padding is computed; set yours"),
+        Threshold("tokens_per_second", 0, "0 omits the time; a training run reports your machine's speed"),
+        Threshold("price", 0, "0 omits the cost; the provider's price of a million training tokens, over all tokens of a row"),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -66,7 +66,7 @@ class TokenReport(Rule):
         for row in found.filter(pl.col("what").is_not_null()).iter_rows(named=True):
             least, most = context.expect.lengths[row["what"]]
             name = row["what"].replace("_", " ")
-            message = f"the row has {row['has']:,} {name}, outside of the declared {least:,} to {most:,}"
+            message = f"the row has {row['has']:,} {name}, outside the declared {least:,} to {most:,}"
             yield Finding.at(row, message, kind=row["what"], severity=Severity.WARNING)
 
     def _report(self, rows: pl.DataFrame, context: Context) -> str:
@@ -76,14 +76,14 @@ class TokenReport(Rule):
         below = np.cumsum(counts) / num_rows
         median, high = (int(lengths[np.searchsorted(below, share)]) for share in (0.5, 0.95))
         said = (
-            f"{num_rows:,} rows, {tokens:,} tokens of which {rows['trained'].sum():,} are trained; a row has {median:,} in the middle,"
-            f" {high:,} at the 95th percentile, {int(lengths[-1]):,} at most; batches of {batch_size} in random order are"
+            f"{num_rows:,} rows, {tokens:,} tokens ({rows['trained'].sum():,} trained); tokens per row: median {median:,},"
+            f" 95th percentile {high:,}, maximum {int(lengths[-1]):,}; random batches of {batch_size} are"
             f" {padding_share(lengths, counts, batch_size):.0%} padding; {-(-num_rows // batch_size):,} steps an epoch"
         )
         speed, price = context.threshold(self, "tokens_per_second"), context.threshold(self, "price")
         if speed:
-            said += f", {tokens / speed / 60:,.1f} minutes at {speed:,.0f} tokens a second"
-        return said + (f", costing {tokens / 1e6 * price:,.2f} at {price:g} a million tokens" if price else "")
+            said += f", {tokens / speed / 60:,.1f} minutes at {speed:,.0f} tokens per second"
+        return said + (f", costing {tokens / 1e6 * price:,.2f} at {price:g} per million tokens" if price else "")
 
 
 def padding_share(lengths: Floats, counts: Floats, batch_size: int) -> float:

@@ -20,37 +20,37 @@ _WORDS = {
     "HEALTH_PLAN_NUMBER": "a health plan number",
     "ACCOUNT_NUMBER": "an account, patient or case number",
     "LICENSE_NUMBER": "a certificate or licence number",
-    "VEHICLE_ID": "a vehicle's identifier",
-    "DEVICE_ID": "a device's identifier",
+    "VEHICLE_ID": "a vehicle identifier",
+    "DEVICE_ID": "a device identifier",
 }
 
 
 class HipaaIdentifier(IdentifierRule):
-    """One of the identifiers that HIPAA's Safe Harbor takes out of medical data.
+    """A HIPAA Safe Harbor identifier in medical data.
 
     ## What it does
-    Where the data is declared medical (`lint: {profile: medical}`), finds those of the 18 kinds of 45 CFR 164.514(b)(2)(i) that other
-    rules do not: street addresses and ZIP codes, dates more exact than the year, ages over 89, and numbers that the text names as a health
-    plan's, account's, licence's, vehicle's or device's. Names and dates of birth are PII502's, which warns of them in medical data; phone,
-    fax, e-mail, social security, record numbers, web and IP addresses are PII501's. Biometrics and photographs are not text. That nothing
-    is found proves nothing: Safe Harbor asks for a person who knows the data.
+    For medical data (`lint: {profile: medical}`), finds those of the 18 kinds of 45 CFR 164.514(b)(2)(i) that other rules do not:
+    street addresses and ZIP codes, dates more exact than the year, ages over 89, and numbers of health plans, accounts, licences,
+    vehicles and devices that the text names. PII502 covers names and dates of birth, and warns of them in medical data; PII501 covers
+    phone, fax, e-mail, social security and record numbers, web and IP addresses. Biometrics and photographs are not text. No findings
+    prove nothing: Safe Harbor also requires a person who knows the data.
 
     ## Why is this bad
-    Patients can be told from such details, and with them in it the file is protected health information, whoever trains on it.
+    Such details identify patients, and they make the file protected health information for everyone who trains on it.
 
     ## Example
     `93-year-old man from Boston, MA 02118, admitted 03/12/2021, member ID XYZ123456789.`
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts the row with invented values; dates are moved to after 2100, all by as many days (as in MIMIC-III,
-    Johnson et al. 2016), and ages over 89 become 90, the one category that the rule allows.
+    Unsafe: `prep fix propose` drafts the row with invented values. Dates move past 2100, all by the same number of days (as in
+    MIMIC-III, Johnson et al. 2016), and ages over 89 become 90, the one category that Safe Harbor allows.
     """
 
     code = "PII504"
     severity = Severity.WARNING
     replaced = "identifiers of patients"
     with_medical = True
-    remedy = "Remove the detail or replace it by an invented one; for a built dataset accept the fix that `prep fix propose` drafts."
+    remedy = "Remove the detail or replace it with an invented one; for a built dataset accept the draft of `prep fix propose`."
 
     def unavailable(self, context: Context) -> str | None:
         return None if context.profile == "medical" else "only for medical data: set 'lint: {profile: medical}' in the config"
@@ -66,4 +66,4 @@ class HipaaIdentifier(IdentifierRule):
                 said[span.start : span.end] = b"\1" * (span.end - span.start)
             spans = [span for span in find_hipaa(text) if said.find(1, span.start, span.end) < 0]
             for span in spans[:MAX_A_TEXT]:
-                yield span_finding(row, span.start, span.end, f"the {part_name(row)} holds {_WORDS[span.kind]}", kind=span.kind)
+                yield span_finding(row, span.start, span.end, f"the {part_name(row)} contains {_WORDS[span.kind]}", kind=span.kind)

@@ -15,32 +15,31 @@ _WORDS = {"PERSON": "a person's name", "LOCATION": "a place", "DATE_OF_BIRTH": "
 
 
 class PersonName(IdentifierRule):
-    """A person's name or date of birth in the text.
+    """A person's name or date of birth.
 
     ## What it does
-    Finds names that their surroundings announce: a title ("Dr. Jane Doe"), an introduction ("my name is Jane Doe"), a field
-    ("Patient: Jane Doe"), a signature; and dates of birth. Where Presidio is installed (`pip install 'loopwright[pii]'`) with an English
-    spaCy model, the rows up to `PII502.rows` are read by it too, for names and places that stand bare in a sentence. Eponyms
-    ("Parkinson's disease") and drugs are left alone. Information, as most texts may name people; in data declared medical
-    (`lint: {profile: medical}`) a warning.
+    Finds dates of birth, and names announced by their context: a title ("Dr. Jane Doe"), an introduction ("my name is Jane Doe"), a
+    field ("Patient: Jane Doe"), a signature. If Presidio (`pip install 'loopwright[pii]'`) and an English spaCy model are installed, it
+    also reads up to `PII502.rows` rows for names and places without such context. Eponyms ("Parkinson's disease") and drugs are
+    skipped. Information, because most texts may name people; a warning in medical data (`lint: {profile: medical}`).
 
     ## Why is this bad
-    With a name beside it, what a text says is said about somebody, and a model can repeat it (Carlini et al. 2021).
+    With a name, the text says something about an identifiable person, and a model can repeat it (Carlini et al. 2021).
 
     ## Example
     `Dr. Jane Doe saw the patient, born 03/12/1941.`
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts the row with invented names, the same one for the same name, and dates of birth moved to after 2100.
-    A name that is only found by the model is for a person to replace.
+    Unsafe: `prep fix propose` drafts the row with invented names, equal ones for equal names, and dates of birth moved past 2100. A
+    person has to replace names that only the model finds.
     """
 
     code = "PII502"
     severity = Severity.INFO
     replaced = "names and identifiers"
     with_names = True
-    thresholds = (Threshold("rows", 2000, "the model reads some 30 texts a second on one core; the patterns read every row"),)
-    remedy = "Replace the name by an invented one where the text is about somebody; nothing needs to be done for public figures."
+    thresholds = (Threshold("rows", 2000, "rows read by the model, about 30 texts per second on one core; patterns read every row"),)
+    remedy = "Replace the name of a private person with an invented one; public figures need no action."
 
     def left_out(self, context: Context) -> str | None:
         return model_unavailable()
@@ -60,5 +59,5 @@ class PersonName(IdentifierRule):
                 spans += find_names_by_model(row["text"], model, spans)
             for span in sorted(spans, key=lambda span: span.start)[:MAX_A_TEXT]:
                 yield span_finding(
-                    row, span.start, span.end, f"the {part_name(row)} holds {_WORDS[span.kind]}", kind=span.kind, severity=severity
+                    row, span.start, span.end, f"the {part_name(row)} contains {_WORDS[span.kind]}", kind=span.kind, severity=severity
                 )

@@ -16,44 +16,44 @@ from prep.pii.phones import is_service_number
 _WORDS = {
     "EMAIL_ADDRESS": "an e-mail address",
     "PHONE_NUMBER": "a phone number",
-    "CREDIT_CARD": "a card number (its check digit is right)",
-    "IBAN_CODE": "a bank account (its check digits are right)",
+    "CREDIT_CARD": "a card number (valid check digit)",
+    "IBAN_CODE": "a bank account (valid check digits)",
     "US_SSN": "a US social security number",
     "IP_ADDRESS": "an IP address",
     "MEDICAL_RECORD_NUMBER": "a medical record number",
-    "URL_CREDENTIALS": "a web address with a user name and password",
+    "URL_CREDENTIALS": "a URL with user name and password",
     "URL": "a web address",
 }
 _HARMLESS = {
-    "URL": ("a web address", "Nothing needs to be done where web addresses belong in the data."),
-    "PHONE_NUMBER": ("a firm's phone number", "Nothing needs to be done where the number is a firm's."),
-    "IP_ADDRESS": ("an IP address of a private network", "Nothing needs to be done: private addresses are the same in every network."),
+    "URL": ("a web address", "No action needed if URLs belong in the data."),
+    "PHONE_NUMBER": ("a company's phone number", "No action needed for a company's number."),
+    "IP_ADDRESS": ("an IP address of a private network", "No action needed: private addresses are the same in every network."),
 }
 
 
 class PersonalIdentifier(IdentifierRule):
-    """A personal identifier in the text: e-mail, phone, card, bank account, social security, record number, IP address.
+    """A personal identifier: e-mail, phone, card, bank account, social security, record number, IP address.
 
     ## What it does
-    Finds identifiers by pattern and, for cards (Luhn and issuers' ranges), bank accounts (ISO 13616, mod 97, length a country) and network
-    addresses, by checksum or parsing. Order numbers, dates, amounts, versions and part codes are not taken for them. A plain web address,
-    a toll-free or service number and an address of a private network name nobody and are information. The report masks what it found; of
-    one text it lists the first 100.
+    Finds identifiers by pattern, and verifies cards (Luhn and issuer ranges), bank accounts (ISO 13616: mod 97, length per country) and
+    network addresses by checksum or parsing. Order numbers, dates, amounts, versions and part codes are not reported. Plain URLs,
+    toll-free and service numbers and private network addresses identify nobody and are information. The report masks what it finds, and
+    lists the first 100 of a text.
 
     ## Why is this bad
-    A model can repeat what it was trained on, to anybody (Carlini et al. 2021); and the file itself may not be passed on.
+    A model can repeat its training data to anybody (Carlini et al. 2021), and the file itself may not be shared.
 
     ## Example
     `My mobile is +1 312-555-0148.`
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts the row with an invented value of the same form in place of each identifier and secret: the same value
-    gets the same one throughout the dataset, it lies in a range reserved for examples, and it is not reported again.
+    Unsafe: `prep fix propose` drafts the row with each identifier and secret replaced by an invented value of the same form. Equal
+    values get equal replacements throughout the dataset, from ranges reserved for examples, so they are not reported again.
     """
 
     code = "PII501"
     severity = Severity.WARNING
-    remedy = "Replace or remove the identifier; for a built dataset accept the fix that `prep fix propose` drafts."
+    remedy = "Replace or remove the identifier; for a built dataset accept the draft of `prep fix propose`."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return texts(examples).filter(may_hold_pii(pl.col("text")))
@@ -70,7 +70,7 @@ def _finding(row: Mapping[str, Any], span: PiiSpan) -> Finding:
         row,
         span.start,
         span.end,
-        f"the {part_name(row)} holds {what}",
+        f"the {part_name(row)} contains {what}",
         kind="URL" if span.kind == "URL_CREDENTIALS" else span.kind,
         severity=Severity.INFO if remedy else None,
         remedy=remedy,

@@ -12,29 +12,29 @@ from prep.pii import find_secrets, may_hold_secret
 
 
 class Secret(IdentifierRule):
-    """A key, token, private key or password in the text.
+    """A key, token, private key or password.
 
     ## What it does
-    Finds keys and tokens by the shapes that some fifty providers give them (cloud, code hosting, model, payment and messaging services),
-    private key blocks, JSON web tokens, passwords in web addresses, and values that a name such as `api_key` or `password` announces and
-    that look drawn by chance (Shannon entropy). A provider's shape is an error, the rest a warning. Placeholders (`YOUR_API_KEY`,
-    `sk-xxxx`, the `EXAMPLE` keys of documentation) are left alone. The report never shows a secret; of one text it lists the first 100.
+    Finds keys and tokens by the formats of about fifty providers (cloud, code hosting, model, payment and messaging services), private
+    key blocks, JSON web tokens, passwords in URLs, and random-looking values (Shannon entropy) behind a name such as `api_key` or
+    `password`. Provider formats are errors, the rest warnings. Placeholders (`YOUR_API_KEY`, `sk-xxxx`, the `EXAMPLE` keys of
+    documentation) are skipped. The report never shows a secret, and lists the first 100 of a text.
 
     ## Why is this bad
-    A model can repeat a key that it was trained on (Carlini et al. 2021), and whoever holds the file can use it now.
+    A model can repeat a key from its training data (Carlini et al. 2021), and anyone with the file can use it now.
 
     ## Example
     `export AWS_SECRET_ACCESS_KEY=...` pasted into a question about a failing upload.
 
     ## Fix safety
-    Unsafe: `prep fix propose` drafts the row with a placeholder of the same form in place of each secret and identifier. A key that has
-    been in a file is to be revoked all the same.
+    Unsafe: `prep fix propose` drafts the row with each secret and identifier replaced by a placeholder of the same form. Revoke the key
+    in any case: it has been in a file.
     """
 
     code = "PII503"
     severity = Severity.ERROR
     replaced = "secrets and identifiers"
-    remedy = "Revoke the secret, and take it out of the data; for a built dataset accept the fix that `prep fix propose` drafts."
+    remedy = "Revoke the secret and remove it from the data; for a built dataset accept the draft of `prep fix propose`."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return texts(examples).filter(may_hold_secret(pl.col("text")))
@@ -47,7 +47,7 @@ class Secret(IdentifierRule):
                     row,
                     span.start,
                     span.end,
-                    f"the {part_name(row)} holds {article} {span.provider}",
+                    f"the {part_name(row)} contains {article} {span.provider}",
                     kind="SECRET",
                     severity=None if span.certain else Severity.WARNING,
                 )

@@ -18,30 +18,32 @@ _TAIL = 200
 
 
 class BoundarySpace(Rule):
-    """A prompt and an answer that grow together where they meet.
+    """Prompt and answer whose tokens merge at the boundary.
 
     ## What it does
-    Takes up to 300 evenly spread rows that are a prompt and a completion, joins them and encodes them with the model's tokenizer. It
-    reports where the tokens of the prompt change by what follows: its last token runs into the answer, or ends on white space that the
-    tokenizer would have put before the answer's first word.
+    Takes up to 300 evenly spread rows of prompt and completion, joins them and encodes them with the model's tokenizer. Reports if the
+    prompt's tokens change with the answer: its last token merges with the answer, or is whitespace that the tokenizer would put in
+    front of the answer's first word.
 
     ## Why is this bad
-    `"Opinion: "` and `"good"` are trained as `Opinion`, `:`, ` good`, and asked for as `Opinion`, `:`, ` `, `good`: the model is asked for
-    a sequence of tokens that it has never seen.
+    `"Opinion: "` and `"good"` are trained as `Opinion`, `:`, ` good`, but prompted as `Opinion`, `:`, ` `, `good`: at inference the
+    model gets a token sequence that it has never seen.
 
     ## Example
-    The prompt ends on `Opinion: `, the answer is `good`.
+    The prompt ends with `Opinion: `, and the answer is `good`.
 
     ## Fix safety
-    Safe where a template makes the prompt: put the space at the beginning of the target. None is drafted, because fixes are of rows and
-    this is the template's. A file from elsewhere is not rewritten.
+    Safe if a template makes the prompt: move the space to the beginning of the target. No draft, because fixes change rows and this is
+    the template's. Files that no build wrote are not rewritten.
     """
 
     code = "TPL903"
     severity = Severity.WARNING
     columns = ("template", "source", "form", "messages", "input", "answer")
-    remedy = "End the prompt without white space and begin the answer with it; `prep templates check FILE --model MODEL` shows the tokens."
-    thresholds = (Threshold("share", 0.05, "of the rows; a few prompts end on a space of their own"),)
+    remedy = (
+        "Move the whitespace from the prompt's end to the answer's beginning; `prep templates check FILE --model MODEL` shows the tokens."
+    )
+    thresholds = (Threshold("share", 0.05, "share of the rows; a few prompts end with a space of their own"),)
 
     def unavailable(self, context: Context) -> str | None:
         return no_tokenizer(context)
@@ -69,7 +71,7 @@ class BoundarySpace(Rule):
                 masked, (low, high) = mask_around(prompt + answer, (len(prompt), len(prompt)))
                 name = of_template(template)
                 yield Finding(
-                    f"{name}in {len(changed) / rows.height:.0%} of {rows.height:,} rows the prompt's last token changes with the"
+                    f"{name}in {len(changed) / rows.height:.0%} of {rows.height:,} rows the prompt's last token merges with the"
                     f" answer, as in {masked[max(0, low - 12) : low] + '|' + masked[high : high + 12]!r}",
                     source=str(source),
                     field="input",

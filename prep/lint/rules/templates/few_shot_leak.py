@@ -25,29 +25,29 @@ _FOUND = {"position": pl.UInt32(), "shown": pl.String(), "similarity": pl.Float6
 
 
 class FewShotLeak(Rule):
-    """A demonstration in the prompt that is the example itself, or nearly.
+    """A few-shot demonstration that is the example itself, or a near-duplicate of it.
 
     ## What it does
-    Looks for the example's own input among the demonstrations before it: earlier turns with the same answer, the lines and paragraphs of
-    an instruction in which the answer stands, and paragraphs of one text that ends in an open cue ("Sentiment:"). A demonstration is the
-    example where it shares 0.8 of the word pairs; inputs of fewer than five words are not looked for.
+    Looks for the example's own input among the demonstrations before it: earlier turns with the same answer, lines and paragraphs of an
+    instruction that contains the answer, and paragraphs of one text that ends with an open cue ("Sentiment:"). A demonstration is the
+    example if it shares 0.8 of the word pairs. Inputs of fewer than five words are not checked.
 
     ## Why is this bad
-    The answer stands in the prompt: training teaches to copy it, and an evaluation counts a copy as a solution.
+    The prompt contains the answer: training teaches copying, and an evaluation counts a copy as a solution.
 
     ## Example
     `Review: Great soup / Mood: good / Review: Cold soup / Mood: bad / Review: Great soup / Mood:`
 
     ## Fix safety
-    Safe to draw others, and so none is drafted row by row: demonstrations are drawn when the prompt is built, and `prep build` never draws
-    the example itself or one near it.
+    Safe, but no row is drafted: demonstrations are drawn when the prompt is built, and `prep build` never draws the example itself or a
+    near-duplicate of it.
     """
 
     code = "TPL906"
     severity = Severity.WARNING
     columns = ("form", "instruction", "input_body", "answer", "messages", "input_field")
-    thresholds = (Threshold("near", 0.8, "share of word pairs from which Lee et al. 2022 call two texts near-duplicates"),)
-    remedy = "Draw the demonstrations from other rows: `prep build` with `shots` does."
+    thresholds = (Threshold("near", 0.8, "Jaccard of word pairs at which Lee et al. 2022 call two texts near-duplicates"),)
+    remedy = "Draw the demonstrations from other rows, as `prep build` with `shots` does."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         assistant = pl.element().struct.field("role") == "assistant"

@@ -25,28 +25,30 @@ _MARKS = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 
 
 class Nondeterminism(Rule):
-    """A template that renders the same row differently from one day, or one build, to the next.
+    """A template that renders the same row differently from build to build, or day to day.
 
     ## What it does
-    Walks the syntax tree of the dataset's templates and, where a model is named, of its chat template, and reports calls and filters that
-    draw at random or ask for the time. `choice` in a template is seeded by the row's id and passes.
+    Checks the syntax trees of the dataset's templates and, if a model is named, of its chat template. Reports calls and filters that
+    are random or read the time. `choice` in a template is seeded by the row's id and passes.
 
     ## Why is this bad
-    Two builds differ without a change in the data; and a chat template that prints today's date trains on one prompt and is asked with
-    another one the day after.
+    Two builds differ without a change in the data. A chat template that prints today's date trains on one prompt and is used with
+    another the next day.
 
     ## Example
     `{{ strftime_now("%d %b %Y") }}` in the chat template of an instruct model.
 
     ## Fix safety
-    Safe where a seed can be set: `items | choice` takes one from the row's id. None is drafted, because fixes are of rows and this is the
+    Safe if a seed can be set: `items | choice` takes one from the row's id. No draft, because fixes change rows and this is the
     template's. A model's chat template is not rewritten.
     """
 
     code = "TPL904"
     severity = Severity.WARNING
     columns = ()
-    remedy = "Use `choice`, which is seeded by the row; give the date as a field, or fix it in the chat template, for training and for use."
+    remedy = (
+        "Use `choice`, which is seeded by the row; pass the date as a field, or fix it in the chat template, for training and inference."
+    )
 
     def unavailable(self, context: Context) -> str | None:
         files = [] if context.manifest is None else template_files(context.manifest, context.config_dirs)
@@ -64,13 +66,13 @@ class Nondeterminism(Rule):
             first_line = text.count("\n") - body.count("\n")
             for name, line in _calls(body, make_environment()):
                 yield Finding(
-                    f"template '{file.name}' calls '{name}', which gives something else each time",
+                    f"template '{file.name}' calls '{name}', whose result changes each time",
                     source=str(file.path),
                     line=first_line + line,
                 )
         if context.model is not None and no_tokenizer(context) is None:
             for name in sorted({name for name, _ in _calls(_chat_template(context.model), _plain_environment())}):
-                yield Finding(f"the chat template of '{context.model}' calls '{name}', which gives something else each time")
+                yield Finding(f"the chat template of '{context.model}' calls '{name}', whose result changes each time")
 
 
 def _chat_template(model: str) -> str:

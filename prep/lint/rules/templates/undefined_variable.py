@@ -11,31 +11,31 @@ from prep.lint.base.rule import Rule
 from prep.lint.frame.template_files import template_files
 from templates.template import Template
 
-_NOT_BUILT = "needs a dataset that prep build wrote: only that names its templates"
+_NOT_BUILT = "needs a dataset of prep build, which records its templates"
 
 
 class UndefinedVariable(Rule):
-    """A template that uses what is not there, or leaves an input unused.
+    """A template with an undefined variable or an unused input.
 
     ## What it does
-    Loads each template of the dataset as it is now and walks its syntax tree: names that it does not declare (the file was changed since
-    the build), declared inputs that it never uses, and a verbalizer that no label goes through.
+    Loads each template of the dataset as it is now and checks its syntax tree: undeclared names (the file was edited after the build),
+    declared inputs that it never uses, and a verbalizer that no label passes through.
 
     ## Why is this bad
-    An input that is declared and not used is demanded of each row, and rows without it are dropped; one that was meant to be shown is
-    missing from each prompt. A template that no longer loads cannot be used to ask the trained model.
+    Every row must have each declared input, and rows without it are dropped, even if the template never uses it. If the input was meant
+    to be shown, it is missing from every prompt. A template that no longer loads cannot prompt the trained model.
 
     ## Example
-    `inputs: {text: str, title: str}`, and the body shows `{{ text }}` alone.
+    `inputs: {text: str, title: str}`, but the body only shows `{{ text }}`.
 
     ## Fix safety
-    Never fixed automatically: whether the input or its mention is missing is for a person to say.
+    Never fixed automatically: a person decides whether to use the input or to remove its declaration.
     """
 
     code = "TPL901"
     severity = Severity.WARNING
     columns = ()
-    remedy = "Use the input in the template, or take it out of `inputs`; `prep templates check FILE` shows what it renders."
+    remedy = "Use the input in the template, or remove it from `inputs`; `prep templates check FILE` shows what it renders."
 
     def unavailable(self, context: Context) -> str | None:
         if context.manifest is None:
@@ -43,7 +43,7 @@ class UndefinedVariable(Rule):
         return (
             None
             if template_files(context.manifest, context.config_dirs)
-            else "none of the dataset's template files is below the current folder"
+            else "the dataset's template files were not found below the current folder"
         )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -65,6 +65,6 @@ def _unused(template: Template) -> Iterable[str]:
     used |= {node.attr for loop in template.shot_loops for node in loop.find_all(nodes.Getattr)}
     for name in template.header.inputs:
         if name not in used:
-            yield f"the input '{name}' is declared and used nowhere, and rows without it are dropped all the same"
+            yield f"the input '{name}' is declared but never used, and rows without it are dropped"
     if template.header.verbalizer and template.label_field is None:
-        yield "it has a verbalizer, and no input goes through it"
+        yield "its verbalizer is never used"

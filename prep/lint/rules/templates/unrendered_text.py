@@ -74,29 +74,29 @@ _MAX_PLACES = 20
 
 
 class UnrenderedText(Rule):
-    """A template placeholder that was never filled in, or an empty value that was printed as a word.
+    """An unfilled template placeholder, or an empty value printed as a word.
 
     ## What it does
-    Finds placeholders (`{{ name }}`, `{% if %}`, `<%= x %>`, `${name}`, `[object Object]`), and `None`, `nan`, `null` or `undefined`
-    where it is the whole text (all but `None` also after a field's name), except in rows that speak of templates or hold code. As a
-    whole answer such a word counts only where the task's answers do not come from a fixed set, in which "None" is a word like others.
-    Where rows are of one task it finds what may be one as well: `{name}`, `%s`, `[CUSTOMER NAME]`, `<NAME>`; what one in twenty rows has,
-    such as the mask of an anonymised corpus, is left alone.
+    Finds placeholders (`{{ name }}`, `{% if %}`, `<%= x %>`, `${name}`, `[object Object]`), and `None`, `nan`, `null` or `undefined` as
+    a whole text (all but `None` also after a field's name), except in rows about templates or with code. As a whole answer such a word
+    counts only in tasks without a fixed answer set, where "None" may be a label. In rows of one task it also finds likely placeholders:
+    `{name}`, `%s`, `[CUSTOMER NAME]`, `<NAME>`. A form that one in twenty rows has, such as the mask of an anonymised corpus, is not
+    reported.
 
     ## Why is this bad
-    The model learns to greet `{{ customer_name }}`, and learns nothing from a field that says `nan`.
+    The model learns to greet `{{ customer_name }}`, and learns nothing from a field with `nan`.
 
     ## Example
     `Dear {{ customer_name }}, your reservation is confirmed.`
 
     ## Fix safety
-    Never fixed automatically: the value that belongs there is not known.
+    Never fixed automatically: the missing value is unknown.
     """
 
     code = "TPL905"
     severity = Severity.WARNING
     columns = (*TEXT_COLUMNS, "is_closed_set", "task", "task_rows", "template")
-    remedy = "Fill in the value where the text was made, or remove the row."
+    remedy = "Fill in the value where the text was generated, or drop the row."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         return texts(examples.with_columns(one_task=ONE_TASK)).filter(pl.col("text").str.contains(_SIEVE))
@@ -112,7 +112,7 @@ class UnrenderedText(Rule):
             left = [(shown, end) for shown, end, may_be_mask in places if not may_be_mask or masks[row["task"], shown] <= limit]
             if left:
                 shown, end = left[0]
-                what = "an empty value was printed" if re.search(_EMPTY_VALUE + "$", shown) else "a placeholder was not filled in"
+                what = "empty value printed as text" if re.search(_EMPTY_VALUE + "$", shown) else "unfilled placeholder"
                 yield span_finding(row, end - len(shown), end, f"{what}: '{shorten(row['text'], 60, span=(end - len(shown), end))}'")
 
 

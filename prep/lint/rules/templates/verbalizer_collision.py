@@ -20,19 +20,19 @@ _SHOWN = 4
 
 
 class VerbalizerCollision(Rule):
-    """Label words that the model's tokenizer hardly tells apart.
+    """Label words that the model's tokenizer hardly distinguishes.
 
     ## What it does
-    Encodes the words of each verbalizer (in a file from elsewhere the frequent words of each task with a fixed set of answers) with the
-    model's tokenizer. A word whose tokens are the beginning of another's is a warning. Words that begin with the same token, and words
-    that differ much in their number of tokens, are information.
+    Encodes the words of each verbalizer (in a training file: the frequent answers of each task with a fixed answer set) with the
+    model's tokenizer. Warning: the tokens of one word are a prefix of another's. Information: words with the same first token, and
+    words with very different numbers of tokens.
 
     ## Why is this bad
-    Where one word is the beginning of another, the shorter one is never the less likely of the two. Where first tokens are equal, a score
-    of the first token is no score of the label; and of words of one and of six tokens the long one loses by its length alone.
+    A word that is a prefix of another is never the less likely of the two. If first tokens are equal, a score of the first token cannot
+    tell the labels apart. And of a one-token and a six-token word, the longer one loses by its length alone.
 
     ## Example
-    `good` and `good enough` under any tokenizer.
+    `good` and `good enough`, under any tokenizer.
 
     ## Fix safety
     Never fixed automatically: other words mean another dataset and another prompt.
@@ -41,10 +41,8 @@ class VerbalizerCollision(Rule):
     code = "TPL902"
     severity = Severity.WARNING
     columns = ("task", "template", "source", "is_closed_set", "label", "answer", "form")
-    remedy = "Choose label words of about equal length that begin differently, under `verbalizer:` in the template."
-    thresholds = (
-        Threshold("tokens", 3, "a difference in tokens; at a loss of 1 nat a token three make the longer word 20 times less likely"),
-    )
+    remedy = "Choose label words of similar length with different first tokens, under `verbalizer:` in the template."
+    thresholds = (Threshold("tokens", 3, "difference in tokens; at 1 nat per token, three more make a word 20 times less likely"),)
 
     def unavailable(self, context: Context) -> str | None:
         return no_tokenizer(context)
@@ -79,18 +77,18 @@ class VerbalizerCollision(Rule):
         ]
         for word, other in begun[:_SHOWN]:
             more = f" (and {len(begun) - _SHOWN} more pairs)" if len(begun) > _SHOWN else ""
-            yield f"'{word}' is the beginning of '{other}' in the model's tokens{more}", Severity.WARNING
+            yield f"the tokens of '{word}' are a prefix of those of '{other}'{more}", Severity.WARNING
         firsts: defaultdict[int, list[str]] = defaultdict(list)
         for word, ids in tokens.items():
             firsts[ids[0] if ids else -1].append(word)
         for alike in sorted((words for words in firsts.values() if len(words) > 1), key=len, reverse=True)[:_SHOWN]:
             shown = ", ".join(f"'{word}'" for word in alike[:_SHOWN]) + (", ..." if len(alike) > _SHOWN else "")
-            yield f"{len(alike)} words begin with the same token: {shown}", Severity.INFO
+            yield f"{len(alike)} words share their first token: {shown}", Severity.INFO
         shortest, longest = (pick(tokens, key=lambda word: len(tokens[word])) for pick in (min, max))
         if len(tokens[longest]) - len(tokens[shortest]) >= context.threshold(self, "tokens"):
             yield (
                 (
-                    f"'{longest}' takes {len(tokens[longest])} tokens and '{shortest}' {len(tokens[shortest])}: the longer one is"
+                    f"'{longest}' has {len(tokens[longest])} tokens and '{shortest}' {len(tokens[shortest])}: the longer one is"
                     " less likely by its length alone"
                 ),
                 Severity.INFO,

@@ -1,0 +1,90 @@
+"""The library calls of `train`: what its commands do, each in one call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loopwright.console import library_call
+from loopwright.errors import UserError
+from loopwright.library import StrPath, config_file, section_options
+from loopwright.notebook import html_table
+from loopwright.progress import ProgressOption
+from train.config import TrainConfig
+from train.run import train as run_training
+from train.runs.folder import LEDGER_NAME
+from train.runs.record import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """A finished training run.
+
+    Attributes:
+        out: the run's folder; `evals.evaluate` takes it as `adapter`.
+        record: what `run.json` says.
+    """
+
+    out: Path
+    record: RunRecord
+
+    def to_polars(self) -> pl.DataFrame:
+        """Returns the training ledger: one row an example and epoch, with its mean loss per trained token (nats).
+
+        Raises:
+            UserError: the run's folder is no longer there, or damaged.
+        """
+        try:
+            return pl.read_parquet(self.out / LEDGER_NAME)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise UserError("the training ledger cannot be read", str(self.out / LEDGER_NAME), "Train again.") from error
+
+    def _repr_html_(self) -> str:
+        record = self.record
+        rows: list[tuple[str, object]] = [
+            ("model", record.model),
+            ("objective", record.objective),
+            ("examples", record.num_examples),
+            ("steps", record.num_steps),
+            ("train loss (nats per trained token)", record.final_train_loss),
+            ("validation loss", record.validation_loss),
+            ("seconds", record.seconds),
+        ]
+        left_out = len(record.dropped_too_long) + len(record.dropped_other_form)
+        return html_table(f"run -> {self.out}", ("", "value"), rows, [f"left out: {left_out:,} examples"] if left_out else [])
+
+
+def train(
+    dataset: StrPath,
+    out: StrPath,
+    config: StrPath | Mapping[str, Any] | TrainConfig | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: ProgressOption = False,
+    **options: Any,
+) -> TrainResult:
+    """Trains on a dataset and writes the run folder, as `train run` does.
+
+    Everything about the data is checked before the model is loaded or a file is written.
+
+    Args:
+        dataset: a built dataset's folder.
+        out: the run's folder.
+        config: a config file, of which the `train:` section is read; or what such a section says, as a mapping or `TrainConfig`.
+        resume: go on from the run folder's checkpoint; a run that is finished already is returned as it is.
+        overwrite: remove the run that is in the folder.
+        progress: true shows a bar on stderr; a function is called with `training`, the steps that are done, and their number.
+        options: keys of the `train:` section by name, such as `model` or `max_steps`, which override the config; None is not given.
+
+    Raises:
+        UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
+    """
+    with library_call(progress) as callback:
+        chosen = section_options(config, "train", TrainConfig, options, "train options")
+        record = run_training(
+            Path(dataset), Path(out), chosen, resume=resume, overwrite=overwrite, progress=callback, config_path=config_file(config)
+        )
+        return TrainResult(Path(out), record)
