@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prep.build.run import BuildResult
     from prep.config import ConfigLike
     from prep.lint.base.report import LintReport
+    from prep.lint.options import LintOptions
     from prep.targets.write import ExportResult
 
 
@@ -89,10 +90,7 @@ def lint_dataset(
     Raises:
         UserError: the data cannot be read at all, an option names what does not exist, or the model is not there.
     """
-    from prep.lint.cache import cached_lint
     from prep.lint.options import LintOptions
-    from prep.lint.run import lint
-    from prep.sources.tables import table_files
 
     options = LintOptions(
         select=_codes(select),
@@ -106,21 +104,29 @@ def lint_dataset(
         excerpts=excerpts,
         page=page,
     )
-    given = {name or "table": data, "test": test}
     if name == "test":
         raise UserError("the table's name is 'test'", remedy="Give it another; the table for test= has that name.")
+    if name is not None and isinstance(data, str | os.PathLike):
+        raise UserError(f"'{name}' is to be the name of a file", str(data), "Leave name= out; it names tables.")
+    with library_call():
+        return _lint({name or "table": data, "test": test}, options, _path(config), fresh=fresh)
+
+
+def _lint(given: Mapping[str, object], options: "LintOptions", config_path: Path | None, *, fresh: bool) -> "LintReport":
+    """Lints the first of two files or tables, against the second where there is one."""
+    from prep.lint.cache import cached_lint
+    from prep.lint.run import lint
+    from prep.sources.tables import table_files
+
+    first, second = given
     paths = {key: Path(value) for key, value in given.items() if isinstance(value, str | os.PathLike)}
     tables = {key: value for key, value in given.items() if key not in paths and value is not None}
-    first, second = given
-    if name is not None and first in paths:
-        raise UserError(f"'{name}' is to be the name of a file", str(paths[first]), "Leave name= out; it names tables.")
-    with library_call():
-        if not tables:
-            return cached_lint(paths[first], test=paths.get(second), options=options, config_path=_path(config), fresh=fresh)
-        with table_files(tables) as written:
-            places = paths | written
-            names = {path: key for key, path in written.items()}
-            return lint(places[first], test=places.get(second), options=options, names=names, config_path=_path(config))
+    if not tables:
+        return cached_lint(paths[first], test=paths.get(second), options=options, config_path=config_path, fresh=fresh)
+    with table_files(tables) as written:
+        places = paths | written
+        names = {path: key for key, path in written.items()}
+        return lint(places[first], test=places.get(second), options=options, names=names, config_path=config_path)
 
 
 def export_dataset(

@@ -72,7 +72,6 @@ def lint_command(
     """Find defects in a dataset or a training file."""
     release_memory_early()
     from loopwright.files import require_output_file
-    from prep.api import lint_dataset
     from prep.dataset.plugins import dataset_plugins
     from prep.lint.base.finding import Severity
     from prep.lint.run import LintOptions
@@ -97,11 +96,17 @@ def lint_command(
         if fix or unsafe_fixes:
             report = _fix(path, _config_to_fix(path, config, test), LintOptions(**options), unsafe=unsafe_fixes)
         else:
-            with console().status("Linting"):
-                report = lint_dataset(path, test=test, fresh=no_cache, **options)
+            report = _look(path, test, options, fresh=no_cache)
         _print_report(report, output, out, statistics=statistics)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _look(path: Path, test: Path | None, options: dict[str, Any], *, fresh: bool) -> "LintReport":
+    from prep.api import lint_dataset
+
+    with console().status("Linting"):
+        return lint_dataset(path, test=test, fresh=fresh, **options)
 
 
 def _config_to_fix(path: Path, config: Path | None, test: Path | None) -> Path:
