@@ -49,11 +49,11 @@ def require_own_config(config_path: Path, dataset_path: Path) -> None:
 
 
 def _plugins_beside(dataset_path: Path) -> tuple[PluginFile, ...]:
-    if not (dataset_path / MANIFEST_NAME).is_file():
-        return ()
     try:
+        if not (dataset_path / MANIFEST_NAME).is_file():
+            return ()
         manifest = Dataset.open(dataset_path).manifest
-    except UserError:
+    except (UserError, OSError):
         return ()  # whoever reads the dataset says so
     found = _config_beside(dataset_path, manifest.config_path)
     missing = _not_of(found, manifest) if found is not None else f"'{manifest.config_path}' is not beside it"

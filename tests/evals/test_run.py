@@ -250,7 +250,7 @@ def test_a_look_at_test_is_counted_beside_the_output(tmp_path: Path, tiny_model_
     assert evaluate_dataset(dataset, tmp_path / "one", test).test_looks == 1
     second = evaluate_dataset(dataset, tmp_path / "two", test)
     assert second.test_looks == 2
-    assert any("look 2" in text for text in second.warnings)
+    assert any("evaluation 2 on this test set" in text for text in second.warnings)
     (counted,) = json.loads((tmp_path / "looks.json").read_text(encoding="utf-8")).values()
     assert counted == {"dataset": "test", "looks": 2}
 

@@ -159,5 +159,5 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path, scored: pl.Da
     with pytest.raises(UserError, match="lacks the column 'hidden'"):
         open_model_scores(tmp_path / "less.parquet")
     pl.concat([scored, scored]).write_parquet(tmp_path / "twice.parquet")
-    with pytest.raises(UserError, match="an id twice"):
+    with pytest.raises(UserError, match="a duplicate id"):
         open_model_scores(tmp_path / "twice.parquet")
