@@ -123,7 +123,14 @@ def test_lint_finds_what_it_found_but_for_the_pairs_that_were_no_conflict(folder
     was_misread = [one for one in then if (one["code"], one["line"]) in {("CON201", 25), ("CON201", 26)}]
     assert [one["message"].split("'")[1] for one in was_misread] == ["Cover it and keep it cold.", "Freeze it the same day."]
     found = [lint(path, options=LintOptions()).as_json()["diagnostics"] for path in (folder / "dataset", rebuilt)]
-    assert found[0] == found[1] == [one for one in then if one not in was_misread]
+    assert found[0] == found[1]
+    places = [[_without_words(one) for one in some] for some in (found[0], [one for one in then if one not in was_misread])]
+    assert places[0] == places[1]
+
+
+def _without_words(diagnostic: dict[str, Any]) -> dict[str, Any]:
+    """What a finding says to programs: its texts for people may be worded anew."""
+    return {name: value for name, value in diagnostic.items() if name not in {"message", "remedy"}}
 
 
 def test_its_lint_report_is_a_baseline(folder: Path) -> None:
