@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from loopwright.config import load_section, overlay, validate
 from loopwright.errors import UserError, extra_of_missing
 
 if TYPE_CHECKING:
@@ -56,6 +55,9 @@ def section_options(
     Raises:
         UserError: the config cannot be read, or a value is not allowed.
     """
+    # YAML is slow to import, and every command imports this module for its package's names.
+    from loopwright.config import load_section, overlay, validate
+
     if config is None or isinstance(config, str | os.PathLike):
         base = load_section(None if config is None else Path(config), section, model)
     elif isinstance(config, Mapping):
