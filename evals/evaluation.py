@@ -74,6 +74,8 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         if _all_failed(system, made, context):
             continue
         answers[system.label], seconds[system.label] = made, took
+    if not answers:
+        raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
     roles = {system.label: system.role for system in plan.systems if system.label in answers}
     measured = measure(plan.rows, plan.metrics, answers, roles, config)
     subject = _subject(roles)

@@ -3,6 +3,7 @@
 Nothing is loaded before a registry of that kind looks, and a file is loaded only while a config that names it is in use.
 """
 
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from loopwright.console import notice
 from loopwright.errors import UserError
@@ -143,6 +145,30 @@ def plugins_key(*kinds: str) -> str | None:
     return hash_text(*parts) if parts else None
 
 
+class _HashedSource(SourceFileLoader):
+    """Runs the very bytes that were hashed: neither a file that changed meanwhile nor a compiled one beside it.
+
+    Args:
+        name: of the module.
+        file: the plug-in.
+    """
+
+    def __init__(self, name: str, file: PluginFile) -> None:
+        super().__init__(name, str(file.path))
+        self._file = file
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Returns the code of the file's bytes.
+
+        Raises:
+            UserError: they are not those of the hash.
+        """
+        data = self.get_data(self.get_filename(fullname))
+        if hashlib.sha256(data).hexdigest() != self._file.sha256:
+            raise UserError("the plug-in changed while it was being loaded", str(self._file.path), "Run the command again.")
+        return self.source_to_code(data, str(self._file.path))
+
+
 @cache
 def load_file(file: PluginFile) -> ModuleType:
     """Runs a plug-in's file once a process, and says so with its hash.
@@ -151,15 +177,16 @@ def load_file(file: PluginFile) -> ModuleType:
         UserError: the file has changed since it was hashed, or it cannot be run.
     """
     notice(f"Plug-in for {file.kind}: {file.path} (sha256 {file.sha256})", always=True)
-    if hash_file(file.path) != file.sha256:
-        raise UserError("the plug-in changed while it was being loaded", str(file.path), "Run the command again.")
     name = f"loopwright_plugin_{file.kind}_{hash_text(str(file.path), file.sha256)}"
-    spec = importlib.util.spec_from_file_location(name, file.path)
-    assert spec is not None and spec.loader is not None, "a .py file has a loader"
+    spec = importlib.util.spec_from_file_location(name, file.path, loader=_HashedSource(name, file))
+    assert spec is not None and spec.loader is not None, "the loader is given"
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
+    except UserError:
+        del sys.modules[name]
+        raise
     except Exception as error:
         del sys.modules[name]
         raise UserError(

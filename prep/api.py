@@ -90,11 +90,11 @@ def lint_dataset(
     Raises:
         UserError: the data cannot be read at all, an option names what does not exist, or the model is not there.
     """
-    from prep.lint.options import LintOptions
+    from prep.lint.options import LintOptions, rule_codes
 
     options = LintOptions(
-        select=_codes(select),
-        ignore=_codes(ignore),
+        select=rule_codes(select),
+        ignore=rule_codes(ignore),
         model=model,
         thresholds=dict(thresholds or {}),
         model_scores=_path(model_scores),
@@ -160,8 +160,3 @@ def export_dataset(
 
 def _path(path: StrPath | None) -> Path | None:
     return None if path is None else Path(path)
-
-
-def _codes(codes: str | Sequence[str]) -> tuple[str, ...]:
-    given = codes.split(",") if isinstance(codes, str) else codes
-    return tuple(code.strip().upper() for code in given if code.strip())

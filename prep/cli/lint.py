@@ -13,7 +13,7 @@ from loopwright.process import release_memory_early
 
 if TYPE_CHECKING:
     from prep.lint.base.report import LintReport
-    from prep.lint.run import LintOptions
+    from prep.lint.options import LintOptions
 
 
 class Format(StrEnum):
@@ -74,13 +74,13 @@ def lint_command(
     from loopwright.files import require_output_file
     from prep.dataset.plugins import dataset_plugins
     from prep.lint.base.finding import Severity
-    from prep.lint.run import LintOptions
+    from prep.lint.options import LintOptions, rule_codes
 
     if out is not None:
         require_output_file(out)
     options: dict[str, Any] = {
-        "select": _codes(select),
-        "ignore": _codes(ignore),
+        "select": rule_codes(select),
+        "ignore": rule_codes(ignore),
         "model": model,
         "model_scores": model_scores,
         "training_ledger": training_ledger,
@@ -188,7 +188,3 @@ def rule_command(
             notice("Explain one with: prep rule CODE")
         else:
             print_result(rule_page(RULES.get(code.upper())))
-
-
-def _codes(text: str) -> tuple[str, ...]:
-    return tuple(code.strip().upper() for code in text.split(",") if code.strip())

@@ -1,7 +1,7 @@
 """The options of a lint run: the command line's, and the dataset's config beside them."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -50,6 +50,12 @@ class LintOptions:
     scores: Path | None = None
     excerpts: bool = False
     page: bool = False
+
+
+def rule_codes(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Returns rule codes, or their beginnings, as the options hold them: of one text with commas, or of several."""
+    codes = given.split(",") if isinstance(given, str) else given
+    return tuple(code.strip().upper() for code in codes if code.strip())
 
 
 def with_config(options: LintOptions, manifest: Manifest | None) -> LintOptions:

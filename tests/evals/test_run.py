@@ -22,6 +22,7 @@ from evals.data.rows import Task
 from evals.reports.results import read_predictions
 from evals.run import evaluate_dataset
 from evals.systems.base import SYSTEMS, EvalContext, System
+from evals.systems.constant import Constant
 from evals.systems.spec import SystemForm
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines
@@ -127,6 +128,16 @@ def test_the_verbalizer_form_is_the_default_without_an_adapter(tmp_path: Path, r
     tables = [pl.read_parquet(tmp_path / name / "predictions.parquet")["choice_loglikelihoods"].to_list() for name in ("raw", "chat")]
     assert tables[0] != tables[1]
     assert raw.verdict.startswith("cannot tell: there is one system only")
+
+
+def test_an_evaluation_in_which_every_baseline_fails_says_why(tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Constant, context: EvalContext, advance: Advance) -> list[Prediction]:
+        advance(len(context.rows))
+        return [Prediction(row.id, PredictionState.ERROR, detail="there is no label") for row in context.rows]
+
+    monkeypatch.setattr(Constant, "answer", fail)
+    with pytest.raises(UserError, match=r"no system answered any example.*constant is left out: there is no label"):
+        evaluate_dataset(reviews, tmp_path / "out", options(systems=("constant",)))
 
 
 def test_summaries_are_written_and_scored(tmp_path: Path, summaries: Path, adapter_dir: Path) -> None:

@@ -208,7 +208,8 @@ def test_a_run_ends_where_a_plain_loop_does(
     trained = load_file(tmp_path / "run" / "adapter_model.safetensors")
     assert trained.keys() == expected.keys()
     for name, tensor in trained.items():
-        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=2e-4)
+        # Adam makes a whole step of a gradient that is nearly zero, whose rounding differs with the number of threads.
+        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=5e-4)
     assert (record.objective, record.form) == (objective_class.name, objective_class.form)
     ledger = pl.read_parquet(tmp_path / "run" / "ledger.parquet")
     assert record.final_train_loss == pytest.approx(ledger.filter(epoch=3)["loss"].mean())

@@ -1,12 +1,13 @@
 """The lint frame: every example as a row with the columns that rules ask for, from a built dataset or from foreign files."""
 
+import gc
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -26,6 +27,8 @@ from prep.lint.frame.integrity import require_integrity
 from prep.lint.frame.lines import block_records
 from prep.lint.frame.turns import last_turn_field, turn_columns
 from templates.form import Form
+
+T = TypeVar("T")
 
 _BATCH_ROWS = 20_000
 # Pairs first: what else such an example has is then no question with one right answer.
@@ -152,13 +155,13 @@ class _FileReader:
         plain = plain_blocks(self.path)
         if plain is None:
             items = read_examples(self.path, source)
-            while batch := list(islice(items, _BATCH_ROWS)):
+            while batch := _uncollected(islice(items, _BATCH_ROWS)):
                 yield from self._numbered(batch, pl.DataFrame(schema=LINT_SCHEMA))
             return
         shape, blocks = plain
         for block in blocks:
             rows, others = read_plain(block, shape, self.split)
-            careful = [parse_item(item, source) for item in block_records(block, source, frozenset(others))] if others else []
+            careful = _uncollected(parse_item(item, source) for item in block_records(block, source, frozenset(others))) if others else []
             yield from self._numbered(careful, _plain_rows(rows, shape, self.split, source))
 
     def _numbered(self, items: list[Read | Defect], plain: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -178,6 +181,17 @@ class _FileReader:
                 self.defects.extend(read[number].defects(self.source, ids[-1]))
         if ids:
             yield frame.drop(_ITEM).with_columns(pl.Series("id", ids, pl.String), pl.Series("row_id", ids, pl.String))
+
+
+def _uncollected(items: Iterable[T]) -> list[T]:
+    """Returns what is read as a list, without looking for cycles meanwhile: records make none, and a look walks all of the batch."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return list(items)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _plain_rows(rows: pl.DataFrame, shape: PlainShape, split: str, source: str) -> pl.DataFrame:

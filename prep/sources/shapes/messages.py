@@ -11,6 +11,8 @@ from prep.sources.source import to_text
 from prep.sources.strict_json import Keys
 from templates.values import speaker_role
 
+_OTHER_KEYS = frozenset({*KEPT_KEYS, *WEIGHT_KEYS})
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -127,10 +129,12 @@ def read_message(message: Any, found: Reading) -> dict[str, Any]:
     if not isinstance(message, dict):
         found.faults.append(Fault(MessageFlaw.NO_OBJECT, value=message))
         return {"role": "unknown"}
-    if len(message) == 2:  # a role and a text, as nearly all are
-        role, text = message.get("role"), message.get("content")
-        if type(role) is str and type(text) is str and speaker_role(role):
-            return {"role": role, "text": text}
+    role, text = message.get("role"), message.get("content")
+    if type(role) is str and type(text) is str and speaker_role(role):  # as nearly all are
+        turn = {"role": role, "text": text}
+        if len(message) > 2:
+            _read_more(message, ("role", "content"), turn, found)
+        return turn
     return _read_any(message, found)
 
 
@@ -152,19 +156,26 @@ def _read_any(message: dict[str, Any], found: Reading) -> dict[str, Any]:
         if isinstance(content, dict):
             found.faults.append(Fault(MessageFlaw.CONTENT_NO_TEXT, text_key, content))
         turn["text"] = to_text(content)
-    for key in KEPT_KEYS:
-        if message.get(key):
-            turn[key] = message[key]
-    weight_key = _first_of(message, WEIGHT_KEYS)
-    if message.get(weight_key) is not None:
-        _read_weight(message[weight_key], weight_key, turn, found)
+    if len(message) > 2 or role_key not in message or text_key not in message:
+        _read_more(message, (role_key, text_key), turn, found)
     if "text" not in turn and not ("tool_calls" in turn or "function_call" in turn or "refusal" in turn):
         found.faults.append(Fault(MessageFlaw.CONTENT_MISSING, value=turn["role"]))
-    read = (role_key, text_key, weight_key, *KEPT_KEYS)
-    for key, value in message.items():
-        if key not in read and value is not None:
-            found.unread.append(key_path(key))
     return turn
+
+
+def _read_more(message: dict[str, Any], read: tuple[str, str], turn: dict[str, Any], found: Reading) -> None:
+    """Adds to a turn what its message has beside a role and a text, which were read under the keys of `read`."""
+    weight_key = ""
+    if not _OTHER_KEYS.isdisjoint(message):
+        for key in KEPT_KEYS:
+            if message.get(key):
+                turn[key] = message[key]
+        weight_key = _first_of(message, WEIGHT_KEYS)
+        if message.get(weight_key) is not None:
+            _read_weight(message[weight_key], weight_key, turn, found)
+    for key, value in message.items():
+        if key not in read and key != weight_key and key not in KEPT_KEYS and value is not None:
+            found.unread.append(key_path(key))
 
 
 def _first_of(message: dict[str, Any], keys: tuple[str, ...]) -> str:
@@ -198,6 +209,10 @@ def read_parts(parts: list[Any], text_key: str, found: Reading) -> dict[str, Any
     texts: list[str] = []
     others: dict[str, list[Any]] = {}
     for index, part in enumerate(parts):
+        if type(part) is dict and len(part) == 2 and part.get("type") == "text" and type(part.get("text")) is str:
+            texts.append(part["text"])  # as nearly all are
+            found.said.append(part["text"])
+            continue
         if isinstance(part, str):
             texts.append(part)
             found.said.append(part)
