@@ -6,6 +6,7 @@ signature. Names that stand bare in a sentence take a model; see rule PII502 for
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import polars as pl
 
@@ -30,9 +31,24 @@ _INTRODUCED = re.compile(
     rf" ?(?P<value>{_NAME})"
 )
 _FIELD = re.compile(
-    rf"(?:^|[\n|;{{,])[\"' ]{{0,3}}(?i:(?:patient|full|first|last|customer|client|employee|contact|cardholder|account holder)?[ _]?name"
-    rf"|patient|signed(?: by)?|attending(?: physician)?|cc)[\"']? ?[:=] ?[\"']?(?P<value>{_NAME})"
+    rf"(?:^|[\n|;{{,])[\"' ]{{0,3}}(?:(?i:(?:patient|full|first|last|customer|client|employee|contact|cardholder|account holder)?[ _]?name"
+    rf"|signed(?: by)?|cc)|(?P<speaker>(?i:patient|attending(?: physician)?)))[\"']? ?[:=] ?[\"']?(?P<value>{_NAME})"
 )
+# Who else speaks in a transcript in which "Patient:" is a speaker's mark: whole sentences stand behind theirs.
+_PARTNER = re.compile(
+    r"(?:^|[\n|])[ \"'*\[(]{0,3}(?i:doctor|dr\.?|physician|provider|clinician|nurse|therapist|interviewer"
+    r"|guest(?:[_ ]?(?:family|clinician))?|family|mother|father|daughter|son|wife|husband|caregiver|assistant|agent|receptionist"
+    r"|speaker ?[0-9]{1,2})[ _]?[0-9]{0,2}"
+    r"[\])*\"']{0,3} ?:[^\n|]*[.?!\u2026][\"' \t\r]{0,3}(?:[\n|]|\Z)"
+)
+_MARK = re.compile(r"(?:^|[\n|])[\"' ]{0,3}(?i:patient|attending(?: physician)?) ?:")
+_ASKED = re.compile(  # what a bare name answers
+    r"(?i)(?:\bname\b|\bwho (?:are you|am i (?:speaking|talking))|\band you are\b)[^\n?]{0,60}\?[ \"'|]{0,3}$"
+)
+_ENDS_A_TURN = re.compile(r"[.!]?[\"']?[ \t\r]*(?:[\n|]|\Z)")
+_TELLS_OF = r"(?:is|was|has|had|reports?|reported|denie[sd]|presents?|presented|states?|stated|complain(?:s|ed))\b"
+_GOES_ON = re.compile(rf"[.!?\u2026]|,(?! ?[0-9A-Z])|[ \t]+(?!{_TELLS_OF})[a-z]")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _SIGNATURE = re.compile(
     rf"(?i:\b(?:regards|sincerely|best wishes|cheers|yours truly|yours faithfully)),?\s{{1,3}}(?P<value>{_NAME})\s*(?=\n|\Z)"
 )
@@ -61,6 +77,10 @@ _NOT_NAMES = words(
     """
     the and but for you your with this that very here sure sorry just not from glad happy going calling writing trying looking
     currently actually really also still so an no yes on in at to is it my we he she they please thanks thank hello hi dear
+    yeah yep yup yah nah nope okay ok alright well right mhm mmhm hm hmm mm uh uhm um huh ah oh ooh ow ouch wow hey never always
+    sometimes maybe perhaps probably possibly usually often exactly correct absolutely definitely certainly true good great fine bad
+    nothing none neither both only about around since once twice every today yesterday tomorrow tonight there here what when where why
+    who how which if because as of or
     """
 )
 _BRANDS = frozenset({"pepper", "scholl", "clean", "bean", "right", "oz", "who", "strange", "evil", "pib"})
@@ -110,10 +130,15 @@ def is_medical_term(name: str, after: str = "") -> bool:
 
 
 def _people(text: str) -> Iterator[PiiSpan]:
+    in_transcript: bool | None = None  # looked at where it is asked for
     for pattern in (_TITLED, _INTRODUCED, _FIELD, _SIGNATURE):
         for match in pattern.finditer(text):
             name = match["value"]
             words = name.split(" ")
+            if pattern is _FIELD and match["speaker"]:
+                in_transcript = _is_transcript(text) if in_transcript is None else in_transcript
+                if _is_said(text, match, in_transcript=in_transcript):
+                    continue
             if words[0].lower() in _NOT_NAMES or words[0].lower().removesuffix(".") in _BRANDS:
                 continue
             while len(words) > 1 and words[-1].lower() in _NOT_NAMES:
@@ -124,6 +149,24 @@ def _people(text: str) -> Iterator[PiiSpan]:
             # "Mr. Brown" is a person even though there is a Brown's syndrome: only what follows tells.
             if len(name) > 2 and not _DISEASE_AFTER.match(text, match.start("value") + len(name)):
                 yield PiiSpan("PERSON", match.start("value"), match.start("value") + len(name))
+
+
+def _is_transcript(text: str) -> bool:
+    """Whether "Patient:" is a speaker's mark: it comes again, or somebody else speaks."""
+    return len(list(islice(_MARK.finditer(text), 2))) > 1 or _PARTNER.search(text) is not None
+
+
+def _is_said(text: str, match: re.Match[str], *, in_transcript: bool) -> bool:
+    """Whether what stands behind "Patient:" is what the patient says and not who that is.
+
+    In a transcript it is a name only if that was asked for, or if the whole turn is a first and a last name. Elsewhere one word with
+    which a sentence goes on is none.
+    """
+    end = match.end("value")
+    is_full = len(_WORD.findall(match["value"])) > 1
+    if in_transcript:
+        return not (_ENDS_A_TURN.match(text, end) and (is_full or _ASKED.search(text[max(0, match.start() - 120) : match.start()])))
+    return not is_full and _GOES_ON.match(text, end) is not None
 
 
 def _births(text: str) -> Iterator[PiiSpan]:

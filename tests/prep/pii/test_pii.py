@@ -189,3 +189,42 @@ def test_no_sieve_misses_what_its_finder_finds(text: str) -> None:
         (find_hipaa, may_hold_hipaa),
     ):
         assert not find(text) or pl.select(may_hold(pl.lit(text))).item(), find
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Doctor: Does it hurt?\nPatient: Yeah.\nDoctor: Much?\nPatient: Sure.",
+        "Patient: Advil Helps me\nPatient: Mhm",
+        "Doctor: Good morning.\r\nPatient: Lovely morning.\r\n",
+        "Guest_family: It does.\nPatient: Nope",
+        "Patient: Yeah.",
+        "Patient: Okay",
+        "Patient: Well, some days.",
+        "Patient: Sometimes it hurts.",
+    ],
+)
+def test_what_follows_a_speakers_mark_is_no_name(text: str) -> None:
+    assert not find_names(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Doctor: What is your name?\nPatient: Irena.\nDoctor: Welcome.", ["Irena"]),
+        ("Doctor: Who are you?\nPatient: Irena Kowalczyk.\nDoctor: Welcome.", ["Irena Kowalczyk"]),
+        ("Doctor: Hi.\nPatient: My name is Irena Kowalczyk.\nDoctor: Hi.", ["Irena Kowalczyk"]),
+        ("Doctor: Who sent you?\nPatient: Doctor Mark Brown did.", ["Mark Brown"]),
+        ("Patient: Jane Doe\nAttending: Mark Brown\nRoom: 4", ["Jane Doe", "Mark Brown"]),
+        ("Patient: Smith\nPhysician: Dr. Jones", ["Smith", "Jones"]),
+        ("Patient: Smith, 45-year-old male", ["Smith"]),
+        ("Patient: Jane reports pain.", ["Jane"]),
+        ("| Patient: Lena Ott | Room: 3 |", ["Lena Ott"]),
+    ],
+)
+def test_a_name_in_a_field_or_behind_a_speakers_mark_is_found(text: str, names: list[str]) -> None:
+    assert [text[span.start : span.end] for span in find_names(text)] == names
+
+
+def test_a_long_transcript_is_looked_at_once() -> None:
+    assert not find_names("Patient: Yeah.\n" * 20_000)
