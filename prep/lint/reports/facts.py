@@ -41,11 +41,13 @@ class TaskLabels:
         task: the template, or the beginning of the system message.
         counts: label -> split -> rows, the most frequent label first.
         num_others: rows with a label beyond those.
+        totals: split -> rows with any label, of which `counts` are shares.
     """
 
     task: str
     counts: dict[str, dict[str, int]]
     num_others: int
+    totals: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +237,9 @@ def _labels(rows: pl.LazyFrame, splits: Iterable[str]) -> pl.LazyFrame:
     return (
         counted.agg(pl.len().alias("rows"), pl.col("task_name").min(), *_by_split(splits))
         .with_columns(
-            of_task=pl.col("rows").sum().over("task"), place=pl.struct(-pl.col("rows").cast(pl.Int64), "label").rank("ordinal").over("task")
+            *(pl.col(f"in {split}").sum().over("task").alias(f"all {split}") for split in splits),
+            of_task=pl.col("rows").sum().over("task"),
+            place=pl.struct(-pl.col("rows").cast(pl.Int64), "label").rank("ordinal").over("task"),
         )
         .filter(pl.col("place") <= _MAX_LABELS)
         .sort("of_task", "task", "place", descending=[True, False, False])
@@ -280,7 +284,9 @@ def _task_labels(labels: pl.DataFrame, splits: Iterable[str]) -> list[TaskLabels
         if task is None:
             if len(tasks) == _MAX_TASKS:
                 break
-            task = tasks[row["task"]] = TaskLabels(mask(row["task_name"]), {}, row["of_task"])
+            task = tasks[row["task"]] = TaskLabels(
+                mask(row["task_name"]), {}, row["of_task"], {split: row[f"all {split}"] for split in splits}
+            )
         task.counts[mask(row["label"]) or "(empty)"] = {split: row[f"in {split}"] for split in splits}
         tasks[row["task"]] = replace(task, num_others=task.num_others - row["rows"])
     return list(tasks.values())

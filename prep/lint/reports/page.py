@@ -176,10 +176,9 @@ def _rule_findings(count: RuleCount) -> str:
 
 def _label_plot(facts: PageFacts, index: int) -> BarPlot:
     task = facts.labels[index]
-    splits = [split for split in facts.splits if any(counts[split] for counts in task.counts.values())]
-    totals = {split: sum(counts[split] for counts in task.counts.values()) or 1 for split in splits}
-    total = sum(sum(counts.values()) for counts in task.counts.values()) + task.num_others
-    shares = {label: [counts[split] / totals[split] for split in splits] for label, counts in task.counts.items()}
+    splits = [split for split in facts.splits if task.totals[split]]
+    total = sum(task.totals.values())
+    shares = {label: [counts[split] / task.totals[split] for split in splits] for label, counts in task.counts.items()}
     texts = {label: f"{sum(counts.values()):,} ({format_share(sum(counts.values()) / total)})" for label, counts in task.counts.items()}
     return bar_plot(task.task or "Labels", splits, shares, texts)
 

@@ -207,6 +207,17 @@ def test_splits_labels_and_slices_add_up(linted: tuple[LintReport, PageFacts]) -
         assert sum(one.num_rows for one in facts.slices if one.by == kind) in {len(train) + len(test), len(train) + len(test) - 1}
 
 
+def test_shares_are_of_all_labels_and_not_of_those_that_are_shown(folder: Path) -> None:
+    path = write(folder / "many.jsonl", [chat(f"message number {index} of many", f"intent {index % 40}") for index in range(400)])
+    result = lint(path)
+    with TemporaryDirectory() as work:
+        facts = page_facts(load_files([(path, "train")], Path(work)).frame, result.diagnostics, Declared())
+    (task,) = facts.labels
+    assert len(task.counts) == 12 and task.num_others == 400 - 120 and task.totals == {"train": 400}
+    html = as_html(result, facts)
+    assert "intent 0, train: 2.5%" in html and "10 (2.5%)" in html
+
+
 def test_a_slice_counts_its_rows_with_findings(linted: tuple[LintReport, PageFacts]) -> None:
     result, facts = linted
     flagged = {one.id for one in result.diagnostics if one.id and one.severity is not Severity.INFO}
