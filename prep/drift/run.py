@@ -229,18 +229,20 @@ def _tests(observed: dict[str, float], chance: dict[str, Floats], tables: dict[s
 
 
 def _moved_words(sets: WordSets, is_new: Bools, texts: Sequence[str]) -> tuple[list[MovedWord], list[MovedWord]]:
-    """Returns the words that new texts have more of and less of, surest first, each with a text that holds it."""
+    """Returns the words that surely more of the new texts hold, and fewer; those whose share changed most first, each with a text."""
     new, known = sets.count(is_new)
     z = log_odds_z(new, known)
     shares = known / (~is_new).sum(), new / is_new.sum()
-    order = np.argsort(-z, kind="stable")
+    change = shares[1] - shares[0]
+    order = np.argsort(-change, kind="stable")
+    sure = (np.abs(z) >= _WORD_Z) & (np.sign(z) == np.sign(change))
     moved: tuple[list[MovedWord], list[MovedWord]] = ([], [])
     for found, places, side in ((moved[0], order, new), (moved[1], order[::-1], known)):
-        for place in places[:_NUM_WORDS]:
-            if abs(z[place]) >= _WORD_Z and side[place] >= _MIN_WORD_TEXTS and (z[place] > 0) == (side is new):
-                holders = sets.texts[sets.words == place]
-                text = texts[next(one for one in holders if is_new[one] == (side is new))]
-                found.append(MovedWord(sets.vocabulary[place], float(shares[0][place]), float(shares[1][place]), float(z[place]), text))
+        grows = (change > 0) == (side is new)
+        for place in places[(sure & grows & (side >= _MIN_WORD_TEXTS))[places]][:_NUM_WORDS]:
+            holders = sets.texts[sets.words == place]
+            text = texts[next(one for one in holders if is_new[one] == (side is new))]
+            found.append(MovedWord(sets.vocabulary[place], float(shares[0][place]), float(shares[1][place]), float(z[place]), text))
     return moved
 
 

@@ -74,6 +74,9 @@ def test_another_subject_is_a_large_shift_and_its_words_and_rows_are_named() -> 
     report = report_of(reviews(150, 1), [*reviews(75, 2), *parcels(75)])
     assert report.drifted and sizes(report)["inputs"] == "large"
     assert {"parcel", "my"} & {word.word for word in report.rising} and "the" in {word.word for word in report.fading}
+    for words, sign in ((report.rising, 1), (report.fading, -1)):
+        changes = [sign * (word.share_new - word.share_known) for word in words]
+        assert changes == sorted(changes, reverse=True) and min(changes) > 0, "ranked by the shares that are shown"
     assert all("My " in one.text for one in report.unlike)
     assert 0.3 < report.novel_share <= 0.55
     assert "Production has moved away" in verdict(report) and "a large shift, in what is said" in verdict(report)
