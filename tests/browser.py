@@ -19,11 +19,13 @@ _SECONDS = 60.0
 
 
 def chromium_path() -> str:
-    """Returns the browser's path; the test that asks is skipped where there is none."""
+    """Returns the browser's path; without one the test that asks is skipped, or fails where LOOPWRIGHT_REQUIRE names `browser`."""
     path = next((found for name in _NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("there is no Chromium on this machine")
-    return path
+    if path is not None:
+        return path
+    if "browser" in os.environ.get("LOOPWRIGHT_REQUIRE", "").split(","):
+        pytest.fail("there is no Chromium on this machine, and LOOPWRIGHT_REQUIRE asks for a browser")
+    pytest.skip("there is no Chromium on this machine")
 
 
 class Browser:
