@@ -208,7 +208,7 @@ def test_a_run_ends_where_a_plain_loop_does(
     trained = load_file(tmp_path / "run" / "adapter_model.safetensors")
     assert trained.keys() == expected.keys()
     for name, tensor in trained.items():
-        # Adam makes a whole step of a gradient that is nearly zero, whose rounding differs with the number of threads.
+        # Packed and plain differ in rounding, by more on some processors: 2.4e-4 was seen, in one weight of 512.
         torch.testing.assert_close(tensor, expected[name], rtol=0, atol=5e-4)
     assert (record.objective, record.form) == (objective_class.name, objective_class.form)
     ledger = pl.read_parquet(tmp_path / "run" / "ledger.parquet")
