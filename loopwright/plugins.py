@@ -184,11 +184,10 @@ def load_file(file: PluginFile) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
-    except UserError:
-        del sys.modules[name]
-        raise
     except Exception as error:
         del sys.modules[name]
+        if isinstance(error, UserError):
+            raise
         raise UserError(
             f"the plug-in cannot be run: {type(error).__name__}: {error}", _line_of(error, file.path), "Mend the file, or take it out."
         ) from error

@@ -6,7 +6,7 @@ All of it is counted in one streaming pass over the lint frame; nothing of the s
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import polars as pl
 
@@ -40,14 +40,17 @@ class TaskLabels:
     Attributes:
         task: the template, or the beginning of the system message.
         counts: label -> split -> rows, the most frequent label first.
-        num_others: rows with a label beyond those.
         totals: split -> rows with any label, of which `counts` are shares.
     """
 
     task: str
     counts: dict[str, dict[str, int]]
-    num_others: int
     totals: dict[str, int]
+
+    @property
+    def num_others(self) -> int:
+        """Rows with a label beyond those counted."""
+        return sum(self.totals.values()) - sum(sum(by_split.values()) for by_split in self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,11 +287,8 @@ def _task_labels(labels: pl.DataFrame, splits: Iterable[str]) -> list[TaskLabels
         if task is None:
             if len(tasks) == _MAX_TASKS:
                 break
-            task = tasks[row["task"]] = TaskLabels(
-                mask(row["task_name"]), {}, row["of_task"], {split: row[f"all {split}"] for split in splits}
-            )
+            task = tasks[row["task"]] = TaskLabels(mask(row["task_name"]), {}, {split: row[f"all {split}"] for split in splits})
         task.counts[mask(row["label"]) or "(empty)"] = {split: row[f"in {split}"] for split in splits}
-        tasks[row["task"]] = replace(task, num_others=task.num_others - row["rows"])
     return list(tasks.values())
 
 
