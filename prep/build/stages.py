@@ -1,7 +1,6 @@
 """The stages of a build, each a bounded number of rows at a time: read and divide, find what leaves, render and write."""
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +21,9 @@ from prep.build.split_by_time import TIME, assign_by_time, cut_times, parse_time
 from prep.build.write import DROPPED_SCHEMA, DatasetWriter
 from prep.config import SLICE_COLUMNS, BuildConfig
 from prep.sources.files import SourceFile, share_read
-from prep.sources.json_paths import key_path
 from prep.sources.rows import ROW_ID, SOURCE, SPLIT, Rows, iter_rows
 from prep.sources.source import LINE
+from prep.sources.unread import Unread
 from templates.form import Form
 from templates.template import Template
 
@@ -63,7 +62,7 @@ class ReadSources:
         rejected: rows that could not be read, with `DROPPED_SCHEMA`.
         fixes: what the ledger changes in them.
         cuts: the last moments of train and of validation, where rows are divided by time.
-        unread: path of a key of the records -> the rows in which nobody read it: no shape, no template, no key of the config.
+        unread: what nobody read: no shape, no template, no key of the config.
     """
 
     store: RowStore
@@ -71,7 +70,7 @@ class ReadSources:
     rejected: pl.DataFrame
     fixes: FixOutcome
     cuts: tuple[int, int] | None
-    unread: Counter[str]
+    unread: Unread
 
     @property
     def num_read(self) -> int:
@@ -128,7 +127,7 @@ def read_sources(job: Job, files: list[SourceFile], fixes: list[Fix], limit: int
     used = _used_fields(job, fixes)
     store = RowStore(job.rows_dir, used, times)
     seen: dict[str, None] = {}
-    unread: Counter[str] = Counter()
+    unread = Unread()
     rejected: list[tuple[str, int, str | None, str, str]] = []
     for batch in ahead(iter_rows(files, limit)):
         if batch.frame.height:
@@ -141,14 +140,13 @@ def read_sources(job: Job, files: list[SourceFile], fixes: list[Fix], limit: int
             frame = assign_splits(frame, config.split, job.templates[0].input_fields)
         store.append(frame)
         rejected += [(source, row.line, None, row.reason, row.detail) for source, row in batch.rejected]
-        unread.update(batch.unread)
+        unread.add(batch.unread)
         progress.advance(_num_rows(batch))
         if limit is None and (share := share_read(files)):
             progress.expect(round(progress.num_done / share))
     outcome = replay_fixes(store.lazy(), fixes, job.ledger_name)
     cuts = cut_times(store.lazy().filter(pl.col(SPLIT).is_null()).select(TIME).collect()[TIME], config.split) if times else None
-    unread = Counter({path: count for path, count in unread.items() if path not in {key_path(name) for name in used}})
-    return ReadSources(store, list(seen), pl.DataFrame(rejected, schema=DROPPED_SCHEMA, orient="row"), outcome, cuts, unread)
+    return ReadSources(store, list(seen), pl.DataFrame(rejected, schema=DROPPED_SCHEMA, orient="row"), outcome, cuts, unread.without(used))
 
 
 def _num_rows(batch: Rows) -> int:

@@ -8,9 +8,11 @@ from rich.table import Table
 from loopwright.console import console, notice
 from prep.build.run import BuildResult
 from prep.build.split import smallest_difference
+from prep.dataset.manifest import UnreadInfo
 
 # Below this, fewer than about 1 in 16 changed answers would go unseen: no reason to worry people.
 _WORTH_SAYING = 0.06
+_MAX_UNREAD = 12
 
 
 def small_split_warning(splits: Mapping[str, int]) -> str | None:
@@ -21,6 +23,18 @@ def small_split_warning(splits: Mapping[str, int]) -> str | None:
     if not num_rows or smallest < _WORTH_SAYING:
         return None
     return f"With {num_rows:,} {name} examples, differences under about {100 * smallest:.0f} points are noise"
+
+
+def unread_lines(unread: Mapping[str, UnreadInfo]) -> list[str]:
+    """Returns what is said of the keys that nothing reads: each with its count and its first row, and what can be done."""
+    if not unread:
+        return []
+    found = [f"  {path}: {one.rows:,} rows, first at {one.first}" for path, one in list(unread.items())[:_MAX_UNREAD]]
+    if len(unread) > _MAX_UNREAD:
+        found.append(f"  and {len(unread) - _MAX_UNREAD:,} more keys; manifest.json has them all under 'unread'")
+    columns = "To use a column, name it as an input of a template, or map it to one under 'fields:'."
+    nested = "What stands within a message has no place in a chat: move it to a column." if any("[]" in path for path in unread) else ""
+    return ["not read, so not in the dataset:", *found, f"{columns} {nested}".rstrip()]
 
 
 def print_build(result: BuildResult) -> None:
@@ -41,6 +55,8 @@ def print_build(result: BuildResult) -> None:
         notice(f"  dropped {count:,}: {reason}")
     if manifest.rows.dropped:
         notice(f"  each row that was dropped, and why: {result.out / 'dropped.jsonl'}")
+    for line in unread_lines(manifest.unread):
+        notice(f"  {line}")
     if (warning := small_split_warning(manifest.splits)) is not None:
         notice(f"  {warning}")
     for template, reasons in result.not_rendered.items():

@@ -78,6 +78,13 @@ class FixAccounting(_Model):
     stale: list[dict[str, Any]]
 
 
+class UnreadInfo(_Model):
+    """A key of the raw records that nothing reads: the rows that have it with a value, and where the first of them stands."""
+
+    rows: int
+    first: str
+
+
 class Manifest(_Model):
     """`manifest.json`: everything that says what a dataset is and where it came from. No time stamps."""
 
@@ -89,6 +96,7 @@ class Manifest(_Model):
     config_path: str
     templates: list[TemplateInfo]
     rows: RowAccounting
+    unread: dict[str, UnreadInfo] = {}  # path of a key, such as messages[].annotator
     fixes: FixAccounting
     examples: int
     splits: dict[str, int]

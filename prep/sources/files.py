@@ -3,16 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
 from loopwright.errors import UserError, raise_all
 from loopwright.registry import Registry
 from prep.sources.hub import HUB, hub_files, saved_files
+from prep.sources.newlines import with_newlines
 from prep.sources.raw_file import RawFile, data_suffix
 from prep.sources.sniff import sniff_format
-from prep.sources.source import LINE, RawRows, Source
+from prep.sources.source import RawRows, Source
 from prep.sources.source_config import SourceConfig
 
 SOURCE_FORMATS: Registry[Source] = Registry("prep.sources", Source, key="name", kind="source format", plugins=("sources", "shapes"))
@@ -69,7 +70,7 @@ class Shape(Source):
 
     def read(self, file: RawFile) -> Iterator[RawRows]:
         """Reads the file as what it is, and adds the fields."""
-        return self.convert(container_of(file.path, file.options).read(file), file)
+        return self.convert(_read_container(container_of(file.path, file.options), file), file)
 
     @abstractmethod
     def fits(self, record: dict[str, str | None]) -> int:
@@ -181,7 +182,7 @@ def read_file(file: SourceFile) -> Reading:
         UserError: the file as a whole cannot be read.
     """
     raw = RawFile(file.path, file.source, file.notices, file.opened)
-    batches = file.format.read(raw)
+    batches = file.format.read(raw) if isinstance(file.format, Shape) else _read_container(file.format, raw)
     if file.source.format != "auto":
         return Reading(batches, file.source.group or file.format.group)
     container = file.format.name
@@ -205,6 +206,11 @@ def read_file(file: SourceFile) -> Reading:
     return Reading(shape.convert(whole, raw), file.source.group or shape.group)
 
 
+def _read_container(container: Source, file: RawFile) -> Iterator[RawRows]:
+    batches = container.read(file)
+    return with_newlines(batches) if file.options.newlines == "normalise" else batches
+
+
 def share_read(files: list[SourceFile]) -> float:
     """Returns the share of the bytes of all files that has been read; 0 where they do not tell, as Parquet does not."""
     return sum(file.num_bytes_read() for file in files) / max(sum(file.path.stat().st_size for file in files), 1)
@@ -212,7 +218,7 @@ def share_read(files: list[SourceFile]) -> float:
 
 def _fitting_shapes(batch: RawRows) -> list[Shape]:
     """Returns the shapes that all of the first records have, the one that makes most of their columns first."""
-    records = batch.frame.drop(LINE).head(_NUM_LOOKED_AT).to_dicts()
+    records = [record for _, record in islice(batch.records(), _NUM_LOOKED_AT)]
     scores: list[tuple[int, str, Shape]] = []
     for one in SOURCE_FORMATS.entries.values():
         if not issubclass(one, Shape):

@@ -1,6 +1,5 @@
 """Raw rows of all sources with their identity and mapped fields, in one frame."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -8,11 +7,11 @@ import polars as pl
 
 from loopwright.errors import UserError, did_you_mean, raise_all
 from prep.sources.files import SourceFile, read_file
-from prep.sources.json_paths import key_path
 from prep.sources.raw_file import RejectedRow
 from prep.sources.source import LINE, RawRows
 from prep.sources.source_config import SourceConfig
 from prep.sources.transcripts.turns import add_turns
+from prep.sources.unread import Unread
 from prep.text.normalise import hash_column, hash_input
 
 ID_CHARACTERS = 32
@@ -34,13 +33,12 @@ class Rows:
     Attributes:
         frame: `META_COLUMNS` and one text column a field, in the order of the sources.
         rejected: (source, row) for each row that could not be read.
-        unread: path of a key, such as `annotator` or `messages[].annotator` -> the rows in which neither the shape of the records nor the
-            source's own config read it. A template may still read a whole column.
+        unread: what neither the shape of the records nor the source's own config read. A template may still read a whole column.
     """
 
     frame: pl.DataFrame
     rejected: list[tuple[str, RejectedRow]]
-    unread: Counter[str] = field(default_factory=Counter)
+    unread: Unread = field(default_factory=Unread)
 
     @property
     def field_names(self) -> list[str]:
@@ -64,7 +62,7 @@ def iter_rows(files: list[SourceFile], limit: int | None = None) -> Iterator[Row
     errors: list[UserError] = []
     for file in files:
         columns: dict[str, None] = {}
-        named = {key_path(name) for _, name in _named_columns(file.source)}
+        named = {name for _, name in _named_columns(file.source)}
         try:
             reading = read_file(file)
             for batch in _first_rows(reading.batches, limit):
@@ -73,7 +71,8 @@ def iter_rows(files: list[SourceFile], limit: int | None = None) -> Iterator[Row
                     raise UserError(cause, file.where, "Leave out columns that no template needs; if they are keys, make rows of them.")
                 raw = add_turns(batch, file.source.turns) if file.source.turns else batch
                 columns.update(dict.fromkeys([*batch.columns, *raw.columns]))
-                unread = Counter({path: count for path, count in batch.unread_keys().items() if path not in named})
+                unread = Unread()
+                unread.add(batch.unread_keys().without(named), file.shown)
                 yield Rows(_map_columns(raw, file, reading.group), [(file.shown, row) for row in raw.rejected], unread)
             _check_columns(file, list(columns))
         except UserError as error:
@@ -127,7 +126,7 @@ def _map_columns(raw: RawRows, file: SourceFile, group: str | None) -> pl.DataFr
     """Names the columns as fields, and adds the row's identity, which is made of the file's own columns alone."""
     source = file.source
     frame = raw.frame.rechunk()  # Polars 2.1 panics on joining text of columns whose chunks differ where one is empty
-    own = [name for name in frame.columns if name != LINE]
+    own = raw.own_columns
     columns = raw.columns
     identity = row_identity(source.alias, own, source.key if source.key in own else None)
     row_id = frame.select(LINE, identity.alias(ROW_ID))[ROW_ID]  # beside the lines, as a constant has no height of its own

@@ -2,8 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import not_
@@ -12,18 +11,28 @@ from typing import Any, ClassVar
 import polars as pl
 
 from loopwright.files import is_utf8
-from prep.sources.json_paths import key_path
 from prep.sources.raw_file import RawFile, RejectedRow
+from prep.sources.unread import Unread, unread_columns
 
 # The raw columns stand beside it: a name that no column has, not even one that another program called "#line".
 LINE = "\0line"
+# Before a column's name: a column of truth values, true where a text of the file stands there that reads like JSON.
+TEXT_MARK = "\0text:"
+_LIKE_JSON = r"^\s*[\[{]"
 _BATCH_ROWS = 1 << 14
 _BATCH_CHARACTERS = 8 << 20
 # Made once: json.dumps would make one a row.
+_MAY_BE_JSON = frozenset("[{ \t\r\n\f\v")
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 # A record with the 1-based line on which it starts, or one that cannot be used.
 Record = tuple[int, dict[str, Any]] | RejectedRow
+
+
+class LiteralText(str):
+    """A text of the file that reads like JSON. It is a text all the same: no list or object of the record."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,36 +41,60 @@ class RawRows:
 
     Attributes:
         frame: `LINE` (1-based) and the file's own columns, all of them text: a value that is no text stands as its compact JSON, so that
-            no row's value depends on the rows around it. A column that none of these rows has may be left out.
+            no row's value depends on the rows around it. A column that none of these rows has may be left out. Where a text reads like
+            JSON, a column of `TEXT_MARK` tells it from a list or an object.
         rejected: rows that could not be read.
         added: text columns made of the frame's own, row for row, such as `turns`. One stands in place of a column of the same name, and
             none has a part in a row's identity, so that reading a file by its shape changes no id.
-        unread: path of a key -> the rows in which nobody read it, where a shape of records has read them; None where none has, and every
-            column is still to be read.
+        unread: what nobody read, where a shape of records has read the rows; None where none has, and every column is still to be read.
     """
 
     frame: pl.DataFrame
     rejected: list[RejectedRow] = field(default_factory=list)
     added: pl.DataFrame = field(default_factory=pl.DataFrame)
-    unread: Counter[str] | None = None
+    unread: Unread | None = None
 
     @property
     def columns(self) -> list[str]:
         """All columns that a config can name: the file's own, and those that are added."""
-        own = [name for name in self.frame.columns if name != LINE]
+        own = self.own_columns
         return [*own, *(name for name in self.added.columns if name not in own)]
 
-    def unread_keys(self) -> Counter[str]:
-        """Returns the paths of the keys that nobody has read so far, each with the number of rows that have it."""
-        if self.unread is not None:
-            return self.unread
-        return count_values(self.frame, [name for name in self.frame.columns if name != LINE])
+    @property
+    def own_columns(self) -> list[str]:
+        """The file's own columns."""
+        return [name for name in self.frame.columns if _can_be_named(name)]
+
+    def records(self, names: Collection[str] | None = None) -> Iterator[tuple[int, dict[str, str | None]]]:
+        """Yields the line of each row and its values, those that are added among them; what `LiteralText` marks is one.
+
+        Args:
+            names: the columns that are wanted; those that are not there are left out. Default: all.
+        """
+        wanted = [name for name in self.columns if names is None or name in names]
+        # Not by `select`, which takes a column called "*" or "^a$" for a pattern.
+        columns = [self.added[name] if name in self.added.columns else self.frame[name] for name in wanted]
+        marks = {
+            name: set(self.frame[TEXT_MARK + name].arg_true())
+            for name in wanted
+            if TEXT_MARK + name in self.frame.columns and name not in self.added.columns
+        }
+        for index, (line, *values) in enumerate(pl.DataFrame([self.frame[LINE], *columns]).iter_rows()):
+            record = dict(zip(wanted, values, strict=True))
+            for name, marked in marks.items():
+                if index in marked:
+                    record[name] = LiteralText(record[name])
+            yield line, record
+
+    def unread_keys(self) -> Unread:
+        """Returns what nobody has read so far."""
+        return unread_columns(self.frame, self.own_columns, self.frame[LINE]) if self.unread is None else self.unread
 
 
-def count_values(frame: pl.DataFrame, names: Iterable[str]) -> Counter[str]:
-    """Returns how many rows have a value in each of some columns, by what the key is called in a path; columns without any are left out."""
-    counts = ((key_path(name), frame.height - frame[name].null_count()) for name in names)
-    return Counter({path: count for path, count in counts if count})
+def mark_texts(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """Marks the texts that read like JSON, of columns in which every value is a text of the file."""
+    found = ((name, frame[name].str.contains(_LIKE_JSON).fill_null(False)) for name in names)
+    return frame.with_columns(marks.alias(TEXT_MARK + name) for name, marks in found if marks.any())
 
 
 class Source(ABC):
@@ -123,6 +156,7 @@ class _Batch:
         self._columns: dict[str, list[str | None]] = {}
         self._rejected: list[RejectedRow] = []
         self._num_characters = 0
+        self._marked: dict[str, list[int]] = {}
 
     @property
     def is_full(self) -> bool:
@@ -144,7 +178,10 @@ class _Batch:
             if column is None:
                 column = self._columns[key] = [None] * num_before
             column.append(text)
-            self._num_characters += len(text) if text else 0
+            if text:
+                self._num_characters += len(text)
+                if text[0] in _MAY_BE_JSON and values[key].__class__ is str and text.lstrip()[:1] in {"[", "{"}:
+                    self._marked.setdefault(key, []).append(num_before)
         self._lines.append(line)
         if len(texts) != len(self._columns):
             for column in self._columns.values():
@@ -153,11 +190,16 @@ class _Batch:
 
     def rows(self) -> RawRows:
         try:
-            columns = {name: pl.Series(name, values, pl.String) for name, values in self._columns.items() if name != LINE}
+            columns = {name: pl.Series(name, values, pl.String) for name, values in self._columns.items() if _can_be_named(name)}
         except UnicodeEncodeError:  # looked for only here: few files hold such a thing, and looking costs each value
             self._reject_halves()
             return self.rows()
-        return RawRows(pl.DataFrame({LINE: pl.Series(self._lines, dtype=pl.Int64), **columns}), self._rejected)
+        frame = pl.DataFrame({LINE: pl.Series(self._lines, dtype=pl.Int64), **columns})
+        return RawRows(frame.with_columns(self._marks(name) for name in self._marked if name in columns), self._rejected)
+
+    def _marks(self, name: str) -> pl.Series:
+        marks = pl.repeat(False, len(self._lines), dtype=pl.Boolean, eager=True).alias(TEXT_MARK + name)
+        return marks.scatter(self._marked[name], True)
 
     def _reject_halves(self) -> None:
         detail = "the row holds half a character (a lone surrogate, or bytes of another encoding)"
@@ -170,6 +212,12 @@ class _Batch:
         self._rejected.sort(key=lambda row: row.line)
         self._columns = {name: list(compress(values, is_good)) for name, values in self._columns.items() if is_utf8(name)}
         self._lines = list(compress(self._lines, is_good))
+        places = {index: place for place, index in enumerate(index for index, good in enumerate(is_good) if good)}
+        self._marked = {name: [places[index] for index in marked if index in places] for name, marked in self._marked.items()}
+
+
+def _can_be_named(name: str) -> bool:
+    return name != LINE and not name.startswith(TEXT_MARK)
 
 
 def to_text(value: Any) -> str | None:

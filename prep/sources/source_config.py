@@ -69,6 +69,9 @@ class SourceConfig(BaseModel):
     """Where sources have weights, train rows are left out until the sources stand in this proportion there."""
     encoding: str = "utf-8"
     """Text encoding of the file."""
+    newlines: Literal["keep", "normalise"] = "keep"
+    r"""`normalise` makes `\n` of each `\r\n` and `\r` within the texts, so that the model does not learn carriage returns. Row ids are made
+    of the record as it stands in the file, and stay."""
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     """What stands between the fields of a csv or tsv file; default: what its header has most of, a tab for tsv."""
     columns: tuple[str, ...] = ()

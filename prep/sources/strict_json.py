@@ -86,6 +86,10 @@ class Keys(dict[str, Any]):
         self._asked.add(key)
         return super().get(key, default)
 
+    def peek(self, key: str) -> Any:
+        """Returns a value without asking for it: None where it is not there."""
+        return super().get(key)
+
     def ask(self, *keys: str) -> None:
         """Notes keys that somebody else reads whole."""
         self._asked.update(keys)

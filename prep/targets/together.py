@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from prep.sources.shapes.legal import OUTPUTS
+from prep.sources.list_columns import OUTPUTS
 from prep.targets.checks.chat import ChatRules, check_chat, check_keys
 from prep.targets.checks.columns import FormGuard
 from prep.targets.checks.order import strict_alternation

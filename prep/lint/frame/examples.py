@@ -26,6 +26,7 @@ from prep.lint.frame.foreign import Read, parse_item, read_examples
 from prep.lint.frame.integrity import require_integrity
 from prep.lint.frame.lines import block_records
 from prep.lint.frame.turns import last_turn_field, turn_columns
+from prep.sources.unread import Unread
 from templates.form import Form
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ class LintData:
         num_examples: the frame's rows.
         splits: the splits that have rows.
         manifest: of a built dataset.
-        unread: of foreign files, path of a key -> the records in which nobody read it.
+        unread: of foreign files, the keys that nobody read.
     """
 
     frame: pl.LazyFrame
@@ -82,7 +83,7 @@ class LintData:
     num_examples: int
     splits: frozenset[str]
     manifest: Manifest | None = None
-    unread: Counter[str] = field(default_factory=Counter)
+    unread: Unread = field(default_factory=Unread)
 
 
 def load_dataset(path: Path, folder: Path) -> LintData:
@@ -114,7 +115,7 @@ def load_files(files: list[tuple[Path, str]], folder: Path, names: Mapping[Path,
     """
     defects: list[Defect] = []
     copies: Counter[str] = Counter()
-    unread: Counter[str] = Counter()
+    unread = Unread()
     batches: list[Path] = []
     for path, split in files:
         require_file(path)
@@ -139,7 +140,7 @@ class _FileReader:
         split: the split of its rows.
         defects: what is wrong with it is added to these.
         copies: how often each row id came so far, in this file and those before it.
-        unread: path of a key -> the records in which nobody read it, added to likewise.
+        unread: the keys that nobody read are added to these.
     """
 
     path: Path
@@ -147,7 +148,7 @@ class _FileReader:
     split: str
     defects: list[Defect]
     copies: Counter[str]
-    unread: Counter[str]
+    unread: Unread
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yields the file's examples, in its order."""
@@ -168,7 +169,10 @@ class _FileReader:
         """Yields the rows that were read one by one and those that were read by columns as one frame, with their ids."""
         self.defects.extend(item for item in items if isinstance(item, Defect))
         read = [item for item in items if not isinstance(item, Defect)]
-        self.unread.update(path for one in read for path in one.unread)
+        found = Unread()
+        for one in read:
+            found.note(one.unread, one.line)
+        self.unread.add(found, self.source)
         # Of the row's content and its file's part, not of its path or place: ids hold when the file is moved or put in order.
         rows = [_row(one, hash_text(self.split, one.canonical), self.source, self.split) for one in read]
         careful = pl.DataFrame(rows, schema=LINT_SCHEMA).with_row_index(_ITEM)  # by number: one line may hold a whole array
@@ -317,8 +321,8 @@ def _dropped(path: Path) -> list[Defect]:
 
 
 def _lint_data(
-    frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None, unread: Counter[str] | None = None
+    frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None, unread: Unread | None = None
 ) -> LintData:
     frame = add_columns(frame, folder)
     facts = frame.select(pl.col("split").unique().implode(), pl.len().alias("rows")).collect(engine="streaming").row(0, named=True)
-    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest, unread or Counter())
+    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest, unread or Unread())

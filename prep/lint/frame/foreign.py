@@ -1,6 +1,5 @@
 """Files that no build wrote, in any format that `prep` reads: every record with its line, every unreadable one with its reason."""
 
-import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -19,9 +18,10 @@ from prep.pii.masking import shorten
 from prep.sources.files import SOURCE_FORMATS, SourceFile, container_of, read_file
 from prep.sources.json_paths import canonical_json
 from prep.sources.raw_file import RawFile, data_suffix
+from prep.sources.shapes.messages import json_of
 from prep.sources.shapes.sample import Sample, type_name
 from prep.sources.shapes.table import empty_keys, has_shape, read_sample
-from prep.sources.source import LINE, RawRows
+from prep.sources.source import RawRows
 from prep.sources.source_config import SourceConfig
 from prep.sources.strict_json import Flaw, JsonDefect, JsonRecord, Keys
 from templates.form import Form
@@ -166,25 +166,13 @@ def _tells_by_itself(batches: Iterator[RawRows]) -> bool:
 
 
 def _records(rows: RawRows) -> Iterator[tuple[int, dict[str, Any]]]:
-    frame = rows.frame.drop(rows.added.columns, strict=False).hstack(rows.added)
-    for row in frame.iter_rows(named=True):  # not by `select`, which takes a column called "*" or "^a$" for a pattern
-        line = row.pop(LINE)
+    for line, row in rows.records():
         yield line, _present(row)
 
 
 def _present(record: dict[str, str | None]) -> dict[str, Any]:
-    found = {name: _decoded(value) for name, value in record.items() if value is not None}
+    found = {name: json_of(value) for name, value in record.items() if value is not None}
     return found | dict.fromkeys(empty_keys(found, record))
-
-
-def _decoded(text: str | None) -> Any:
-    """Returns the value of a column's text: lists and objects are stored as JSON."""
-    if text and text[0] in "[{":
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-    return text
 
 
 def _guess(records: list[dict[str, Any]]) -> tuple[list[str], str] | None:

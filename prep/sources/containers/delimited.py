@@ -9,8 +9,9 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.files import is_utf8
+from prep.sources.list_columns import list_columns
 from prep.sources.raw_file import RawFile, RejectedRow
-from prep.sources.source import LINE, RawRows
+from prep.sources.source import LINE, RawRows, mark_texts
 
 _MAX_FIELD_CHARACTERS = 1 << 30
 _DELIMITERS = (",", ";", "\t", "|")
@@ -139,7 +140,9 @@ def _to_rows(names: list[str], batch: _Batch) -> RawRows:
         batch.values = [values for values, is_good in zip(batch.values, good, strict=True) if is_good]
         return _to_rows(names, batch)
     columns = columns or {name: pl.Series(name, [], pl.String) for name in names}
-    return RawRows(pl.DataFrame({LINE: pl.Series(batch.lines, dtype=pl.Int64), **columns}), batch.rejected)
+    frame = pl.DataFrame({LINE: pl.Series(batch.lines, dtype=pl.Int64), **columns})
+    # A table has no lists: where a column is called as a list's is, its texts are the JSON of lists.
+    return RawRows(mark_texts(frame, columns.keys() - list_columns(columns)), batch.rejected)
 
 
 def _looks_like_a_row(header: list[str], rows: list[list[str]]) -> bool:

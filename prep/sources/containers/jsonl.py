@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from prep.sources.raw_file import Block, RawFile, RejectedRow, block_lines
-from prep.sources.source import LINE, RawRows, Record, RecordSource, gather
+from prep.sources.source import LINE, RawRows, Record, RecordSource, gather, mark_texts
 from prep.sources.strict_json import Decoder
 
 # Below this many lines, reading them one by one costs less than trying once more to read them together.
@@ -47,7 +47,7 @@ class JsonLines(RecordSource):
                 continue
             whole = _read_whole(block, list(columns))
             if whole is not None:
-                yield RawRows(whole)
+                yield RawRows(mark_texts(whole, columns))
             else:
                 rows, num_slow = _read_lines(block, columns, file.options.encoding)
                 is_flat = num_slow * 2 < max(rows.frame.height, 1)
@@ -161,7 +161,7 @@ def _read_lines(block: Block, columns: dict[str, None], encoding: str) -> tuple[
             has_no_null = ~pl.col("text").str.contains(_NULLS)
             has_each_once = piece.select(has_no_null | _has_each_key_once(list(columns))).to_series()
             is_plain = (frame.select(num_values).to_series() == num_keys) & has_each_once
-            together.append(frame.insert_column(0, piece[LINE]).filter(is_plain))
+            together.append(mark_texts(frame.insert_column(0, piece[LINE]).filter(is_plain), columns))
             one_by_one.append(piece.filter(~is_plain))
         elif piece.height <= _FEW_LINES:
             one_by_one.append(piece)
@@ -171,6 +171,6 @@ def _read_lines(block: Block, columns: dict[str, None], encoding: str) -> tuple[
     slow = pl.concat(one_by_one).sort(LINE)
     singles = list(gather(_record(number, text) for number, text in slow.iter_rows()))
     for rows in singles:
-        columns.update(dict.fromkeys(name for name in rows.frame.columns if name != LINE))
+        columns.update(dict.fromkeys(rows.own_columns))
     frame = pl.concat([*together, *(rows.frame for rows in singles)], how="diagonal").sort(LINE)
     return RawRows(frame, [row for rows in singles for row in rows.rejected]), slow.height

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from prep.sources.raw_file import RejectedRow
-from prep.sources.source import LINE, RawRows
+from prep.sources.source import LINE, RawRows, mark_texts
 
 _BATCH_ROWS = 1 << 15
 
@@ -39,6 +39,7 @@ def _to_rows(frame: pl.DataFrame, first_line: int) -> RawRows:
         for index, problem in without_text.items():
             problems.setdefault(index, f"'{column.name}' holds {problem}")
     rows = pl.DataFrame([pl.int_range(first_line, first_line + frame.height, eager=True).alias(LINE), *texts])
+    rows = mark_texts(rows, [column.name for column in frame.iter_columns() if column.dtype == pl.String and column.name != LINE])
     if problems:
         rows = rows.filter(~pl.int_range(pl.len()).is_in(list(problems)))
     return RawRows(rows, [RejectedRow(first_line + index, "bad_value", detail) for index, detail in sorted(problems.items())])

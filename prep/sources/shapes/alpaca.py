@@ -3,7 +3,8 @@
 from typing import Any
 
 from prep.sources.shapes.base import RecordShape
-from prep.sources.shapes.messages import instruction_text, json_of
+from prep.sources.shapes.legal import SYSTEM_KEYS
+from prep.sources.shapes.messages import instruction_text, json_of, with_system
 from prep.sources.shapes.sample import Sample, SampleShape
 from prep.sources.strict_json import Keys
 from templates.form import Form
@@ -17,7 +18,7 @@ class Alpaca(RecordShape, SampleShape):
     """
 
     name = "alpaca"
-    reads = ("instruction", "input", "context", "output", "response", "system", "history")
+    reads = ("instruction", "input", "context", "output", "response", *SYSTEM_KEYS, "history")
     makes = ("instruction", "input", "output", "turns")
     keys = (("instruction", "output"), ("instruction", "context", "response"))  # the second as Databricks' Dolly has it
     precedence = 6
@@ -33,11 +34,11 @@ class Alpaca(RecordShape, SampleShape):
         if output is None:
             raise ValueError("it has no output")
         question = instruction_text(record["instruction"], more)
-        turns = [{"role": "system", "text": record["system"]}] if record["system"] and record["system"].strip() else []
+        turns = []
         for pair in _history(record["history"]):
             turns += [{"role": "user", "text": pair[0]}, {"role": "assistant", "text": pair[1]}]
         turns += [{"role": "user", "text": question}, {"role": "assistant", "text": output}]
-        return {"instruction": record["instruction"], "input": more or "", "output": output, "turns": turns}
+        return {"instruction": record["instruction"], "input": more or "", "output": output, "turns": with_system(turns, record)}
 
     def sample(self, record: Keys, keys: tuple[str, ...]) -> Sample:
         """Reads the instruction, its input and the answer."""
@@ -48,8 +49,11 @@ class Alpaca(RecordShape, SampleShape):
         given = sample.text(name, record[name])
         # With an input the instruction is the task, the same for many rows; without one it is the question.
         sample.input, sample.input_field = (given, name) if given else (instruction, "instruction")
-        sample.system, sample.system_field = (instruction, "instruction") if given else (sample.text("system", record["system"]), "system")
-        sample.task = sample.system
+        if given:
+            sample.system, sample.system_field, sample.task = instruction, "instruction", instruction
+            record.ask(*SYSTEM_KEYS)
+        else:
+            sample.take_system(record)
         sample.answer = sample.answer_text(completion, record[completion])
         return sample
 

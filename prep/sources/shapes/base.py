@@ -1,7 +1,6 @@
 """A shape of records that is read row by row: the file's columns in, fields of known names out."""
 
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -10,8 +9,9 @@ import polars as pl
 from loopwright.files import is_utf8
 from prep.sources.files import Shape
 from prep.sources.raw_file import RawFile, RejectedRow
-from prep.sources.source import LINE, RawRows, count_values, to_text
+from prep.sources.source import LINE, RawRows, to_text
 from prep.sources.strict_json import Keys
+from prep.sources.unread import Unread, unread_columns
 
 # As it stands in the JSON of turns; within a text its quotes would be escaped.
 _REASONING = ',"reasoning":"'
@@ -52,13 +52,12 @@ class RecordShape(Shape):
         """Adds the fields; a row that is not of this shape is rejected as `bad_record`."""
         num_reasoned = 0
         for rows in batches:
-            names = [name for name in rows.frame.columns if name in self.reads]
             made: list[tuple[str | None, ...]] = []
             rejected: list[RejectedRow] = []
             is_good: list[bool] = []
-            unread: Counter[str] = Counter()
-            for line, *values in rows.frame.select(LINE, *names).iter_rows():
-                record = Keys(zip(names, values, strict=True))
+            unread = Unread()
+            for line, values in rows.records(self.reads):
+                record = Keys(values)
                 try:
                     found = self.fields(record)
                     texts = tuple(to_text(found.get(name)) for name in self.makes)
@@ -66,7 +65,8 @@ class RecordShape(Shape):
                         raise ValueError("JSON within it holds half a character")
                     made.append(texts)
                     is_good.append(True)
-                    unread.update(record.unread)
+                    if paths := record.unread:
+                        unread.note(paths, line)
                 except (ValueError, RecursionError) as error:
                     why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
                     rejected.append(RejectedRow(line, "bad_record", f"the record is not of the format {self.name}: {why}"))
@@ -78,7 +78,8 @@ class RecordShape(Shape):
             if rows.added.width:
                 added = rows.added.filter(good).drop(added.columns, strict=False).hstack(added)
             frame = rows.frame.filter(good)
-            unread.update(count_values(frame, [name for name in frame.columns if name not in {LINE, *self.reads}]))
+            others = [name for name in rows.own_columns if name not in self.reads]
+            unread.add(unread_columns(frame, others, frame[LINE]))
             yield RawRows(frame, rows.rejected + rejected, added, unread)
             if "turns" in added.columns:
                 num_reasoned += int(added["turns"].str.contains(_REASONING, literal=True).sum())

@@ -3,6 +3,7 @@
 from typing import Any
 
 from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.legal import SYSTEM_KEYS
 from prep.sources.shapes.messages import answer_text, are_turns, instruction_text, json_of, read_turns, with_system
 from prep.sources.shapes.prompt_completion import as_turns, prompt_turns, text_turns
 from prep.sources.shapes.sample import Sample, SampleShape, preference_sample
@@ -20,7 +21,7 @@ class Dpo(RecordShape, SampleShape):
     name = "dpo"
     reads = (
         *("chosen", "rejected", "chosen_messages", "rejected_messages"),
-        *("prompt", "question", "conversations", "messages", "instruction", "input", "system"),
+        *("prompt", "question", "conversations", "messages", "instruction", "input", *SYSTEM_KEYS),
     )
     makes = ("turns", "chosen", "rejected")
     keys = (

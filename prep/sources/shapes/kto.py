@@ -3,6 +3,7 @@
 from typing import Any
 
 from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.legal import SYSTEM_KEYS
 from prep.sources.shapes.messages import json_of, read_turns, with_system
 from prep.sources.shapes.prompt_completion import as_turns, prompt_turns
 from prep.sources.strict_json import Keys
@@ -17,7 +18,7 @@ class Kto(RecordShape):
     """
 
     name = "kto"
-    reads = ("messages", "conversations", "prompt", "completion", "label", "kto_tag", "system")
+    reads = ("messages", "conversations", "prompt", "completion", "label", "kto_tag", *SYSTEM_KEYS)
     makes = ("turns", "label")
 
     def is_of_shape(self, record: Keys) -> bool:

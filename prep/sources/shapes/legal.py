@@ -11,12 +11,10 @@ WEIGHT_KEYS = ("weight", "loss_weight", "train")
 
 OPENAI_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 OPENAI_MESSAGE_KEYS = frozenset({"role", "content", "weight", *KEPT_KEYS})
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+SYSTEM_KEYS = ("system", "system_prompt", "system_message")  # of a record, beside its list of messages
 INPUT_KEYS = frozenset({"messages", "tools", "parallel_tool_calls"})  # of a preference row's input
 OPENAI_ROW_KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls"})
-
-# The two answers of a preference pair as OpenAI names them, and the older names.
-OUTPUTS = ("preferred_output", "non_preferred_output")
-OLD_OUTPUTS = {"preferred_completion": "preferred_output", "non_preferred_completion": "non_preferred_output"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import polars as pl
 
 from prep.sources.raw_file import RejectedRow
 from prep.sources.source import LINE, RawRows, to_text
+from prep.sources.unread import Unread, unread_columns
 
 _COLUMNS = ("message_id", "parent_id", "role", "text", "rank", "deleted", "lang", "message_tree_id")
 
@@ -56,20 +57,24 @@ class Forest:
         roots: their first messages, in the order of the file.
         rejected: what could not be read, and messages that no tree of the file leads to.
         num_messages: how many messages were read.
+        unread: the columns that say nothing here.
     """
 
     roots: list[Message]
     rejected: list[RejectedRow]
     num_messages: int
+    unread: Unread
 
 
 def read_forest(batches: Iterator[RawRows]) -> Forest:
     """Reads all messages of a file: one a row with its parent's id, or a row a tree with its `replies` within."""
     messages: dict[str, Message] = {}
     rejected: list[RejectedRow] = []
+    unread = Unread()
     for rows in batches:
         rejected += rows.rejected
         names = [name for name in (*_COLUMNS, "prompt") if name in rows.frame.columns]
+        unread.add(unread_columns(rows.frame, [name for name in rows.own_columns if name not in names], rows.frame[LINE]))
         for line, *values in rows.frame.select(LINE, *names).iter_rows():
             try:
                 found = list(_messages_of(line, dict(zip(names, values, strict=True))))
@@ -88,7 +93,7 @@ def read_forest(batches: Iterator[RawRows]) -> Forest:
         if message.message_id not in placed:
             detail = f"the message '{message.message_id}' answers '{message.parent_id}', which no tree of this file leads to"
             rejected.append(RejectedRow(message.line, "no_parent", detail))
-    return Forest(roots, sorted(rejected, key=lambda row: row.line), len(messages))
+    return Forest(roots, sorted(rejected, key=lambda row: row.line), len(messages), unread)
 
 
 def walk(root: Message) -> Iterator[Message]:
@@ -105,9 +110,10 @@ def turns_of(path: list[Message]) -> str:
     return to_text([{"role": message.role, "text": message.text} for message in path]) or "[]"
 
 
-def as_rows(rows: list[tuple[Any, ...]], columns: tuple[str, ...], rejected: list[RejectedRow]) -> RawRows:
+def as_rows(rows: list[tuple[Any, ...]], columns: tuple[str, ...], rejected: list[RejectedRow], unread: Unread) -> RawRows:
     """Returns rows of a line and text columns as a frame."""
-    return RawRows(pl.DataFrame(rows, schema={LINE: pl.Int64(), **dict.fromkeys(columns, pl.String())}, orient="row"), rejected)
+    frame = pl.DataFrame(rows, schema={LINE: pl.Int64(), **dict.fromkeys(columns, pl.String())}, orient="row")
+    return RawRows(frame, rejected, unread=unread)
 
 
 def _messages_of(line: int, record: dict[str, str | None]) -> Iterator[Message]:

@@ -1,17 +1,30 @@
 """Conversations in the shapes that training files hold them, as turns: `{"role", "text", ...}`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from prep.sources.json_paths import key_path
-from prep.sources.shapes.legal import KEPT_KEYS, PARTS, POLICIES, ROLE_KEYS, TEXT_KEYS, WEIGHT_KEYS, MessageFlaw, is_weight, weight_of
-from prep.sources.source import to_text
+from prep.sources.shapes.legal import (
+    KEPT_KEYS,
+    PARTS,
+    POLICIES,
+    REASONING_KEYS,
+    ROLE_KEYS,
+    SYSTEM_KEYS,
+    TEXT_KEYS,
+    WEIGHT_KEYS,
+    MessageFlaw,
+    is_weight,
+    weight_of,
+)
+from prep.sources.source import LiteralText, to_text
 from prep.sources.strict_json import Keys
 from templates.values import speaker_role
 
-_OTHER_KEYS = frozenset({*KEPT_KEYS, *WEIGHT_KEYS})
+_OTHER_KEYS = frozenset({*KEPT_KEYS, *WEIGHT_KEYS, *REASONING_KEYS})
+_SYSTEM_ROLES = frozenset({"system", "developer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +81,8 @@ class Reading:
 
 
 def json_of(text: str | None) -> Any:
-    """Returns the list or object that a text is the JSON of; any other text as it is."""
-    if text is None or not text.lstrip().startswith(("[", "{")):
+    """Returns the list or object that a column's text is the JSON of; any other text as it is, whatever it holds."""
+    if text is None or isinstance(text, LiteralText) or not text.lstrip().startswith(("[", "{")):
         return text
     try:
         return json.loads(text)
@@ -109,10 +122,37 @@ def read_turns(value: Any, record: Keys, name: str) -> list[dict[str, Any]]:
 
 
 def with_system(turns: list[dict[str, Any]], record: Keys) -> list[dict[str, Any]]:
-    """Returns turns with the record's own `system` text before them, unless they begin with one: then it is not read."""
-    if turns[0]["role"] != "system" and (system := record["system"]) and system.strip():
-        turns.insert(0, {"role": "system", "text": system})
+    """Returns turns with the record's own system text before them, unless they have one: then the record's is not read."""
+    found = system_beside((turn.get("text") for turn in turns if speaker_role(turn["role"]) in _SYSTEM_ROLES), record)
+    if found is not None:
+        turns.insert(0, {"role": "system", "text": found[1]})
     return turns
+
+
+def system_beside(own: Iterable[str | None], record: Keys) -> tuple[str, str] | None:
+    """Returns the system text that stands beside a record's messages, behind its key.
+
+    Args:
+        own: the system texts of the messages. Where there is any, what stands beside is not read, unless it says the same.
+        record: the record; keys that are blank count as read.
+    """
+    said = [text.strip() for text in own if text is not None]
+    found = None
+    for key in SYSTEM_KEYS:
+        if key not in record:
+            continue
+        value = record.peek(key)
+        if not has_text(value) or value.strip() in said:
+            record.ask(key)
+        elif not said:
+            found = key, record[key]
+            said.append(value.strip())
+    return found
+
+
+def has_text(value: Any) -> bool:
+    """Whether a value is a text that is not blank."""
+    return isinstance(value, str) and bool(value.strip())
 
 
 def read_message(message: Any, found: Reading) -> dict[str, Any]:
@@ -170,11 +210,16 @@ def _read_more(message: dict[str, Any], read: tuple[str, str], turn: dict[str, A
         for key in KEPT_KEYS:
             if message.get(key):
                 turn[key] = message[key]
+        if reasoning := next((message[key] for key in REASONING_KEYS if has_text(message.get(key))), ""):
+            turn.setdefault("reasoning", reasoning)
         weight_key = _first_of(message, WEIGHT_KEYS)
         if message.get(weight_key) is not None:
             _read_weight(message[weight_key], weight_key, turn, found)
     for key, value in message.items():
         if key not in read and key != weight_key and key not in KEPT_KEYS and value is not None:
+            # Servers write the reasoning under two names at once, and an empty text where there is none.
+            if key in REASONING_KEYS and (value == turn.get("reasoning") or value == ""):
+                continue
             found.unread.append(key_path(key))
 
 
@@ -244,14 +289,14 @@ def read_parts(parts: list[Any], text_key: str, found: Reading) -> dict[str, Any
 
 
 def read_tools(text: str | None) -> str | None:
-    """Returns the tools of a record as the JSON of a list; None where it has none.
+    """Returns the tools of a record as the JSON of a list, which many files keep as a text; None where it has none.
 
     Raises:
         ValueError: the text is no JSON list.
     """
     if text is None or not text.strip():
         return None
-    tools = json_of(text)
+    tools = json_of(str(text))
     if not isinstance(tools, list):
         raise ValueError("its tools are no JSON list")
     return to_text(tools) if tools else None

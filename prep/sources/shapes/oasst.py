@@ -45,7 +45,7 @@ class Oasst(Shape):
             f"'{file.path.name}' has {forest.num_messages:,} messages in {len(forest.roots):,} trees: {len(rows):,} conversations of "
             f"{num_used:,} messages. The others are replies that are not the best or have no answer, {num_deleted:,} of them deleted."
         )
-        yield as_rows(rows, _COLUMNS, sorted(rejected, key=lambda row: row.line))
+        yield as_rows(rows, _COLUMNS, sorted(rejected, key=lambda row: row.line), forest.unread)
 
 
 def _best_path(root: Message) -> list[Message]:

@@ -41,4 +41,4 @@ class OasstPreference(Oasst):
             f"'{file.path.name}' has {forest.num_messages:,} messages in {len(forest.roots):,} trees: {len(rows):,} preference pairs. "
             f"{num_unpaired:,} answers have no other to be compared with, or no rank."
         )
-        yield as_rows(rows, _COLUMNS, forest.rejected)
+        yield as_rows(rows, _COLUMNS, forest.rejected, forest.unread)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from prep.sources.list_columns import OLD_OUTPUTS, OUTPUTS
 from prep.sources.shapes.base import RecordShape
-from prep.sources.shapes.legal import INPUT_KEYS, OLD_OUTPUTS, OUTPUTS
+from prep.sources.shapes.legal import INPUT_KEYS
 from prep.sources.shapes.messages import answer_text, are_turns, json_of, read_tools, read_turns
 from prep.sources.shapes.prompt_completion import as_turns
 from prep.sources.shapes.sample import Sample, SampleShape, preference_sample

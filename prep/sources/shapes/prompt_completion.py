@@ -3,6 +3,7 @@
 from typing import Any
 
 from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.legal import SYSTEM_KEYS
 from prep.sources.shapes.messages import are_turns, json_of, read_turns, with_system
 from prep.sources.shapes.sample import Sample, SampleShape
 from prep.sources.strict_json import Keys
@@ -25,7 +26,7 @@ class PromptCompletion(RecordShape, SampleShape):
     """Records with `prompt` and `completion`, both text or both lists of messages. Adds `turns`."""
 
     name = "prompt-completion"
-    reads = ("prompt", "completion", "system")
+    reads = ("prompt", "completion", *SYSTEM_KEYS)
     makes = ("turns",)
     keys = PAIRS
     precedence = 7
@@ -43,6 +44,7 @@ class PromptCompletion(RecordShape, SampleShape):
         prompt, completion = keys
         sample = Sample(Form.VERBALIZER, answer_field=completion)
         sample.set_prompt(prompt, record[prompt])
+        sample.take_system(record)
         sample.answer = sample.answer_text(completion, record[completion])
         return sample
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from prep.sources.json_paths import canonical_json
 from prep.sources.shapes.legal import INPUT_KEYS, POLICIES, WEIGHT_KEYS, MessageFlaw
-from prep.sources.shapes.messages import Fault, Reading, read_message, read_parts
+from prep.sources.shapes.messages import Fault, Reading, read_message, read_parts, system_beside
 from prep.sources.strict_json import Keys
 from templates.form import Form
 from templates.values import speaker_role
@@ -164,6 +164,14 @@ class Sample:
             return (turns[-1][1] or "") if turns else ""
         return self.text(name, value)
 
+    def take_system(self, record: Keys) -> None:
+        """Takes the system text that stands beside the prompt, where that has none."""
+        if (found := system_beside([self.system] if self.system else [], record)) is not None:
+            self.system_field, self.system = found
+            self.task = self.system
+            if self.messages is not None:
+                self.messages.insert(0, {"role": "system", "content": self.system})
+
     def _set_prompt(self, turns: Sequence[Turn], name: str) -> None:
         self.system = "\n".join(content or "" for role, content, _ in turns if role == "system")
         self.input = "\n".join(content or "" for role, content, _ in turns if role != "system")
@@ -208,10 +216,8 @@ def chat_sample(record: Keys, name: str) -> Sample:
     """Returns what a chat says, its list of messages being called `name`."""
     sample = Sample(Form.CHAT)
     turns = sample.turns(name, record[name])
-    if not turns or turns[0][0] != "system":
-        system = record["system"]
-        if isinstance(system, str) and system.strip():
-            turns.insert(0, ("system", system, _ABSENT))
+    if (found := system_beside((text for role, text, _ in turns if role == "system"), record)) is not None:
+        turns.insert(0, ("system", found[1], _ABSENT))
     sample.set_turns(turns, name)
     return sample
 
@@ -229,6 +235,7 @@ def preference_sample(record: Keys, keys: tuple[str, ...]) -> Sample:
         sample.set_prompt(prompt[0], record[prompt[0]])
     elif isinstance(record[chosen], list) and len(record[chosen]) > 1:
         sample.set_prompt(chosen, record[chosen][:-1])
+    sample.take_system(record)
     sample.answer = sample.answer_text(chosen, record[chosen])
     sample.rejected = sample.answer_text(rejected, record[rejected])
     return sample

@@ -3,6 +3,7 @@
 from typing import Any
 
 from prep.sources.shapes.base import RecordShape
+from prep.sources.shapes.legal import SYSTEM_KEYS
 from prep.sources.shapes.messages import are_turns, json_of, read_tools, read_turns, with_system
 from prep.sources.shapes.sample import Sample, SampleShape, chat_sample
 from prep.sources.strict_json import Keys
@@ -15,7 +16,7 @@ class ShareGpt(RecordShape, SampleShape):
     """
 
     name = "sharegpt"
-    reads = ("conversations", "conversation", "system", "tools")
+    reads = ("conversations", "conversation", *SYSTEM_KEYS, "tools")
     makes = ("turns", "tools")
     keys = (("conversations",),)
     precedence = 4

@@ -4,7 +4,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from prep.sources.shapes.legal import INPUT_KEYS, OLD_OUTPUTS, OUTPUTS
+from prep.sources.list_columns import OLD_OUTPUTS, OUTPUTS
+from prep.sources.shapes.legal import INPUT_KEYS
 from prep.targets.checks.chat import ChatRules, check_keys, check_messages, check_row_tools
 from prep.targets.checks.rules import Findings, kind_of
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from loopwright.errors import UserError, did_you_mean
 from prep.sources.json_paths import walk
-from prep.sources.shapes.legal import OUTPUTS
+from prep.sources.list_columns import OUTPUTS
 from prep.targets.checks.limits import LONGEST_TOKEN, PIECES, TOKEN_LIMITS, TOKENS_PER_MESSAGE, TokenLimit
 from prep.targets.checks.rules import Findings
 

@@ -68,9 +68,9 @@ FILES = st.tuples(st.lists(RAW_LINES, min_size=1, max_size=12), st.sampled_from(
 
 def whole(batches: list[RawRows]) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
     """The rows in order, each without the columns that it does not have, and the rejected ones."""
-    rows = [row for batch in batches for row in batch.frame.to_dicts()]
+    rows = [{LINE: line, **record} for batch in batches for line, record in batch.records()]
     rejected = sorted((row.line, row.reason) for batch in batches for row in batch.rejected)
-    return [{key: value for key, value in row.items() if value is not None} for row in rows], rejected
+    return [{key: (type(value), value) for key, value in row.items() if value is not None} for row in rows], rejected
 
 
 def both(path: Path, content: bytes) -> tuple[Any, Any]:

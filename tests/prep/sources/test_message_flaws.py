@@ -135,7 +135,7 @@ def test_the_lists_own_system_message_stays_alone(tmp_path: Path) -> None:
     built = build(path)
     assert [turn["text"] for turn in json.loads(built.frame["turns"][0])] == ["Be kind.", "Name a river.", "The Loire."]
     assert [len(json.loads(turns)) for turns in built.frame["turns"]] == [3, 2]
-    assert built.unread == {"system": 1}
+    assert built.unread.counts == {"system": 1}
     assert lint_codes(path, "FMT003") == []
 
 

@@ -1,7 +1,6 @@
 """The strict reader: build, lint and validation say the same of every line and every element, however hostile."""
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from prep.sources.files import find_files
 from prep.sources.rows import iter_rows, read_rows
 from prep.sources.source_config import SourceConfig
 from prep.sources.strict_json import Decoder, Flaw, JsonRecord, Keys
+from prep.sources.unread import Unread
 from prep.targets.checks.lines import read_rows as validated_rows
 from prep.targets.checks.rules import Findings
 from tests.prep.helpers import make_project, reviews
@@ -258,8 +258,8 @@ def test_build_and_lint_count_the_keys_that_nobody_read(tmp_path: Path, record: 
     path = tmp_path / "train.jsonl"
     path.write_text((json.dumps(record) + "\n") * 3, encoding="utf-8")
     (batch,) = iter_rows(find_files((SourceConfig(path=path.name),), tmp_path, "mine.yaml"))
-    assert batch.unread == dict.fromkeys(unread, 3)
-    assert load_files([(path, "train")], tmp_path).unread == dict.fromkeys(unread, 3)
+    assert batch.unread.counts == dict.fromkeys(unread, 3)
+    assert load_files([(path, "train")], tmp_path).unread.counts == dict.fromkeys(unread, 3)
 
 
 def test_what_the_config_names_is_read(tmp_path: Path) -> None:
@@ -267,13 +267,13 @@ def test_what_the_config_names_is_read(tmp_path: Path) -> None:
     path.write_text('{"Review": "a", "id": 1, "customer": "c", "stars": 5}\n{"Review": "b", "id": 2, "stars": null}\n', encoding="utf-8")
     config = SourceConfig(path=path.name, key="id", group="customer", fields={"text": "Review"})
     (batch,) = iter_rows(find_files((config,), tmp_path, "mine.yaml"))
-    assert batch.unread == {"stars": 1}
+    assert batch.unread.counts == {"stars": 1}
 
 
 def test_a_build_knows_the_keys_that_no_template_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{**row, "stars": 5, "label": row["label"]} for row in reviews(40)]
     project = make_project(tmp_path, [{**rows[0], "town": None}, *rows[1:], {**rows[0], "text": "Fine.", "town": "Ulm"}])
-    seen: list[Counter[str]] = []
+    seen: list[Unread] = []
 
     def read(*arguments: Any) -> ReadSources:
         seen.append((sources := read_sources(*arguments)).unread)
@@ -281,4 +281,4 @@ def test_a_build_knows_the_keys_that_no_template_reads(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("prep.build.run.read_sources", read)
     project.build()
-    assert seen == [{"stars": 41, "town": 1}]
+    assert [unread.counts for unread in seen] == [{"stars": 41, "town": 1}]

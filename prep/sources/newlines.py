@@ -1,0 +1,48 @@
+"""Line ends within texts, made one kind at reading where the config asks for it."""
+
+import json
+from collections.abc import Iterator
+
+import polars as pl
+
+from prep.sources.source import TEXT_MARK, RawRows, to_text
+from prep.text.edits import edit_texts
+from prep.text.newlines import LINE_END, normalise_newlines
+
+_ESCAPED = r"\\r"  # as JSON writes it
+
+
+def with_newlines(batches: Iterator[RawRows]) -> Iterator[RawRows]:
+    r"""Yields rows whose texts hold `\n` where the file has `\r\n` or `\r`.
+
+    The columns that change stand in place of the file's own, which stay as they are: ids are made of those.
+    """
+    for rows in batches:
+        changed = {name: _normalised(rows, name) for name in rows.columns}
+        added = [column for name in rows.columns if (column := changed[name]) is not None]
+        kept = [rows.added[name] for name in rows.added.columns if changed[name] is None]
+        yield RawRows(rows.frame, rows.rejected, pl.DataFrame([*kept, *added]), rows.unread) if added else rows
+
+
+def _normalised(rows: RawRows, name: str) -> pl.Series | None:
+    """Returns a column with its line ends normalised; None where it has none to normalise."""
+    column = rows.added[name] if name in rows.added.columns else rows.frame[name]
+    has_escapes = column.str.starts_with("[") | column.str.starts_with("{")
+    has_escapes &= column.str.contains(_ESCAPED, literal=False)
+    if TEXT_MARK + name in rows.frame.columns:
+        has_escapes &= ~rows.frame[TEXT_MARK + name].fill_null(False)
+    has_ends = column.str.contains("\r", literal=True).any()
+    places = has_escapes.arg_true()
+    if not has_ends and not len(places):
+        return None
+    if has_ends:
+        column = column.str.replace_all(LINE_END, "\n")
+    return column.scatter(places, [_json_normalised(column[place]) for place in places]) if len(places) else column
+
+
+def _json_normalised(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return to_text(edit_texts({"": value}, normalise_newlines).get("", value)) or text

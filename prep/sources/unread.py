@@ -1,0 +1,77 @@
+"""What a file holds and nobody reads: keys, columns and parts, counted by their path."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from prep.sources.json_paths import key_path
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadKey:
+    """A key that nobody read.
+
+    Attributes:
+        num_rows: the rows that have it with a value.
+        line: where the first of them starts.
+        source: the file of that row; empty where only one file is spoken of.
+    """
+
+    num_rows: int
+    line: int
+    source: str = ""
+
+    @property
+    def place(self) -> str:
+        """The first row that has it."""
+        return f"{self.source}:{self.line}"
+
+
+class Unread(dict[str, UnreadKey]):
+    """Path of a key, such as `annotator` or `messages[].annotator` -> the rows in which nobody read it."""
+
+    def note(self, paths: Iterable[str], line: int) -> None:
+        """Counts the paths that nobody read of a row; rows come in their order."""
+        for path in paths:
+            known = self.get(path)
+            self[path] = UnreadKey(1, line) if known is None else UnreadKey(known.num_rows + 1, known.line, known.source)
+
+    def add(self, other: "Unread", source: str = "") -> None:
+        """Adds what was counted in rows that come later.
+
+        Args:
+            other: their counts.
+            source: their file, where the counts do not say.
+        """
+        for path, one in other.items():
+            known = self.get(path) or UnreadKey(0, one.line, one.source or source)
+            self[path] = UnreadKey(known.num_rows + one.num_rows, known.line, known.source)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Path -> the rows that have it."""
+        return {path: one.num_rows for path, one in self.items()}
+
+    def without(self, names: Collection[str]) -> "Unread":
+        """Returns the counts without some columns, which somebody else reads."""
+        read = {key_path(name) for name in names}
+        return Unread({path: one for path, one in self.items() if path not in read})
+
+
+def unread_columns(frame: pl.DataFrame, names: Iterable[str], lines: pl.Series) -> Unread:
+    """Returns the counts of whole columns; one that is empty says nothing and is left out.
+
+    Args:
+        frame: the rows.
+        names: the columns.
+        lines: the line of each row.
+    """
+    found = Unread()
+    for name in names:
+        values = frame[name]
+        if count := len(values) - values.null_count():
+            first = values.is_not_null().arg_max()
+            assert first is not None
+            found[key_path(name)] = UnreadKey(count, lines[first])
+    return found
