@@ -27,7 +27,7 @@ from prep.build.progress import BuildProgress
 from prep.build.stages import Job, ReadSources, RenderedDataset, read_sources, render_dataset
 from prep.build.write import INTENDED_DROPS, write_dropped
 from prep.config import BuildConfig, ConfigLike, LocatedConfig, locate_config
-from prep.dataset.manifest import FORMAT, Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo, UnreadInfo
+from prep.dataset.manifest import FORMAT, Dataset, FixAccounting, Manifest, RowAccounting, TemplateInfo
 from prep.dataset.replaceable import check_replaceable
 from prep.sources.files import SourceFile, find_files
 from prep.sources.tables import table_files
@@ -210,7 +210,7 @@ def _manifest(job: Job, key: str, located: LocatedConfig, read: ReadSources, ren
         config_path=located.path.name if located.path else "",
         templates=[describe(template) for template in job.templates],
         rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=_count_reasons(rendered.dropped)),
-        unread={path: UnreadInfo(rows=one.num_rows, first=one.place) for path, one in read.unread.items()},
+        unread=read.unread.as_manifest(),
         fixes=FixAccounting(applied=read.fixes.num_applied, stale=[asdict(stale) for stale in read.fixes.stale]),
         examples=sum(rendered.splits.values()),
         splits=rendered.splits,

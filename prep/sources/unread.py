@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from prep.dataset.manifest import UnreadInfo
 from prep.sources.json_paths import key_path
 
 
@@ -52,6 +53,10 @@ class Unread(dict[str, UnreadKey]):
     def counts(self) -> dict[str, int]:
         """Path -> the rows that have it."""
         return {path: one.num_rows for path, one in self.items()}
+
+    def as_manifest(self) -> dict[str, UnreadInfo]:
+        """Returns the counts as a manifest has them."""
+        return {path: UnreadInfo(rows=one.num_rows, first=one.place) for path, one in self.items()}
 
     def without(self, names: Collection[str]) -> "Unread":
         """Returns the counts without some columns, which somebody else reads."""

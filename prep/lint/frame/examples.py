@@ -4,7 +4,7 @@ import gc
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,13 +19,16 @@ from prep.dataset.manifest import Dataset, Manifest, has_form
 from prep.dataset.messages import whole_column
 from prep.dataset.schema import MESSAGES
 from prep.lint.base.defects import Defect
+from prep.lint.base.note import Note
 from prep.lint.frame.calls import with_spoken_calls
 from prep.lint.frame.columns import add_columns
 from prep.lint.frame.fast_lines import PlainShape, plain_blocks, read_plain
+from prep.lint.frame.fields_read import FieldsRead
 from prep.lint.frame.foreign import Read, parse_item, read_examples
 from prep.lint.frame.integrity import require_integrity
 from prep.lint.frame.lines import block_records
 from prep.lint.frame.turns import last_turn_field, turn_columns
+from prep.lint.frame.unread_note import unread_note
 from prep.sources.unread import Unread
 from templates.form import Form
 
@@ -76,6 +79,7 @@ class LintData:
         splits: the splits that have rows.
         manifest: of a built dataset.
         unread: of foreign files, the keys that nobody read.
+        notes: what there is to know of how it was read.
     """
 
     frame: pl.LazyFrame
@@ -84,6 +88,7 @@ class LintData:
     splits: frozenset[str]
     manifest: Manifest | None = None
     unread: Unread = field(default_factory=Unread)
+    notes: list[Note] = field(default_factory=list)
 
 
 def load_dataset(path: Path, folder: Path) -> LintData:
@@ -99,7 +104,8 @@ def load_dataset(path: Path, folder: Path) -> LintData:
         frame = with_spoken_calls(examples).select(_dataset_columns())
     except pl.exceptions.PolarsError as error:  # its columns are right, and their content is not
         raise UserError("examples.parquet is damaged", str(path), "Build the dataset again.") from error
-    return _lint_data(frame, _dropped(path), folder, dataset.manifest)
+    note = unread_note(dataset.manifest.unread, "To use a key, name its column as an input of a template, and build again.")
+    return replace(_lint_data(frame, _dropped(path), folder, dataset.manifest), notes=[note] if note else [])
 
 
 def load_files(files: list[tuple[Path, str]], folder: Path, names: Mapping[Path, str] | None = None) -> LintData:
@@ -116,18 +122,25 @@ def load_files(files: list[tuple[Path, str]], folder: Path, names: Mapping[Path,
     defects: list[Defect] = []
     copies: Counter[str] = Counter()
     unread = Unread()
+    notes: list[Note] = []
     batches: list[Path] = []
     for path, split in files:
         require_file(path)
         before = len(batches), len(defects)
         source = (names or {}).get(path, str(path))
+        fields = FieldsRead()
         for batch in _FileReader(path, source, split, defects, copies, unread).frames():
+            fields.count(batch)
             batches.append(folder / f"read-{len(batches):05d}.parquet")
             batch.write_parquet(batches[-1])
         if before == (len(batches), len(defects)):
             raise UserError("the file holds no rows", source, "Give a file with one training example per line.")
+        if note := fields.note(source if len(files) > 1 else None):
+            notes.append(note)
+    if note := unread_note(unread.as_manifest(), "Training does not see it: prep init writes a config that can use it."):
+        notes.append(note)
     frame = pl.scan_parquet(batches, glob=False) if batches else pl.LazyFrame(schema=LINT_SCHEMA)
-    return _lint_data(frame, defects, folder, None, unread)
+    return replace(_lint_data(frame, defects, folder, None), unread=unread, notes=notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +333,7 @@ def _dropped(path: Path) -> list[Defect]:
     return defects
 
 
-def _lint_data(
-    frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None, unread: Unread | None = None
-) -> LintData:
+def _lint_data(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None) -> LintData:
     frame = add_columns(frame, folder)
     facts = frame.select(pl.col("split").unique().implode(), pl.len().alias("rows")).collect(engine="streaming").row(0, named=True)
-    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest, unread or Unread())
+    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest)

@@ -27,8 +27,8 @@ class CarriageReturn(Rule):
     `The chair came.\r\nIt broke.` from a CSV that was saved on Windows.
 
     ## Fix safety
-    Safe: `prep lint --fix` writes `\n` for each `\r\n` and `\r`. `newlines: normalise` under `sources:` in the config does the same when the
-    file is read.
+    Safe: `prep lint --fix` writes `\n` for each `\r\n` and `\r`. `newlines: normalise` under `sources:` in the config does the same when
+    the file is read.
     """
 
     code = "FMT009"
