@@ -21,6 +21,7 @@ from prep.dataset.plugins import dataset_plugins
 from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.excerpts import Excerpt
 from prep.lint.base.finding import Severity
+from prep.lint.base.note import Note, NoteKind
 from prep.lint.base.report import LintReport, Skipped
 from prep.lint.frame.template_files import config_dirs, template_files
 from prep.lint.options import LintOptions
@@ -117,6 +118,7 @@ def _write(place: Path, report: LintReport) -> None:
         "built": report.built,
         "num_suppressed": report.num_suppressed,
         "ran": report.ran,
+        "notes": [note.as_json() for note in report.notes],
         "excerpts": [[key, dataclasses.asdict(excerpt)] for key, excerpt in report.excerpts.items()],
     }
     try:
@@ -139,6 +141,7 @@ def _read(place: Path, path: Path) -> LintReport | None:
             built=data["built"],
             num_suppressed=data["num_suppressed"],
             ran=tuple(data["ran"]),
+            notes=tuple(Note(**{**one, "kind": NoteKind(one["kind"])}) for one in data["notes"]),
             excerpts={(key[0], key[1], key[2] and (key[2][0], key[2][1])): Excerpt(**one) for key, one in data["excerpts"]},
         )
     except (OSError, ValueError, KeyError, TypeError):

@@ -12,6 +12,7 @@ from loopwright.notebook import html_table
 from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.excerpts import Excerpts
 from prep.lint.base.finding import Severity
+from prep.lint.base.note import Note
 
 _MAX_SHOWN = 20
 _TEXT_COLUMNS = ("code", "name", "severity", "id", "row_id", "file")
@@ -53,6 +54,7 @@ class LintReport:
         num_suppressed: diagnostics that a suppression or the baseline holds back.
         ran: the codes of the rules that looked at the data.
         excerpts: the text that findings point at, where it was asked for.
+        notes: what there is to know of the data beside the findings.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class LintReport:
     num_suppressed: int = 0
     ran: tuple[str, ...] = ()
     excerpts: Excerpts = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
     @cached_property
     def summary(self) -> dict[str, int]:
@@ -78,12 +81,16 @@ class LintReport:
         return threshold is not None and any(diagnostic.severity.rank >= threshold.rank for diagnostic in self.diagnostics)
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the report as the JSON contract has it."""
+        """Returns the report as the JSON contract has it; `notes` only where there are some."""
         return {
             "diagnostics": [diagnostic.as_json() for diagnostic in self.diagnostics],
             "summary": self.summary,
             "skipped": [skipped.as_json() for skipped in self.skipped],
-        }
+        } | self.notes_as_json()
+
+    def notes_as_json(self) -> dict[str, Any]:
+        """Returns the notes under their key, nothing where there are none."""
+        return {"notes": [note.as_json() for note in self.notes]} if self.notes else {}
 
     def to_polars(self) -> pl.DataFrame:
         """Returns the diagnostics, one a row, in their order. Personal identifiers are masked in the messages, as in every report."""
@@ -98,4 +105,4 @@ class LintReport:
         more = [f"and {len(self.diagnostics) - len(first):,} more: .to_polars() has them all"] if len(self.diagnostics) > len(first) else []
         not_run = [f"not run: {', '.join(one.code for one in self.skipped if not one.partly)}"] if self.skipped else []
         title = f"{self.path}: {counts} in {self.num_examples:,} examples"
-        return html_table(title, ("severity", "rule", "place", "finding"), rows, [*more, *not_run])
+        return html_table(title, ("severity", "rule", "place", "finding"), rows, [*more, *(note.text for note in self.notes), *not_run])

@@ -4,7 +4,7 @@ import gc
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,9 +19,11 @@ from prep.dataset.manifest import Dataset, Manifest, has_form
 from prep.dataset.messages import whole_column
 from prep.dataset.schema import MESSAGES
 from prep.lint.base.defects import Defect
+from prep.lint.base.note import Note
 from prep.lint.frame.calls import with_spoken_calls
 from prep.lint.frame.columns import add_columns
 from prep.lint.frame.fast_lines import PlainShape, plain_blocks, read_plain
+from prep.lint.frame.fields_read import FieldsRead
 from prep.lint.frame.foreign import Read, parse_item, read_examples
 from prep.lint.frame.integrity import require_integrity
 from prep.lint.frame.lines import block_records
@@ -75,6 +77,7 @@ class LintData:
         splits: the splits that have rows.
         manifest: of a built dataset.
         unread: of foreign files, path of a key -> the records in which nobody read it.
+        notes: what there is to know of how it was read.
     """
 
     frame: pl.LazyFrame
@@ -83,6 +86,7 @@ class LintData:
     splits: frozenset[str]
     manifest: Manifest | None = None
     unread: Counter[str] = field(default_factory=Counter)
+    notes: list[Note] = field(default_factory=list)
 
 
 def load_dataset(path: Path, folder: Path) -> LintData:
@@ -115,18 +119,23 @@ def load_files(files: list[tuple[Path, str]], folder: Path, names: Mapping[Path,
     defects: list[Defect] = []
     copies: Counter[str] = Counter()
     unread: Counter[str] = Counter()
+    notes: list[Note] = []
     batches: list[Path] = []
     for path, split in files:
         require_file(path)
         before = len(batches), len(defects)
         source = (names or {}).get(path, str(path))
+        fields = FieldsRead()
         for batch in _FileReader(path, source, split, defects, copies, unread).frames():
+            fields.count(batch)
             batches.append(folder / f"read-{len(batches):05d}.parquet")
             batch.write_parquet(batches[-1])
         if before == (len(batches), len(defects)):
             raise UserError("the file holds no rows", source, "Give a file with one training example per line.")
+        if note := fields.note(source if len(files) > 1 else None):
+            notes.append(note)
     frame = pl.scan_parquet(batches, glob=False) if batches else pl.LazyFrame(schema=LINT_SCHEMA)
-    return _lint_data(frame, defects, folder, None, unread)
+    return replace(_lint_data(frame, defects, folder, None), unread=unread, notes=notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,9 +325,7 @@ def _dropped(path: Path) -> list[Defect]:
     return defects
 
 
-def _lint_data(
-    frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None, unread: Counter[str] | None = None
-) -> LintData:
+def _lint_data(frame: pl.LazyFrame, defects: list[Defect], folder: Path, manifest: Manifest | None) -> LintData:
     frame = add_columns(frame, folder)
     facts = frame.select(pl.col("split").unique().implode(), pl.len().alias("rows")).collect(engine="streaming").row(0, named=True)
-    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest, unread or Counter())
+    return LintData(frame, defects, facts["rows"], frozenset(facts["split"]), manifest)

@@ -68,14 +68,13 @@ def _field(one: Diagnostic, *, located: bool) -> str:
 
 
 def summary_line(report: LintReport) -> str:
-    """Returns the counts by severity, the suppressed findings, and the rules that did not run."""
+    """Returns the counts by severity, the suppressed findings, the notes, and the rules that did not run."""
     counts = {severity: report.count(severity) for severity in Severity}
     found = ", ".join(plural(count, severity.value) for severity, count in counts.items() if count)
     line = f"{found or 'Nothing found'} in {plural(report.num_examples, 'example')}."
     if report.num_suppressed:
         line += f" {plural(report.num_suppressed, 'finding')} suppressed, or already in the baseline."
-    if not report.skipped:
-        return line
+    line += "".join(f"\n{note.text}" for note in report.notes)
     reasons: dict[tuple[str, str], list[str]] = {}
     for skipped in report.skipped:
         reasons.setdefault(("Run in part" if skipped.partly else "Not run", skipped.reason), []).append(skipped.code)

@@ -1,0 +1,43 @@
+"""What a lint run says of the data beside its findings: no defect, and yet what a person has to know to trust the report."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class NoteKind(StrEnum):
+    """What a note is about."""
+
+    READ = "read"
+
+    @property
+    def heading(self) -> str:
+        """How reports call it."""
+        return {NoteKind.READ: "Read"}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something said once of the data as a whole.
+
+    Attributes:
+        kind: what it is about.
+        message: what there is to know, with counts and an example where it has some.
+        file: the file that it is about; None for all of the data.
+        remedy: what to do where it is not as it should be; None where nothing is to be done.
+    """
+
+    kind: NoteKind
+    message: str
+    file: str | None = None
+    remedy: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The note as one line."""
+        about = "" if self.file is None else f" {self.file} as"
+        return f"{self.kind.heading}{about}: {self.message}." + (f" {self.remedy}" if self.remedy else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it as the JSON contract has it."""
+        return {"kind": self.kind.value, "message": self.message, "file": self.file, "remedy": self.remedy}
