@@ -4,14 +4,19 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from loopwright.errors import UserError
+from prep.cli.app import app
 from prep.lint import cache
 from prep.lint.base.note import Note, NoteKind
 from prep.lint.cache import cached_lint
+from prep.lint.frame.answer_columns import NamedColumns
 from prep.lint.options import LintOptions
 from prep.lint.reports import as_github, as_html, as_statistics, as_text, statistics_as_json
 from prep.lint.reports.facts import PageReport
 from prep.lint.run import lint
+from tests.helpers import review, write_dataset
 
 
 def write(path: Path, *records: dict[str, object]) -> Path:
@@ -69,3 +74,75 @@ def test_notes_stand_in_every_report_and_are_kept_with_it(tmp_path: Path, monkey
 def test_a_note_says_its_file_and_its_remedy() -> None:
     note = Note(NoteKind.READ, "input: a, answer: b", "c.csv", "Others: --answer.")
     assert note.text == "Read c.csv as: input: a, answer: b. Others: --answer."
+
+
+QUESTIONS = ("Where is parcel {}?", "I want my money back for order {}.")
+
+
+def table(path: Path, answer: str, **others: str) -> Path:
+    """Texts and labels, four of the texts twice and with both labels, and columns that say the same in each second row."""
+    texts = [(QUESTIONS[number % 2].format(number), ("delivery", "refund")[number % 2]) for number in range(30)]
+    texts += [(text, "refund" if label == "delivery" else "delivery") for text, label in texts[:4]]
+    columns = [",".join([*others, "text", answer])]
+    columns += [",".join([*(value.split("|")[number // 7 % 2] for value in others.values()), *row]) for number, row in enumerate(texts)]
+    path.write_text("\n".join(columns) + "\n", encoding="utf-8")
+    return path
+
+
+ABOUT_ROWS = {
+    "source": "mail|phone", "lang": "en|de", "split": "a|b", "license": "mit|cc0", "url": "a.org|b.org", "ticket_id": "1|2",
+    "createdAt": "2024-01-01|2024-01-02", "source_type": "web|app",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "answer", ["category", "intent", "class", "dept", "Kategorie", "was", "source_category", "user_mood", "intent_id", "label"]
+)
+def test_the_label_beside_a_text_is_read_whatever_it_is_called(tmp_path: Path, answer: str) -> None:
+    report = lint(table(tmp_path / "0.csv", answer, **ABOUT_ROWS), options=LintOptions(select=("CON201",)))
+    assert report.summary == {"CON201": 8}
+    assert [note.message for note in report.notes] == [f"input: text, answer: {answer}"]
+
+
+@pytest.mark.parametrize("answer", ABOUT_ROWS)
+def test_a_column_that_tells_of_the_row_is_no_label_of_its_text(tmp_path: Path, answer: str) -> None:
+    [note] = lint(table(tmp_path / "0.csv", answer)).notes
+    assert note.message == "text to continue: text"
+
+
+def test_measures_and_names_beside_a_text_are_no_labels(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": f"Day {n} was good.", "score": n % 50, "title": f"The day {n}"} for n in range(200)]
+    [note] = lint(write(tmp_path / "a.jsonl", *rows)).notes
+    assert note.message == "text to continue: text"
+
+
+def test_labels_are_found_in_a_file_that_is_sorted_by_them(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": f"Day {n} was good.", "mood": f"mood {n // 3000}"} for n in range(6_000)]
+    [note] = lint(write(tmp_path / "a.jsonl", *rows), options=LintOptions(select=("CON201",))).notes
+    assert note.message == "input: text, answer: mood"
+
+
+def test_the_columns_can_be_named(tmp_path: Path) -> None:
+    path = table(tmp_path / "0.csv", "category", source="mail|phone", note="old parcel|new order")
+    for given, said in (
+        (NamedColumns((), "source"), "input: text, answer: source"),
+        (NamedColumns(("note", "text"), None), "input: note + text, answer: category"),
+        (NamedColumns(("note",), "text"), "input: note, answer: text"),
+    ):
+        [note] = lint(path, options=LintOptions(columns=given)).notes
+        assert note.message == said
+    with pytest.raises(UserError, match="no record has the column 'categry'") as caught:
+        lint(path, options=LintOptions(columns=NamedColumns((), "categry")))
+    assert "category" in str(caught.value) and "--answer" in str(caught.value)
+
+
+def test_named_columns_go_over_the_shape_that_keys_tell_and_not_into_a_built_dataset(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {**PAIR, "rating": 3}, {**PAIR, "rating": 4})
+    result = CliRunner().invoke(
+        app, ["lint", str(path), "--input", "prompt", "--answer", "rating", "--format", "json", "--fail-on", "never"]
+    )
+    assert json.loads(result.stdout)["notes"][0]["message"] == "input: prompt, answer: rating"
+    with pytest.raises(UserError, match="Leave --input and --answer out"):
+        lint(
+            write_dataset(tmp_path / "data", [review("The soup was cold.", 0)]), options=LintOptions(columns=NamedColumns(("text",), None))
+        )
