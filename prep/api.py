@@ -67,6 +67,8 @@ def lint_dataset(
     page: bool = False,
     fresh: bool = False,
     config: StrPath | None = None,
+    input_columns: str | Sequence[str] = (),
+    answer_column: str | None = None,
 ) -> "LintReport":
     """Lints a built dataset, a training file, or a table, as `prep lint` does.
 
@@ -86,10 +88,13 @@ def lint_dataset(
         page: count what the HTML page shows of the data.
         fresh: look again, though nothing has changed since the last time. Tables are always looked at.
         config: the config whose plug-ins are used; default: the one that lies beside a built dataset.
+        input_columns: the columns of a file or table that are the input; default: guessed where its keys do not tell.
+        answer_column: likewise the one that is the answer.
 
     Raises:
         UserError: the data cannot be read at all, an option names what does not exist, or the model is not there.
     """
+    from prep.lint.frame.answer_columns import NamedColumns
     from prep.lint.options import LintOptions, rule_codes
 
     options = LintOptions(
@@ -103,6 +108,7 @@ def lint_dataset(
         scores=_path(scores),
         excerpts=excerpts,
         page=page,
+        columns=NamedColumns((input_columns,) if isinstance(input_columns, str) else tuple(input_columns), answer_column),
     )
     if name == "test":
         raise UserError("the table's name is 'test'", remedy="Give it another; the table for test= has that name.")

@@ -44,6 +44,13 @@ def register(app: typer.Typer) -> None:
 def lint_command(
     path: Annotated[Path, typer.Argument(help="A built dataset's folder, or a training file in any format that prep reads.")],
     test: Annotated[Path | None, typer.Option("--test", help="An evaluation file, to check for leakage.")] = None,
+    input_columns: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="COLUMN", help="A column of a training file that is its input; several times for several."),
+    ] = None,
+    answer_column: Annotated[
+        str | None, typer.Option("--answer", metavar="COLUMN", help="The column of a training file that is its answer; default: guessed.")
+    ] = None,
     select: Annotated[str, typer.Option(metavar="CODES", help="Only these rules: codes or prefixes, separated by commas.")] = "",
     ignore: Annotated[str, typer.Option(metavar="CODES", help="Not these rules.")] = "",
     model: Annotated[str | None, typer.Option(help="The model whose tokenizer the token rules use; default: the config's.")] = None,
@@ -74,6 +81,7 @@ def lint_command(
     from loopwright.files import require_output_file
     from prep.dataset.plugins import dataset_plugins
     from prep.lint.base.finding import Severity
+    from prep.lint.frame.answer_columns import NamedColumns
     from prep.lint.options import LintOptions, rule_codes
 
     if out is not None:
@@ -89,13 +97,16 @@ def lint_command(
         "excerpts": output in {Format.TEXT, Format.SARIF} and not statistics,
         "page": output is Format.HTML,
     }
+    columns = NamedColumns(tuple(input_columns or ()), answer_column)
     with dataset_plugins(path, config):
-        if diff:
-            _show_fixes(path, _config_to_fix(path, config, test), LintOptions(**options), out, unsafe=unsafe_fixes)
-            return
-        if fix or unsafe_fixes:
-            report = _fix(path, _config_to_fix(path, config, test), LintOptions(**options), unsafe=unsafe_fixes)
+        if diff or fix or unsafe_fixes:
+            to_fix, chosen = _config_to_fix(path, config, test), LintOptions(**options, columns=columns)
+            if diff:
+                _show_fixes(path, to_fix, chosen, out, unsafe=unsafe_fixes)
+                return
+            report = _fix(path, to_fix, chosen, unsafe=unsafe_fixes)
         else:
+            options |= {"input_columns": columns.inputs, "answer_column": columns.answer}
             report = _look(path, test, options, fresh=no_cache)
         _print_report(report, output, out, statistics=statistics)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):

@@ -8,17 +8,26 @@ from functools import cached_property
 
 import polars as pl
 
+from prep.infer.labels import are_labels, num_words
 from prep.pii import find_pii
 
-_MAX_LABELS = 150
-_MIN_ROWS_A_LABEL = 4
+TRAIN_SHARE = 0.8
+"""Of the rows, what the split of a first config makes train rows."""
 _MIN_FILLED = 0.5  # share of the rows in which a label stands: a remark that is mostly blank would drop most rows
 _NEARLY_ALL = 0.8
-_LABEL_WORDS = 4
-_MAX_LABEL_CHARACTERS = 60
+_MAX_NUMBERS = 20  # different numbers that may be classes, such as stars; more of them measure something
 _ENOUGH = 200  # values that are looked into
 GROUP_NAMES = ("customer", "patient", "user", "author", "contract", "client", "account", "speaker", "group", "doc", "thread", "tree")
-LABEL_NAMES = ("label", "sentiment", "class", "category", "intent", "liked", "rating", "stars", "target", "type", "specialty", "topic")
+LABEL_NAMES = ("label", "sentiment", "class", "category", "intent", "liked", "rating", "stars", "specialty", "topic", "target", "type")
+# What a column is called that says where its rows are from, when, by whom or how they are kept: nothing that a text would tell.
+_ABOUT_ROWS = re.compile(
+    "source|origin|dataset|corpus|file|filename|path|folder|url|link|website|lang|language|locale|split|fold|subset|partition|licen[sc]e"
+    "|ids?|uu?id|guid|key|hash|date|time|timestamp|datetime|year|month|day|hour|week|created|updated|modified|version|revision|author"
+    "|annotators?|worker|rater|user|username|customer|patient|index|idx|row|line|page|position|rank|turn|batch|platform|device|channel"
+    "|country|region"
+)
+# Words behind these and behind the names of labels: `created_at`, `source_type`, `intent_id`.
+_NAME_ENDINGS = frozenset({"id", "ids", "at", "on", "by", "of", "name", "code", "number", "no", "type", "kind"})
 ANSWER_NAMES = (
     "summary", "summaries", "reply", "response", "output", "answer", "completion", "plain", "target", "rewrite", "translation", "title",
 )  # fmt: skip
@@ -31,7 +40,7 @@ _NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?%?\s*")
 _URL = re.compile(r"\s*(?:https?://|www\.)\S+\s*")
 _MARK = re.compile(r"^[^\W\d_][\w .#'-]{0,30}:\s", re.MULTILINE)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_HAN = re.compile("[㐀-鿿豈-﫿぀-ヿ]")
+_NAME_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +70,7 @@ class Column:
     @cached_property
     def mean_words(self) -> float:
         """Words a value; two Han characters count for a word."""
-        return sum(len(value.split()) + len(_HAN.findall(value)) / 2 for value in self._some) / max(len(self._some), 1)
+        return sum(map(num_words, self._some)) / max(len(self._some), 1)
 
     @cached_property
     def _some(self) -> Sequence[str]:
@@ -95,10 +104,30 @@ class Column:
 
     @property
     def is_label(self) -> bool:
-        """Whether it sorts rows: few values that are short, each of them several times."""
-        few = 2 <= self.num_distinct <= min(_MAX_LABELS, max(2, len(self.values) // _MIN_ROWS_A_LABEL))
-        short = all(len(value) <= _MAX_LABEL_CHARACTERS for value in self.counts) and self.mean_words <= _LABEL_WORDS
-        return few and short and len(self.values) >= _MIN_FILLED * self.num_rows and self.share(_DATE) < 0.5
+        """Whether a text's label stands in it: it sorts rows, and by what they say."""
+        measures = self.num_distinct > _MAX_NUMBERS and self.holds_numbers and not named([self], LABEL_NAMES)
+        return self.sorts_rows and not (self.is_about_row or measures or self.share(_DATE) >= 0.5)
+
+    @cached_property
+    def sorts_rows(self) -> bool:
+        """Whether it has few values that are short, each of them several times."""
+        return len(self.values) >= _MIN_FILLED * self.num_rows and are_labels(self.counts, train_share=TRAIN_SHARE)
+
+    @property
+    def is_about_row(self) -> bool:
+        """Whether its name says that it tells of the row and not of the text: `source`, `lang`, `created_at`; not `source_category`."""
+        words = [word.lower() for word in _NAME_WORD.findall(self.name)]
+        last = words[-1:]
+        while len(words) > 1 and words[-1] in _NAME_ENDINGS:
+            words.pop()
+        if words and words[-1] in LABEL_NAMES:
+            return False
+        return any(_ABOUT_ROWS.fullmatch(word) for word in (*last, *words[-1:]))
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether nearly all of its values are numbers."""
+        return self.share(_NUMBER) > 0.9
 
     @property
     def is_date(self) -> bool:
@@ -136,7 +165,7 @@ class Column:
             "it holds addresses of web pages": lambda: self.share(_URL) > 0.9,
             "it looks like personal data": lambda: self._names_people,
             "it holds dates": lambda: self.is_date,
-            "it holds numbers": lambda: not self.is_label and self.share(_NUMBER) > 0.9,
+            "it holds numbers": lambda: not self.is_label and self.holds_numbers,
             "it names rows": lambda: self.is_unique and self.mean_words <= 1 and _ID_NAME.search(self.name) is not None,
         }
         return next((reason for reason, holds in reasons.items() if holds()), None)

@@ -11,6 +11,7 @@ from loopwright.errors import UserError, did_you_mean
 from prep.config import ExpectConfig, LintConfig, SuppressConfig
 from prep.dataset.manifest import Manifest
 from prep.lint.base.rule import RULES
+from prep.lint.frame.answer_columns import NamedColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class LintOptions:
         scores: where the scores of ranked rules are written, as parquet.
         excerpts: fetch the text that findings point at.
         page: count what the page shows of the data.
+        columns: the columns of a training file that are its input and its answer; what is not named is guessed.
     """
 
     select: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class LintOptions:
     scores: Path | None = None
     excerpts: bool = False
     page: bool = False
+    columns: NamedColumns = field(default_factory=NamedColumns)
 
 
 def rule_codes(given: str | Sequence[str]) -> tuple[str, ...]:

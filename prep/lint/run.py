@@ -79,10 +79,12 @@ def _lint(path: Path, test: Path | None, options: LintOptions, names: Mapping[Pa
 def _in_folder(path: Path, test: Path | None, options: LintOptions, names: Mapping[Path, str]) -> LintReport:
     if path.is_dir() and test is not None:
         raise UserError("a built dataset has its own test split", str(test), "Leave --test out.")
+    if path.is_dir() and options.columns:
+        raise UserError("a built dataset has its columns from its config", str(path), "Leave --input and --answer out.")
     files = [(path, "train"), *([(test, "test")] if test else [])]
     with TemporaryDirectory(prefix="loopwright-lint-") as name:
         folder = Path(name)
-        data = load_dataset(path, folder) if path.is_dir() else load_files(files, folder, names)
+        data = load_dataset(path, folder) if path.is_dir() else load_files(files, folder, names, options.columns)
         report = _run(path, data, with_config(options, data.manifest), folder)
     return replace(report, path=Path(names[path])) if path in names else report
 

@@ -20,6 +20,7 @@ from prep.dataset.messages import whole_column
 from prep.dataset.schema import MESSAGES
 from prep.lint.base.defects import Defect
 from prep.lint.base.note import Note
+from prep.lint.frame.answer_columns import NamedColumns
 from prep.lint.frame.calls import with_spoken_calls
 from prep.lint.frame.columns import add_columns
 from prep.lint.frame.fast_lines import PlainShape, plain_blocks, read_plain
@@ -108,13 +109,16 @@ def load_dataset(path: Path, folder: Path) -> LintData:
     return replace(_lint_data(frame, _dropped(path), folder, dataset.manifest), notes=[note] if note else [])
 
 
-def load_files(files: list[tuple[Path, str]], folder: Path, names: Mapping[Path, str] | None = None) -> LintData:
+def load_files(
+    files: list[tuple[Path, str]], folder: Path, names: Mapping[Path, str] | None = None, columns: NamedColumns | None = None
+) -> LintData:
     """Reads foreign training files.
 
     Args:
         files: each file with the split of its rows.
         folder: an empty folder for what is read; the frame scans it.
         names: file -> what its rows' `source` is, where that is not its path.
+        columns: those of input and answer, where a person names them.
 
     Raises:
         UserError: a file is missing, unreadable, or holds nothing.
@@ -129,7 +133,7 @@ def load_files(files: list[tuple[Path, str]], folder: Path, names: Mapping[Path,
         before = len(batches), len(defects)
         source = (names or {}).get(path, str(path))
         fields = FieldsRead()
-        for batch in _FileReader(path, source, split, defects, copies, unread).frames():
+        for batch in _FileReader(path, source, split, columns, defects, copies, unread).frames():
             fields.count(batch)
             batches.append(folder / f"read-{len(batches):05d}.parquet")
             batch.write_parquet(batches[-1])
@@ -151,6 +155,7 @@ class _FileReader:
         path: the file.
         source: what its rows and messages call it.
         split: the split of its rows.
+        columns: those of input and answer, where a person names them.
         defects: what is wrong with it is added to these.
         copies: how often each row id came so far, in this file and those before it.
         unread: the keys that nobody read are added to these.
@@ -159,6 +164,7 @@ class _FileReader:
     path: Path
     source: str
     split: str
+    columns: NamedColumns | None
     defects: list[Defect]
     copies: Counter[str]
     unread: Unread
@@ -166,9 +172,9 @@ class _FileReader:
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yields the file's examples, in its order."""
         source = self.source
-        plain = plain_blocks(self.path)
+        plain = None if self.columns else plain_blocks(self.path)
         if plain is None:
-            items = read_examples(self.path, source)
+            items = read_examples(self.path, source, self.columns)
             while batch := _uncollected(islice(items, _BATCH_ROWS)):
                 yield from self._numbered(batch, pl.DataFrame(schema=LINT_SCHEMA))
             return

@@ -7,11 +7,13 @@ import polars as pl
 
 from prep.lint.base.note import Note, NoteKind
 from prep.pii.masking import shorten
+from prep.sources.shapes.table import telling_keys
 from templates.form import Form
 
 _MAX_SHOWN = 4
 _FIELDS = ("form", "system_field", "input_field", "answer_field", "rejected_field")
 _JOINT = " + "
+_REMEDY = "If that is wrong, name them: --input COLUMN --answer COLUMN."
 
 
 @dataclass(slots=True)
@@ -46,7 +48,9 @@ class FieldsRead:
         if all(form == Form.CHAT for form, *_ in self.counts):
             return None
         more = f"; and in {len(said) - len(ways)} more ways" if len(said) > len(ways) else ""
-        return Note(NoteKind.READ, "; ".join(ways) + more, file)
+        told = {key for _, keys, _ in telling_keys() for key in keys}
+        guessed = any(form == Form.VERBALIZER and not {said, answer} <= told for form, _, said, answer, _ in self.counts)
+        return Note(NoteKind.READ, "; ".join(ways) + more, file, _REMEDY if guessed else None)
 
 
 def _words(form: str, system_field: str, input_field: str, answer_field: str, rejected_field: str) -> str:

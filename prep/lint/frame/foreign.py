@@ -1,17 +1,14 @@
 """Files that no build wrote, in any format that `prep` reads: every record with its line, every unreadable one with its reason."""
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from loopwright.errors import UserError
-from prep.infer.columns import ANSWER_NAMES, LABEL_NAMES, Column, invent_names, look_at, named
 from prep.lint.base.defects import Defect
+from prep.lint.frame.answer_columns import AnswerColumns, NamedColumns, find_columns
 from prep.lint.frame.lines import Item, read_records
 from prep.lint.frame.tool_use import check_record_tools
 from prep.pii.masking import shorten
@@ -23,12 +20,11 @@ from prep.sources.shapes.sample import Sample, type_name
 from prep.sources.shapes.table import empty_keys, has_shape, read_sample
 from prep.sources.source import RawRows
 from prep.sources.source_config import SourceConfig
-from prep.sources.strict_json import Flaw, JsonDefect, JsonRecord, Keys
+from prep.sources.strict_json import Flaw, JsonDefect, JsonRecord
 from templates.form import Form
 
 _JSON = {".jsonl", ".ndjson", ".json"}
-_LOOK = 2_000
-_NUMBERED = re.compile(r"column_\d+")
+_LOOK = 20_000  # rows: many files are sorted by their label
 _TREE_KEYS = ("message_id", "parent_id", "role", "text")
 # Where a record's JSON has none of these, nothing in it calls a tool.
 _TOOL_WORDS = ('"tool', '"function', '"observation"')
@@ -56,23 +52,29 @@ class Read:
         return [Defect(one.code, source, self.line, one.say(shorten), example_id, one.severity, one.field) for one in self.sample.problems]
 
 
-def read_examples(path: Path, source: str) -> Iterator[Read | Defect]:
+def read_examples(path: Path, source: str, given: NamedColumns | None = None) -> Iterator[Read | Defect]:
     """Yields each training example of a file, and a defect for what is none.
 
-    Where no record has a known shape, two of its columns are taken for input and answer by their names and by what they hold.
+    Where no record has a known shape, or all of them are a text beside other columns, those of input and answer are guessed by their names
+    and by what they hold.
+
+    Args:
+        path: the file.
+        source: what messages call it.
+        given: the columns that a person names; what they leave open is guessed.
 
     Raises:
-        UserError: the file is missing, unreadable, or of a format that `prep` does not read.
+        UserError: the file is missing, unreadable, or of a format that `prep` does not read, or has no such columns.
     """
     items = _values(path, source)
     first = list(islice(items, _LOOK))
     records = [item.value for item in first if isinstance(item, JsonRecord) and isinstance(item.value, dict)]
-    columns = _guess(records) if records and not any(has_shape(record) for record in records) else None
+    columns = find_columns(records, given or NamedColumns(), source)
     for item in chain(first, items):
         yield parse_item(item, source, columns)
 
 
-def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = None) -> Read | Defect:
+def parse_item(item: Item, source: str, columns: AnswerColumns | None = None) -> Read | Defect:
     """Returns a record as an example, or why it is none.
 
     Args:
@@ -85,7 +87,7 @@ def parse_item(item: Item, source: str, columns: tuple[list[str], str] | None = 
     if not isinstance(item.value, dict):
         return Defect("FMT002", source, item.line, f"expected a JSON object, found {type_name(item.value)}")
     try:
-        sample = _of_columns(item.keys, *columns) if columns else read_sample(item.keys)
+        sample = columns.sample(item.keys) if columns else read_sample(item.keys)
         if sample is None:
             shown = ", ".join(f"'{shorten(key)}'" for key in list(item.value)[:6]) or "none"
             return Defect("FMT002", source, item.line, f"no known training format has these keys: {shown}")
@@ -173,35 +175,3 @@ def _records(rows: RawRows) -> Iterator[tuple[int, dict[str, Any]]]:
 def _present(record: dict[str, str | None]) -> dict[str, Any]:
     found = {name: json_of(value) for name, value in record.items() if value is not None}
     return found | dict.fromkeys(empty_keys(found, record))
-
-
-def _guess(records: list[dict[str, Any]]) -> tuple[list[str], str] | None:
-    """Returns the columns of the input and the column of the answer, by names and content; None where they do not tell."""
-    texts = [{str(name): None if isinstance(value, dict | list) else str(value) for name, value in one.items()} for one in records]
-    frame = pl.DataFrame(texts, infer_schema_length=None)
-    looked_at = look_at(frame, frame.columns)
-    if all(_NUMBERED.fullmatch(column.name) for column in looked_at):  # a table without a header
-        names = dict(zip(invent_names(looked_at), frame.columns, strict=True))
-    else:
-        names = {name: name for name in frame.columns}
-    columns = [column for column in look_at(frame.rename({old: new for new, old in names.items()}), list(names)) if not column.unusable()]
-    answers = [*named(columns, [*LABEL_NAMES, *ANSWER_NAMES]), *(column for column in columns if column.is_label)]
-    answer = next((column for column in answers if column.is_label or column.is_text), None)
-    if answer is None:
-        return None
-    inputs = [column for column in columns if column is not answer and _is_input(column)]
-    return ([names[column.name] for column in inputs], names[answer.name]) if inputs else None
-
-
-def _is_input(column: Column) -> bool:
-    return column.is_text and not column.is_label and not column.is_id and column.mean_words > 1
-
-
-def _of_columns(value: Keys, inputs: list[str], answer: str) -> Sample:
-    sample = Sample(Form.VERBALIZER, input_field=" + ".join(inputs), answer_field=answer)
-    sample.input = "\n".join(str(value[name]) for name in inputs if value[name] is not None)
-    found = value[answer]
-    sample.answer = None if found is None else str(found)
-    if found is None:
-        sample.problem(answer, f"the answer column '{answer}' is missing")
-    return sample

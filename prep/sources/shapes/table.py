@@ -32,8 +32,13 @@ def _telling_keys(files: tuple[PluginFile, ...]) -> TellingKeys:  # noqa: ARG001
 
 def has_shape(record: Iterable[str]) -> bool:
     """Whether the keys of a record tell a shape."""
+    return shape_of(record) is not None
+
+
+def shape_of(record: Iterable[str]) -> SampleShape | None:
+    """Returns the shape that the keys of a record tell."""
     present = frozenset(record)
-    return any(needed <= present for needed, _, _ in telling_keys())
+    return next((shape for needed, _, shape in telling_keys() if needed <= present), None)
 
 
 def read_sample(record: Keys) -> Sample | None:

@@ -4,14 +4,20 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from loopwright.errors import UserError
+from prep.cli.app import app
 from prep.lint import cache
 from prep.lint.base.note import Note, NoteKind
+from prep.lint.base.report import LintReport
 from prep.lint.cache import cached_lint
+from prep.lint.frame.answer_columns import NamedColumns
 from prep.lint.options import LintOptions
 from prep.lint.reports import as_github, as_html, as_statistics, as_text, statistics_as_json
 from prep.lint.reports.facts import PageReport
 from prep.lint.run import lint
+from tests.helpers import review, write_dataset
 from tests.prep.helpers import make_project, reviews
 
 
@@ -73,7 +79,7 @@ def test_a_note_says_its_file_and_its_remedy() -> None:
 
 
 def test_keys_that_nobody_reads_are_one_note(tmp_path: Path) -> None:
-    annotated = {"messages": [CHAT["messages"][0], {**CHAT["messages"][1], "annotator": "north"}], "lang": "en"}
+    annotated: dict[str, object] = {"messages": [CHAT["messages"][0], {**CHAT["messages"][1], "annotator": "north"}], "lang": "en"}
     path = write(tmp_path / "train.jsonl", CHAT, annotated, annotated)
     (note,) = lint(path).notes
     assert note.kind is NoteKind.UNREAD
@@ -86,3 +92,81 @@ def test_a_built_dataset_says_what_its_build_did_not_read(tmp_path: Path) -> Non
     project.build()
     (note,) = lint(project.out).notes
     assert note.message == "stars (40 rows, first at rows.jsonl:1)"
+
+
+def the_read(report: LintReport) -> Note:
+    """Returns the one note that says what was read as what."""
+    [note] = [note for note in report.notes if note.kind is NoteKind.READ]
+    return note
+
+
+QUESTIONS = ("Where is parcel {}?", "I want my money back for order {}.")
+
+
+def table(path: Path, answer: str, **others: str) -> Path:
+    """Texts and labels, four of the texts twice and with both labels, and columns that say the same in each second row."""
+    texts = [(QUESTIONS[number % 2].format(number), ("delivery", "refund")[number % 2]) for number in range(30)]
+    texts += [(text, "refund" if label == "delivery" else "delivery") for text, label in texts[:4]]
+    columns = [",".join([*others, "text", answer])]
+    columns += [",".join([*(value.split("|")[number // 7 % 2] for value in others.values()), *row]) for number, row in enumerate(texts)]
+    path.write_text("\n".join(columns) + "\n", encoding="utf-8")
+    return path
+
+
+ABOUT_ROWS = {
+    "source": "mail|phone", "lang": "en|de", "split": "a|b", "license": "mit|cc0", "url": "a.org|b.org", "ticket_id": "1|2",
+    "createdAt": "2024-01-01|2024-01-02", "source_type": "web|app",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "answer", ["category", "intent", "class", "dept", "Kategorie", "was", "source_category", "user_mood", "intent_id", "label"]
+)
+def test_the_label_beside_a_text_is_read_whatever_it_is_called(tmp_path: Path, answer: str) -> None:
+    report = lint(table(tmp_path / "0.csv", answer, **ABOUT_ROWS), options=LintOptions(select=("CON201",)))
+    assert report.summary == {"CON201": 8}
+    assert the_read(report).message == f"input: text, answer: {answer}"
+
+
+@pytest.mark.parametrize("answer", ABOUT_ROWS)
+def test_a_column_that_tells_of_the_row_is_no_label_of_its_text(tmp_path: Path, answer: str) -> None:
+    note = the_read(lint(table(tmp_path / "0.csv", answer)))
+    assert note.message == "text to continue: text"
+
+
+def test_measures_and_names_beside_a_text_are_no_labels(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": f"Day {n} was good.", "score": n % 50, "title": f"The day {n}"} for n in range(200)]
+    note = the_read(lint(write(tmp_path / "a.jsonl", *rows)))
+    assert note.message == "text to continue: text"
+
+
+def test_labels_are_found_in_a_file_that_is_sorted_by_them(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": f"Day {n} was good.", "mood": f"mood {n // 3000}"} for n in range(6_000)]
+    note = the_read(lint(write(tmp_path / "a.jsonl", *rows), options=LintOptions(select=("CON201",))))
+    assert note.message == "input: text, answer: mood"
+
+
+def test_the_columns_can_be_named(tmp_path: Path) -> None:
+    path = table(tmp_path / "0.csv", "category", source="mail|phone", note="old parcel|new order")
+    for given, said in (
+        (NamedColumns((), "source"), "input: text, answer: source"),
+        (NamedColumns(("note", "text"), None), "input: note + text, answer: category"),
+        (NamedColumns(("note",), "text"), "input: note, answer: text"),
+    ):
+        note = the_read(lint(path, options=LintOptions(columns=given)))
+        assert note.message == said
+    with pytest.raises(UserError, match="no record has the column 'categry'") as caught:
+        lint(path, options=LintOptions(columns=NamedColumns((), "categry")))
+    assert "category" in str(caught.value) and "--answer" in str(caught.value)
+
+
+def test_named_columns_go_over_the_shape_that_keys_tell_and_not_into_a_built_dataset(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {**PAIR, "rating": 3}, {**PAIR, "rating": 4})
+    result = CliRunner().invoke(
+        app, ["lint", str(path), "--input", "prompt", "--answer", "rating", "--format", "json", "--fail-on", "never"]
+    )
+    assert json.loads(result.stdout)["notes"][0]["message"] == "input: prompt, answer: rating"
+    with pytest.raises(UserError, match="Leave --input and --answer out"):
+        lint(
+            write_dataset(tmp_path / "data", [review("The soup was cold.", 0)]), options=LintOptions(columns=NamedColumns(("text",), None))
+        )
