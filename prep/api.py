@@ -65,6 +65,7 @@ def lint_dataset(
     scores: StrPath | None = None,
     excerpts: bool = False,
     page: bool = False,
+    encoding: str = "utf-8",
     fresh: bool = False,
     config: StrPath | None = None,
     input_columns: str | Sequence[str] = (),
@@ -86,6 +87,7 @@ def lint_dataset(
         scores: write id, code and score of every ranked row to this parquet.
         excerpts: fetch the text that findings point at.
         page: count what the HTML page shows of the data.
+        encoding: the text encoding of files that have no byte order mark.
         fresh: look again, though nothing has changed since the last time. Tables are always looked at.
         config: the config whose plug-ins are used; default: the one that lies beside a built dataset.
         input_columns: the columns of a file or table that are the input; default: guessed where its keys do not tell.
@@ -109,6 +111,7 @@ def lint_dataset(
         excerpts=excerpts,
         page=page,
         columns=NamedColumns((input_columns,) if isinstance(input_columns, str) else tuple(input_columns), answer_column),
+        encoding=encoding,
     )
     if name == "test":
         raise UserError("the table's name is 'test'", remedy="Give it another; the table for test= has that name.")

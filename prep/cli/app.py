@@ -27,11 +27,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout a
 def init(
     data: Annotated[Path, typer.Argument(help="A raw file.")],
     out: Annotated[Path | None, typer.Option("--out", help="The config to write; default: beside the file.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="The file's text encoding; default: told by its bytes.")] = None,
 ) -> None:
     """Write a commented config from a look at the data."""
     from prep.infer.config import write_config
 
-    written = write_config(data, out)
+    written = write_config(data, out, encoding)
     for line in written.guesses:
         notice(line)
     print_result(str(written.path))

@@ -46,6 +46,9 @@ def drift_command(
     ] = None,
     label: Annotated[str | None, typer.Option(metavar="FIELD", help="The column of the new rows that holds the label.")] = None,
     source_format: Annotated[str, typer.Option("--format", help="The format of the new rows, where their file does not say.")] = "auto",
+    encoding: Annotated[
+        str | None, typer.Option(help="The new rows' text encoding; default: that of the dataset's own files of their kind.")
+    ] = None,
     split: Annotated[str, typer.Option(help="The split to compare with.")] = "train",
     model: Model = None,
     fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 where production has moved away.")] = False,
@@ -60,7 +63,8 @@ def drift_command(
     from prep.drift.view import drift_json, render_drift
 
     with console().status("Comparing"):
-        report = drift(dataset, NewRows(new, source_format, tuple(text or ()), label), split=split, model=model, config_path=config)
+        rows = NewRows(new, source_format, tuple(text or ()), label, encoding)
+        report = drift(dataset, rows, split=split, model=model, config_path=config)
     if as_json:
         print_json(drift_json(report))
     else:

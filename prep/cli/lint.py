@@ -51,6 +51,7 @@ def lint_command(
     answer_column: Annotated[
         str | None, typer.Option("--answer", metavar="COLUMN", help="The column of a training file that is its answer; default: guessed.")
     ] = None,
+    encoding: Annotated[str, typer.Option(help="The files' text encoding, where they have no byte order mark.")] = "utf-8",
     select: Annotated[str, typer.Option(metavar="CODES", help="Only these rules: codes or prefixes, separated by commas.")] = "",
     ignore: Annotated[str, typer.Option(metavar="CODES", help="Not these rules.")] = "",
     model: Annotated[str | None, typer.Option(help="The model whose tokenizer the token rules use; default: the config's.")] = None,
@@ -87,6 +88,7 @@ def lint_command(
     if out is not None:
         require_output_file(out)
     options: dict[str, Any] = {
+        "encoding": encoding,
         "select": rule_codes(select),
         "ignore": rule_codes(ignore),
         "model": model,

@@ -119,12 +119,14 @@ class NewRows:
         format: a source format by name, or `auto`.
         text: the columns that hold the text; none to take those that the dataset's own were read from.
         label: the column that holds the label; None to take that of the dataset, where the file has it.
+        encoding: the file's text encoding; None to take that of the dataset's own files of its kind.
     """
 
     path: Path
     format: str = "auto"
     text: tuple[str, ...] = ()
     label: str | None = None
+    encoding: str | None = None
 
 
 def new_sample(new: NewRows, dataset: Dataset, inputs: Inputs) -> Sample:
@@ -159,6 +161,8 @@ def _read(new: NewRows, dataset: Dataset) -> tuple[pl.DataFrame, int]:
     # A file of the same kind as the dataset's own is read as that one was.
     alike: dict[str, Any] = next((one for one in sources if Path(one["path"] or "").suffixes == path.suffixes), {})
     options = {key: alike[key] for key in _SAME_KIND if alike.get(key) and alike[key] != SourceConfig.model_fields[key].default}
+    if new.encoding is not None:
+        options["encoding"] = new.encoding
     source = SourceConfig.model_validate({**options, "path": str(path), "format": new.format, "name": new.path.name})
     frame = pl.DataFrame()
     num_rows = 0

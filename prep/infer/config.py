@@ -22,7 +22,7 @@ from templates.library import library_template
 _LOOK = 20_000  # rows: many files are sorted by their label
 _LANGUAGE_TEXTS = 200
 _NUMBERED = re.compile(r"column_\d+")  # what the reader calls the columns of a table without a header
-_ENCODINGS = ("gb18030", "latin-1")
+_CHINESE = "gb18030"
 _MAX_BAD_SHARE = 0.05
 _MAX_OTHERS = 3
 _MAX_OWN_LABELS = 30
@@ -62,12 +62,13 @@ class _Draft:
     transcript: str | None = None
 
 
-def write_config(data: Path, out: Path | None = None) -> WrittenConfig:
+def write_config(data: Path, out: Path | None = None, encoding: str | None = None) -> WrittenConfig:
     """Writes a commented config for a raw file, and a template beside it where no template of the library knows the labels.
 
     Args:
         data: the raw file, or a folder of them.
         out: the config; default: beside the file, with its name.
+        encoding: the file's text encoding; None to look for it.
 
     Raises:
         UserError: the file cannot be read, has no rows, or the config exists already.
@@ -79,7 +80,7 @@ def write_config(data: Path, out: Path | None = None) -> WrittenConfig:
         raise UserError("the file does not exist", str(data), "Give a raw file: csv, tsv, json, jsonl, txt or parquet.")
     name = re.sub(r"[^a-z0-9_-]+", "-", data.stem.lower()).strip("-") or "dataset"
     shown = str(data.relative_to(path.parent)) if data.is_relative_to(path.parent) else str(data.resolve())
-    draft = _Draft(name, {"path": shown})
+    draft = _Draft(name, {"path": shown} if encoding is None else {"path": shown, "encoding": encoding})
     frame = _read(data, draft)
     columns = look_at(frame, [one for one in frame.columns if one not in META_COLUMNS])
     _guess_roles(columns, draft)
@@ -124,7 +125,7 @@ def _rows_of(data: Path, options: dict[str, Any], draft: _Draft) -> tuple[pl.Dat
             raise
     num_bad = sum(row.reason == "bad_encoding" for batch in batches for _, row in batch.rejected)
     num_rows = sum(batch.frame.height for batch in batches)
-    if encoding == "utf-8" and (not batches or num_bad > _MAX_BAD_SHARE * (num_rows + num_bad)):
+    if "encoding" not in draft.source and (not batches or num_bad > _MAX_BAD_SHARE * (num_rows + num_bad)):
         draft.source["encoding"] = _encoding_of(files[0].path)
         draft.guesses.append(f"encoding: {draft.source['encoding']}, because the bytes are not UTF-8; check that the words are right")
         return _rows_of(data, options, draft)
@@ -135,11 +136,14 @@ def _rows_of(data: Path, options: dict[str, Any], draft: _Draft) -> tuple[pl.Dat
 def _encoding_of(path: Path) -> str:
     with path.open("rb") as file:
         sample = file.read(1 << 16).rpartition(b"\n")[0]
-    text = sample.decode(_ENCODINGS[0], "ignore")
+    text = sample.decode(_CHINESE, "ignore")
     han = sum("一" <= character <= "鿿" for character in text)
     # Nearly every byte string decodes as either; Chinese text gives common characters and little else beyond ASCII.
     foreign = sum(character > "\x7f" for character in text)
-    return _ENCODINGS[0] if han > 0.6 * max(foreign, 1) and han > 0.1 * len(text) else _ENCODINGS[1]
+    if han > 0.6 * max(foreign, 1) and han > 0.1 * len(text):
+        return _CHINESE
+    # Latin-1 has control characters where Windows has its curly quotes, dashes and the euro.
+    return "cp1252" if any(0x80 <= byte < 0xA0 for byte in sample) else "latin-1"
 
 
 def _guess_roles(columns: list[Column], draft: _Draft) -> None:

@@ -35,6 +35,7 @@ class LintOptions:
         excerpts: fetch the text that findings point at.
         page: count what the page shows of the data.
         columns: the columns of a training file that are its input and its answer; what is not named is guessed.
+        encoding: of training files that have no byte-order mark.
     """
 
     select: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class LintOptions:
     excerpts: bool = False
     page: bool = False
     columns: NamedColumns = field(default_factory=NamedColumns)
+    encoding: str = "utf-8"
 
 
 def rule_codes(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from prep.lint.base.report import LintReport, Skipped
 from prep.lint.base.rule import Need, Rule
 from prep.lint.engine import Frames, rules_matching, run_rules, runnable
 from prep.lint.frame.examples import LintData, load_dataset, load_files
+from prep.lint.frame.foreign import FileReading
 from prep.lint.frame.model_scores import open_model_scores
 from prep.lint.frame.parquet_input import open_training_ledger
 from prep.lint.frame.template_files import config_dirs
@@ -84,7 +85,8 @@ def _in_folder(path: Path, test: Path | None, options: LintOptions, names: Mappi
     files = [(path, "train"), *([(test, "test")] if test else [])]
     with TemporaryDirectory(prefix="loopwright-lint-") as name:
         folder = Path(name)
-        data = load_dataset(path, folder) if path.is_dir() else load_files(files, folder, names, options.columns)
+        reading = FileReading(options.columns, options.encoding)
+        data = load_dataset(path, folder) if path.is_dir() else load_files(files, folder, names, reading)
         report = _run(path, data, with_config(options, data.manifest), folder)
     return replace(report, path=Path(names[path])) if path in names else report
 

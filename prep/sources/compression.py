@@ -10,10 +10,12 @@ from typing import BinaryIO
 from loopwright.errors import UserError
 
 _READ_BYTES = 8 << 20
-# gzip packs at most about 1,030 to 1; text that people write packs 3 to 20 to 1.
+# Text that people write packs 3 to 20 to 1; rows that share a long prompt, up to a thousand to 1 and more.
 _MAX_EXPANSION = 200
+_MAX_EXPANSION_ALIKE = 4_500  # where each row says something of its own; the same row over and over packs above 5,000 to 1
+_NEW_BYTES_A_ROW = 2  # what little a row says of its own takes, packed
 _EXPANSION_FREE_BYTES = 256 << 20
-_MAX_WINDOW_BYTES = 1 << 27  # what `zstd --long` writes by default; a larger one asks for that much memory
+_MAX_WINDOW_BYTES = 1 << 31  # `zstd --long=31`, the longest there is, as public dumps have it; memory is taken as the text grows
 _ZSTD_READ_BYTES = 1 << 11  # what these can unpack to, 64 MiB at most, fits into memory
 
 
@@ -24,6 +26,8 @@ class Unpacked(io.RawIOBase):
         self._packed = packed
         self._path = path
         self._num_bytes = 0
+        self._num_lines = 0
+        self._num_objects = 0
         self._read_packed: Callable[[int], bytes]
         self._errors: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
         if path.suffix.lower() == ".gz":
@@ -44,15 +48,28 @@ class Unpacked(io.RawIOBase):
         try:
             data = self._read_packed(size)
         except self._errors as error:
-            raise UserError(f"cannot unpack the file: {error}", str(self._path), "Pack it again; the file may be cut.") from error
+            remedy = "Pack it again; the file may be cut."
+            if "too much memory" in str(error):
+                remedy = "Unpack it yourself, and pack it again with 'zstd --long=27'."
+            raise UserError(f"cannot unpack the file: {error}", str(self._path), remedy) from error
         self._num_bytes += len(data)
-        if self._num_bytes > _EXPANSION_FREE_BYTES and self._num_bytes > _MAX_EXPANSION * max(self._packed.tell(), 1):
+        self._num_lines += data.count(b"\n")
+        self._num_objects += data.count(b"},")
+        if self._num_bytes > _EXPANSION_FREE_BYTES:
+            self._refuse_bomb()
+        return data
+
+    def _refuse_bomb(self) -> None:
+        num_packed = max(self._packed.tell(), 1)
+        num_rows = self._num_lines or self._num_objects  # an array of objects may stand on one line
+        says_something = bool(num_rows) and num_packed >= _NEW_BYTES_A_ROW * num_rows
+        limit = _MAX_EXPANSION_ALIKE if says_something else _MAX_EXPANSION
+        if self._num_bytes > limit * num_packed:
             raise UserError(
-                f"the file unpacks to more than {_MAX_EXPANSION} times its size, as text that people wrote never does",
+                f"the file unpacks to more than {limit:,} times its size, as rows that people wrote never do",
                 str(self._path),
                 "Unpack it yourself, look at it, and name the unpacked file.",
             )
-        return data
 
 
 class _Zstd:

@@ -18,6 +18,7 @@ from prep.sources.source_config import SourceConfig
 
 SOURCE_FORMATS: Registry[Source] = Registry("prep.sources", Source, key="name", kind="source format", plugins=("sources", "shapes"))
 _NUM_LOOKED_AT = 8  # records by which a shape is told
+_NUM_READ = 64  # among which they are looked for
 # What datasets' own folders hold beside the rows.
 _NO_ROWS = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
 
@@ -75,6 +76,14 @@ class Shape(Source):
     @abstractmethod
     def fits(self, record: dict[str, str | None]) -> int:
         """Returns how many of a record's columns this shape would read; 0 where the record is none of this shape."""
+
+    def is_silent(self, record: dict[str, str | None]) -> bool:  # noqa: ARG002 (a shape that does not say otherwise has none)
+        """Whether a record holds nothing of what this shape reads, so that it does not tell what the others are."""
+        return False
+
+    def reads_any(self, record: dict[str, str | None]) -> bool:  # noqa: ARG002 (likewise)
+        """Whether a record has any of the columns that this shape reads, be it empty."""
+        return False
 
     @abstractmethod
     def convert(self, batches: Iterator[RawRows], file: RawFile) -> Iterator[RawRows]:
@@ -218,15 +227,35 @@ def share_read(files: list[SourceFile]) -> float:
 
 def _fitting_shapes(batch: RawRows) -> list[Shape]:
     """Returns the shapes that all of the first records have, the one that makes most of their columns first."""
-    records = [record for _, record in islice(batch.records(), _NUM_LOOKED_AT)]
+    records = [record for _, record in islice(batch.records(), _NUM_READ)]
     scores: list[tuple[int, str, Shape]] = []
     for one in SOURCE_FORMATS.entries.values():
         if not issubclass(one, Shape):
             continue
         shape = one()
-        if score := min((shape.fits(record) for record in records), default=0):
+        if score := _fit(shape, records):
             scores.append((-score, shape.name, shape))
     return [shape for _, _, shape in sorted(scores, key=lambda one: one[:2])]
+
+
+def _fit(shape: Shape, records: list[dict[str, str | None]]) -> int:
+    """Returns how many columns of each of the first records a shape reads at least; one that says nothing of it is passed over."""
+    known: set[str] = set()
+    scores: list[int] = []
+    silent: list[dict[str, str | None]] = []
+    for record in records:
+        if score := shape.fits(record):
+            scores.append(score)
+            known.update(name for name, value in record.items() if value is not None)
+        elif shape.is_silent(record):
+            silent.append(record)
+        else:
+            return 0
+        if len(scores) == _NUM_LOOKED_AT:
+            break
+    # A record that has what no record of the shape has is one of another shape.
+    is_other = any(not shape.reads_any(one) and any(one[name] is not None for name in one.keys() - known) for one in silent)
+    return 0 if is_other else min(scores, default=0)
 
 
 def _source_file(path: Path, source: SourceConfig, base_dir: Path, where: str) -> SourceFile:

@@ -20,17 +20,17 @@ def with_newlines(batches: Iterator[RawRows]) -> Iterator[RawRows]:
     for rows in batches:
         changed = {name: _normalised(rows, name) for name in rows.columns}
         added = [column for name in rows.columns if (column := changed[name]) is not None]
-        kept = [rows.added[name] for name in rows.added.columns if changed[name] is None]
+        kept = [rows.added.get_column(name) for name in rows.added.columns if changed[name] is None]
         yield RawRows(rows.frame, rows.rejected, pl.DataFrame([*kept, *added]), rows.unread) if added else rows
 
 
 def _normalised(rows: RawRows, name: str) -> pl.Series | None:
     """Returns a column with its line ends normalised; None where it has none to normalise."""
-    column = rows.added[name] if name in rows.added.columns else rows.frame[name]
+    column = rows.added.get_column(name) if name in rows.added.columns else rows.frame.get_column(name)
     has_escapes = column.str.starts_with("[") | column.str.starts_with("{")
     has_escapes &= column.str.contains(_ESCAPED, literal=False)
     if TEXT_MARK + name in rows.frame.columns:
-        has_escapes &= ~rows.frame[TEXT_MARK + name].fill_null(False)
+        has_escapes &= ~rows.frame.get_column(TEXT_MARK + name).fill_null(False)
     has_ends = column.str.contains("\r", literal=True).any()
     places = has_escapes.arg_true()
     if not has_ends and not len(places):

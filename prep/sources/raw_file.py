@@ -17,6 +17,9 @@ BLOCK_BYTES = 8 << 20
 MAX_LINE_BYTES = 32 << 20
 _COMPRESSED = {".gz", ".zst"}
 _WIDE = ("utf-16", "utf-32")
+_LOOK_BYTES = 1 << 12
+_MOSTLY = 0.7
+OTHER_ENCODING = "Set 'encoding:' for this source, or give --encoding, such as cp1252 or latin-1."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,24 @@ class Block:
     is_overlong: bool = False
 
 
-def wide_mark(data: bytes) -> str | None:
-    """Returns the encoding, UTF-16 or UTF-32, whose byte-order mark some bytes begin with. UTF-32's begins as UTF-16's does."""
+def marked_encoding(data: bytes) -> str | None:
+    """Returns the encoding whose byte-order mark some bytes begin with: UTF-8, UTF-16 or UTF-32, whose mark begins as UTF-16's does."""
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "UTF-32"
-    return "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
+        return "utf-32"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return "utf-8" if data.startswith(codecs.BOM_UTF8) else None
+
+
+def unmarked_wide(data: bytes) -> str | None:
+    """Returns the encoding that bytes without a mark show by their zeros: UTF-16, in which every other byte of plain Latin text is one."""
+    sample = data[:_LOOK_BYTES]
+    half = len(sample) // 2
+    for first_zero, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        num_zeros = sample[first_zero::2].count(0)
+        if half > 3 and num_zeros > _MOSTLY * half and sample.count(0) == num_zeros:
+            return name
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +99,9 @@ class RawFile:
         """Yields the file's lines in blocks of about `BLOCK_BYTES`; a byte-order mark at the start is dropped.
 
         Raises:
-            UserError: the file is empty, cannot be read or unpacked, or is UTF-16 by its mark and not by its `encoding:`.
+            UserError: the file is empty, cannot be read or unpacked, or is UTF-16 without a mark and without an `encoding:`.
         """
-        codec = codec_name(self.options.encoding, self.path)
+        codec = self.codec()
         if codec.startswith(_WIDE):  # a line end is no single byte there
             yield Block(1, _unify_line_ends(self.text()))
             return
@@ -98,8 +114,6 @@ class RawFile:
                     is_empty = False
                     continue
                 start = data.removeprefix(codecs.BOM_UTF8) if next_line == 1 else data
-                if next_line == 1:
-                    self._refuse_wide_mark(start)
                 is_empty = is_empty and not start.strip()
                 try:
                     block = Block(next_line, start.decode(codec))
@@ -125,12 +139,10 @@ class RawFile:
         Raises:
             UserError: as `blocks`.
         """
-        decoder = codecs.getincrementaldecoder(codec_name(self.options.encoding, self.path))("surrogateescape")
+        decoder = codecs.getincrementaldecoder(self.codec())("surrogateescape")
         is_first, is_empty = True, True
         with self.open() as file:
             while data := _read_some(file, self.path):
-                if is_first:
-                    self._refuse_wide_mark(data)
                 text = decoder.decode(data)
                 if is_first and text:
                     text, is_first = text.removeprefix("\ufeff"), False
@@ -146,24 +158,34 @@ class RawFile:
         Raises:
             UserError: the file is empty, cannot be read or unpacked, or its bytes are not the encoding.
         """
+        codec = self.codec()
         with self.open() as file:
             data = _read_all(file, self.path)
-        codec = codec_name(self.options.encoding, self.path)
-        self._refuse_wide_mark(data)
         try:
             text = data.decode(codec).removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
-            cause = f"the file is not {self.options.encoding}"
-            raise UserError(cause, f"{self.path}:{line}", "Set 'encoding:' for this source in a config, or fix that line.") from error
+            cause = f"the file is not {codec if codec.startswith(_WIDE) else self.options.encoding}"
+            raise UserError(cause, f"{self.path}:{line}", f"{OTHER_ENCODING} Or fix that line.") from error
         if not text.strip():
             raise _empty(self.path)
         return text
 
-    def _refuse_wide_mark(self, data: bytes) -> None:
-        mark = wide_mark(data)
-        if mark and not codec_name(self.options.encoding, self.path).startswith(_WIDE):
-            raise UserError(f"the file begins with a {mark} mark", str(self.path), f"Set 'encoding: {mark.lower()}' for this source.")
+    def codec(self) -> str:
+        """Returns what decodes the file: the encoding of its byte-order mark, else the one that the source names.
+
+        Raises:
+            UserError: no such encoding is known, the file cannot be read, or it is UTF-16 and neither its mark nor its source says so.
+        """
+        codec = codec_name(self.options.encoding, self.path)
+        with self.open() as file:
+            head = file.read(_LOOK_BYTES)
+        if mark := marked_encoding(head):
+            return codec if mark.startswith(_WIDE) and codec.startswith(mark) else mark
+        if not codec.startswith(_WIDE) and (found := unmarked_wide(head)):
+            remedy = f"Set 'encoding: {found}' for this source, or give --encoding {found}."
+            raise UserError(f"the file is {found[:6].upper()} without a mark", str(self.path), remedy)
+        return codec
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:

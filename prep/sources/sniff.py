@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from loopwright.errors import UserError
-from prep.sources.raw_file import RawFile, codec_name
+from prep.sources.raw_file import RawFile
 from prep.sources.source_config import SourceConfig
 
 _LOOK_BYTES = 1 << 16
@@ -19,7 +19,8 @@ def sniff_format(path: Path, options: SourceConfig) -> str | None:
     Raises:
         UserError: the file is packed and its name does not say so, or it cannot be read.
     """
-    with RawFile(path, options).open() as file:
+    raw = RawFile(path, options)
+    with raw.open() as file:
         data = file.read(_LOOK_BYTES)
     for magic, suffix in _PACKED.items():
         if data.startswith(magic):
@@ -29,7 +30,7 @@ def sniff_format(path: Path, options: SourceConfig) -> str | None:
         return "parquet"
     if data.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return "arrow"
-    text = codecs.getincrementaldecoder(codec_name(options.encoding, path))("replace").decode(data).removeprefix("\ufeff").lstrip()
+    text = codecs.getincrementaldecoder(raw.codec())("replace").decode(data).removeprefix("\ufeff").lstrip()
     if text.startswith(("{", "[{", "[\n", "[ ", "[\r")):
         return "json"
     if text.startswith("WEBVTT"):

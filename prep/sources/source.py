@@ -55,6 +55,11 @@ class RawRows:
     unread: Unread | None = None
 
     @property
+    def cleaned(self) -> pl.DataFrame:
+        """The frame with the added columns in place of those of their name: what is read, where the frame is what stands in the file."""
+        return self.frame.with_columns(self.added) if self.added.width else self.frame
+
+    @property
     def columns(self) -> list[str]:
         """All columns that a config can name: the file's own, and those that are added."""
         own = self.own_columns
@@ -73,9 +78,9 @@ class RawRows:
         """
         wanted = [name for name in self.columns if names is None or name in names]
         # Not by `select`, which takes a column called "*" or "^a$" for a pattern.
-        columns = [self.added[name] if name in self.added.columns else self.frame[name] for name in wanted]
+        columns = [self.added.get_column(name) if name in self.added.columns else self.frame.get_column(name) for name in wanted]
         marks = {
-            name: set(self.frame[TEXT_MARK + name].arg_true())
+            name: set(self.frame.get_column(TEXT_MARK + name).arg_true())
             for name in wanted
             if TEXT_MARK + name in self.frame.columns and name not in self.added.columns
         }
@@ -93,7 +98,7 @@ class RawRows:
 
 def mark_texts(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     """Marks the texts that read like JSON, of columns in which every value is a text of the file."""
-    found = ((name, frame[name].str.contains(_LIKE_JSON).fill_null(False)) for name in names)
+    found = ((name, frame.get_column(name).str.contains(_LIKE_JSON).fill_null(False)) for name in names)
     return frame.with_columns(marks.alias(TEXT_MARK + name) for name, marks in found if marks.any())
 
 

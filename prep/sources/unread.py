@@ -74,7 +74,7 @@ def unread_columns(frame: pl.DataFrame, names: Iterable[str], lines: pl.Series) 
     """
     found = Unread()
     for name in names:
-        values = frame[name]
+        values = frame.get_column(name)
         if count := len(values) - values.null_count():
             first = values.is_not_null().arg_max()
             assert first is not None

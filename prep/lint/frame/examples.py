@@ -20,12 +20,11 @@ from prep.dataset.messages import whole_column
 from prep.dataset.schema import MESSAGES
 from prep.lint.base.defects import Defect
 from prep.lint.base.note import Note
-from prep.lint.frame.answer_columns import NamedColumns
 from prep.lint.frame.calls import with_spoken_calls
 from prep.lint.frame.columns import add_columns
 from prep.lint.frame.fast_lines import PlainShape, plain_blocks, read_plain
 from prep.lint.frame.fields_read import FieldsRead
-from prep.lint.frame.foreign import Read, parse_item, read_examples
+from prep.lint.frame.foreign import AS_IT_IS, FileReading, Read, parse_item, read_examples
 from prep.lint.frame.integrity import require_integrity
 from prep.lint.frame.lines import block_records
 from prep.lint.frame.turns import last_turn_field, turn_columns
@@ -110,7 +109,7 @@ def load_dataset(path: Path, folder: Path) -> LintData:
 
 
 def load_files(
-    files: list[tuple[Path, str]], folder: Path, names: Mapping[Path, str] | None = None, columns: NamedColumns | None = None
+    files: list[tuple[Path, str]], folder: Path, names: Mapping[Path, str] | None = None, reading: FileReading = AS_IT_IS
 ) -> LintData:
     """Reads foreign training files.
 
@@ -118,7 +117,7 @@ def load_files(
         files: each file with the split of its rows.
         folder: an empty folder for what is read; the frame scans it.
         names: file -> what its rows' `source` is, where that is not its path.
-        columns: those of input and answer, where a person names them.
+        reading: how they are read.
 
     Raises:
         UserError: a file is missing, unreadable, or holds nothing.
@@ -133,7 +132,7 @@ def load_files(
         before = len(batches), len(defects)
         source = (names or {}).get(path, str(path))
         fields = FieldsRead()
-        for batch in _FileReader(path, source, split, columns, defects, copies, unread).frames():
+        for batch in _FileReader(path, source, split, reading, defects, copies, unread).frames():
             fields.count(batch)
             batches.append(folder / f"read-{len(batches):05d}.parquet")
             batch.write_parquet(batches[-1])
@@ -155,7 +154,7 @@ class _FileReader:
         path: the file.
         source: what its rows and messages call it.
         split: the split of its rows.
-        columns: those of input and answer, where a person names them.
+        reading: how it is read.
         defects: what is wrong with it is added to these.
         copies: how often each row id came so far, in this file and those before it.
         unread: the keys that nobody read are added to these.
@@ -164,7 +163,7 @@ class _FileReader:
     path: Path
     source: str
     split: str
-    columns: NamedColumns | None
+    reading: FileReading
     defects: list[Defect]
     copies: Counter[str]
     unread: Unread
@@ -172,9 +171,9 @@ class _FileReader:
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yields the file's examples, in its order."""
         source = self.source
-        plain = None if self.columns else plain_blocks(self.path)
+        plain = None if self.reading.columns else plain_blocks(self.path, self.reading.encoding)
         if plain is None:
-            items = read_examples(self.path, source, self.columns)
+            items = read_examples(self.path, source, self.reading)
             while batch := _uncollected(islice(items, _BATCH_ROWS)):
                 yield from self._numbered(batch, pl.DataFrame(schema=LINT_SCHEMA))
             return

@@ -150,9 +150,9 @@ def _canonical(shape: PlainShape) -> pl.Expr:
     return pl.struct(pl.col("messages").list.eval(message)).struct.json_encode()
 
 
-def plain_blocks(path: Path) -> tuple[PlainShape, Iterator[Block]] | None:
+def plain_blocks(path: Path, encoding: str = "utf-8") -> tuple[PlainShape, Iterator[Block]] | None:
     """Returns a file's shape and its blocks of lines; None where it is to be read the careful way."""
-    file = RawFile(path, SourceConfig(path=str(path)))
+    file = RawFile(path, SourceConfig(path=str(path), encoding=encoding))
     try:
         with file.open() as opened:
             if opened.read(len(BOM)) == BOM:

@@ -32,6 +32,22 @@ _REMEDY = "Give JSON Lines, a JSON array, or another file that prep reads; or bu
 
 
 @dataclass(frozen=True, slots=True)
+class FileReading:
+    """How a file that no build wrote is to be read.
+
+    Attributes:
+        columns: those of input and answer, where a person names them.
+        encoding: its encoding, where no byte-order mark says it.
+    """
+
+    columns: NamedColumns = field(default_factory=NamedColumns)
+    encoding: str = "utf-8"
+
+
+AS_IT_IS = FileReading()
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """A record that is a training example.
 
@@ -52,7 +68,7 @@ class Read:
         return [Defect(one.code, source, self.line, one.say(shorten), example_id, one.severity, one.field) for one in self.sample.problems]
 
 
-def read_examples(path: Path, source: str, given: NamedColumns | None = None) -> Iterator[Read | Defect]:
+def read_examples(path: Path, source: str, reading: FileReading = AS_IT_IS) -> Iterator[Read | Defect]:
     """Yields each training example of a file, and a defect for what is none.
 
     Where no record has a known shape, or all of them are a text beside other columns, those of input and answer are guessed by their names
@@ -61,15 +77,15 @@ def read_examples(path: Path, source: str, given: NamedColumns | None = None) ->
     Args:
         path: the file.
         source: what messages call it.
-        given: the columns that a person names; what they leave open is guessed.
+        reading: how it is read; what columns a person does not name is guessed.
 
     Raises:
         UserError: the file is missing, unreadable, or of a format that `prep` does not read, or has no such columns.
     """
-    items = _values(path, source)
+    items = _values(path, source, SourceConfig(path=str(path), encoding=reading.encoding))
     first = list(islice(items, _LOOK))
     records = [item.value for item in first if isinstance(item, JsonRecord) and isinstance(item.value, dict)]
-    columns = find_columns(records, given or NamedColumns(), source)
+    columns = find_columns(records, reading.columns, source)
     for item in chain(first, items):
         yield parse_item(item, source, columns)
 
@@ -108,19 +124,19 @@ def _note_repeated(defects: list[JsonDefect], sample: Sample) -> None:
         sample.problem(path or None, "duplicate key in the object; the last value was read", severity="warning")
 
 
-def _values(path: Path, source: str) -> Iterator[Item]:
+def _values(path: Path, source: str, config: SourceConfig) -> Iterator[Item]:
     if not path.is_file():
         yield from read_records(path, source)  # says what is wrong with it
         return
-    if data_suffix(path) in _JSON or _is_json(path):
-        items = read_records(path, source)
+    if data_suffix(path) in _JSON or _is_json(path, config):
+        items = read_records(path, source, config.encoding)
         first = list(islice(items, 2))
         if first and isinstance(first[0], JsonRecord) and _is_read_as_a_whole(first[0].value, alone=len(first) == 1):
-            yield from _rows(path, source)
+            yield from _rows(path, source, config)
         else:
             yield from chain(first, items)
         return
-    yield from _rows(path, source)
+    yield from _rows(path, source, config)
 
 
 def _is_read_as_a_whole(value: Any, *, alone: bool) -> bool:
@@ -134,19 +150,18 @@ def _is_of_a_tree(keys: Collection[str]) -> bool:
     return all(key in keys for key in _TREE_KEYS)
 
 
-def _is_json(path: Path) -> bool:
+def _is_json(path: Path, config: SourceConfig) -> bool:
     """Whether a file whose ending says nothing holds JSON, by its first character."""
     if any(data_suffix(path) in one.suffixes for one in SOURCE_FORMATS.entries.values()):
         return False
     try:
-        return container_of(path, SourceConfig(path=str(path))).name in {"jsonl", "json"}
+        return container_of(path, config).name in {"jsonl", "json"}
     except UserError:
         return True  # the strict reader says line by line why it is none
 
 
-def _rows(path: Path, source: str) -> Iterator[Item]:
+def _rows(path: Path, source: str, config: SourceConfig) -> Iterator[Item]:
     """Reads a file as a build would: by its columns, or, where those say little, by the shape that several records tell together."""
-    config = SourceConfig(path=str(path))
     try:
         container = container_of(path, config)
         if _tells_by_itself(container.read(RawFile(path, config))):

@@ -6,7 +6,7 @@ from pathlib import Path
 from loopwright.errors import UserError
 from prep.lint.base.defects import Defect
 from prep.sources.json_text import read_document
-from prep.sources.raw_file import Block, RawFile, data_suffix, wide_mark
+from prep.sources.raw_file import Block, RawFile, data_suffix
 from prep.sources.source_config import SourceConfig
 from prep.sources.strict_json import Decoder, Flaw, JsonDefect, JsonRecord, read_lines
 
@@ -17,7 +17,7 @@ Item = JsonRecord | Defect
 """A record with a value, or why there is none."""
 
 
-def read_records(path: Path, source: str) -> Iterator[Item]:
+def read_records(path: Path, source: str, encoding: str = "utf-8") -> Iterator[Item]:
     """Yields each JSON value of a JSON Lines file or a JSON document, and a defect for what cannot be read.
 
     Raises:
@@ -25,14 +25,12 @@ def read_records(path: Path, source: str) -> Iterator[Item]:
     """
     if not path.exists():
         raise UserError("the file does not exist", str(path), "Check the path.")
-    file = RawFile(path, SourceConfig(path=str(path)))
+    file = RawFile(path, SourceConfig(path=str(path), encoding=encoding))
     with file.open() as opened:
         head = opened.read(4096)
-    if mark := wide_mark(head):
-        raise UserError(f"the file is {mark}", str(path), "Save it as UTF-8.")
     if head.startswith(BOM):
         yield Defect("FMT001", source, 1, "the file begins with a byte order mark, which was skipped", severity="info")
-    if not _is_document(path, head):
+    if not _is_document(path, head.decode(file.codec(), "replace").removeprefix("\ufeff")):
         for block in file.blocks():
             yield from block_records(block, source)
         return
@@ -40,13 +38,13 @@ def read_records(path: Path, source: str) -> Iterator[Item]:
         yield from _items(record, source, in_document=True)
 
 
-def _is_document(path: Path, head: bytes) -> bool:
+def _is_document(path: Path, head: str) -> bool:
     """Says whether the file is one JSON document rather than lines: an array, or an object spread over lines."""
-    first_line, newline, _ = head.removeprefix(BOM).lstrip().partition(b"\n")
+    first_line, newline, _ = head.lstrip().partition("\n")
     is_json = data_suffix(path) == ".json"
-    if first_line.startswith(b"["):
-        return is_json or first_line.strip() == b"[" or not first_line.rstrip().endswith(b"]")
-    return is_json and first_line.strip() == b"{" and bool(newline)
+    if first_line.startswith("["):
+        return is_json or first_line.strip() == "[" or not first_line.rstrip().endswith("]")
+    return is_json and first_line.strip() == "{" and bool(newline)
 
 
 def block_records(block: Block, source: str, only: Container[int] | None = None) -> Iterator[Item]:

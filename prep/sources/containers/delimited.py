@@ -3,28 +3,29 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 
 import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.files import is_utf8
+from prep.sources.containers.headers import find_beginning, looks_like_a_row, name_columns
 from prep.sources.list_columns import list_columns
-from prep.sources.raw_file import RawFile, RejectedRow
+from prep.sources.raw_file import OTHER_ENCODING, RawFile, RejectedRow
 from prep.sources.source import LINE, RawRows, mark_texts
 
 _MAX_FIELD_CHARACTERS = 1 << 30
-_DELIMITERS = (",", ";", "\t", "|")
 _BATCH_ROWS = 1 << 14
 _BATCH_LINES = 1 << 16  # of rows with newlines in them, or of rejected rows
-_NUM_COMPARED = 20  # rows that a header is compared with
-_MAX_NAME_CHARACTERS = 200
+_LOOK_LINES = 60
+_LOOK_CHARACTERS = 1 << 20
 
 
 def read_delimited(file: RawFile, *, delimiter: str | None, quoting: int) -> Iterator[RawRows]:
     """Reads delimited text. Bytes that did not decode stand as lone surrogates, which reject their row.
 
-    Under `format: auto`, a first line that looks like the rows after it is taken for a row, and the columns are numbered.
+    A first line `sep=;` names the delimiter. Under `format: auto`, a title above the header is passed over, and a first line that looks
+    like the rows after it is taken for a row, with the columns numbered. A column that the header leaves without a name is numbered, too.
 
     Args:
         file: the file.
@@ -32,46 +33,60 @@ def read_delimited(file: RawFile, *, delimiter: str | None, quoting: int) -> Ite
         quoting: a constant of the csv module.
 
     Raises:
-        UserError: the header is quoted wrongly, is of another encoding, or has an empty or repeated name; or the config names another
-            number of columns than the first line has.
+        UserError: the header is quoted wrongly, is of another encoding, or has a repeated name; or the config names another number of
+            columns than the first line has.
     """
     csv.field_size_limit(_MAX_FIELD_CHARACTERS)
+    is_auto = file.options.format == "auto" and not file.options.columns
     lines = _lines_with_ends(file)
-    num_skipped, first = 0, ""
-    for first in lines:
-        if first.strip("\r\n"):
-            break
-        num_skipped += 1
-    delimiter = delimiter or max(_DELIMITERS, key=first.count)
+    first_lines = list(_some(lines))
+    begin = find_beginning(first_lines, delimiter=delimiter, quoting=quoting, may_have_title=is_auto)
+    if begin.above:
+        file.notices.append(f"'{begin.above[:40]}' above the header of '{file.path.name}' is no row, and is left out.")
+    whole = chain(first_lines[begin.num_above :], lines)
     # Strict, or a quote that is never closed would take all rows after it into its field without a word.
-    reader = csv.reader(chain([first], lines), delimiter=delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
-    table = _Table(reader, num_skipped)
+    reader = csv.reader(whole, delimiter=begin.delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
+    table = _Table(reader, begin.num_above)
     try:
         header = next((values for values in reader if values), [])
     except csv.Error as error:
-        where = f"{file.path}:{num_skipped + reader.line_num}"
+        where = f"{file.path}:{begin.num_above + reader.line_num}"
         raise UserError(f"the header does not split into fields: {error}", where, "Mend that line.") from error
-    where = f"{file.path}:{num_skipped + reader.line_num}"
+    yield from _rows_below(header, table, file, f"{file.path}:{begin.num_above + reader.line_num}")
+
+
+def _rows_below(header: list[str], table: "_Table", file: RawFile, where: str) -> Iterator[RawRows]:
+    """Yields all rows; the first line that has fields is one of them where `columns:` names them, or where it looks like one."""
     if names := list(file.options.columns):
         if len(names) != len(header):
             cause = f"'columns' names {len(names)} columns where the first line has {len(header)} fields"
             raise UserError(cause, where, "Name each of them, or set 'delimiter:'.")
-        yield from table.batches(names, (num_skipped + 1, header))
+        yield from table.batches(names, (table.first_line, header))
         return
     first_rows = table.next_batch(len(header))
-    if file.options.format == "auto" and _looks_like_a_row(header, first_rows.values):
+    if file.options.format == "auto" and looks_like_a_row(header, first_rows.values):
         names = [f"column_{number}" for number in range(1, len(header) + 1)]
         file.notices.append(
             f"the first line of '{file.path.name}' looks like a row, not a header: the columns are called {names[0]}, ... Name them with "
             f"'columns:', or set 'format:' for its first line to be the header."
         )
         first_rows.values.insert(0, header)
-        first_rows.lines.insert(0, num_skipped + 1)
+        first_rows.lines.insert(0, table.first_line)
     else:
         _check_header(where, header)
-        names = header
-    yield _to_rows(names, first_rows)
+        names, table.unnamed = name_columns(header)
+    yield table.rows(names, first_rows)
     yield from table.batches(names)
+
+
+def _some(lines: Iterator[str]) -> Iterator[str]:
+    """Yields the lines that are looked at before reading begins."""
+    num_characters = 0
+    for line in islice(lines, _LOOK_LINES):
+        yield line
+        num_characters += len(line)
+        if num_characters > _LOOK_CHARACTERS:
+            return
 
 
 class _Batch:
@@ -90,6 +105,8 @@ class _Table:
         self._reader = reader
         self._num_skipped = num_skipped
         self._is_over = False
+        self.first_line = num_skipped + 1
+        self.unnamed: list[str] = []
 
     def batches(self, names: list[str], first: tuple[int, list[str]] | None = None) -> Iterator[RawRows]:
         """Yields the rows that are left, with the given one before them."""
@@ -99,7 +116,14 @@ class _Table:
                 batch.lines.insert(0, first[0])
                 batch.values.insert(0, first[1])
                 first = None
-            yield _to_rows(names, batch)
+            yield self.rows(names, batch)
+
+    def rows(self, names: list[str], batch: _Batch) -> RawRows:
+        """Returns a batch as a frame. Where a column without a name is blank it says nothing: it is there by a comma too many."""
+        raw = _to_rows(names, batch)
+        blank = [pl.when(pl.col(name).str.strip_chars() != "").then(pl.col(name)) for name in self.unnamed]
+        frame = raw.frame.with_columns(blank)
+        return RawRows(frame.drop(name for name in self.unnamed if frame[name].is_null().all()), raw.rejected)
 
     def next_batch(self, num_fields: int) -> _Batch:
         """Reads on; rows that do not split, or into another number of fields, are rejected."""
@@ -145,14 +169,6 @@ def _to_rows(names: list[str], batch: _Batch) -> RawRows:
     return RawRows(mark_texts(frame, columns.keys() - list_columns(columns)), batch.rejected)
 
 
-def _looks_like_a_row(header: list[str], rows: list[list[str]]) -> bool:
-    """Says whether a field of the first line stands in a fifth of the next rows too, as a label does, or is too long for a name."""
-    rows = rows[:_NUM_COMPARED]
-    needed = max(2, len(rows) / 5)
-    repeats = any(sum(row[index] == name for row in rows) >= needed for index, name in enumerate(header))
-    return repeats or any(len(name) > _MAX_NAME_CHARACTERS for name in header)
-
-
 def _lines_with_ends(file: RawFile) -> Iterator[str]:
     return chain.from_iterable(_block_lines(file))
 
@@ -167,8 +183,6 @@ def _block_lines(file: RawFile) -> Iterator[Iterable[str]]:
 def _check_header(where: str, header: list[str]) -> None:
     for name in header:
         if not is_utf8(name):
-            raise UserError("the header is not UTF-8", where, "Set 'encoding:' for this source in a config, such as latin-1.")
-        if not name.strip():
-            raise UserError("a column of the header has no name", where, "Name each column in the first line.")
-        if header.count(name) > 1:
+            raise UserError("the header is not UTF-8", where, OTHER_ENCODING)
+        if name.strip() and header.count(name) > 1:
             raise UserError(f"the header names '{name}' twice", where, "Give each column its own name.")

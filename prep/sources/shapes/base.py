@@ -1,5 +1,6 @@
 """A shape of records that is read row by row: the file's columns in, fields of known names out."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from prep.sources.source import LINE, RawRows, to_text
 from prep.sources.strict_json import Keys
 from prep.sources.unread import Unread, unread_columns
 
+_NOTHING = re.compile(r'[\s\[\]{},:"]*')
 # As it stands in the JSON of turns; within a text its quotes would be escaped.
 _REASONING = ',"reasoning":"'
 
@@ -47,6 +49,14 @@ class RecordShape(Shape):
         """Returns how many of a record's columns this shape reads, or 0."""
         whole = Keys({name: record.get(name) for name in self.reads})
         return sum(value is not None for value in whole.values()) if self.is_of_shape(whole) else 0
+
+    def is_silent(self, record: dict[str, str | None]) -> bool:
+        """Whether all columns that this shape reads are missing, blank, or lists and objects without a word in them."""
+        return all(_NOTHING.fullmatch(record.get(name) or "") for name in self.reads)
+
+    def reads_any(self, record: dict[str, str | None]) -> bool:
+        """Whether any of these columns is there."""
+        return any(record.get(name) is not None for name in self.reads)
 
     def convert(self, batches: Iterator[RawRows], file: RawFile) -> Iterator[RawRows]:
         """Adds the fields; a row that is not of this shape is rejected as `bad_record`."""

@@ -73,9 +73,10 @@ def read_forest(batches: Iterator[RawRows]) -> Forest:
     unread = Unread()
     for rows in batches:
         rejected += rows.rejected
-        names = [name for name in (*_COLUMNS, "prompt") if name in rows.frame.columns]
+        cleaned = rows.cleaned
+        names = [name for name in (*_COLUMNS, "prompt") if name in cleaned.columns]
         unread.add(unread_columns(rows.frame, [name for name in rows.own_columns if name not in names], rows.frame[LINE]))
-        for line, *values in rows.frame.select(LINE, *names).iter_rows():
+        for line, *values in cleaned.select(LINE, *names).iter_rows():
             try:
                 found = list(_messages_of(line, dict(zip(names, values, strict=True))))
                 if repeated := messages.keys() & {message.message_id for message in found}:

@@ -208,7 +208,11 @@ def test_a_date_offers_a_split_by_time_that_builds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "text"),
-    [("gb18030", "这家餐厅的汤非常好喝，我们都很喜欢这里的服务"), ("latin-1", "La soupe était très bonne et le café aussi")],
+    [
+        ("gb18030", "这家餐厅的汤非常好喝，我们都很喜欢这里的服务"),
+        ("latin-1", "La soupe était très bonne et le café aussi"),
+        ("cp1252", "The soup was “very” good and the café too"),
+    ],
 )
 def test_an_encoding_is_guessed_and_said(tmp_path: Path, encoding: str, text: str) -> None:
     data = tmp_path / "data.csv"

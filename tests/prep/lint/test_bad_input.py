@@ -18,6 +18,7 @@ from loopwright.errors import UserError
 from prep.cli.app import app
 from prep.lint.cache import cached_lint
 from prep.lint.frame.examples import load_files
+from prep.lint.frame.foreign import FileReading
 from prep.lint.run import LintOptions, LintReport, lint
 from prep.pii import find_pii, find_secrets
 from tests.helpers import review, write_dataset
@@ -234,13 +235,18 @@ def test_a_text_full_of_identifiers_is_read_until_enough_are_listed(tmp_path: Pa
         assert spans == [(one.start, one.end) for one in found[:100]]
 
 
-@pytest.mark.parametrize("name", ["train.jsonl", "train.csv", "train"])
-@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-32"])
-def test_a_file_of_wide_characters_is_refused_by_its_encoding(tmp_path: Path, encoding: str, name: str) -> None:
+@pytest.mark.parametrize("name", ["train.jsonl", "train.json", "train.csv", "train"])
+@pytest.mark.parametrize(("encoding", "told"), [("utf-16", "utf-8"), ("utf-32", "utf-8"), ("utf-16-be", "utf-16-be"), ("cp1252", "cp1252")])
+def test_a_file_of_another_encoding_is_read_by_its_mark_or_as_it_is_told(tmp_path: Path, encoding: str, told: str, name: str) -> None:
     path = tmp_path / name
-    path.write_text('{"prompt": "Was it good?", "completion": "Yes."}\n', encoding=encoding)
-    with pytest.raises(UserError, match=encoding):
-        lint(path)
+    line = '{"prompt": "Was it “good”?", "completion": "Yes."}'
+    text = {".csv": "prompt,completion\nWas it “good”?,Yes.\n", ".json": f"[{line}]"}.get(path.suffix, f"{line}\n")
+    path.write_bytes(text.encode(encoding))
+    with tempfile.TemporaryDirectory() as folder:
+        data = load_files([(path, "train")], Path(folder), reading=FileReading(encoding=told))
+        assert data.frame.select("input", "answer").collect().rows() == [("Was it “good”?", "Yes.")]
+        assert not data.defects
+    assert lint(path, test=path, options=LintOptions(encoding=told)).num_examples == 2
 
 
 def test_what_an_instruction_is_about_belongs_to_the_input(tmp_path: Path) -> None:

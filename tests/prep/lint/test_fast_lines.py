@@ -40,7 +40,7 @@ def load(folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch, *, carefully
     folder.mkdir(exist_ok=True)
     with monkeypatch.context() as patch:
         if carefully:
-            patch.setattr(examples, "plain_blocks", lambda path: None)
+            patch.setattr(examples, "plain_blocks", lambda path, encoding: None)
         data = load_files([(path, "train")], folder)
         return rows(data), [*sorted(data.defects, key=lambda one: (one.line or 0, one.message)), data.unread]
 

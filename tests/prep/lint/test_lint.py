@@ -220,7 +220,7 @@ def test_missing_files_and_other_formats_are_errors(tmp_path: Path) -> None:
         lint(tmp_path / "a.parquet")
     with pytest.raises(UserError, match="there is no manifest"):
         lint(tmp_path)
-    (tmp_path / "wide.jsonl").write_bytes(b"\xff\xfe{\x00}\x00")
+    (tmp_path / "wide.jsonl").write_bytes('{"prompt": "a", "completion": "b"}'.encode("utf-16-le"))
     with pytest.raises(UserError, match="UTF-16"):
         lint(tmp_path / "wide.jsonl")
 

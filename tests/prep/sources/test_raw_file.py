@@ -1,6 +1,7 @@
 """A raw file is read whole, in bounded pieces, or refused with a reason."""
 
 import gzip
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -131,6 +132,39 @@ def test_a_bomb_is_refused_long_before_it_has_gone_off(tmp_path: Path, monkeypat
     file = file_of(tmp_path / f"a.txt{suffix}", PACK[suffix](b"\n" * (64 << 20)))
     with pytest.raises(UserError, match="unpacks to more than 200 times its size"):
         lines(file)
+
+
+def alike(separator: str) -> bytes:
+    """Rows of JSON that share a long prompt, each with a few words of its own."""
+    pick, prompt = random.Random(0), " ".join(str(number * number) for number in range(1_000))
+    rows = separator.join(json.dumps({"prompt": prompt, "answer": f"{pick.random():.5f}"}) for _ in range(1_000))
+    return (f"{rows}\n" if separator == "\n" else f"[{rows}]").encode()
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.jsonl.zst", "\n"), ("a.json.zst", ", ")])
+def test_many_rows_that_are_alike_are_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, separator: str) -> None:
+    monkeypatch.setattr("prep.sources.compression._EXPANSION_FREE_BYTES", 1 << 20)
+    content = alike(separator)
+    packed = PACK[".zst"](content)
+    assert len(content) > 250 * len(packed)
+    (tmp_path / name).write_bytes(packed)
+    batches = iter_rows(find_files((SourceConfig(path=name),), tmp_path, "c"))
+    assert sum(batch.frame.height for batch in batches) == 1_000
+
+
+@pytest.mark.parametrize("row", [b'{"text": "' + b"spam " * 2_000 + b'"}\n', b"spam " * 1_000])
+def test_one_row_over_and_over_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: bytes) -> None:
+    monkeypatch.setattr("prep.sources.compression._EXPANSION_FREE_BYTES", 1 << 20)
+    with pytest.raises(UserError, match=r"unpacks to more than .* times its size"):
+        lines(file_of(tmp_path / "a.jsonl.zst", PACK[".zst"](row * ((64 << 20) // len(row)))))
+
+
+def test_a_zst_file_with_the_longest_window_is_read(tmp_path: Path) -> None:
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=31, enable_ldm=True)
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()  # of a stream, whose length is not known at the start
+    file = file_of(tmp_path / "a.txt.zst", packer.compress(b"one\ntwo\n") + packer.flush())
+    assert zstandard.get_frame_parameters(file.path.read_bytes()).window_size == 1 << 31
+    assert lines(file) == [(1, "one"), (2, "two")]
 
 
 def test_a_file_may_be_empty_in_many_ways(tmp_path: Path) -> None:

@@ -227,6 +227,22 @@ def test_what_else_would_fit_is_named(tmp_path: Path) -> None:
     assert not notices
 
 
+@pytest.mark.parametrize(
+    "empty", [{}, {"id": 1}, {"messages": []}, {"messages": None}, {"id": 1, "messages": [{}]}, {"messages": "", "why": "timeout"}]
+)
+def test_an_empty_record_does_not_decide_what_the_others_are(tmp_path: Path, empty: dict[str, Any]) -> None:
+    rows, rejected, notices = read(tmp_path, [empty, *({"id": number, "messages": MESSAGES} for number in range(3)), empty])
+    assert [row["turns"] for row in rows] == [TALK] * 3
+    assert [(row.line, row.reason) for row in rejected] == [(1, "bad_record"), (5, "bad_record")]
+    assert "is read as openai" in notices[0]
+
+
+@pytest.mark.parametrize("other", [{"text": "A text.", "label": "x"}, {"messages": "a text"}])
+def test_a_record_of_another_shape_does_decide(tmp_path: Path, other: dict[str, Any]) -> None:
+    rows, rejected, notices = read(tmp_path, [other, {"messages": MESSAGES}])
+    assert (len(rows), rejected, notices) == (2, [], [])
+
+
 def test_ids_do_not_depend_on_the_shape_that_rows_are_read_by(tmp_path: Path) -> None:
     record = {"instruction": "Fix.", "input": "teh", "output": "the", "chosen": "the", "rejected": "no"}
     (tmp_path / "rows.jsonl").write_text(json.dumps(record), encoding="utf-8")
