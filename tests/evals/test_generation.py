@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evals.data.rows import load_rows
-from evals.predict.requests import encode_question, end_of_turn_ids
+from evals.predict.requests import encode_question, frame_question
 from prep.dataset.manifest import Dataset
 from templates.chat import encode_chat
 from train.inference.generation import generate
@@ -82,4 +82,4 @@ def test_the_prompt_is_the_untrained_beginning_of_the_trained_chat(language_mode
 
 def test_the_trained_end_of_turn_token_ends_an_answer(language_model: LanguageModel, summaries: Path) -> None:
     row = load_rows(Dataset.open(summaries), "validation")[0][0]
-    assert end_of_turn_ids(language_model.tokenizer, row) == {language_model.tokenizer.convert_tokens_to_ids("<|im_end|>")}
+    assert frame_question(language_model.tokenizer, row).end_ids == {language_model.tokenizer.convert_tokens_to_ids("<|im_end|>")}
