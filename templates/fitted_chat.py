@@ -99,7 +99,8 @@ def _fit(given: FittedChat, *, generation_prompt: bool) -> FittedChat | EncodeEr
     """Returns the first shape of a chat that is rendered whole, or what is wrong with the plainest."""
     failed: EncodeError | None = None
     unopened = _without_opening(given)
-    for attempt in (*_shapes(given), *(_shapes(unopened) if unopened.left_out else ())):
+    attempts = [*_shapes(given), *(_shapes(unopened) if unopened.left_out else ())]
+    for attempt in attempts:
         try:
             _require_shown(attempt, generation_prompt=generation_prompt)
         except EncodeError as error:

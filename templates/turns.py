@@ -137,9 +137,10 @@ def _through(chat: FittedChat, index: int, text: str) -> str:
         head, _, rest = chat.with_contents({index: _ANSWER}).render().partition(_ANSWER)
         closing = special_pattern(chat.tokenizer).search(rest)
         content: str = chat.messages[index]["content"]
-        for variant in (content, content.strip()) if closing and _opens(chat, index) else ():
-            if text.startswith(through := head + variant + rest[: closing.end()]):
-                return through
+        ends = [head + variant + rest[: closing.end()] for variant in (content, content.strip())] if closing else []
+        found = next((end for end in ends if text.startswith(end)), None)
+        if found is not None and _opens(chat, index):
+            return found
         raise
 
 
