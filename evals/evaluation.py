@@ -65,7 +65,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
     context = EvalContext(plan.rows, plan.train_rows, plan.form, config)
     lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], context.notes)
     if plan.model is not None:
-        context.model = LanguageModel(plan.model, config.dtype, {run: Path(run) for run in plan.runs})
+        context.model = LanguageModel(plan.model, config.dtype, {run: Path(run) for run in plan.runs}, plan.dataset.manifest.chat_template)
         context.max_new_tokens = config.max_new_tokens or _longest_answer(context)
     answers: dict[str, dict[str, Prediction]] = {}
     seconds: dict[str, float] = {}

@@ -9,10 +9,14 @@ from evals.data.role import Role
 from evals.data.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.metrics.base import DEFAULT_METRICS, METRICS
 from evals.systems.base import System, make_systems
+from loopwright.console import notice
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
+from templates.chat import ChatTemplateConfig, load_tokenizer
+from templates.chat_options import asks_clock, dated_notice
 from templates.form import Form
 from train.methods.base import METHODS
+from train.models.config_checks import require_embeddings
 from train.models.load import model_folder
 from train.runs.record import RunRecord
 
@@ -68,6 +72,8 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     form = _form(rows, runs, config)
     systems = _applicable(systems, rows, notes)
     model = _model(systems, runs, config)
+    if model is not None:
+        notes += _dated_notes(model, rows, form, _chat_templates(dataset, runs))
     metrics = _metrics(dataset, rows, config)
     for given, run in runs.items():
         if run.dataset_key != dataset.manifest.key:
@@ -165,7 +171,23 @@ def _model(systems: Sequence[System], runs: dict[str, RunRecord], config: EvalsC
     folder = model_folder(model)
     for run in runs.values():
         run.require_base(model, folder)
+    require_embeddings(model, folder, load_tokenizer(model))
     return model
+
+
+def _chat_templates(dataset: Dataset, runs: dict[str, RunRecord]) -> list[ChatTemplateConfig]:
+    """Returns how the chat template is used: as in the runs; without one as the dataset's config says."""
+    return [run.chat_template for run in runs.values()] or [dataset.manifest.chat_template]
+
+
+def _dated_notes(model: str, rows: Sequence[EvalRow], form: Form, options: Sequence[ChatTemplateConfig]) -> list[str]:
+    """Returns what is to be said of prompts that depend on the clock, where any example is put to the model as a chat."""
+    is_chat = any(row.task is Task.GENERATION or (form == Form.CHAT and row.messages) for row in rows)
+    tokenizers = [load_tokenizer(model, option.on_a_day()) for option in options] if is_chat else []
+    found = [dated_notice(tokenizer, "this evaluation") for tokenizer in tokenizers if asks_clock(tokenizer)]
+    for said in dict.fromkeys(found):
+        notice(said)
+    return list(dict.fromkeys(found))
 
 
 def _primary(rows: Sequence[EvalRow], metrics: dict[str, tuple[str, ...]]) -> str:

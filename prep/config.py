@@ -15,6 +15,7 @@ from loopwright.library import StrPath, plain_values
 from loopwright.plugin_config import PluginsConfig
 from loopwright.plugins import PluginFile, use_plugins
 from prep.sources.source_config import FieldName, SourceConfig
+from templates.chat_options import ChatTemplateConfig
 from templates.form import Form
 
 LengthOf = Literal["input", "answer", "tokens", "answer_tokens"]
@@ -216,6 +217,8 @@ class BuildConfig(_Model):
     """The fix ledger, relative to the config file; it need not exist."""
     model: str | None = None
     """The model whose tokenizer lint's token rules use."""
+    chat_template: ChatTemplateConfig = ChatTemplateConfig()
+    """How the chat template of the model that is trained is used."""
     lint: LintConfig = LintConfig()
     """What lint looks for."""
     plugins: PluginsConfig = PluginsConfig()

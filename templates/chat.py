@@ -4,27 +4,22 @@ Lint, `prep show`, train and evals all call this module and nothing else, so tha
 trained, and the prompt that is trained is the prompt that is evaluated.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from templates.conversation import (
-    EncodeError,
-    Message,
-    Tools,
-    load_tokenizer,
-    render_chat,
-    require_tools_shown,
-    texts_of_tools,
-)
+from templates.chat_options import ChatTemplateConfig
+from templates.conversation import EncodeError, Message, Tools, load_tokenizer
+from templates.fitted_chat import INSTRUCTING, FittedChat, fit_chat, texts_of_tools
+from templates.turns import Span, prompt_before, special_pattern, trained_span, wrapping_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 __all__ = [
+    "AnswerFrame",
+    "ChatTemplateConfig",
     "Continuation",
     "EncodeError",
     "Encoded",
@@ -34,11 +29,12 @@ __all__ = [
     "encode_chat",
     "encode_continuation",
     "encode_prompt",
+    "frame_answer",
     "load_tokenizer",
-    "render_chat",
 ]
 
-Span = tuple[int, int]
+
+_ANSWER: Message = {"role": "assistant", "content": "x"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +62,7 @@ class Encoded:
         loss_weights: of each token, length T; 0 where nothing is trained. `loss_weights[t]` belongs to predicting token t.
         offsets: `[start, end)` of each token in `text`, in characters.
         trained: spans of `text` that are trained: each answer and its end of turn.
+        left_out: indices of messages that are not in it: the assistant's first turns, where the chat template takes a user's first.
     """
 
     text: str
@@ -73,6 +70,7 @@ class Encoded:
     loss_weights: list[float]
     offsets: list[Span]
     trained: list[Span]
+    left_out: tuple[int, ...] = ()
 
     @property
     def num_trained_tokens(self) -> int:
@@ -90,6 +88,43 @@ class Encoded:
         if done < len(self.text):  # a tokenizer may give the last white space to no token
             pieces.append(Piece(self.text[done:], trained=False, num_tokens=0))
         return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFrame:
+    """What a chat template writes around an answer: trained as the turn's, and no part of what is answered.
+
+    Attributes:
+        lead: before the answer, behind the generation prompt, such as an empty thought.
+        tail: behind it, before the end-of-turn token.
+        end_ids: tokens at which an answer ends: the one that is trained to close it, and the tokenizer's end token. They differ in some
+            models (`<|eot_id|>` and `<|end_of_text|>`); stopping at the second alone would run on into the next turn.
+    """
+
+    lead: str
+    tail: str
+    end_ids: frozenset[int]
+
+    def num_tokens(self, tokenizer: "PreTrainedTokenizerBase") -> int:
+        """Returns how many tokens a model writes before and behind an answer, about."""
+        return sum(len(tokenizer.encode(text, add_special_tokens=False)) for text in (self.lead, self.tail) if text)
+
+    def answer(self, tokenizer: "PreTrainedTokenizerBase", token_ids: Sequence[int]) -> str:
+        """Returns the answer that a model wrote, without the frame where it wrote that, and without special tokens.
+
+        Args:
+            tokenizer: the model's.
+            token_ids: what was written, up to the end token.
+        """
+        ids = list(token_ids)
+        rest = ""
+        if self.lead and _decode(tokenizer, ids).startswith(self.lead):
+            # Whole tokens first, so that special tokens of the frame are told from text that spells the same.
+            framed = max(count for count in range(len(ids) + 1) if self.lead.startswith(_decode(tokenizer, ids[:count])))
+            rest = self.lead.removeprefix(_decode(tokenizer, ids[:framed]))
+            ids = ids[framed:]
+        text = _decode(tokenizer, ids, skip_special_tokens=True).removeprefix(rest)
+        return text.removesuffix(self.tail) if self.tail else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +146,17 @@ def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message
     """Encodes a chat once, as a whole, with weight 1 on each assistant turn's content and tool calls and its end-of-turn token.
 
     A trained turn begins where the generation prompt of the messages before it ends (which must be a literal prefix of the whole
-    rendering, on a token boundary) and ends after the special token that closes the turn. Where either cannot be proven the row is
-    refused: a guessed mask trains the wrong tokens in silence.
+    rendering, on a token boundary) and ends after the special token that closes the turn. Where either cannot be proven, or the chat
+    template leaves something of the chat out, the row is refused: a guessed mask trains the wrong tokens in silence.
 
     Raises:
         EncodeError: the mask cannot be proven; the message says which turn and why.
     """
-    require_tools_shown(tokenizer, messages, tools)
-    text = render_chat(tokenizer, messages, tools)
-    trained = [_trained_span(tokenizer, messages, tools, index, text) for index, message in enumerate(messages) if _is_trained(message)]
-    input_ids, offsets = _tokenize(tokenizer, text, messages, tools, generation_prompt=False)
-    return Encoded(text, input_ids, _weigh(offsets, trained, text), offsets, trained)
+    chat = fit_chat(tokenizer, messages, tools)
+    text = chat.render()
+    trained = [trained_span(chat, index, text) for index, place in enumerate(chat.places) if _is_trained(messages[place])]
+    input_ids, offsets = _tokenize(chat, text, generation_prompt=False)
+    return Encoded(text, input_ids, _weigh(offsets, trained, text), offsets, trained, chat.left_out)
 
 
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> list[int]:
@@ -130,11 +165,26 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Messa
     Equal, token for token, to the untrained beginning of `encode_chat` on the same messages with their answer.
 
     Raises:
-        EncodeError: the chat template is missing or refuses the messages.
+        EncodeError: the chat template is missing, refuses the messages or leaves something of them out.
     """
-    require_tools_shown(tokenizer, messages, tools)
-    text = render_chat(tokenizer, messages, tools, generation_prompt=True)
-    return _tokenize(tokenizer, text, messages, tools, generation_prompt=True)[0]
+    if any(message["role"] not in INSTRUCTING for message in messages):
+        chat = fit_chat(tokenizer, messages, tools, generation_prompt=True)
+    else:  # the assistant speaks first: some chat templates do not render what comes before that alone
+        chat = fit_chat(tokenizer, [*messages, _ANSWER], tools)
+        chat = chat.first(len(chat.messages) - 1)
+    return _tokenize(chat, prompt_before(chat, len(chat.messages)), generation_prompt=True)[0]
+
+
+def frame_answer(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> AnswerFrame:
+    """Returns what the chat template writes around the answer to some messages, by the same proof as what is trained.
+
+    Raises:
+        EncodeError: no end-of-turn token can be proven.
+    """
+    chat = fit_chat(tokenizer, [*messages, _ANSWER], tools)
+    found = wrapping_of(chat, len(chat.messages) - 1)
+    ends = {tokenizer.convert_tokens_to_ids(found.closing), tokenizer.eos_token_id}
+    return AnswerFrame(found.lead, found.tail, frozenset(end for end in ends if end is not None))
 
 
 def encode_continuation(tokenizer: "PreTrainedTokenizerBase", context: str, continuation: str) -> Continuation:
@@ -181,69 +231,21 @@ def _is_trained(message: Message) -> bool:
     return message["role"] == "assistant" and message.get("weight", 1) != 0
 
 
-def _trained_span(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None, index: int, text: str) -> Span:
-    """Returns the span of `text` that turn `index` trains, with proof of both its ends."""
-    where = f"messages[{index}]"
-    before = render_chat(tokenizer, messages[:index], tools, generation_prompt=True)
-    through = text if index == len(messages) - 1 else render_chat(tokenizer, messages[: index + 1], tools)
-    if not text.startswith(before) or not text.startswith(through):
-        raise EncodeError(
-            "the chat template renders the messages before this turn otherwise once the turn is there",
-            where,
-            "Train only the last turn (weight 0 on the others), or use a chat template that keeps earlier turns as they are.",
-        )
-    content = messages[index]["content"] or ""
-    turn = through[len(before) :]
-    content = content if content in turn else content.strip()
-    if content not in turn:
-        raise EncodeError("the chat template changes the answer's text", where, "Check the chat template's handling of content.")
-    # What calls look like is the chat template's own: they reach as far as the turn does.
-    end = _end_of_turn(tokenizer, turn, "" if messages[index].get("tool_calls") else content)
-    if end is None:
-        raise EncodeError(
-            "no end-of-turn token follows the answer in the chat template",
-            where,
-            "Without one the model never learns to stop: fix the chat template.",
-        )
-    return len(before), len(before) + end
+def _decode(tokenizer: "PreTrainedTokenizerBase", ids: list[int], *, skip_special_tokens: bool = False) -> str:
+    text = tokenizer.decode(ids, skip_special_tokens=skip_special_tokens, clean_up_tokenization_spaces=False)
+    assert isinstance(text, str)
+    return text
 
 
-def _end_of_turn(tokenizer: "PreTrainedTokenizerBase", turn: str, content: str) -> int | None:
-    """Returns where the special token ends that follows the content in its turn: the last content that one follows.
-
-    The last, because the chat template may have written the same words itself before it.
-    """
-    start = turn.rfind(content)
-    while start >= 0:
-        if found := _special_pattern(tokenizer).match(turn, _skip_space(turn, start + len(content))):
-            return found.end()
-        start = turn.rfind(content, 0, start + len(content) - 1) if start else -1
-    return None
-
-
-def _skip_space(text: str, start: int) -> int:
-    while start < len(text) and text[start].isspace():
-        start += 1
-    return start
-
-
-@cache
-def _special_pattern(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern[str]:
-    """Matches any special token of the tokenizer, the longest first."""
-    tokens = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    return re.compile("|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True)) or r"(?!)")
-
-
-def _tokenize(
-    tokenizer: "PreTrainedTokenizerBase", text: str, messages: Sequence[Message], tools: Tools | None, *, generation_prompt: bool
-) -> tuple[list[int], list[Span]]:
+def _tokenize(chat: FittedChat, text: str, *, generation_prompt: bool) -> tuple[list[int], list[Span]]:
     """Tokenises a rendering. Special tokens count as such only where the chat template wrote them, never within a message."""
-    special = _special_pattern(tokenizer)
-    if any(special.search(told) for told in texts_of_tools(messages, tools)):
+    tokenizer = chat.tokenizer
+    special = special_pattern(tokenizer)
+    if any(special.search(told) for told in texts_of_tools(chat)):
         raise EncodeError("a tool or its call holds the text of a special token", remedy="Reword it, or leave that row out.")
-    if not any(special.search(message["content"] or "") for message in messages):
+    if not any(special.search(message["content"]) for message in chat.messages):
         return _tokenize_plain(tokenizer, text)
-    contents = _content_spans(tokenizer, text, messages, tools, generation_prompt=generation_prompt)
+    contents = _content_spans(chat, text, generation_prompt=generation_prompt)
     input_ids: list[int] = []
     offsets: list[Span] = []
 
@@ -260,7 +262,7 @@ def _tokenize(
         add(match.start(), match.end(), split_special_tokens=False)
         done = match.end()
     add(done, len(text), split_special_tokens=True)
-    if tokenizer.decode(input_ids, clean_up_tokenization_spaces=False) != text:
+    if _decode(tokenizer, input_ids) != text:
         raise EncodeError(
             "a message holds the text of a special token, which this tokenizer cannot encode as plain text",
             remedy="Reword that message.",
@@ -275,15 +277,12 @@ def _tokenize_plain(tokenizer: "PreTrainedTokenizerBase", text: str, *, split_sp
     return list(encoding["input_ids"]), [tuple(span) for span in encoding["offset_mapping"]]
 
 
-def _content_spans(
-    tokenizer: "PreTrainedTokenizerBase", text: str, messages: Sequence[Message], tools: Tools | None, *, generation_prompt: bool
-) -> list[Span]:
+def _content_spans(chat: FittedChat, text: str, *, generation_prompt: bool) -> list[Span]:
     """Finds where each message's content stands in the rendering, by rendering once more with a marker for each content."""
     # A message without content keeps none: a chat template may write it otherwise.
-    said = [index for index, message in enumerate(messages) if message["content"]]
+    said = [index for index, message in enumerate(chat.messages) if message["content"]]
     markers = {index: f"\ue000{index}\ue001" for index in said}
-    marked: list[Message] = [{**message, "content": markers.get(index, "")} for index, message in enumerate(messages)]
-    rest = render_chat(tokenizer, marked, tools, generation_prompt=generation_prompt)
+    rest = chat.with_contents(markers).render(generation_prompt=generation_prompt)
     scaffold = []
     for marker in markers.values():
         before, found, rest = rest.partition(marker)
@@ -294,7 +293,7 @@ def _content_spans(
     spans = []
     position = 0
     for place, index in enumerate(said):
-        content = messages[index]["content"] or ""
+        content = chat.messages[index]["content"]
         after = scaffold[place + 1] if place + 1 < len(scaffold) else None
         position += len(scaffold[place])
         for variant in (content, content.strip()):
@@ -305,7 +304,7 @@ def _content_spans(
         else:
             raise EncodeError(
                 "the message holds the text of a special token, and the chat template does not show where its content stands",
-                f"messages[{index}]",
+                chat.where(index),
                 "Reword that message.",
             )
     return spans

@@ -1,20 +1,21 @@
-"""Chats as a model's own chat template renders them: messages, tool calls and tools."""
+"""Chats and the tokenizers that render them: messages, tools, and a model's own chat template."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
 
 from loopwright.errors import UserError
 from loopwright.models import hub_answers, resolve_model
+from templates.chat_options import ChatTemplateConfig, bind, set_clock
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Tools: TypeAlias = Sequence[dict[str, Any]]
-# Plain letters, which no chat template's JSON escapes; closed, so that the first mark is not found in the tenth.
-_MARK = "loopwright-probe-{}-end"
+Rendered: TypeAlias = Mapping[str, Any]
+"""A message as a chat template is given it."""
+_AS_IT_IS = ChatTemplateConfig()
 
 
 class Message(TypedDict):
@@ -33,8 +34,12 @@ class EncodeError(UserError):
 
 
 @cache
-def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
+def load_tokenizer(model: str, options: ChatTemplateConfig = _AS_IT_IS) -> "PreTrainedTokenizerBase":
     """Loads the tokenizer of a model (known name, folder or hub name). No weights are loaded and no torch is needed.
+
+    Args:
+        model: its name.
+        options: how its chat template is used by whatever encodes with this tokenizer.
 
     Raises:
         UserError: the model is not there, or its tokenizer is none that reports character offsets.
@@ -57,92 +62,27 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
             f"the tokenizer of '{model}' does not report character offsets",
             remedy="Save it as a fast tokenizer (tokenizer.json); the loss mask is proven on offsets.",
         )
+    bind(tokenizer, options)
     return tokenizer
 
 
-def render_chat(
-    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None, *, generation_prompt: bool = False
+def render(
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Rendered], tools: Tools | None = None, *, generation_prompt: bool = False
 ) -> str:
-    """Renders messages with the model's own chat template.
+    """Renders messages with the model's own chat template, as they are given.
 
     Raises:
         EncodeError: there is no chat template, or it refuses these messages.
     """
     if not getattr(tokenizer, "chat_template", None):
         raise EncodeError("the tokenizer has no chat template", remedy="Use an instruct model, or train and evaluate the verbalizer form.")
+    given = list(tools) if tools else None
     try:
+        set_clock(tokenizer, tokenizer.get_chat_template(None, given))
         rendered = tokenizer.apply_chat_template(
-            [_for_template(message) for message in messages],
-            tools=list(tools) if tools else None,
-            tokenize=False,
-            add_generation_prompt=generation_prompt,
+            [dict(message) for message in messages], tools=given, tokenize=False, add_generation_prompt=generation_prompt
         )
     except Exception as error:  # Jinja's errors and whatever a chat template raises by `raise_exception`
         raise EncodeError(f"the chat template refuses these messages: {error}", remedy="Check the order of roles.") from error
     assert isinstance(rendered, str)
     return rendered
-
-
-def require_tools_shown(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None) -> None:
-    """Refuses a chat whose tools, calls or answers of tools the chat template leaves out: nothing would be learned from them.
-
-    Proven by rendering once more with a marker in the place of each.
-
-    Raises:
-        EncodeError: it leaves something out; the message says what.
-    """
-    marks: dict[str, str] = {}
-    marked = [_mark(message, index, marks) for index, message in enumerate(messages)]
-    marked_tools = [_mark_tool(tool, index, marks) for index, tool in enumerate(tools or ())]
-    if not marks:
-        return
-    rendered = render_chat(tokenizer, marked, marked_tools)
-    for mark, what in marks.items():
-        if mark not in rendered:
-            raise EncodeError(
-                f"the chat template leaves out {what}",
-                remedy="Use a model whose chat template knows tools, or write calls and tools as text in the template of the data.",
-            )
-
-
-def texts_of_tools(messages: Sequence[Message], tools: Tools | None) -> Iterator[str]:
-    """Yields what a chat says of tools and their calls, as JSON."""
-    for value in (*(message.get("tool_calls") for message in messages), tools):
-        if value:
-            yield json.dumps(value, ensure_ascii=False)
-
-
-def _for_template(message: Message) -> dict[str, Any]:
-    given: dict[str, Any] = {"role": message["role"], "content": message["content"] or ""}
-    if calls := message.get("tool_calls"):
-        given["tool_calls"] = [{**call, "function": _with_parsed_arguments(call["function"])} for call in calls]
-    return given | {key: value for key, value in message.items() if key in {"tool_call_id", "name"}}
-
-
-def _with_parsed_arguments(function: dict[str, Any]) -> dict[str, Any]:
-    """Returns a function call with its arguments as an object: chat templates write them by `tojson`, which would quote a text twice."""
-    try:
-        arguments = json.loads(function["arguments"])
-    except ValueError:
-        return function
-    return {**function, "arguments": arguments} if isinstance(arguments, dict) else function
-
-
-def _mark(message: Message, index: int, marks: dict[str, str]) -> Message:
-    def mark(what: str) -> str:
-        marked = _MARK.format(len(marks))
-        marks[marked] = f"{what} of messages[{index}]"
-        return marked
-
-    if calls := message.get("tool_calls"):
-        marked_calls = [
-            {**call, "function": {"name": mark("the call"), "arguments": json.dumps({mark("the arguments"): 1})}} for call in calls
-        ]
-        return cast("Message", {**message, "tool_calls": marked_calls})
-    return cast("Message", {**message, "content": mark("the tool's answer")}) if message["role"] == "tool" else message
-
-
-def _mark_tool(tool: dict[str, Any], index: int, marks: dict[str, str]) -> dict[str, Any]:
-    marked = _MARK.format(len(marks))
-    marks[marked] = f"tools[{index}]"
-    return {**tool, "function": {**tool["function"], "name": marked}}

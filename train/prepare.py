@@ -4,17 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopwright.console import notice
-from loopwright.errors import UserError
 from loopwright.files import require_writable
 from prep.dataset.manifest import Dataset
-from templates.chat import load_tokenizer
+from templates.chat import ChatTemplateConfig, load_tokenizer
+from templates.chat_options import asks_clock, dated_notice, used_options
+from templates.form import Form
 from train.config import TrainConfig
 from train.data.examples import TrainingData, load_examples
 from train.methods.base import METHODS, Method
+from train.models.config_checks import model_config, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.objectives.base import OBJECTIVES, Objective
-from train.runs.folder import finished_run
+from train.runs.folder import begun_day, finished_run
 from train.runs.record import RunRecord
+
+_CHATS = (Form.CHAT, Form.PREFERENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Prepared:
         method: what of the model is trained.
         model_folder: the base model's files.
         data: the encoded examples.
+        chat_template: how the chat template is used.
         finished: the run that is in the folder already and is to be resumed.
     """
 
@@ -35,6 +40,7 @@ class Prepared:
     method: Method
     model_folder: Path
     data: TrainingData
+    chat_template: ChatTemplateConfig
     finished: RunRecord | None
 
 
@@ -50,10 +56,15 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)
-    tokenizer = load_tokenizer(config.model)
+    require_trainable(config.model, folder)
+    options = _chat_template(dataset, run_dir, finished, resume=resume)
+    tokenizer = load_tokenizer(config.model, options.on_a_day())
+    require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
     _report_left_out(data)
-    return Prepared(dataset, objective, method, folder, data, finished)
+    if options.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
+        notice(dated_notice(tokenizer, "the run"))
+    return Prepared(dataset, objective, method, folder, data, used_options(tokenizer), finished)
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:
@@ -62,17 +73,24 @@ def length_limit(folder: Path, config: TrainConfig) -> int:
     Raises:
         UserError: the model's config cannot be read.
     """
-    from transformers import AutoConfig
+    return min(config.max_length, getattr(model_config(folder), "max_position_embeddings", None) or config.max_length)
 
-    try:
-        model_config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"cannot read the model's config: {str(error).splitlines()[0]}", str(folder)) from error
-    return min(config.max_length, getattr(model_config, "max_position_embeddings", None) or config.max_length)
+
+def _chat_template(dataset: Dataset, run_dir: Path, finished: RunRecord | None, *, resume: bool) -> ChatTemplateConfig:
+    """Returns how the dataset's config wants the chat template used; a run that is gone on with keeps its day."""
+    options = dataset.manifest.chat_template
+    if not resume or options.date is not None:
+        return options
+    return options.model_copy(update={"date": begun_day(run_dir) if finished is None else finished.chat_template.date})
 
 
 def _report_left_out(data: TrainingData) -> None:
     if data.too_long:
         notice(f"{len(data.too_long)} examples exceed the length limit and are left out; run.json lists them.")
+    cut = sum(example.is_cut for example in (*data.train, *data.validation))
+    if cut:
+        notice(
+            f"In {cut} examples the assistant speaks first, which the chat template does not take: that turn is left out, and not trained."
+        )
     if data.other_form:
         notice(f"{len(data.other_form)} examples do not have the form that is trained and are left out; run.json lists them.")

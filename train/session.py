@@ -11,6 +11,7 @@ from loopwright.console import notice
 from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
+from templates.chat import ChatTemplateConfig
 from train.config import TrainConfig
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
@@ -47,6 +48,7 @@ def run_session(
         "model_sha256": model_sha256(prepared.model_folder),
         "config": config.model_dump(mode="json", exclude={"model"}),  # the model is known by its hash, wherever it lies
         **({} if plugins is None else {"plugins": plugins}),
+        **_chat_template_of(prepared.chat_template),
     }
     if prepared.finished:
         return _require_same_run(prepared.finished, identity, run_dir)
@@ -78,12 +80,18 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
             "model_sha256": finished.model_sha256,
             "config": config,
             **({} if finished.plugins is None else {"plugins": finished.plugins}),
+            **_chat_template_of(finished.chat_template),
         },
         identity,
         run_dir,
     )
     notice("The run is finished already; nothing was done.")
     return finished
+
+
+def _chat_template_of(options: ChatTemplateConfig) -> dict[str, Any]:
+    """Returns what a run's identity says of its chat template: nothing where it is used as it is, as runs of earlier versions do."""
+    return {} if options == ChatTemplateConfig() else {"chat_template": options.model_dump(mode="json")}
 
 
 def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> RunRecord:
@@ -120,6 +128,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         dropped_too_long=data.too_long,
         dropped_other_form=data.other_form,
         system_prompt=data.system_prompt,
+        chat_template=prepared.chat_template,
         config=config.model_dump(mode="json"),
         sample=mask_proof(first.id, [(sequence.name, sequence.encoded) for sequence in first.sequences]),
     )

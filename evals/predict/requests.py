@@ -6,7 +6,7 @@ All ids come from `templates.chat`, so that what is evaluated is what was traine
 from typing import TYPE_CHECKING
 
 from evals.data.rows import EvalRow
-from templates.chat import EncodeError, Message, encode_chat, encode_continuation, encode_prompt
+from templates.chat import AnswerFrame, EncodeError, Message, encode_chat, encode_continuation, encode_prompt, frame_answer
 from templates.cloze import fill
 from templates.form import Form
 from train.inference.requests import ChoiceRequest
@@ -37,17 +37,13 @@ def encode_question(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> list[
     return encode_prompt(tokenizer, _asked(row), row.tools)
 
 
-def end_of_turn_ids(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> set[int]:
-    """Returns the ids at which an answer ends: the token that was trained to close it, and the tokenizer's end token.
-
-    They differ in some models (`<|eot_id|>` and `<|end_of_text|>`); stopping at the second alone would run on into the next turn.
+def frame_question(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> AnswerFrame:
+    """Returns what the chat template writes around the answer of a generation example, which is no part of what is evaluated.
 
     Raises:
         EncodeError: no end-of-turn token can be proven.
     """
-    encoded = encode_chat(tokenizer, [*_untrained(_asked(row)), _answer("x")], row.tools)
-    last = max(index for index, weight in enumerate(encoded.loss_weights) if weight > 0)
-    return {encoded.input_ids[last], tokenizer.eos_token_id}
+    return frame_answer(tokenizer, _asked(row), row.tools)
 
 
 def _encode_raw_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> ChoiceRequest:

@@ -18,6 +18,7 @@ from loopwright.errors import UserError
 from loopwright.files import atomic_file, require_writable
 from loopwright.notebook import html_table
 from loopwright.progress import Advance
+from prep.dataset.manifest import Dataset
 from prep.dataset.plugins import dataset_plugins
 from templates.chat import EncodeError, load_tokenizer
 from templates.form import Form
@@ -26,6 +27,7 @@ from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import score_choices
 from train.inference.requests import ChoiceRequest
 from train.methods.base import METHODS
+from train.models.config_checks import require_embeddings
 from train.models.load import Dtype, model_folder
 from train.runs.record import RunRecord
 
@@ -144,7 +146,8 @@ def _score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable
     chunks = read_chunks(path, form)
     first = next(chunks, [])  # the data are read once before a model is loaded
     adapters = {_ADAPTER: Path(options.adapter)} if options.adapter else {}
-    language_model = LanguageModel(model, options.dtype, adapters)
+    chat_template = Dataset.open(path).manifest.chat_template if path.is_dir() else None
+    language_model = LanguageModel(model, options.dtype, adapters, chat_template)
     with language_model.with_adapter(_ADAPTER if adapters else None) as active, TemporaryDirectory(prefix="loopwright-score-") as name:
         scorer = _Scorer(active, language_model, options, form, start or (lambda _name, _number: lambda _done: None))
         counts = scorer.write_parts(chain([first], chunks), Path(name))
@@ -312,4 +315,5 @@ def _model(run: RunRecord | None, asked: str | None) -> str:
     folder = model_folder(model)
     if run is not None:
         run.require_base(model, folder)
+    require_embeddings(model, folder, load_tokenizer(model))
     return model

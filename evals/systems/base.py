@@ -13,6 +13,7 @@ from evals.systems.spec import FORMS, SystemForm, SystemSpec
 from loopwright.errors import UserError
 from loopwright.progress import Advance
 from loopwright.registry import Registry
+from templates.chat import ChatTemplateConfig
 from templates.form import Form
 from train.inference.language_model import LanguageModel
 from train.inference.requests import ChoiceRequest
@@ -28,7 +29,8 @@ class EvalContext:
         form: in which classification is scored, for every system.
         config: the options.
         model: the loaded model, where a system asks for one.
-        encoded: encoded choices by example id, or why they cannot be encoded; filled by the first system that needs them.
+        encoded: how the chat template is used (None: it is not) -> encoded choices by example id, or why they cannot be encoded; filled
+            by the first system that needs them.
         max_new_tokens: longest answer to write, in tokens; 0 where nothing is written.
         num_split_apart: choices that were encoded apart from their context.
         notes: what a person should know of how the answers were made.
@@ -39,7 +41,7 @@ class EvalContext:
     form: Form
     config: EvalsConfig
     model: LanguageModel | None = None
-    encoded: dict[str, ChoiceRequest | str] = field(default_factory=dict)
+    encoded: dict[ChatTemplateConfig | None, dict[str, ChoiceRequest | str]] = field(default_factory=dict)
     max_new_tokens: int = 0
     num_split_apart: int = 0
     notes: list[str] = field(default_factory=list)

@@ -1,33 +1,38 @@
 """How a language model answers examples: choices by log-likelihood, free text by greedy generation."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
-from evals.predict.requests import encode_choices, encode_question, end_of_turn_ids
+from evals.predict.requests import encode_choices, encode_question, frame_question
 from evals.systems.base import EvalContext
 from loopwright.progress import Advance
-from templates.chat import EncodeError
+from templates.chat import AnswerFrame, EncodeError
+from templates.chat_options import options_of
 from templates.form import Form
-from train.inference.generation import Generated, generate
+from train.inference.generation import all_end_ids, generate
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import Scored, score_choices
 from train.inference.requests import ChoiceRequest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def answer_with_model(context: EvalContext, adapter: str | None, advance: Advance) -> list[Prediction]:
     """Answers every example with the model, one adapter switched on or all of them off."""
     with context.require_model().with_adapter(adapter) as model:
-        return [*_choose(context, model, advance), *_write(context, model, advance)]
+        tokenizer = context.require_model().tokenizer_of(adapter)
+        return [*_choose(context, model, tokenizer, advance), *_write(context, model, tokenizer, advance)]
 
 
-def _choose(context: EvalContext, model: Any, advance: Advance) -> list[Prediction]:
+def _choose(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", advance: Advance) -> list[Prediction]:
     rows = context.rows_of(Task.CLASSIFICATION)
     language_model = context.require_model()
     failed, ready = [], []
     for row in rows:
-        request = _encoded(context, language_model, row)
+        request = _encoded(context, tokenizer, row)
         if isinstance(request, str):
             failed.append(Prediction(row.id, PredictionState.ERROR, detail=request))
         elif context.form == Form.CHAT and len(request.context_ids) + max(map(len, request.continuations)) - 1 > language_model.max_length:
@@ -45,16 +50,17 @@ def _choose(context: EvalContext, model: Any, advance: Advance) -> list[Predicti
     return failed + [_best(row, result) for (row, _), result in zip(ready, scored, strict=True)]
 
 
-def _encoded(context: EvalContext, language_model: LanguageModel, row: EvalRow) -> ChoiceRequest | str:
-    """Encodes an example once for all systems; a text says why it cannot be encoded."""
-    if row.id not in context.encoded:
+def _encoded(context: EvalContext, tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> ChoiceRequest | str:
+    """Encodes an example once for all systems that use the chat template alike; a text says why it cannot be encoded."""
+    encoded = context.encoded.setdefault(options_of(tokenizer) if context.form == Form.CHAT else None, {})
+    if row.id not in encoded:
         try:
-            request = encode_choices(language_model.tokenizer, row, context.form)
+            request = encode_choices(tokenizer, row, context.form)
             context.num_split_apart += request.num_split_apart
-            context.encoded[row.id] = request
+            encoded[row.id] = request
         except EncodeError as error:
-            context.encoded[row.id] = str(error)
-    return context.encoded[row.id]
+            encoded[row.id] = str(error)
+    return encoded[row.id]
 
 
 def _best(row: EvalRow, scored: Scored) -> Prediction:
@@ -65,40 +71,40 @@ def _best(row: EvalRow, scored: Scored) -> Prediction:
     return Prediction(row.id, PredictionState.PROMPT_CUT if scored.is_cut else PredictionState.OK, row.choices[best], scored.loglikelihoods)
 
 
-def _write(context: EvalContext, model: Any, advance: Advance) -> list[Prediction]:
+def _write(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", advance: Advance) -> list[Prediction]:
     language_model = context.require_model()
     failed: list[Prediction] = []
-    ready: list[tuple[EvalRow, list[int]]] = []
-    end_ids: set[int] = set()
+    ready: list[tuple[EvalRow, list[int], AnswerFrame]] = []
     for row in context.rows_of(Task.GENERATION):
         try:
-            prompt = encode_question(language_model.tokenizer, row)
-            end_ids = end_ids or end_of_turn_ids(language_model.tokenizer, row)
+            prompt, frame = encode_question(tokenizer, row), frame_question(tokenizer, row)
         except EncodeError as error:
             failed.append(Prediction(row.id, PredictionState.ERROR, detail=str(error)))
             continue
         if len(prompt) >= language_model.max_length:
             failed.append(Prediction(row.id, PredictionState.PROMPT_TOO_LONG, detail=_too_long(len(prompt), language_model)))
         else:
-            ready.append((row, prompt))
+            ready.append((row, prompt, frame))
     advance(len(failed))
     if not ready:
         return failed
+    frames = {frame for _, _, frame in ready}
     answers = generate(
         model,
-        language_model.tokenizer,
-        [prompt for _, prompt in ready],
-        end_ids=end_ids,
+        tokenizer,
+        [prompt for _, prompt, _ in ready],
+        end_ids=set().union(*(all_end_ids(model, frame) for frame in frames)),
         max_length=language_model.max_length,
-        max_new_tokens=context.max_new_tokens,
+        max_new_tokens=context.max_new_tokens + max(frame.num_tokens(tokenizer) for frame in frames),
         max_batch_tokens=context.config.max_batch_tokens,
         advance=advance,
     )
-    return failed + [_written(row, answer) for (row, _), answer in zip(ready, answers, strict=True)]
-
-
-def _written(row: EvalRow, answer: Generated) -> Prediction:
-    return Prediction(row.id, PredictionState.OK if answer.is_finished else PredictionState.UNFINISHED, answer.text)
+    return failed + [
+        Prediction(
+            row.id, PredictionState.OK if written.is_finished else PredictionState.UNFINISHED, frame.answer(tokenizer, written.said_ids)
+        )
+        for (row, _, frame), written in zip(ready, answers, strict=True)
+    ]
 
 
 def _too_long(num_tokens: int, language_model: LanguageModel) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from loopwright.errors import UserError
 from prep.dataset.schema import EXAMPLE_SCHEMA
+from templates.chat_options import ChatTemplateConfig
 from templates.form import Form
 
 MANIFEST_NAME = "manifest.json"
@@ -103,6 +104,11 @@ class Manifest(_Model):
     outputs: list[Form]
     seed: int
     files: dict[str, str]  # path within the dataset -> sha256
+
+    @property
+    def chat_template(self) -> ChatTemplateConfig:
+        """How the config wants the model's chat template used."""
+        return ChatTemplateConfig.model_validate(self.config.get("chat_template") or {})
 
     def template(self, name: str) -> TemplateInfo:
         """Returns the template of that name; every example names one that is listed."""

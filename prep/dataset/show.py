@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loopwright.console import printable
+from loopwright.console import notice, printable
 from loopwright.errors import UserError, did_you_mean
 from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
-from templates.chat import Piece, encode_chat, load_tokenizer
+from templates.chat import ChatTemplateConfig, Piece, encode_chat, load_tokenizer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,7 +35,7 @@ def find_examples(dataset: Dataset, *, split: str | None, example_id: str | None
     return rows
 
 
-def trained_pieces(row: dict[str, Any], model: str) -> list[Piece]:
+def trained_pieces(row: dict[str, Any], model: str, options: ChatTemplateConfig) -> list[Piece]:
     """Returns a chat example's tokens under a model's real chat template, grouped into trained and untrained runs.
 
     Of a preference pair it is the conversation with the preferred answer.
@@ -46,7 +46,10 @@ def trained_pieces(row: dict[str, Any], model: str) -> list[Piece]:
     found = messages_of(row)
     if not found.whole:
         raise UserError(f"example {row['id']} has no messages", remedy="Leave --tokens out.")
-    return encode_chat(load_tokenizer(model), found.said(), found.tools).pieces()
+    encoded = encode_chat(load_tokenizer(model, options), found.said(), found.tools)
+    if encoded.left_out:
+        notice(f"{row['id']}: the assistant speaks first, which the chat template does not take: that turn is left out, and not trained.")
+    return encoded.pieces()
 
 
 def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "RenderableType":
@@ -99,5 +102,7 @@ def show(
     Raises:
         UserError: the dataset, the example or the model is not there.
     """
-    rows = find_examples(Dataset.open(path), split=split, example_id=example_id, limit=limit)
-    return [(row, trained_pieces(row, model) if model else None) for row in rows]
+    dataset = Dataset.open(path)
+    rows = find_examples(dataset, split=split, example_id=example_id, limit=limit)
+    options = dataset.manifest.chat_template.on_a_day()
+    return [(row, trained_pieces(row, model, options) if model else None) for row in rows]

@@ -146,7 +146,7 @@ def _meet_needs(rules: Sequence[Rule], context: Context, frame: pl.LazyFrame, fo
         model = context.model
         assert model is not None
         context = replace(context, token_limit=token_limit(model))
-        tokens = with_tokens(frame, model, folder / "tokens.parquet")
+        tokens = with_tokens(frame, model, context.chat_template, folder / "tokens.parquet")
     if Need.NEAR in needed:
         context = replace(context, near=_near(rules, context, frame, folder))
     return context, Frames(frame, tokens)

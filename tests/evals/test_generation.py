@@ -1,17 +1,24 @@
 """Greedy generation in batches against one prompt at a time, token by token."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from evals.config import EvalsConfig
 from evals.data.rows import load_rows
-from evals.predict.requests import encode_question, end_of_turn_ids
+from evals.predict.requests import encode_question, frame_question
+from evals.run import evaluate_dataset
 from prep.dataset.manifest import Dataset
-from templates.chat import encode_chat
-from train.inference.generation import generate
+from templates.chat import ChatTemplateConfig, Message, encode_chat, encode_prompt
+from tests.conftest import make_tokenizer
+from tests.evals.conftest import make_run
+from tests.templates.test_chat_shapes import EMPTY_THOUGHT
+from train.inference.generation import Generated, generate
 from train.inference.language_model import LanguageModel
+from train.runs.record import RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -82,4 +89,48 @@ def test_the_prompt_is_the_untrained_beginning_of_the_trained_chat(language_mode
 
 def test_the_trained_end_of_turn_token_ends_an_answer(language_model: LanguageModel, summaries: Path) -> None:
     row = load_rows(Dataset.open(summaries), "validation")[0][0]
-    assert end_of_turn_ids(language_model.tokenizer, row) == {language_model.tokenizer.convert_tokens_to_ids("<|im_end|>")}
+    assert frame_question(language_model.tokenizer, row).end_ids == {language_model.tokenizer.convert_tokens_to_ids("<|im_end|>")}
+
+
+def test_what_a_chat_template_writes_around_an_answer_is_no_part_of_it(
+    tiny_model_dir: Path, summaries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model gives back what training teaches it: the answer in its template's wrapping, and once the bare answer."""
+    model_dir = tmp_path / "model"
+    shutil.copytree(tiny_model_dir, model_dir)
+    tokenizer = make_tokenizer(EMPTY_THOUGHT)
+    tokenizer.save_pretrained(model_dir)
+    rows = load_rows(Dataset.open(summaries), "validation")[0]
+    taught = {}
+    for index, row in enumerate(rows):
+        assert row.messages is not None
+        encoded = encode_chat(tokenizer, row.messages)
+        answer = [token for token, weight in zip(encoded.input_ids, encoded.loss_weights, strict=True) if weight]
+        bare = [*tokenizer.encode(row.reference, add_special_tokens=False), answer[-1]]
+        taught[tuple(encode_question(tokenizer, row))] = answer if index else bare
+
+    def write(_: Any, __: Any, prompts: list[list[int]], *, end_ids: set[int], max_new_tokens: int, **___: Any) -> list[Generated]:
+        answers = [taught[tuple(prompt)] for prompt in prompts]
+        assert all(answer[-1] in end_ids and len(answer) <= max_new_tokens for answer in answers)
+        return [Generated(answer, tokenizer.decode(answer[:-1]), is_finished=True) for answer in answers]
+
+    monkeypatch.setattr("evals.systems.prompted.generate", write)
+    # The limit is the answer's: what is written around it comes on top.
+    longest = max(len(tokenizer.encode(row.reference, add_special_tokens=False)) for row in rows) + 1
+    config = EvalsConfig(model=str(model_dir), systems=("base",), metrics=("exact_match",), dtype="float32", max_new_tokens=longest)
+    report = evaluate_dataset(summaries, tmp_path / "evals", config)
+    assert report.systems["base"].metrics["exact_match"].value == 1.0
+
+
+def test_each_adapter_is_asked_as_its_run_was_trained(tiny_model_dir: Path, tmp_path: Path) -> None:
+    folders = {}
+    for name, fold in (("plain", False), ("folding", True)):
+        folders[name] = make_run(tmp_path / name, tiny_model_dir)
+        RunRecord.load(folders[name]).model_copy(update={"chat_template": ChatTemplateConfig(fold_system=fold)}).save(folders[name])
+    asked = LanguageModel(str(tiny_model_dir), "float32", folders)
+    messages: list[Message] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hm"}]
+    prompts = {name: asked.tokenizer.decode(encode_prompt(asked.tokenizer_of(name), messages)) for name in (None, "plain", "folding")}
+    assert prompts[None] == prompts["plain"] != prompts["folding"]
+    assert "user\nBe brief.\n\nHm" in prompts["folding"]
+    alone = LanguageModel(str(tiny_model_dir), "float32", {}, ChatTemplateConfig(fold_system=True))
+    assert alone.tokenizer.decode(encode_prompt(alone.tokenizer_of(None), messages)) == prompts["folding"]

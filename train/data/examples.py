@@ -39,6 +39,11 @@ class TrainingExample:
         return sum(sequence.num_tokens for sequence in self.sequences)
 
     @property
+    def is_cut(self) -> bool:
+        """The chat template leaves out what the assistant opens the chat with."""
+        return any(sequence.encoded.left_out for sequence in self.sequences)
+
+    @property
     def longest(self) -> int:
         """The tokens of its longest sequence."""
         return max(sequence.num_tokens for sequence in self.sequences)

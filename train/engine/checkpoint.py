@@ -14,9 +14,9 @@ from loopwright.errors import UserError
 from loopwright.files import atomic_dir, os_errors
 from train.methods.base import trainable
 from train.models.load import Model
-from train.runs.folder import CHECKPOINT_NAME
+from train.runs.folder import CHECKPOINT_NAME, STATE_NAME
 
-_TENSORS, _STATE, _LEDGER = "tensors.safetensors", "state.json", "ledger.parquet"
+_TENSORS, _LEDGER = "tensors.safetensors", "ledger.parquet"
 _REFERENCE = "reference"
 
 
@@ -98,7 +98,7 @@ class Checkpoint:
                 raise OSError(str(error)) from error
             self.ledger.write_parquet(folder / _LEDGER)
             state = {"identity": identity, "progress": asdict(self.progress)}
-            (folder / _STATE).write_text(json.dumps(state, indent=2), encoding="utf-8")
+            (folder / STATE_NAME).write_text(json.dumps(state, indent=2), encoding="utf-8")
 
 
 def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | None:
@@ -111,7 +111,7 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
     if not folder.is_dir():
         return None
     try:
-        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        state = json.loads((folder / STATE_NAME).read_text(encoding="utf-8"))
         progress = state["progress"]
         losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
         saved = state["identity"]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.files import is_utf8
-from templates.chat import Message, encode_prompt, load_tokenizer
-from train.inference.generation import generate
+from templates.chat import AnswerFrame, Message, encode_prompt, frame_answer, load_tokenizer
+from train.inference.generation import all_end_ids, generate
 from train.methods.base import METHODS, Method
+from train.models.config_checks import require_embeddings
 from train.models.load import Model, load_model, model_folder
 from train.runs.record import RunRecord
 
@@ -65,8 +66,10 @@ class Comparison:
         if system is None and record.system_prompt is not None:
             system = record.system_prompt
             notice(f"System message, as in the training data (--system changes it): {system}")
+        tokenizer = load_tokenizer(name, record.chat_template.on_a_day())
+        require_embeddings(name, folder, tokenizer)
         method = METHODS.get(record.method)
-        return cls(method.load(load_model(name), run_dir), method, load_tokenizer(name), system or None, max_new_tokens)
+        return cls(method.load(load_model(name), run_dir), method, tokenizer, system or None, max_new_tokens)
 
     def ask(self, question: str) -> Answers:
         """Answers a question greedily, with the adapter off and on.
@@ -79,20 +82,17 @@ class Comparison:
         if not is_utf8(question):
             raise UserError("the question is not UTF-8", remedy="Type it in a terminal that is set to UTF-8.")
         messages: list[Message] = [{"role": "system", "content": self.system}] if self.system else []
-        input_ids = encode_prompt(self.tokenizer, [*messages, {"role": "user", "content": question}])
+        messages.append({"role": "user", "content": question})
+        input_ids, frame = encode_prompt(self.tokenizer, messages), frame_answer(self.tokenizer, messages)
         limit = getattr(self.model.config, "max_position_embeddings", None)
         if limit is not None and len(input_ids) >= limit:
             raise UserError(f"the question has {len(input_ids)} tokens, and the model takes {limit}", remedy="Ask a shorter one.")
-        base, tuned = (self._generate(input_ids, name) for name in (None, "default"))
+        base, tuned = (self._generate(input_ids, frame, name) for name in (None, "default"))
         return Answers(question, self.system, base, tuned)
 
-    def _generate(self, input_ids: list[int], name: str | None) -> str:
-        ends = self.model.generation_config.eos_token_id
-        known = {self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
-        end_ids = {end for end in known if end is not None}
+    def _generate(self, input_ids: list[int], frame: AnswerFrame, name: str | None) -> str:
+        end_ids = all_end_ids(self.model, frame)
         with self.method.using(self.model, name) as model:
             [written] = generate(model, self.tokenizer, [input_ids], end_ids=end_ids, max_new_tokens=self.max_new_tokens, own_settings=True)
         # An end token that is no special token is shown.
-        answer = self.tokenizer.decode(written.token_ids, skip_special_tokens=True)
-        assert isinstance(answer, str)
-        return answer.strip()
+        return frame.answer(self.tokenizer, written.token_ids).strip()

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from templates.chat import AnswerFrame
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -21,6 +23,17 @@ class Generated:
     token_ids: list[int]
     text: str
     is_finished: bool
+
+    @property
+    def said_ids(self) -> list[int]:
+        """What was written before the end token."""
+        return self.token_ids[:-1] if self.is_finished else self.token_ids
+
+
+def all_end_ids(model: Any, frame: AnswerFrame) -> set[int]:
+    """Returns the tokens at which an answer ends: the chat template's and the tokenizer's, and what the model's own settings name."""
+    named = model.generation_config.eos_token_id
+    return {*frame.end_ids, *(named if isinstance(named, list) else [] if named is None else [named])}
 
 
 def generate(

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from templates.chat import load_tokenizer
+from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.methods.base import Method, method_of
 from train.models.load import Dtype, load_model
+from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,14 +26,19 @@ class LanguageModel:
         name: the base model: known name, folder or hub name.
         dtype: of weights and computation.
         adapters: name of the adapter (as the user gave it) -> its run folder.
+        chat_template: how the chat template is used where no adapter says it: each is asked as its run was trained, and the base as the
+            first of them.
 
     Raises:
         UserError: the model or an adapter cannot be loaded.
     """
 
-    def __init__(self, name: str, dtype: Dtype, adapters: Mapping[str, Path]) -> None:
+    def __init__(self, name: str, dtype: Dtype, adapters: Mapping[str, Path], chat_template: ChatTemplateConfig | None = None) -> None:
         self.name = name
-        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(name)
+        options = {given: RunRecord.load(folder).chat_template for given, folder in adapters.items()}
+        own = next(iter(options.values()), chat_template or ChatTemplateConfig())
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(name, own.on_a_day())
+        self._tokenizers = {given: load_tokenizer(name, option.on_a_day()) for given, option in options.items()}
         self.model: Any = load_model(name, dtype)
         self.dtype = str(self.model.dtype).removeprefix("torch.")
         self.max_length = _context_length(self.model.config, self.tokenizer)
@@ -42,6 +48,10 @@ class LanguageModel:
         for given, folder in adapters.items():
             self._methods[given] = method_of(folder)
             self.model = self._methods[given].load(self.model, folder, self._adapter_names[given])
+
+    def tokenizer_of(self, given: str | None) -> "PreTrainedTokenizerBase":
+        """Returns the tokenizer whose chat template is used as in training an adapter; None is the base."""
+        return self.tokenizer if given is None else self._tokenizers[given]
 
     @contextmanager
     def with_adapter(self, given: str | None) -> Iterator[Any]:

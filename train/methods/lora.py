@@ -43,6 +43,7 @@ class Lora(Method):
             lora_alpha=options.alpha,
             lora_dropout=options.dropout,
             target_modules=options.targets if isinstance(options.targets, str) else list(options.targets),
+            exclude_modules=_not_plainly_linear(model) or None if options.targets == "all-linear" else None,
             task_type="CAUSAL_LM" if model.can_generate() else None,  # peft's wrapper for causal models asks for their generation methods
         )
         try:
@@ -60,8 +61,9 @@ class Lora(Method):
         with tempfile.TemporaryDirectory() as temporary:
             model.save_pretrained(temporary, save_embedding_layers=False)
             config = json.loads((Path(temporary) / _CONFIG_NAME).read_text(encoding="utf-8"))
-            if isinstance(config["target_modules"], list):  # peft keeps a set, whose order differs from process to process
-                config["target_modules"].sort()
+            for key in ("target_modules", "exclude_modules"):  # peft keeps sets, whose order differs from process to process
+                if isinstance(config[key], list):
+                    config[key].sort()
             write_atomic(folder / _WEIGHTS_NAME, (Path(temporary) / _WEIGHTS_NAME).read_bytes())
             write_atomic(folder / _CONFIG_NAME, json.dumps(config, indent=2, sort_keys=True) + "\n")
 
@@ -98,6 +100,24 @@ class Lora(Method):
         else:
             model.set_adapter(name)
             yield model
+
+
+def _not_plainly_linear(model: Model) -> list[str]:
+    """Returns the names of linear layers that no adapter can be put on, which `all-linear` leaves out.
+
+    A router may be a linear layer that returns more than a product (Llama 4), and a state space mixer (Mamba) reads the weights of the
+    projection behind its convolution past the layer, so that an adapter there would be trained and not used.
+    """
+    import torch
+
+    modules = dict(model.named_modules())
+    found = []
+    for name, module in modules.items():
+        parent, _, own_name = name.rpartition(".")
+        is_mixer = own_name == "out_proj" and f"{parent}.conv1d" in modules
+        if isinstance(module, torch.nn.Linear) and (is_mixer or type(module).forward is not torch.nn.Linear.forward):
+            found.append(name)
+    return found
 
 
 def _compute_in_model_dtype(model: Model) -> None:

@@ -55,6 +55,9 @@ class Model(Protocol):
     def named_parameters(self) -> "Iterator[tuple[str, torch.nn.Parameter]]":
         """Yields all parameters by name, always in the same order."""
 
+    def named_modules(self) -> "Iterator[tuple[str, torch.nn.Module]]":
+        """Yields the model and every module in it by name."""
+
     def modules(self) -> "Iterator[torch.nn.Module]":
         """Yields the model and every module in it."""
 

@@ -1,15 +1,20 @@
 """A run's folder: what lies in it, and whose it is."""
 
+import datetime
+import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from loopwright.errors import UserError
 from prep.dataset.manifest import MANIFEST_NAME
+from templates.chat import ChatTemplateConfig
 from train.runs.record import FILE_NAME, RunRecord
 
 LEDGER_NAME = "ledger.parquet"
 CHECKPOINT_NAME = "checkpoint"
+STATE_NAME = "state.json"
+"""Within the checkpoint: what the run is, and how far."""
 
 
 def finished_run(run_dir: Path, *, resume: bool, overwrite: bool) -> RunRecord | None:
@@ -32,6 +37,15 @@ def finished_run(run_dir: Path, *, resume: bool, overwrite: bool) -> RunRecord |
     if begun and not overwrite:
         raise UserError("the folder holds an unfinished run", str(run_dir), "Finish it with --resume, or replace it with --overwrite.")
     return None
+
+
+def begun_day(run_dir: Path) -> datetime.date | None:
+    """Returns the day that the chat template was told in an unfinished run; None where that does not say so."""
+    try:
+        state = json.loads((run_dir / CHECKPOINT_NAME / STATE_NAME).read_text(encoding="utf-8"))
+        return ChatTemplateConfig.model_validate(state["identity"]["chat_template"]).date
+    except (OSError, ValueError, KeyError, TypeError):  # a damaged one is reported by whatever loads it whole
+        return None
 
 
 def remove_run(run_dir: Path, saved_names: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from loopwright.models import KNOWN_MODELS
-from templates.chat import Encoded
+from templates.chat import ChatTemplateConfig, Encoded
 from templates.form import Form
 from train.models.load import model_sha256
 
@@ -81,6 +81,8 @@ class RunRecord(BaseModel):
     """Ids left out because they do not have the form that was trained."""
     system_prompt: str | None
     """The system message, where all training examples have the same one."""
+    chat_template: ChatTemplateConfig = ChatTemplateConfig()
+    """How the chat template was used, and the day that it was told; whatever asks this run's model asks it so."""
     config: dict[str, Any]
     """All options of the run."""
     sample: Sample

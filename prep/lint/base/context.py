@@ -11,6 +11,7 @@ import polars as pl
 from prep.config import ExpectConfig
 from prep.dataset.manifest import Manifest
 from prep.lint.base.defects import Defect
+from templates.chat_options import ChatTemplateConfig
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -75,6 +76,11 @@ class Context:
     model_scores: pl.LazyFrame | None = None
     training_ledger: pl.LazyFrame | None = None
     _made: dict[object, object] = field(default_factory=dict)
+
+    @property
+    def chat_template(self) -> ChatTemplateConfig:
+        """How the dataset's config wants the model's chat template used."""
+        return ChatTemplateConfig() if self.manifest is None else self.manifest.chat_template
 
     @property
     def built(self) -> bool:

@@ -9,7 +9,7 @@ import polars as pl
 from loopwright.errors import UserError
 from loopwright.models import resolve_model
 from prep.dataset.messages import messages_of
-from templates.chat import EncodeError, encode_chat, load_tokenizer
+from templates.chat import ChatTemplateConfig, EncodeError, encode_chat, load_tokenizer
 from templates.form import Form
 
 if TYPE_CHECKING:
@@ -46,13 +46,19 @@ def token_limit(model: str) -> int | None:
     return min(limits, default=None)
 
 
-def with_tokens(frame: pl.LazyFrame, model: str, path: Path) -> pl.LazyFrame:
+def with_tokens(frame: pl.LazyFrame, model: str, options: ChatTemplateConfig, path: Path) -> pl.LazyFrame:
     """Returns the chats of a lint frame with `TOKEN_SCHEMA`'s columns, kept in a parquet file at `path`.
+
+    Args:
+        frame: the lint frame.
+        model: the model whose tokenizer encodes them.
+        options: how its chat template is used.
+        path: the file.
 
     Raises:
         UserError: the model is not there, or it has no chat template.
     """
-    tokenizer = load_tokenizer(model)
+    tokenizer = load_tokenizer(model, options.on_a_day())
     if not getattr(tokenizer, "chat_template", None):
         raise UserError(f"the tokenizer of '{model}' has no chat template", remedy="Name an instruct model with --model.")
     chats = frame.filter(pl.col("messages").is_not_null() & (pl.col("form") != Form.PREFERENCE)).select(

@@ -14,6 +14,7 @@ from prep.lint.base.rule import Rule
 from prep.lint.detectors.model_tokenizer import no_tokenizer
 from prep.lint.frame.template_files import template_files
 from templates.chat import load_tokenizer
+from templates.chat_options import CLOCK
 from templates.template import make_environment
 
 _UNSEEDED = frozenset(
@@ -33,7 +34,7 @@ class Nondeterminism(Rule):
 
     ## Why is this bad
     Two builds differ without a change in the data. A chat template that prints today's date trains on one prompt and is used with
-    another the next day.
+    another the next day; training and evaluation take one day for a run, and `chat_template: {date: ...}` in the config fixes one for all.
 
     ## Example
     `{{ strftime_now("%d %b %Y") }}` in the chat template of an instruct model.
@@ -47,7 +48,8 @@ class Nondeterminism(Rule):
     severity = Severity.WARNING
     columns = ()
     remedy = (
-        "Use `choice`, which is seeded by the row; pass the date as a field, or fix it in the chat template, for training and inference."
+        "Use `choice`, which is seeded by the row; pass the date as a field. The day that a chat template is told is fixed by "
+        "`chat_template: {date: 2026-01-31}` in the config."
     )
 
     def unavailable(self, context: Context) -> str | None:
@@ -71,7 +73,8 @@ class Nondeterminism(Rule):
                     line=first_line + line,
                 )
         if context.model is not None and no_tokenizer(context) is None:
-            for name in sorted({name for name, _ in _calls(_chat_template(context.model), _plain_environment())}):
+            fixed = {CLOCK} if context.chat_template.date else set()
+            for name in sorted({name for name, _ in _calls(_chat_template(context.model), _plain_environment())} - fixed):
                 yield Finding(f"the chat template of '{context.model}' calls '{name}', whose result changes each time")
 
 
