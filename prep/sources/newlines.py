@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from prep.sources.columns import column_of
 from prep.sources.source import TEXT_MARK, RawRows, to_text
 from prep.text.edits import edit_texts
 from prep.text.newlines import LINE_END, normalise_newlines
@@ -20,17 +21,17 @@ def with_newlines(batches: Iterator[RawRows]) -> Iterator[RawRows]:
     for rows in batches:
         changed = {name: _normalised(rows, name) for name in rows.columns}
         added = [column for name in rows.columns if (column := changed[name]) is not None]
-        kept = [rows.added.get_column(name) for name in rows.added.columns if changed[name] is None]
+        kept = [column_of(rows.added, name) for name in rows.added.columns if changed[name] is None]
         yield RawRows(rows.frame, rows.rejected, pl.DataFrame([*kept, *added]), rows.unread) if added else rows
 
 
 def _normalised(rows: RawRows, name: str) -> pl.Series | None:
     """Returns a column with its line ends normalised; None where it has none to normalise."""
-    column = rows.added.get_column(name) if name in rows.added.columns else rows.frame.get_column(name)
+    column = column_of(rows.added, name) if name in rows.added.columns else column_of(rows.frame, name)
     has_escapes = column.str.starts_with("[") | column.str.starts_with("{")
     has_escapes &= column.str.contains(_ESCAPED, literal=False)
     if TEXT_MARK + name in rows.frame.columns:
-        has_escapes &= ~rows.frame.get_column(TEXT_MARK + name).fill_null(False)
+        has_escapes &= ~column_of(rows.frame, TEXT_MARK + name).fill_null(False)
     has_ends = column.str.contains("\r", literal=True).any()
     places = has_escapes.arg_true()
     if not has_ends and not len(places):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from loopwright.files import is_utf8
+from prep.sources.columns import column_of
 from prep.sources.raw_file import RawFile, RejectedRow
 from prep.sources.unread import Unread, unread_columns
 
@@ -78,9 +79,9 @@ class RawRows:
         """
         wanted = [name for name in self.columns if names is None or name in names]
         # Not by `select`, which takes a column called "*" or "^a$" for a pattern.
-        columns = [self.added.get_column(name) if name in self.added.columns else self.frame.get_column(name) for name in wanted]
+        columns = [column_of(self.added, name) if name in self.added.columns else column_of(self.frame, name) for name in wanted]
         marks = {
-            name: set(self.frame.get_column(TEXT_MARK + name).arg_true())
+            name: set(column_of(self.frame, TEXT_MARK + name).arg_true())
             for name in wanted
             if TEXT_MARK + name in self.frame.columns and name not in self.added.columns
         }
@@ -98,7 +99,7 @@ class RawRows:
 
 def mark_texts(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     """Marks the texts that read like JSON, of columns in which every value is a text of the file."""
-    found = ((name, frame.get_column(name).str.contains(_LIKE_JSON).fill_null(False)) for name in names)
+    found = ((name, column_of(frame, name).str.contains(_LIKE_JSON).fill_null(False)) for name in names)
     return frame.with_columns(marks.alias(TEXT_MARK + name) for name, marks in found if marks.any())
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from prep.dataset.manifest import UnreadInfo
+from prep.sources.columns import column_of
 from prep.sources.json_paths import key_path
 
 
@@ -74,7 +75,7 @@ def unread_columns(frame: pl.DataFrame, names: Iterable[str], lines: pl.Series) 
     """
     found = Unread()
     for name in names:
-        values = frame.get_column(name)
+        values = column_of(frame, name)
         if count := len(values) - values.null_count():
             first = values.is_not_null().arg_max()
             assert first is not None
