@@ -25,13 +25,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout a
 
 @app.command()
 def init(
-    data: Annotated[Path, typer.Argument(help="A raw file.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The config to write; default: beside the file.")] = None,
+    data: Annotated[list[Path], typer.Argument(help="A raw file, or several with the same columns.")],
+    test: Annotated[Path | None, typer.Option("--test", help="A hold-out file, whose rows all go into the test split.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The config to write; default: beside the first file.")] = None,
 ) -> None:
     """Write a commented config from a look at the data."""
     from prep.infer.config import write_config
 
-    written = write_config(data, out)
+    written = write_config(data, out, test=test)
     for line in written.guesses:
         notice(line)
     print_result(str(written.path))
@@ -77,7 +78,9 @@ def show(
 
     shown = show_examples(dataset, split=split, example_id=example_id, limit=limit, model=tokens)
     if as_json:
-        print_json([{**row, "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown])
+        print_json(
+            [{**row, "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown]
+        )
         return
     for row, pieces in shown:
         print_view(render_example(row, pieces))
