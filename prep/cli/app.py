@@ -73,13 +73,13 @@ def show(
         return
     from dataclasses import asdict
 
-    from prep.dataset.show import render_example
+    from prep.dataset.show import as_json_row, render_example
     from prep.dataset.show import show as show_examples
 
     shown = show_examples(dataset, split=split, example_id=example_id, limit=limit, model=tokens)
     if as_json:
         print_json(
-            [{**row, "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown]
+            [{**as_json_row(row), "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown]
         )
         return
     for row, pieces in shown:
