@@ -113,8 +113,8 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
 
 
 def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[dict[str, Prediction], float]:
-    """Lets one system answer; every example of its tasks has exactly one prediction afterwards."""
-    asked = [row for row in context.rows if row.task in system.tasks]
+    """Lets one system answer; every example that it takes has exactly one prediction afterwards."""
+    asked = context.rows_for(system)
     advance = progress.start(system.label, len(asked))
     started = time.perf_counter()
     predictions = system.answer(context, advance)

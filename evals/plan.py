@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.config import EvalsConfig, scored_form
+from evals.data.references import ReferenceKinds
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task, choose_form, limit_rows, load_rows
-from evals.metrics.base import DEFAULT_METRICS, METRICS
+from evals.metrics.base import DEFAULT_METRICS, LABEL_METRICS, METRICS
 from evals.systems.base import System, make_systems
 from loopwright.console import notice
 from loopwright.errors import UserError
@@ -70,17 +71,18 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     systems = make_systems(config.systems, config.adapter)
     runs = {system.run: _open_run(system.run) for system in systems if system.run is not None}
     form = _form(rows, runs, config)
-    systems = _applicable(systems, rows, notes)
+    train_rows = load_rows(dataset, "train")[0]
+    kinds = ReferenceKinds.of(rows, train_rows)
+    systems = _applicable(systems, rows, kinds, notes)
     model = _model(systems, runs, config)
     if model is not None:
         notes += _dated_notes(model, rows, form, _chat_templates(dataset, runs))
-    metrics = _metrics(dataset, rows, config)
+    metrics = _metrics(dataset, rows, kinds, config)
     for given, run in runs.items():
         if run.dataset_key != dataset.manifest.key:
             warnings.append(f"{given} was trained on another build of the data: rows of this split may have been in its train split")
     if config.split == "train":
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
-    train_rows = load_rows(dataset, "train")[0]
     primary = _primary(rows, metrics)
     return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings)
 
@@ -92,7 +94,8 @@ def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRo
         UserError: the split is empty, or a metric is not known.
     """
     rows = _rows(dataset, config, [])
-    metrics = _metrics(dataset, rows, config)
+    kinds = ReferenceKinds.of(rows, load_rows(dataset, "train")[0])
+    metrics = _metrics(dataset, rows, kinds, config)
     return rows, metrics, _primary(rows, metrics)
 
 
@@ -134,7 +137,7 @@ def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConf
     return form
 
 
-def _metrics(dataset: Dataset, rows: Sequence[EvalRow], config: EvalsConfig) -> dict[str, tuple[str, ...]]:
+def _metrics(dataset: Dataset, rows: Sequence[EvalRow], kinds: ReferenceKinds, config: EvalsConfig) -> dict[str, tuple[str, ...]]:
     """Returns each template's metrics: those of the config, else of the template, else of its task."""
     found: dict[str, tuple[str, ...]] = {}
     tasks: dict[str, set[Task]] = {}
@@ -144,18 +147,18 @@ def _metrics(dataset: Dataset, rows: Sequence[EvalRow], config: EvalsConfig) -> 
         named = config.metrics or tuple(dataset.manifest.template(template).metrics)
         usable = tuple(name for name in named if METRICS.get(name).tasks & template_tasks)
         # A template of a task that the named metrics say nothing about is measured all the same.
-        found[template] = usable or tuple(name for task in Task if task in template_tasks for name in DEFAULT_METRICS[task])
+        defaults = DEFAULT_METRICS | ({Task.GENERATION: LABEL_METRICS} if template in kinds.labels else {})
+        found[template] = usable or tuple(name for task in Task if task in template_tasks for name in defaults[task])
     for name in config.fail_below:
         METRICS.get(name)
     return found
 
 
-def _applicable(systems: list[System], rows: Sequence[EvalRow], notes: list[str]) -> list[System]:
+def _applicable(systems: list[System], rows: Sequence[EvalRow], kinds: ReferenceKinds, notes: list[str]) -> list[System]:
     """Leaves out the systems that can answer none of the examples, and says so."""
-    tasks = {row.task for row in rows}
-    kept = [system for system in systems if system.tasks & tasks]
+    kept = [system for system in systems if any(system.takes(row, kinds) for row in rows)]
     left_out = [system.label for system in systems if system not in kept]
-    notes += [f"{label} is left out: it answers classification alone, and these examples ask for text" for label in left_out]
+    notes += [f"{label} is left out: it answers with labels alone, and these examples ask for free text" for label in left_out]
     if not kept:
         raise UserError("none of the systems can answer these examples", "systems", "Add base or adapter:RUN.")
     return kept

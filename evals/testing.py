@@ -94,7 +94,7 @@ def check_system(system: type[System], spec: str, context: EvalContext) -> None:
     assert {form.kind for form in system.forms} == {system.name}, f"{who} has forms of other kinds: {[form.text for form in system.forms]}"
     made = system(SystemSpec.parse(spec, list(system.forms)))
     assert made.label and isinstance(made.role, Role), f"{who} has no label or role"
-    asked = [row for row in context.rows if row.task in system.tasks]
+    asked = context.rows_for(made)
     assert asked, f"{who} can answer none of the examples: it is for {', '.join(system.tasks)}"
     done: list[int] = []
     found = made.answer(context, done.append)

@@ -104,7 +104,8 @@ def _fit(given: FittedChat, *, generation_prompt: bool) -> FittedChat | EncodeEr
         try:
             _require_shown(attempt, generation_prompt=generation_prompt)
         except EncodeError as error:
-            failed = failed or error
+            if failed is None:
+                failed = error
         else:
             return attempt
     assert failed is not None

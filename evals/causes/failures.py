@@ -12,6 +12,8 @@ from evals.data.prediction import Prediction
 from evals.data.rows import EvalRow, Task
 from evals.systems.base import EvalContext
 
+_EXACT_MATCH = "exact_match"
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -78,10 +80,10 @@ def find_failures(
     """
     answered = [(index, row) for index, row in enumerate(context.rows) if row.id in predictions]
     neighbours = find_neighbours([row for _, row in answered], context.train_rows, context.config.num_neighbours)
-    background = Background(TrainCounts(context.train_rows), lint, far_threshold(neighbours.values()))
+    background = Background(TrainCounts(context.train_rows), lint, far_threshold(neighbours.values()), context.kinds)
     evidence = {row.id: gather_evidence(row, predictions[row.id], neighbours[row.id], background) for _, row in answered}
     scores = {row.id: measured.scores_of(system, index) for index, row in answered}
-    failed = [row for _, row in answered if _has_failed(row, predictions[row.id], scores[row.id], context.config.fail_below)]
+    failed = [row for _, row in answered if _has_failed(row, predictions[row.id], scores[row.id], context)]
     failed_ids = {row.id for row in failed}
     causes = weigh_causes([evidence[row.id] for row in failed], [evidence[row.id] for _, row in answered if row.id not in failed_ids])
     return [
@@ -90,12 +92,14 @@ def find_failures(
     ]
 
 
-def _has_failed(row: EvalRow, prediction: Prediction, scores: Mapping[str, float], fail_below: Mapping[str, float]) -> bool:
-    """A wrong choice, a score under its threshold, or no score at all."""
+def _has_failed(row: EvalRow, prediction: Prediction, scores: Mapping[str, float], context: EvalContext) -> bool:
+    """A wrong choice or label, a score under its threshold, or no score at all."""
     if not prediction.state.is_scored:
         return True
-    if row.task is Task.CLASSIFICATION and prediction.text != row.reference:
+    if (row.task is Task.CLASSIFICATION or context.kinds.has_label(row)) and prediction.text != row.reference:
         return True
+    exact = {_EXACT_MATCH: 1.0} if row.template in context.kinds.exact else {}
+    fail_below = exact | context.config.fail_below
     return any(score < fail_below[metric] for metric, score in scores.items() if metric in fail_below)
 
 

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evals.causes.neighbours import Neighbour
 from evals.data.prediction import Prediction, PredictionState
+from evals.data.references import ReferenceKinds
 from evals.data.rows import EvalRow, Task
 from evals.metrics.facts.wanted import wanted_facts
 from prep.text.facts import FactIndex
@@ -44,11 +45,13 @@ class Background:
         train_counts: how the train split is made up.
         lint: example id -> lint code -> message.
         far_below: similarity of the nearest training example under which an example counts as far from train.
+        kinds: what the written answers of each template are.
     """
 
     train_counts: "TrainCounts"
     lint: Mapping[str, Mapping[str, str]]
     far_below: float
+    kinds: ReferenceKinds = field(default_factory=ReferenceKinds)
 
 
 def far_threshold(neighbours: Iterable[Sequence[Neighbour]]) -> float:
@@ -71,7 +74,7 @@ def gather_evidence(row: EvalRow, prediction: Prediction, neighbours: Sequence[N
         evidence[prediction.state.value] = prediction.detail or prediction.state.meaning
     if neighbours and neighbours[0].similarity < background.far_below:
         evidence["far_from_train"] = f"the nearest training example has similarity {neighbours[0].similarity:.2f}"
-    if row.task is Task.CLASSIFICATION:
+    if row.task is Task.CLASSIFICATION or background.kinds.has_label(row):
         other = [neighbour for neighbour in neighbours if not neighbour.same_answer]
         if sum(one.similarity for one in other) * 2 > sum(one.similarity for one in neighbours):
             ids = ", ".join(one.row.id for one in other)

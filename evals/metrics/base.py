@@ -94,3 +94,5 @@ DEFAULT_METRICS: dict[Task, tuple[str, ...]] = {
     Task.CLASSIFICATION: ("accuracy", "macro_f1"),
     Task.GENERATION: ("rouge1", "rougeL", "fact_recall"),
 }
+LABEL_METRICS = ("exact_match",)
+"""Of written answers that are labels, where their template names no metric: half the words of a label are another label."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction
+from evals.data.references import ReferenceKinds
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
 from evals.systems.spec import FORMS, SystemForm, SystemSpec
@@ -34,6 +35,7 @@ class EvalContext:
         max_new_tokens: longest answer to write, in tokens; 0 where nothing is written.
         num_split_apart: choices that were encoded apart from their context.
         notes: what a person should know of how the answers were made.
+        kinds: what the written answers of each template are.
     """
 
     rows: list[EvalRow]
@@ -45,6 +47,10 @@ class EvalContext:
     max_new_tokens: int = 0
     num_split_apart: int = 0
     notes: list[str] = field(default_factory=list)
+    kinds: ReferenceKinds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kinds = ReferenceKinds.of(self.rows, self.train_rows)
 
     def require_model(self) -> LanguageModel:
         """Returns the loaded model; a system that needs one says so, so that it is there."""
@@ -55,9 +61,14 @@ class EvalContext:
         """Returns the examples of one task."""
         return [row for row in self.rows if row.task is task]
 
-    def train_rows_of(self, template: str) -> list[EvalRow]:
-        """Returns the labelled train examples of one template."""
-        return [row for row in self.train_rows if row.template == template and row.choices is not None and row.label is not None]
+    def rows_for(self, system: "System") -> list[EvalRow]:
+        """Returns the examples that a system can answer."""
+        return [row for row in self.rows if system.takes(row, self.kinds)]
+
+    def train_rows_of(self, template: str, task: Task = Task.CLASSIFICATION) -> list[EvalRow]:
+        """Returns the train examples of one template and task whose answer is known."""
+        rows = (row for row in self.train_rows if row.template == template and row.task is task)
+        return [row for row in rows if task is Task.GENERATION or row.label is not None]
 
 
 class System(ABC):
@@ -71,6 +82,7 @@ class System(ABC):
         forms: how it can be asked for. A form of the grammar comes from `evals.systems.spec.FORMS`; an own system brings its own.
         needs_model: it asks the context for the loaded model.
         tasks: what it can answer.
+        writes_labels: it also answers examples that ask for text, where the train answers of their template are labels.
         spec: what it was asked for as.
     """
 
@@ -78,6 +90,7 @@ class System(ABC):
     forms: ClassVar[tuple[SystemForm, ...]]
     needs_model: ClassVar[bool] = False
     tasks: ClassVar[frozenset[Task]] = frozenset(Task)
+    writes_labels: ClassVar[bool] = False
 
     def __init__(self, spec: SystemSpec) -> None:
         form = self.form_of(spec)
@@ -89,6 +102,11 @@ class System(ABC):
     def form_of(cls, spec: SystemSpec) -> SystemForm | None:
         """Returns the form that a spec of its kind has; None where there is no code for such a spec."""
         return None if spec.added else next((form for form in cls.forms if form.takes(spec.argument)), None)
+
+    @classmethod
+    def takes(cls, row: EvalRow, kinds: ReferenceKinds) -> bool:
+        """Says whether it can answer an example."""
+        return row.task in cls.tasks or (cls.writes_labels and kinds.has_label(row))
 
     @property
     def label(self) -> str:
@@ -107,7 +125,7 @@ class System(ABC):
 
     @abstractmethod
     def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
-        """Returns one prediction for each example of the tasks it knows, in any order.
+        """Returns one prediction for each example that it takes, `context.rows_for(self)`, in any order.
 
         Args:
             context: the examples and what systems share.

@@ -17,22 +17,23 @@ class Linear(System):
     """Logistic regression on TF-IDF of words and characters, fitted to the train split in seconds.
 
     A fine-tuned model that does not beat it has learnt nothing that word counts do not show. It reads what the model is given:
-    all messages but the assistant's.
+    all messages but the assistant's. Written answers are classes too, where they are labels: few words that recur.
     """
 
     name = "linear"
     forms = (FORMS["linear"],)
     tasks = frozenset({Task.CLASSIFICATION})
+    writes_labels = True
 
     @override
     def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
         """Fits one classifier a template and answers its examples."""
-        by_template: dict[str, list[EvalRow]] = {}
-        for row in context.rows_of(Task.CLASSIFICATION):
-            by_template.setdefault(row.template, []).append(row)
+        by_template: dict[tuple[str, Task], list[EvalRow]] = {}
+        for row in context.rows_for(self):
+            by_template.setdefault((row.template, row.task), []).append(row)
         predictions = []
-        for template, rows in by_template.items():
-            predictions += _answer_template(rows, context.train_rows_of(template), context.config.seed)
+        for key, rows in by_template.items():
+            predictions += _answer_template(rows, context.train_rows_of(*key), context.config.seed)
             advance(len(rows))
         return predictions
 
@@ -54,7 +55,8 @@ def _answer_template(rows: list[EvalRow], train_rows: list[EvalRow], seed: int) 
 
 def _best(row: EvalRow, probability: Any, index: dict[str, int], num_train: int) -> Prediction:
     """Picks the likeliest choice. A label that train does not have is as likely as one example more would make it."""
-    assert row.choices is not None
+    if row.choices is None:
+        return Prediction(row.id, PredictionState.OK, max(index, key=lambda name: float(probability[index[name]])))
     likely = [float(probability[index[choice]]) if choice in index else 0.0 for choice in row.choices]
     smooth = [(value * num_train + 1 / len(likely)) / (num_train + 1) for value in likely]
     best = max(range(len(smooth)), key=smooth.__getitem__)

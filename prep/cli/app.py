@@ -25,14 +25,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout a
 
 @app.command()
 def init(
-    data: Annotated[Path, typer.Argument(help="A raw file.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The config to write; default: beside the file.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="The file's text encoding; default: told by its bytes.")] = None,
+    data: Annotated[list[Path], typer.Argument(help="A raw file, or several with the same columns.")],
+    test: Annotated[Path | None, typer.Option("--test", help="A hold-out file, whose rows all go into the test split.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The config to write; default: beside the first file.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="The files' text encoding; default: told by their bytes.")] = None,
 ) -> None:
     """Write a commented config from a look at the data."""
     from prep.infer.config import write_config
 
-    written = write_config(data, out, encoding)
+    written = write_config(data, out, test=test, encoding=encoding)
     for line in written.guesses:
         notice(line)
     print_result(str(written.path))
@@ -73,12 +74,14 @@ def show(
         return
     from dataclasses import asdict
 
-    from prep.dataset.show import render_example
+    from prep.dataset.show import as_json_row, render_example
     from prep.dataset.show import show as show_examples
 
     shown = show_examples(dataset, split=split, example_id=example_id, limit=limit, model=tokens)
     if as_json:
-        print_json([{**row, "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown])
+        print_json(
+            [{**as_json_row(row), "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown]
+        )
         return
     for row, pieces in shown:
         print_view(render_example(row, pieces))

@@ -79,6 +79,11 @@ def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "Renderab
     return Panel(Group(*lines), title=title, subtitle=Text(row["id"]), title_align="left", subtitle_align="left")
 
 
+def as_json_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Returns an example as `prep show --json` prints it: its columns, and `kind`, its forms in one text as before format 2."""
+    return {**row, "kind": "+".join(row["forms"])}
+
+
 def _chat_lines(row: dict[str, Any]) -> "list[Text]":
     from rich.text import Text
 

@@ -15,6 +15,8 @@ TRAIN_SHARE = 0.8
 """Of the rows, what the split of a first config makes train rows."""
 _MIN_FILLED = 0.5  # share of the rows in which a label stands: a remark that is mostly blank would drop most rows
 _NEARLY_ALL = 0.8
+_FREE_WORDS = 3
+_MOSTLY = 0.7
 _MAX_NUMBERS = 20  # different numbers that may be classes, such as stars; more of them measure something
 _ENOUGH = 200  # values that are looked into
 GROUP_NAMES = ("customer", "patient", "user", "author", "contract", "client", "account", "speaker", "group", "doc", "thread", "tree")
@@ -51,11 +53,20 @@ class Column:
         name: its name.
         values: its values, without nulls and blanks.
         num_rows: how many rows were looked at.
+        place: which column of the file it is.
+        made_of: the transcript that its turns were made of; None for a column of the file.
     """
 
     name: str
     values: Sequence[str]
     num_rows: int
+    place: int = 0
+    made_of: str | None = None
+
+    @cached_property
+    def name_words(self) -> tuple[str, ...]:
+        """The words of its name: `createdAt` and `created_at` are both created and at."""
+        return tuple(word.lower() for word in _NAME_WORD.findall(self.name))
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -70,16 +81,21 @@ class Column:
     @cached_property
     def mean_words(self) -> float:
         """Words a value; two Han characters count for a word."""
-        return sum(map(num_words, self._some)) / max(len(self._some), 1)
+        return sum(map(num_words, self.some)) / max(len(self.some), 1)
 
     @cached_property
-    def _some(self) -> Sequence[str]:
+    def some(self) -> Sequence[str]:
+        """Some of its values, of all of the file."""
         # Spread over the file, as many a file is sorted.
         return self.values[:: max(1, len(self.values) // _ENOUGH)]
 
     def share(self, pattern: re.Pattern[str]) -> float:
         """Returns the share of values that a pattern matches as a whole."""
-        return sum(pattern.fullmatch(value) is not None for value in self._some) / max(len(self._some), 1)
+        return sum(pattern.fullmatch(value) is not None for value in self.some) / max(len(self.some), 1)
+
+    def share_with(self, pattern: re.Pattern[str]) -> float:
+        """Returns the share of values in which a pattern is found."""
+        return sum(pattern.search(value) is not None for value in self.some) / max(len(self.some), 1)
 
     @property
     def is_filled(self) -> bool:
@@ -116,7 +132,7 @@ class Column:
     @property
     def is_about_row(self) -> bool:
         """Whether its name says that it tells of the row and not of the text: `source`, `lang`, `created_at`; not `source_category`."""
-        words = [word.lower() for word in _NAME_WORD.findall(self.name)]
+        words = list(self.name_words)
         last = words[-1:]
         while len(words) > 1 and words[-1] in _NAME_ENDINGS:
             words.pop()
@@ -149,8 +165,18 @@ class Column:
     @cached_property
     def is_transcript(self) -> bool:
         """Whether its texts are conversations: marked lines such as `Doctor: ...`, or `<BR>` between turns."""
-        talks = sum(len(_MARK.findall(value)) >= 2 or len(_BREAK.findall(value)) >= 2 for value in self._some)
-        return talks > 0.6 * max(len(self._some), 1)
+        talks = sum(len(_MARK.findall(value)) >= 2 or len(_BREAK.findall(value)) >= 2 for value in self.some)
+        return talks > 0.6 * max(len(self.some), 1)
+
+    @property
+    def is_free_text(self) -> bool:
+        """Whether it holds texts of their own: several words, distinct in most rows."""
+        return self.is_text and self.mean_words >= _FREE_WORDS and self.num_distinct > _MOSTLY * len(self.values)
+
+    @property
+    def has_breaks(self) -> bool:
+        """Whether marks such as `<BR>` divide its turns, which no model is to read."""
+        return self.share_with(_BREAK) > 0.5
 
     @property
     def is_text(self) -> bool:
@@ -174,23 +200,23 @@ class Column:
     def _names_people(self) -> bool:
         if self.mean_words > 6:  # a text that quotes an address is no column of addresses
             return False
-        return sum(any(one.kind != "URL" for one in find_pii(value)) for value in self._some) > len(self._some) / 2
+        return sum(any(one.kind != "URL" for one in find_pii(value)) for value in self.some) > len(self.some) / 2
 
 
 def look_at(frame: pl.DataFrame, names: Sequence[str]) -> list[Column]:
     """Returns what some columns of a frame hold."""
     values = ([value for value in frame[name].alias("values").cast(pl.String).drop_nulls() if value.strip()] for name in names)
-    return [Column(name, some, frame.height) for name, some in zip(names, values, strict=True)]
+    return [Column(name, some, frame.height, place) for place, (name, some) in enumerate(zip(names, values, strict=True))]
 
 
 def named(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
-    """Returns the columns whose name holds one of the words, in the order of the words."""
+    """Returns the columns of whose name's words one begins or ends with one of these, in the order of these: no `plain` in `complaint`."""
     return list(dict.fromkeys(_named(columns, names)))
 
 
 def _named(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Column]:
     for name in names:
-        yield from (column for column in columns if name in column.name.lower())
+        yield from (column for column in columns if any(word.startswith(name) or word.endswith(name) for word in column.name_words))
 
 
 def invent_names(columns: Sequence[Column]) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from prep.infer.columns import ANSWER_NAMES, Column
+from prep.infer.columns import ANSWER_NAMES, Column, named
+from prep.infer.subject import is_about
 from prep.text.language import UNKNOWN
 from templates.form import Form
 from templates.library import library_template, template_names
@@ -65,7 +66,9 @@ _COMMON_NAMES = (_ANY_NAME - {"transcript"}) | {
 _GENERAL = frozenset({"general", "preference"})
 _YES_NO = {"0": "negative", "1": "positive", "false": "negative", "true": "positive", "no": "negative", "yes": "positive"}
 _OPINION_NAMES = ("liked", "sentiment", "positive", "polarity", "recommend", "opinion")
-_MIN_LABEL_SHARE = 0.01  # a rarer value is more often a slip of the pen than a class
+# A rarer value is more often a slip of the pen than a class; where there are many classes, one that is much rarer than most are.
+_MIN_LABEL_SHARE = 0.01
+_MIN_EVEN_SHARE = 0.2
 _WORD = re.compile(r"[a-z]{4,}")
 # What many templates and columns speak of, whatever their subject.
 _NO_SUBJECT = frozenset(
@@ -92,7 +95,9 @@ class Proposal:
 
 def common_values(column: Column) -> list[str]:
     """Returns a label's values that are no slip of the pen, sorted."""
-    return sorted(value for value, count in column.counts.items() if count >= _MIN_LABEL_SHARE * len(column.values))
+    even_share = len(column.values) / column.num_distinct
+    fewest = min(_MIN_LABEL_SHARE * len(column.values), _MIN_EVEN_SHARE * even_share)
+    return sorted(value for value, count in column.counts.items() if count >= fewest)
 
 
 def proposals(columns: Sequence[Column], language: str, subject: str) -> list[Proposal]:
@@ -104,7 +109,11 @@ def proposals(columns: Sequence[Column], language: str, subject: str) -> list[Pr
         subject: words that say what the data is about: the file's name, its folder, the columns.
     """
     subjects = _subject_words(subject)
-    found = (_fit(library_template(name), columns, language, subjects) for name in template_names())
+    texts = [column for column in columns if column.is_text or column.is_turns]
+    domains = {name.partition("/")[0] for name in template_names()}
+    fitting = {domain for domain in domains if is_about(domain, subject, texts)}  # elsewhere a template's own words would be wrong
+    names = (name for name in template_names() if name.partition("/")[0] in fitting)
+    found = (_fit(library_template(name), columns, language, subjects) for name in names)
     return sorted((one for one in found if one is not None), key=lambda one: (-one.score, one.template.name))
 
 
@@ -125,10 +134,10 @@ def _fit(template: Template, columns: Sequence[Column], language: str, subjects:
         is_distinct = is_distinct or (points > 1 and name not in _COMMON_NAMES)
     domain = template.name.partition("/")[0]
     if domain not in _GENERAL:
-        is_about = bool(subjects & _subject_words(f"{domain} {template.header.task}"))
-        if not (is_about or is_distinct):
+        is_named = bool(subjects & _subject_words(f"{domain} {template.header.task}"))
+        if not (is_named or is_distinct):
             return None
-        score += 2 * is_about
+        score += 2 * is_named
     code = template.header.language
     score -= 1.5 * (language not in {UNKNOWN, code})
     return Proposal(template, fields, _label_map(template, columns, fields), score + _manner(template, columns, fields))
@@ -139,7 +148,8 @@ def _manner(template: Template, columns: Sequence[Column], fields: Mapping[str, 
     used = set(fields.values())
     points = 0.5 * (Form.CHAT in template.forms) + 0.5 * bool(template.header.verbalizer)
     points -= bool(template.shots) + ("cloze" in template.tags) + 0.5 * template.name.endswith("judge")
-    unused = [column for column in columns if column.name not in used]
+    made_of = {column.made_of for column in columns if column.name in used}
+    unused = [column for column in columns if column.name not in used | made_of and column.made_of not in used]
     points -= 2 * any(column.is_turns for column in unused if not any(one.is_turns for one in columns if one.name in used))
     points -= any(is_answer(column) for column in unused)
     return points - 0.5 * any(column.is_label for column in unused)
@@ -147,7 +157,7 @@ def _manner(template: Template, columns: Sequence[Column], fields: Mapping[str, 
 
 def is_answer(column: Column) -> bool:
     """Whether a column holds what a model is to write, by its name and its length."""
-    return column.is_text and column.mean_words > 3 and any(name in column.name.lower() for name in ANSWER_NAMES)
+    return column.is_text and column.mean_words > 3 and bool(named([column], ANSWER_NAMES))
 
 
 def _best_column(template: Template, name: str, free: Sequence[Column]) -> tuple[Column | None, float]:

@@ -20,8 +20,8 @@ def with_newlines(batches: Iterator[RawRows]) -> Iterator[RawRows]:
     """
     for rows in batches:
         changed = {name: _normalised(rows, name) for name in rows.columns}
-        added = [column for name in rows.columns if (column := changed[name]) is not None]
-        kept = [column_of(rows.added, name) for name in rows.added.columns if changed[name] is None]
+        added = [column.alias(name) for name in rows.columns if (column := changed[name]) is not None]
+        kept = [column_of(rows.added, name).alias(name) for name in rows.added.columns if changed[name] is None]
         yield RawRows(rows.frame, rows.rejected, pl.DataFrame([*kept, *added]), rows.unread) if added else rows
 
 

@@ -79,7 +79,7 @@ class RawRows:
         """
         wanted = [name for name in self.columns if names is None or name in names]
         # Not by `select`, which takes a column called "*" or "^a$" for a pattern.
-        columns = [column_of(self.added, name) if name in self.added.columns else column_of(self.frame, name) for name in wanted]
+        columns = [column_of(self.added if name in self.added.columns else self.frame, name).alias(name) for name in wanted]
         marks = {
             name: set(column_of(self.frame, TEXT_MARK + name).arg_true())
             for name in wanted

@@ -8,6 +8,7 @@ from scipy.stats import fisher_exact
 from evals.causes.neighbours import Neighbour, find_neighbours
 from evals.causes.weigh import Background, TrainCounts, far_threshold, gather_evidence, weigh_causes
 from evals.data.prediction import Prediction, PredictionState
+from evals.data.references import ReferenceKinds
 from evals.data.rows import EvalRow
 from templates.chat import Message
 
@@ -61,6 +62,14 @@ def test_neighbours_that_answer_otherwise_are_a_cause() -> None:
         assert ("conflicting_neighbours" in evidence) == expected
     other = [Neighbour(row("n0", "soup", 1), 0.5, False)]
     assert "n0/t/0" in gather_evidence(asked, Prediction(asked.id, PredictionState.OK, "yes"), other, NOTHING)["conflicting_neighbours"]
+
+
+def test_neighbours_with_another_written_label_are_a_cause_and_with_another_text_are_none() -> None:
+    asked, near = written("soup", "starter"), dataclasses.replace(written("soup", "main course"), id="n/t/0")
+    prediction, neighbours = Prediction(asked.id, PredictionState.OK, "dessert"), [Neighbour(near, 0.9, False)]
+    labels = dataclasses.replace(NOTHING, kinds=ReferenceKinds(labels=frozenset({"t"})))
+    assert "n/t/0" in gather_evidence(asked, prediction, neighbours, labels)["conflicting_neighbours"]
+    assert "conflicting_neighbours" not in gather_evidence(asked, prediction, neighbours, NOTHING)
 
 
 def test_lint_is_a_cause_on_the_row_and_on_its_neighbours() -> None:

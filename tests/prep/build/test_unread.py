@@ -25,7 +25,10 @@ def chats(folder: Path, rows: list[dict[str, Any]]) -> Project:
 
 
 def test_each_key_is_said_once_with_its_count_and_first_row(tmp_path: Path) -> None:
-    rows = [{"messages": [ASKED, ANSWER]}, *[{"messages": [ASKED, {**ANSWER, "annotator": "north"}], "lang": "en"} for _ in range(5)]]
+    rows: list[dict[str, Any]] = [
+        {"messages": [ASKED, ANSWER]},
+        *[{"messages": [ASKED, {**ANSWER, "annotator": "north"}], "lang": "en"} for _ in range(5)],
+    ]
     project = chats(tmp_path, rows)
     result = CliRunner().invoke(app, ["build", str(project.config), "--out", str(project.out)])
     assert result.exit_code == 0

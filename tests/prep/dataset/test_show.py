@@ -170,3 +170,8 @@ def test_a_template_of_several_needs_the_name_of_the_one_that_it_stands_for(tmp_
     with pytest.raises(UserError, match=r"no template is called 'mine/sentimnt'\. Did you mean 'mine/sentiment'"):
         preview(project.out, other, limit=1)
     assert preview(project.out, edited(project, "Opinion:", "x:"), limit=1).num_examples == 40
+
+
+def test_json_says_the_forms_as_a_list_and_in_one_text(project: Project) -> None:
+    [shown] = json.loads(CliRunner().invoke(app, ["show", str(project.out), "--json"]).stdout)
+    assert len(shown["forms"]) > 1 and shown["kind"] == "+".join(shown["forms"])

@@ -7,7 +7,7 @@ import pytest
 from loopwright.errors import UserError
 from prep.build.run import build
 from prep.config import BuildConfig, load_build_config
-from prep.dataset.manifest import RowAccounting
+from prep.dataset.manifest import Dataset, RowAccounting
 from prep.infer.config import write_config
 
 ROOT = Path(__file__).parents[3]
@@ -129,11 +129,6 @@ FITTING = [
     ({"text": sentence, "label": lambda n: ("ham", "spam")[n % 2]}, "general/spam", None),
     ({"clause": sentence, "plain_english": lambda n: f"It was better on day {n}."}, "legal/plain_english", None),
     (
-        {"inputs": lambda n: f"My phone {n} is off. <BR> Restart it. <BR> It works now.", "summaries": lambda n: f"The phone {n} is on."},
-        "calls/transcript_summary",
-        {"transcript": "inputs", "summary": "summaries"},
-    ),
-    (
         {"abstract": lambda n: f"本文研究了第{n}个问题的新方法及其应用，并给出了结果。", "title": lambda n: f"第{n}个问题的研究"},
         "general/title_zh",
         None,
@@ -152,13 +147,29 @@ def test_a_template_of_the_library_is_found_by_what_the_columns_are(
     assert any(f"template: {template} of the library" in line for line in guesses)
 
 
-def test_labels_that_the_library_does_not_know_get_a_template_of_their_own_unless_they_are_very_many(tmp_path: Path) -> None:
-    for name, number, path in (("few", 5, "data.jinja"), ("many", 40, None)):
-        (tmp_path / name).mkdir()
-        content = rows(400, text=sentence, category=lambda n, number=number: f"kind_{n % number}")
-        config, guesses, accounting = guess(tmp_path / name, content)
-        assert config.templates[0].path == path and accounting.kept == 400
-        assert any(line.startswith(f"label: 'category', because it has only {number} values over 400 rows") for line in guesses)
+@pytest.mark.parametrize(
+    ("num_labels", "num_rows", "is_label"),
+    [(5, 400, True), (40, 400, True), (77, 77 * 8, True), (77, 77 * 3, True), (200, 600, True), (201, 603, False), (77, 77 * 2, False)],
+)
+def test_labels_that_the_library_does_not_know_get_a_template_of_their_own_with_all_of_them(
+    tmp_path: Path, num_labels: int, num_rows: int, is_label: bool
+) -> None:
+    content = rows(num_rows, text=sentence, category=lambda n: f"kind_{n % num_labels}")
+    config, guesses, accounting = guess(tmp_path, content)
+    assert config.templates[0].path == "data.jinja" and accounting.kept == num_rows
+    said = f"label: 'category', because it has only {num_labels} values over {num_rows} rows"
+    assert any(line.startswith(said) for line in guesses) == is_label
+    [template] = Dataset.open(tmp_path / "out").manifest.templates
+    assert template.verbalizer == ({f"kind_{n}": [f"kind_{n}"] for n in range(num_labels)} if is_label else {})
+    assert template.metrics == (["accuracy", "macro_f1"] if is_label else ["exact_match"])
+
+
+def test_a_label_that_is_rarer_than_others_is_kept_and_a_slip_of_the_pen_is_not(tmp_path: Path) -> None:
+    uneven = [f"kind_{n % 50}" for n in range(900)] + ["rare"] * 8 + ["kindof_1"]
+    _, guesses, _ = guess(tmp_path, rows(len(uneven), text=sentence, category=uneven.__getitem__))
+    assert [line for line in guesses if line.startswith("labels:")] == [
+        "labels: kindof_1 is rare and left out; map them under 'labels', or their rows are dropped"
+    ]
 
 
 def test_a_file_that_is_sorted_by_label_shows_all_labels(tmp_path: Path) -> None:
@@ -229,7 +240,7 @@ def test_what_fits_too_is_offered_and_a_transcript_too(tmp_path: Path) -> None:
     )
     written = write_config(start(tmp_path, "data.jsonl", content))
     text = written.path.read_text(encoding="utf-8")
-    assert "# turns: {field: dialogue}" in text and "# fits too" in text
+    assert "    turns: {field: dialogue}  # " in text and "# fits too" in text
 
 
 def test_what_the_file_is_called_tells_its_subject(tmp_path: Path) -> None:

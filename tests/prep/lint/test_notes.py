@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -27,7 +28,7 @@ def write(path: Path, *records: dict[str, object]) -> Path:
 
 
 PAIR: dict[str, object] = {"prompt": "Where is my parcel?", "completion": "late"}
-CHAT = {"messages": [{"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "It is late."}]}
+CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "It is late."}]}
 INSTRUCTION: dict[str, object] = {"instruction": "Translate.", "input": "Suppe", "output": "soup"}
 WITHOUT_INPUT = {"instruction": "Tell me of the soup.", "input": "", "output": "It is warm."}
 PREFERENCE = {"prompt": "How was it?", "chosen": "Very good.", "rejected": "Bad."}
@@ -79,7 +80,7 @@ def test_a_note_says_its_file_and_its_remedy() -> None:
 
 
 def test_keys_that_nobody_reads_are_one_note(tmp_path: Path) -> None:
-    annotated: dict[str, object] = {"messages": [CHAT["messages"][0], {**CHAT["messages"][1], "annotator": "north"}], "lang": "en"}
+    annotated: dict[str, Any] = {"messages": [CHAT["messages"][0], {**CHAT["messages"][1], "annotator": "north"}], "lang": "en"}
     path = write(tmp_path / "train.jsonl", CHAT, annotated, annotated)
     (note,) = lint(path).notes
     assert note.kind is NoteKind.UNREAD
