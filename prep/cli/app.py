@@ -72,6 +72,7 @@ def show(
         return
     from dataclasses import asdict
 
+    from loopwright.console import output_has_colours
     from prep.dataset.show import render_example
     from prep.dataset.show import show as show_examples
 
@@ -80,7 +81,7 @@ def show(
         print_json([{**row, "tokens": None if pieces is None else [asdict(piece) for piece in pieces]} for row, pieces in shown])
         return
     for row, pieces in shown:
-        print_view(render_example(row, pieces))
+        print_view(render_example(row, pieces, coloured=output_has_colours()))
 
 
 def main() -> None:
