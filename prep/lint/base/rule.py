@@ -130,7 +130,7 @@ def nearest_rules(text: str) -> str:
     family = [code for code in entries if code[:_FAMILY] == text[:_FAMILY].upper()]
     family.sort(key=lambda code: (-SequenceMatcher(None, text.upper(), code).ratio(), code))
     codes = dict.fromkeys((*(names[name] for name in by_name), *(family or get_close_matches(text.upper(), list(entries)))))
-    shown = [f"{code} ({entries[code].__name__})" for code in list(codes)[:_MAX_NEAREST]]
+    shown = [f"'{code}' ({entries[code].__name__})" for code in list(codes)[:_MAX_NEAREST]]
     if not shown:
         return f"`prep rule` lists all {len(entries)} rules."
     return f"Did you mean {' or '.join((', '.join(shown[:-1]), shown[-1])) if len(shown) > 1 else shown[0]}?"

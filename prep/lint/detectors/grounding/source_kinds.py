@@ -85,8 +85,8 @@ def _roles(texts: Iterable[str]) -> dict[str, int]:
 
 
 def _kind(source: str, roles: Mapping[str, int]) -> str:
-    names = [name.casefold() for name in _SPEAKER.findall(source[:_MAX_READ])]
-    known = [name for name in names if name in roles]
+    names: list[str] = [name.casefold() for name in _SPEAKER.findall(source[:_MAX_READ])]
+    known: list[str] = [name for name in names if name in roles]
     if known:
         return "role " + max(known, key=lambda name: (roles[name], name))
     return _DIALOGUE if len(names) >= _MIN_TURNS else _PROSE
