@@ -141,7 +141,7 @@ def _run_round(
     notice(f"== round {number}: lint ==")
     found = lint(folder / "dataset", options=LintOptions(model=options.train.model))
     write_json(folder / "lint.json", found.as_json())
-    notice(as_statistics(found))
+    notice(as_statistics(found, verbose=True))
     notice(f"== round {number}: train ==")
     run = _train(folder, options.train, callback, fresh=not built.cached)
     notice(f"== round {number}: evaluate ==")

@@ -113,6 +113,14 @@ def print_view(view: "RenderableType", *, wrap: bool = True) -> None:
         Output(highlight=False).print(view, soft_wrap=not wrap)
 
 
+def output_has_colours() -> bool:
+    """Says whether colours are seen on stdout: not in a file or pipe, nor where the environment asks for none."""
+    from rich.console import Console
+
+    out = Console()
+    return out.color_system is not None and not out.no_color
+
+
 def output_width(default: int) -> int:
     """Returns the cells of a line of stdout: the terminal's where it is one, so that a file or pipe gets the same text everywhere."""
     return shutil.get_terminal_size((default, 0)).columns if sys.stdout is not None and sys.stdout.isatty() else default

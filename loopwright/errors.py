@@ -56,14 +56,21 @@ def raise_all(errors: Sequence[UserError]) -> None:
         raise UserErrors(errors)
 
 
+_MAX_KNOWN = 40
+
+
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """Returns a remedy for a name that is not known: the closest one, else the whole list."""
+    """Returns a remedy for a name that is not known: the closest one, else the list, or its beginning where it is long."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, n=1)
     if close:
         return f"Did you mean '{close[0]}'?"
-    return f"Known: {', '.join(sorted(known))}." if known else "None are known."
+    if not known:
+        return "None are known."
+    names = sorted(known)
+    more = f", and {len(names) - _MAX_KNOWN:,} more" if len(names) > _MAX_KNOWN else ""
+    return f"Known: {', '.join(names[:_MAX_KNOWN])}{more}."
 
 
 def missing_extra(feature: str, extra: str) -> UserError:

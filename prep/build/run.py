@@ -21,6 +21,7 @@ from loopwright.plugins import plugins_key, use_plugins
 from loopwright.progress import ProgressCallback
 from prep.build.card import render_card
 from prep.build.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
+from prep.build.dropped_rows import count_reasons, no_row_left
 from prep.build.fix_ledger import load_fixes
 from prep.build.lock import build_lock
 from prep.build.progress import BuildProgress
@@ -189,7 +190,7 @@ def _render(
         UserError: a template needs a field that no row has, or no row is left; or, where it is to be `strict`, a row cannot be used.
     """
     if not read.field_names:
-        raise _no_row_left(read.rejected, located.where)
+        raise no_row_left(read.rejected, job.templates, located.where)
     check_fields(read.field_names, job.templates, job.config, located.where)
     progress.start("rendering", read.num_read - read.rejected.height)
     rendered = render_dataset(job, read, files, progress)
@@ -197,7 +198,7 @@ def _render(
     if strict:
         _stop_at_bad_rows(rendered.dropped)
     if not rendered.num_kept:
-        raise _no_row_left(rendered.dropped, located.where)
+        raise no_row_left(rendered.dropped, job.templates, located.where)
     return rendered
 
 
@@ -212,7 +213,7 @@ def _manifest(job: Job, key: str, located: LocatedConfig, read: ReadSources, ren
         ),
         config_path=located.path.name if located.path else "",
         templates=[describe(template) for template in job.templates],
-        rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=_count_reasons(rendered.dropped)),
+        rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=dict(sorted(count_reasons(rendered.dropped).items()))),
         unread=read.unread.as_manifest(),
         fixes=FixAccounting(applied=read.fixes.num_applied, stale=[asdict(stale) for stale in read.fixes.stale]),
         examples=sum(rendered.splits.values()),
@@ -238,15 +239,6 @@ def describe(template: Template) -> TemplateInfo:
     )
 
 
-def _no_row_left(dropped: pl.DataFrame, where: str) -> UserError:
-    if dropped.is_empty():
-        return UserError("the sources hold no row", where, "Give a file with at least one row.")
-    reasons = ", ".join(f"{count} {reason}" for reason, count in _count_reasons(dropped).items())
-    first = dropped.row(0, named=True)
-    place = f"{first['source']}:{first['line']}"
-    return UserError("no row is left to build from", where, f"Dropped: {reasons}. The first, {place}: {first['detail']}.")
-
-
 def _finish(folder: Path, manifest: Manifest, located: LocatedConfig, rendered: RenderedDataset) -> None:
     """Writes what stands beside the examples."""
     write_dropped(rendered.dropped, folder / "dropped.jsonl")
@@ -270,10 +262,6 @@ def _stop_at_bad_rows(dropped: pl.DataFrame) -> None:
     if bad.height > _MAX_SHOWN:
         errors.append(UserError(f"and {bad.height - _MAX_SHOWN} more rows", remedy="Build without --strict to list them in dropped.jsonl."))
     raise_all(errors)
-
-
-def _count_reasons(dropped: pl.DataFrame) -> dict[str, int]:
-    return dict(dropped["reason"].value_counts().sort("reason").iter_rows())
 
 
 def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path], limit: int | None) -> str:

@@ -74,6 +74,7 @@ def show(
         return
     from dataclasses import asdict
 
+    from loopwright.console import output_has_colours
     from prep.dataset.show import as_json_row, render_example
     from prep.dataset.show import show as show_examples
 
@@ -84,7 +85,7 @@ def show(
         )
         return
     for row, pieces in shown:
-        print_view(render_example(row, pieces))
+        print_view(render_example(row, pieces, coloured=output_has_colours()))
 
 
 def main() -> None:

@@ -75,6 +75,7 @@ def lint_command(
     config: Annotated[
         Path | None, typer.Option("--config", help="The build config, for plug-ins and fixes; default: the one beside the data.")
     ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="List the rules that did not run, with the reasons.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ignore cached results.")] = False,
 ) -> None:
     """Find defects in a dataset or a training file."""
@@ -110,7 +111,7 @@ def lint_command(
         else:
             options |= {"input_columns": columns.inputs, "answer_column": columns.answer}
             report = _look(path, test, options, fresh=no_cache)
-        _print_report(report, output, out, statistics=statistics)
+        _print_report(report, output, out, statistics=statistics, verbose=verbose)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
         raise typer.Exit(ExitCode.FINDINGS)
 
@@ -153,12 +154,12 @@ def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool) -> "
     return result.report
 
 
-def _print_report(report: "LintReport", output: Format, out: Path | None, *, statistics: bool) -> None:
+def _print_report(report: "LintReport", output: Format, out: Path | None, *, statistics: bool, verbose: bool) -> None:
     from prep.lint import reports
     from prep.lint.reports.facts import PageReport
 
     if out is None and output is Format.TEXT and not statistics:
-        print_view(reports.text_view(report, report.excerpts, width=output_width(110)), wrap=False)
+        print_view(reports.text_view(report, report.excerpts, width=output_width(110), verbose=verbose), wrap=False)
         return
     if output is Format.JSON:
         text = json.dumps(reports.statistics_as_json(report) if statistics else report.as_json(), ensure_ascii=False, indent=2)
@@ -170,8 +171,8 @@ def _print_report(report: "LintReport", output: Format, out: Path | None, *, sta
         assert isinstance(report, PageReport)
         text = reports.as_html(report, report.facts)
     else:
-        text = reports.as_statistics(report) if statistics else reports.as_text(report, report.excerpts)
-    _deliver(text, out, reports.summary_line(report))
+        text = reports.as_statistics(report, verbose=verbose) if statistics else reports.as_text(report, report.excerpts, verbose=verbose)
+    _deliver(text, out, reports.summary_line(report, verbose=verbose))
 
 
 def _deliver(text: str, out: Path | None, summary: str) -> None:
@@ -193,11 +194,11 @@ def rule_command(
     from loopwright.plugin_config import plugins_of
     from loopwright.plugins import use_plugins
     from prep.lint.base.documentation import list_rules, rule_page
-    from prep.lint.base.rule import RULES
+    from prep.lint.base.rule import find_rule
 
     with use_plugins(plugins_of(config)):
         if code is None:
             print_result(list_rules())
             notice("Explain one with: prep rule CODE")
         else:
-            print_result(rule_page(RULES.get(code.upper())))
+            print_result(rule_page(find_rule(code)))

@@ -1,11 +1,12 @@
 """One example as a person reads it, and, with a tokenizer, what of it is trained."""
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopwright.console import notice, printable
-from loopwright.errors import UserError, did_you_mean
+from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
 from templates.chat import ChatTemplateConfig, Piece, encode_chat, load_tokenizer
@@ -13,6 +14,11 @@ from templates.chat import ChatTemplateConfig, Piece, encode_chat, load_tokenize
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
+
+
+_MAX_IDS = 1_000
+_SHORT_ID = 8
+_TRAINED = ("\u27e6", "\u27e7")
 
 
 def find_examples(dataset: Dataset, *, split: str | None, example_id: str | None, limit: int) -> list[dict[str, Any]]:
@@ -28,11 +34,19 @@ def find_examples(dataset: Dataset, *, split: str | None, example_id: str | None
         frame = frame.filter(pl.col("id").str.starts_with(example_id))
     rows = frame.head(limit).collect().to_dicts()
     if not rows and example_id is not None:
-        ids = dataset.examples().select("row_id").head(1000).collect()["row_id"].to_list()
-        raise UserError(f"no example has the id '{example_id}'", str(dataset.path), did_you_mean(example_id, ids))
+        raise UserError(f"no example has the id '{example_id}'", str(dataset.path), _id_remedy(dataset, example_id))
     if not rows:
         raise UserError(f"the split '{split}' has no example", str(dataset.path), "Choose another --split.")
     return rows
+
+
+def _id_remedy(dataset: Dataset, example_id: str) -> str:
+    ids = dataset.examples().select("row_id").head(_MAX_IDS).collect()["row_id"].to_list()
+    close = get_close_matches(example_id, ids, n=1)
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    example = f", such as '{ids[0][:_SHORT_ID]}'" if ids else ""
+    return f"Give an id, or the beginning of one{example}: they stand below the examples that `prep show` prints, and in examples.parquet."
 
 
 def trained_pieces(row: dict[str, Any], model: str, options: ChatTemplateConfig) -> list[Piece]:
@@ -52,8 +66,14 @@ def trained_pieces(row: dict[str, Any], model: str, options: ChatTemplateConfig)
     return encoded.pieces()
 
 
-def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "RenderableType":
-    """Returns a panel with one example: its place, its parts, or its tokens in colour."""
+def render_example(row: dict[str, Any], pieces: list[Piece] | None, *, coloured: bool = True) -> "RenderableType":
+    """Returns a panel with one example: its place, its parts, or its tokens, the trained ones in colour.
+
+    Args:
+        row: the example.
+        pieces: its tokens, if they are to be shown.
+        coloured: whether colours are seen where it is printed; else signs mark what is trained.
+    """
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
@@ -62,9 +82,14 @@ def render_example(row: dict[str, Any], pieces: list[Piece] | None) -> "Renderab
     if pieces is not None:
         text = Text()
         for piece in pieces:
-            text.append(printable(piece.text), style="bold black on green" if piece.trained else "dim")
+            shown = printable(piece.text)
+            if piece.trained:
+                text.append(shown if coloured else f"{_TRAINED[0]}{shown}{_TRAINED[1]}", style="bold black on green")
+            else:
+                text.append(shown, style="dim")
         trained = sum(piece.num_tokens for piece in pieces if piece.trained)
-        lines += [text, Text(f"{sum(piece.num_tokens for piece in pieces)} tokens, {trained} of them trained (green)", style="italic")]
+        how = "green" if coloured else f"within {' '.join(_TRAINED)}"
+        lines += [text, Text(f"{sum(piece.num_tokens for piece in pieces)} tokens, {trained} of them trained ({how})", style="italic")]
     else:
         lines += _chat_lines(row)
         for part in ("prompt", "mask", "target", "text"):

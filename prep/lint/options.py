@@ -10,7 +10,7 @@ from loopwright.config import validate
 from loopwright.errors import UserError, did_you_mean
 from prep.config import ExpectConfig, LintConfig, SuppressConfig
 from prep.dataset.manifest import Manifest
-from prep.lint.base.rule import RULES
+from prep.lint.base.rule import RULES, nearest_rules
 from prep.lint.frame.answer_columns import NamedColumns
 
 
@@ -120,4 +120,4 @@ def check_codes(codes: Iterable[str]) -> None:
     """
     for code in codes:
         if not code or not any(known.startswith(code) for known in RULES.entries):
-            raise UserError(f"no rule's code begins with '{code}'", remedy=did_you_mean(code, list(RULES.entries)))
+            raise UserError(f"no rule's code begins with '{code}'", remedy=nearest_rules(code))

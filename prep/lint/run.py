@@ -106,7 +106,7 @@ def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> Lint
         built=context.built,
         num_suppressed=num_suppressed,
         ran=tuple(rule.code for rule in rules),
-        excerpts=make_excerpts(data.frame, shown_in_text(diagnostics)) if options.excerpts else {},
+        excerpts=make_excerpts(data.frame, shown_in_text(diagnostics, data.num_examples)) if options.excerpts else {},
         notes=tuple(data.notes),
     )
     if not options.page:

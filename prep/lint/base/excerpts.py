@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from prep.lint.base.diagnostic import Diagnostic
+from prep.lint.base.rule import RULES
 from prep.pii import mask, mask_around
 from prep.pii.masking import MASKED_CHARACTERS
 
@@ -16,6 +17,8 @@ _AROUND_CHARACTERS = 240
 _MARKED_CHARACTERS = 480
 _BATCH_ROWS = 256
 _PARTS = ("system", "input", "answer", "rejected")
+_BODY = "input_body"
+"""The input without what its task's rows share: a column of the lint frame, and no record's field."""
 _COLUMNS = ("id", *_PARTS, *(f"{part}_field" for part in _PARTS), "messages")
 _MESSAGE_FIELD = re.compile(r"\w{1,40}\[(\d{1,9})\](?:\.(?:content|value|text))?")
 _KIND = re.compile(r"\[[A-Z][A-Z0-9_]*\]")
@@ -50,6 +53,9 @@ Excerpts: TypeAlias = Mapping[Place, Excerpt]
 
 def place_of(diagnostic: Diagnostic) -> Place:
     """Returns what a diagnostic's excerpt is found by."""
+    rule = RULES.entries.get(diagnostic.code)
+    if rule is not None and rule.quotes_input and diagnostic.span is None:
+        return diagnostic.id, _BODY, None
     return diagnostic.id, diagnostic.field, diagnostic.span
 
 
@@ -64,13 +70,14 @@ def make_excerpts(frame: pl.LazyFrame, diagnostics: Iterable[Diagnostic]) -> dic
     """
     wanted: dict[str, list[Diagnostic]] = {}
     for one in diagnostics:
-        if one.id is not None and one.field is not None:
+        if one.id is not None and place_of(one)[1] is not None:
             wanted.setdefault(one.id, []).append(one)
     found: dict[Place, Excerpt] = {}
-    columns = [*_COLUMNS, *({"fields"} & set(frame.collect_schema().names()))]
+    columns = [*_COLUMNS, *({"fields", _BODY} & set(frame.collect_schema().names()))]
     for row in rows_of(frame, wanted, columns):
         for one in wanted[row["id"]]:
-            text = field_text(row, one.field or "", one.span)
+            field = place_of(one)[1] or ""
+            text = (row.get(_BODY) or row["input"] or row["answer"]) if field == _BODY else field_text(row, field, one.span)
             if text:
                 found[place_of(one)] = cut_excerpt(text, one.span, kind=one.kind if hides(one) else None)
     return found

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from difflib import SequenceMatcher, get_close_matches
 from enum import StrEnum
 from typing import ClassVar
 
 import polars as pl
 
+from loopwright.errors import UserError
 from loopwright.registry import Registry
 from prep.lint.base.context import Context, Threshold
 from prep.lint.base.finding import Finding, Severity
@@ -42,6 +44,8 @@ class Rule(ABC):
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
     superseded_by: ClassVar[tuple[str, ...]] = ()
     """Codes whose finding on the same example says it all: an empty answer is not also unfinished."""
+    quotes_input: ClassVar[bool] = False
+    """A finding of it is told by the row's text: beside "labelled 'negative', ..." the label says nothing more."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -111,3 +115,34 @@ class DefectRule(Rule):
 
 
 RULES: Registry[Rule] = Registry("prep.lint.rules", Rule, key="code", kind="rule", plugins=("rules",))
+
+_MAX_NEAREST = 3
+_SHORTEST = 4  # part of a name that tells it
+_FAMILY = 3  # letters of a code that rules of one subject share
+
+
+def nearest_rules(text: str) -> str:
+    """Returns a remedy for what is no rule's code: the rules whose codes or names are nearest to it."""
+    entries = RULES.entries
+    names = {rule.__name__.casefold(): code for code, rule in entries.items()}
+    folded = text.casefold()
+    by_name = [*(name for name in names if len(folded) >= _SHORTEST and folded in name), *get_close_matches(folded, names)]
+    family = [code for code in entries if code[:_FAMILY] == text[:_FAMILY].upper()]
+    family.sort(key=lambda code: (-SequenceMatcher(None, text.upper(), code).ratio(), code))
+    codes = dict.fromkeys((*(names[name] for name in by_name), *(family or get_close_matches(text.upper(), list(entries)))))
+    shown = [f"'{code}' ({entries[code].__name__})" for code in list(codes)[:_MAX_NEAREST]]
+    if not shown:
+        return f"`prep rule` lists all {len(entries)} rules."
+    return f"Did you mean {' or '.join((', '.join(shown[:-1]), shown[-1])) if len(shown) > 1 else shown[0]}?"
+
+
+def find_rule(text: str) -> type[Rule]:
+    """Returns the rule of a code or a name, in any case.
+
+    Raises:
+        UserError: there is none.
+    """
+    for code, rule in RULES.entries.items():
+        if text.casefold() in {code.casefold(), rule.__name__.casefold()}:
+            return rule
+    raise UserError(f"unknown rule '{text}'", remedy=nearest_rules(text))

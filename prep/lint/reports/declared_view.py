@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prep.lint.detectors.expectations import DeclaredShare
 from prep.lint.reports.declared import Declared
-from prep.lint.reports.statistics import format_share
+from prep.lint.reports.text import format_share
 
 _AXIS_ENDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 

@@ -21,8 +21,8 @@ from prep.lint.reports.declared_view import say_bounds, say_interval, share_mark
 from prep.lint.reports.facts import BINS_PER_OCTAVE, DUPLICATE_CODES, LEAK_CODES, PageFacts
 from prep.lint.reports.groups import Group, group_of, groups_of
 from prep.lint.reports.order import worst_in_turn
-from prep.lint.reports.statistics import RuleCount, count_rules, format_share
-from prep.lint.reports.text import plural
+from prep.lint.reports.statistics import RuleCount, count_rules
+from prep.lint.reports.text import format_share, plural
 
 _TEMPLATE = Path(__file__).parent / "page.html.jinja"
 _MAX_FINDINGS = 1_000

@@ -7,7 +7,7 @@ from typing import Any
 from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.finding import Severity
 from prep.lint.base.report import LintReport
-from prep.lint.reports.text import summary_line
+from prep.lint.reports.text import format_share, summary_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def count_rules(report: LintReport) -> list[RuleCount]:
     return sorted(counts, key=lambda one: (-one.severity.rank, -one.num_findings, one.code))
 
 
-def as_statistics(report: LintReport) -> str:
+def as_statistics(report: LintReport, *, verbose: bool = False) -> str:
     """Returns one line a rule: findings, rows, their share of all rows, code, severity of the worst, name; then the summary."""
     counts = count_rules(report)
     lines = [f"{'findings':>10}  {'rows':>9}  {'share':>6}  code    severity  rule"] if counts else []
@@ -59,7 +59,7 @@ def as_statistics(report: LintReport) -> str:
         f"{one.num_findings:10,}  {one.num_rows:9,}  {format_share(one.share):>6}  {one.code}  {one.severity.value:8}  {one.name}"
         for one in counts
     ]
-    return "\n".join([*lines, summary_line(report)])
+    return "\n".join([*lines, summary_line(report, verbose=verbose)])
 
 
 def statistics_as_json(report: LintReport) -> dict[str, Any]:
@@ -81,10 +81,3 @@ def statistics_as_json(report: LintReport) -> dict[str, Any]:
         "statistics": rules,
         "skipped": [skipped.as_json() for skipped in report.skipped],
     } | report.notes_as_json()
-
-
-def format_share(share: float) -> str:
-    """Returns a share in per cent, to one place; never 0.0 or 100.0 where it is not."""
-    if 0 < share < 0.001:
-        return "<0.1%"
-    return f"{min(share, 0.999) if share < 1 else 1:.1%}"

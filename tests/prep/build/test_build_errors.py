@@ -71,6 +71,17 @@ def say(**changes: Any) -> dict[str, Any]:
             {},
             r"Dropped: 1 unknown_label\. The first, rows\.jsonl:1: label 'what' is no key of the verbalizer",
         ),
+        (  # the commonest reason is told, though another stands first in the file
+            {"rows.jsonl": "{bad\n" + "".join(json.dumps({"text": f"soup {n}", "label": n % 2}) + "\n" for n in range(40))},
+            say(labels={}),
+            r"Dropped: 40 unknown_label, 1 bad_json\. The first unknown_label, rows\.jsonl:2: label '0' is no key of .*"
+            r" \(negative, positive\) in the config, for example `labels: \{0: negative, 1: positive\}`\.",
+        ),
+        (
+            {"rows.jsonl": "".join(json.dumps({"text": f"soup {n}", "label": ("POS", "neg.")[n % 2]}) + "\n" for n in range(40))},
+            say(labels={}),
+            r"for example `labels: \{POS: positive, neg\.: negative\}`\.",
+        ),
         (
             {"rows.json": b'[{"text": "\xe9"}]'},
             say(sources=[{"path": "rows.json"}]),

@@ -17,6 +17,7 @@ from prep.config import ExpectConfig
 from prep.dataset.manifest import TemplateInfo
 from prep.fixes.rule_drafts import make_drafts
 from prep.lint.base.finding import Severity
+from prep.lint.base.rule import find_rule
 from prep.lint.reports import as_github, as_statistics, as_text
 from prep.lint.run import LintOptions, LintReport, lint
 from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
@@ -327,9 +328,11 @@ def test_text_output_is_capped_and_summed_up(tmp_path: Path) -> None:
     text = runner.invoke(app, ["lint", str(path)]).stdout
     assert text.index("LEN603") < text.index("DUP301")  # the worst first
     assert f"{path}:26: error: the answer is empty" in text
-    assert "and 4 more (--format json shows all)" in text
+    assert f"warning: 24 of 26 rows (92.3%), such as {path}:2: exact duplicate of {path}:1" in text
     assert "1 error, 24 warnings in 26 examples." in text
-    assert re.search("Not run: .*LEN601.*: needs a tokenizer", text)
+    assert re.search(r"^\d+ rules not run.* \(--verbose lists them\)\.$", text, re.MULTILINE)
+    assert re.search("Not run: .*LEN601.*: needs a tokenizer", runner.invoke(app, ["lint", str(path), "--verbose"]).stdout)
+    assert re.search("Not run: LEN601: needs a tokenizer", runner.invoke(app, ["lint", str(path), "--select", "LEN601"]).stdout)
     statistics = runner.invoke(app, ["lint", str(path), "--statistics"]).stdout
     assert statistics.splitlines()[1].split() == ["1", "1", "3.8%", "LEN603", "error", "TinyTarget"]
     assert statistics.splitlines()[2].split() == ["24", "24", "92.3%", "DUP301", "warning", "ExactDuplicate"]
@@ -341,6 +344,29 @@ def test_github_output_escapes(tmp_path: Path) -> None:
     first = text.splitlines()[0]
     assert first.startswith("::warning file=")
     assert "a%2Cb.jsonl,line=1,title=CON201 ConflictingLabels::conflicting answers: '50%25' here" in first
+
+
+@pytest.mark.parametrize(
+    ("asked", "nearest"),
+    [
+        ("CON20", "CON201"),
+        ("CON299", "'CON201' (ConflictingLabels)"),
+        ("conflictinglabel", "'CON201' (ConflictingLabels)"),
+        ("neardup", "'DUP302' (NearDuplicate)"),
+        ("PII599", "'PII501' (PersonalIdentifier)"),
+        ("zzz", "`prep rule` lists all"),
+    ],
+)
+def test_an_unknown_rule_is_answered_with_the_nearest(asked: str, nearest: str) -> None:
+    with pytest.raises(UserError) as error:
+        find_rule(asked)
+    remedy = error.value.remedy or ""
+    assert nearest in remedy
+    assert remedy.count("(") <= 3
+
+
+def test_a_rule_is_found_by_its_name() -> None:
+    assert find_rule("conflictinglabels").code == find_rule("con201").code == "CON201"
 
 
 def test_the_rule_command() -> None:

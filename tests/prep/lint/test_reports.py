@@ -17,8 +17,8 @@ from prep.lint.base.finding import Severity
 from prep.lint.base.report import LintReport, Skipped
 from prep.lint.base.rule import RULES
 from prep.lint.reports.github import SHOWN_BY_GITHUB, as_github
-from prep.lint.reports.statistics import as_statistics, count_rules, format_share, statistics_as_json
-from prep.lint.reports.text import as_text, shown_in_text, text_view
+from prep.lint.reports.statistics import as_statistics, count_rules, statistics_as_json
+from prep.lint.reports.text import as_text, format_share, shown_in_text, text_view
 from prep.lint.reports.underline import underline
 from prep.pii import mask, mask_around
 
@@ -242,9 +242,56 @@ def test_the_text_report() -> None:
 
 def test_only_what_is_shown_is_fetched_and_the_rest_is_counted() -> None:
     diagnostics = [found(line=index) for index in range(25)] + [found(line=30, severity=Severity.ERROR)]
-    shown = shown_in_text(diagnostics)
+    shown = shown_in_text(diagnostics, 1000)
     assert len(shown) == 20 and shown[0].line == 30  # the worst first, also within a rule
-    assert "  and 6 more (--format json shows all)" in as_text(report(*diagnostics))
+    assert "  and 6 more (--format json shows all)" in as_text(report(*diagnostics, num_examples=1000))
+
+
+def test_what_more_than_a_tenth_of_the_rows_have_is_one_line_with_its_count() -> None:
+    many = [found(id=str(line), line=line, field="messages", message=f"word {line} is doubled") for line in range(1, 13)]
+    rare = found(id="99", line=99, kind="other", message="another kind")
+    text = as_text(report(*many, rare, num_examples=100)).splitlines()
+    assert text[0] == "GRM952 UnsupportedFact: 13 findings"
+    assert text[1] == "  warning: 12 of 100 rows (12.0%), such as train.jsonl:1: word 1 is doubled (messages) (--format json shows all)"
+    assert text[2] == "  train.jsonl:99: warning: another kind"
+    assert text[3] == "  = Write it once." and text[4] == ""
+    assert "such as" not in as_text(report(*many, num_examples=120))  # a tenth is not more than a tenth
+    assert "such as" not in as_text(report(*many[:10], num_examples=20))  # few findings are shown, however few the rows
+
+
+def test_a_sentence_that_several_findings_share_is_said_once() -> None:
+    shared = [found(line=line, field="messages[2].content", span=(0, 6)) for line in (3, 5, 8)]
+    text = as_text(report(*shared, found(line=9, message="said of one"), num_examples=100), make_excerpts(FRAME, shared))
+    assert text.count("a word is doubled") == 1
+    assert text.splitlines()[1:6] == [
+        "  warning: a word is doubled (messages[2].content):",
+        "    train.jsonl:3",
+        "      | second",
+        "      | ^^^^^^",
+        "    train.jsonl:5",
+    ]
+    assert "  train.jsonl:9: warning: said of one" in text
+    assert as_text(report(*shared[:2], num_examples=100)).count("a word is doubled") == 2
+
+
+def test_a_finding_about_the_label_is_told_by_the_rows_text() -> None:
+    codes = ("CON201", "DUP301", "LBL801")
+    told = [found(code=code, field="answer") for code in codes] + [found(code="DUP301", id="b")]
+    excerpts = make_excerpts(FRAME.with_columns(input_body=pl.col("input").str.slice(6)), told)
+    assert {excerpts[place_of(one)].before for one in told[:3]} == {"second"}
+    assert excerpts[place_of(told[3])].before == "to [EMAIL_ADDRESS] today."
+    assert one_excerpt(field="answer") == Excerpt("third", "", "")  # another rule
+
+
+def test_rules_that_did_not_run_are_counted_and_listed_where_asked() -> None:
+    skipped = (
+        *(Skipped(code, "needs a tokenizer") for code in ("LEN601", "LEN602", "LEN605")),
+        Skipped("DIV705", "no lingua", partly=True),
+    )
+    assert as_text(report(skipped=skipped)).endswith("3 rules not run, 1 run in part (--verbose lists them).")
+    assert "Not run: LEN601, LEN602, LEN605: needs a tokenizer." in as_text(report(skipped=skipped), verbose=True)
+    assert "Not run: LEN601" in as_text(report(skipped=skipped[:2]))  # few are listed anyway
+    assert "Not run: LEN601" in as_text(replace(report(skipped=skipped), ran=()))  # nothing that was asked for has run
 
 
 def test_colours_are_for_terminals_alone() -> None:

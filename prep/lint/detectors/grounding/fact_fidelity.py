@@ -138,7 +138,25 @@ def supported_kinds(facts: Iterable[RowFacts], *, min_rows: int, min_share: floa
     return tuple({*kinds, *RESTATED_KINDS} - {_ANY}) if _ANY in kinds else kinds
 
 
+def computed_kinds(facts: Iterable[RowFacts], *, min_rows: int) -> set[str]:
+    """Returns the kinds of fact that a task's answers work out: enough answers have the kind, and most bring their own.
+
+    What a template declares is a wish; where two answers in three do otherwise ("16 - 3 - 4 = 9", a change in percent), it is not theirs.
+    Quantities count together, too: who works out numbers works out the few amounts and percentages among them.
+    """
+    present: Counter[str] = Counter()
+    own: Counter[str] = Counter()
+    for one in facts:
+        brought = {fact.kind for fact in one.unsupported}
+        present.update(one.given | ({_ANY} if one.given & _QUANTITIES else set()))
+        own.update(brought | ({_ANY} if brought & _QUANTITIES else set()))
+    computed = {kind for kind, count in present.items() if count >= min_rows and own[kind] > _MOSTLY_OWN * count}
+    return computed | _QUANTITIES if _ANY in computed else computed
+
+
+_QUANTITIES = frozenset({"number", "money", "percent", "dose"})
 _ANY = "any"
+_MOSTLY_OWN = 0.6
 
 
 def _usual_kinds(present: Counter[str], broken: Counter[str], min_rows: int, min_share: float) -> tuple[str, ...]:

@@ -58,7 +58,9 @@ class NumberSupport:
         known = {_WORD} | {shape for shape, count in present.items() if count >= min_rows}
         usual = {shape for shape in known - {_WORD} if shares[shape] >= min_share}
         sure = set(usual)
-        if present[_WORD] >= _FEW and shares[_WORD] >= _MOST:
+        # Answers that work out their numbers work out those in words, too.
+        computes = present[_RARE] >= min_rows and shares[_RARE] < min_share
+        if present[_WORD] >= _FEW and shares[_WORD] >= _MOST and not computes:
             usual.add(_WORD)
             sure |= {_WORD} if shares[_WORD] >= _NEARLY_ALL else set()
         return cls(frozenset(known), frozenset(usual), frozenset(sure))

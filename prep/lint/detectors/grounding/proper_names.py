@@ -22,7 +22,7 @@ _SHORTEST = 3
 _SPELLED_ALIKE = 0.8  # "Picadilly" is Piccadilly
 _MAX_DOUBTFUL = 20  # names of one answer, each compared with every word of its input
 _MAX_LENGTH = 40
-_OWN_WORDS = 3  # answers that have a word which their inputs lack: it is the task's, not a fact
+_OWN_WORDS = 3  # answers that have a word which their inputs lack, as most do that have it: it is the task's, not a fact
 _SHORT = frozenset("jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun".split())  # noqa: SIM905
 _TITLES = frozenset({"mrs", "miss", "doctor", "professor"})
 
@@ -57,7 +57,9 @@ class NameProfile:
         self._common.update(word for _, answer in kept for word in _SMALL.findall(answer))
         lacking = [(answer, self.unsupported(source, answer)) for source, answer in kept if _RUN.search(answer)]
         times = Counter(name for _, names in lacking for name in {one.text.lower() for one in names})
-        self._common |= {name for name, count in times.items() if count >= _OWN_WORDS}
+        often = {name: count for name, count in times.items() if count >= _OWN_WORDS}
+        of_all = Counter(word for answer, _ in lacking for word in {one.lower() for one in _WORD.findall(answer)} & often.keys())
+        self._common |= {name for name, count in often.items() if 2 * count > of_all[name]}
         self.num_answers = sum(any(self._names(answer)) for answer, _ in lacking)
         self.num_unsupported = sum(any(one.text.lower() not in self._common for one in names) for _, names in lacking)
 

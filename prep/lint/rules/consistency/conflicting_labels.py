@@ -42,6 +42,7 @@ class ConflictingLabels(Rule):
             "by_design", 0.05, "2 to 4% in sample data with planted conflicts; 10% and more in sets with several answers per question"
         ),
     )
+    quotes_input = True
     remedy = "Decide which answer is right; correct or drop the other rows."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

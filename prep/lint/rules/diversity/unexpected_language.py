@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import shorten
 from prep.text.language import MIN_WORDS, can_read_short_texts, foreign, likely_languages, short_text_language
 from prep.text.language_words import NAMES
+from prep.text.named_languages import asked_language, named_languages
 
 _SAMPLE_ROWS = 20_000
 _MIN_CHARACTERS = 8
@@ -22,8 +24,9 @@ _MIN_TEXTS = 20
 # Of the texts that lingua is to read, which are held until then; a text that speaks of a language does so at its beginning.
 _UNCERTAIN_CHARACTERS = 1_000
 # A row that speaks of languages may hold several on purpose: translations, grammar questions, quotes.
+_TRANSLATES = re.compile(r"(?i)\btranslat|\btraduc|\btradui|\b\u00fcbersetz|\bvertaal|\u7ffb\u8bd1|\u7ffb\u8b6f")
 _ABOUT_LANGUAGES = re.compile(
-    r"(?i:\btranslat|\btraduc|\btradui|\b\u00fcbersetz|\bvertaal)|\b(?:"
+    rf"(?i:{_TRANSLATES.pattern[4:]})|\b(?:"
     + "|".join(
         [*NAMES.values(), "Latin", "Mandarin", "Cantonese", "Farsi", "Persian", "Urdu", "Ukrainian", "Bulgarian", "Serbian", "Malay"]
     )
@@ -36,11 +39,12 @@ class UnexpectedLanguage(Rule):
 
     ## What it does
     Learns the languages of each task's inputs and answers from a sample of up to 20,000 rows, or takes them from `expect: {languages:
-    [en]}`. Then looks for text in another language: by script, and for twenty Latin-script languages by function words such as articles
-    and pronouns. Names, loan words, quotes and code have too few function words to count, and so do many short texts. With the extra
+    [en]}`. Answers are held against the language that their prompt asks for, where it names one ("Summarise in English"). Then looks
+    for text in another language: by script, and for twenty Latin-script languages by function words such as articles and pronouns.
+    Names, loan words, quotes and code have too few function words to count, and so do many short texts. With the extra
     `loopwright[text]`, lingua (trigram models) reads up to `DIV705.rows` such texts of three words and more. Skipped are labels (unless
-    they are sentences), JSON, tasks that mix languages, and rows that speak of a language or of translation. In a mix of open
-    questions, where no task says what comes next, a finding is information.
+    they are sentences), JSON, tasks that mix languages, and rows whose text speaks of a language or of translation. In a mix of open
+    questions, where no prompt says what comes next, a finding is information.
 
     ## Why is this bad
     The model answers some users in a language that they did not use, and such rows help no other row.
@@ -54,7 +58,7 @@ class UnexpectedLanguage(Rule):
 
     code = "DIV705"
     severity = Severity.WARNING
-    columns = ("task", "task_shape", "form", "input", "system", "input_body", "answer", "input_field", "answer_field")
+    columns = ("task", "task_shape", "form", "instruction", "input_body", "answer", "input_field", "answer_field")
     remedy = "Translate or drop the row; if its language is wanted, declare it: lint: {expect: {languages: [en, de]}}."
     thresholds = (
         Threshold("usual", 0.05, "a language of one text in twenty belongs to the task"),
@@ -71,18 +75,22 @@ class UnexpectedLanguage(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         texts = _texts(examples)
-        declared = context.expect.languages
-        expected = texts.select("task", "part").unique() if declared else self._learn(texts, context)
-        languages = pl.lit(list(declared), pl.List(pl.String())) if declared else pl.col("languages")
+        declared = list(context.expect.languages)
+        usual = texts.select("task", "part").unique() if declared else self._learn(texts, context).lazy()
+        usual = usual.with_columns(usual=pl.lit(declared, pl.List(pl.String()))) if declared else usual
+        languages = pl.coalesce(pl.when(pl.col("asked").is_not_null()).then(pl.concat_list("asked")), "usual")
         told = (
-            texts.join(expected.lazy(), on=["task", "part"]).with_columns(languages=languages).with_columns(likely=_likely(pl.col("text")))
+            texts.join(usual, on=["task", "part"], how="left")
+            .with_columns(languages=languages)
+            .filter(pl.col("languages").is_not_null())
+            .with_columns(likely=_likely(pl.col("text")))
         )
         other = told.filter(pl.col("likely").is_not_null() & ~pl.col("likely").is_in(pl.col("languages")))
         if not can_read_short_texts():
             return other
         uncertain = told.filter(pl.col("likely").is_null() & (pl.col("text").str.count_matches(r"\p{Latin}{2,}") >= MIN_WORDS))
         first = uncertain.sort("position").head(int(context.threshold(self, "rows")))
-        return pl.concat([other, first.with_columns(pl.col("text", "input", "system").str.head(_UNCERTAIN_CHARACTERS))])
+        return pl.concat([other, first.with_columns(pl.col("text", "body").str.head(_UNCERTAIN_CHARACTERS))])
 
     def left_out(self, context: Context) -> str | None:
         return (
@@ -102,8 +110,8 @@ class UnexpectedLanguage(Rule):
             total = counts.total()
             if total >= _MIN_TEXTS and counts.most_common(1)[0][1] >= context.threshold(self, "main") * total:
                 usual = sorted(name for name, count in counts.items() if count >= context.threshold(self, "usual") * total)
-                known.append({"task": task, "part": part, "languages": usual})
-        return pl.DataFrame(known, schema={"task": pl.String(), "part": pl.String(), "languages": pl.List(pl.String())})
+                known.append({"task": task, "part": part, "usual": usual})
+        return pl.DataFrame(known, schema={"task": pl.String(), "part": pl.String(), "usual": pl.List(pl.String())})
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
         min_hits, min_share = int(context.threshold(self, "min_words")), context.threshold(self, "min_share")
@@ -111,12 +119,26 @@ class UnexpectedLanguage(Rule):
         for row in found.iter_rows(named=True):
             verdict = foreign(row["text"], row["languages"], min_hits=min_hits, min_share=min_share)
             language = verdict.language if verdict else short_text_language(row["text"], row["languages"], min_confidence)
-            if language is None or any(_ABOUT_LANGUAGES.search(row[part] or "") for part in ("system", "input")):
+            if language is None or _speaks_of_languages(row):
                 continue
             usual = " and ".join(NAMES.get(name, name) for name in row["languages"])
-            message = f"the {row['what']} is in {NAMES[language]}, unlike the task's {usual}: '{shorten(row['text'], 40)}'"
-            severity = Severity.INFO if row["mixed"] else None
+            unlike = f"its prompt asks for {usual}" if row["asked"] else f"unlike the task's {usual}"
+            message = f"the {row['what']} is in {NAMES[language]}, {unlike}: '{shorten(row['text'], 40)}'"
+            severity = Severity.INFO if row["mixed"] and not row["asked"] else None
             yield Finding.at(row, message, field=row["field"], kind=language, severity=severity)
+
+
+def _speaks_of_languages(row: Mapping[str, Any]) -> bool:
+    """Says whether a row may hold several languages on purpose. A prompt that asks for one language is no reason for answers in others."""
+    if _ABOUT_LANGUAGES.search(row["body"] or ""):
+        return True
+    instruction = row["instruction"] or ""
+    if row["asked"]:
+        return False
+    asked = asked_language(instruction)
+    if asked is not None and named_languages(instruction) == {asked}:
+        return _TRANSLATES.search(instruction) is not None
+    return _ABOUT_LANGUAGES.search(instruction) is not None
 
 
 def _texts(examples: pl.LazyFrame) -> pl.LazyFrame:
@@ -132,12 +154,27 @@ def _texts(examples: pl.LazyFrame) -> pl.LazyFrame:
         ("answer", "answer", examples.filter(~coded), "answer"),
         ("input", "answer", examples.filter(stray), "answer"),
     ]
-    columns: list[str | pl.Expr] = [*Finding.where, "position", "task", "system", "input", (~ONE_TASK).alias("mixed")]
+    columns: list[str | pl.Expr] = [*Finding.where, "position", "task", "instruction", (~ONE_TASK).alias("mixed")]
+    asked = pl.col("instruction").map_batches(_asked, return_dtype=pl.String, is_elementwise=True)
     frames = [
-        frame.select(*columns, part=pl.lit(part), what=pl.lit(what), text=pl.col(text), field=pl.col(f"{what}_field"))
+        frame.select(
+            *columns,
+            part=pl.lit(part),
+            what=pl.lit(what),
+            body="input_body",
+            asked=asked if what == "answer" else pl.lit(None, pl.String),
+            text=pl.col(text),
+            field=pl.col(f"{what}_field"),
+        )
         for part, what, frame, text in parts
     ]
     return pl.concat(frames).filter(pl.col("text").str.len_chars() >= _MIN_CHARACTERS)
+
+
+def _asked(instructions: pl.Series) -> pl.Series:
+    """Returns the language that each instruction asks for, looked for once where many rows share it."""
+    known = {text: asked_language(text) for text in instructions.unique() if text}
+    return pl.Series(instructions.name, [known.get(text) for text in instructions], pl.String)
 
 
 def _likely(text: pl.Expr) -> pl.Expr:

@@ -36,6 +36,7 @@ class ExactDuplicate(Rule):
     code = "DUP301"
     severity = Severity.WARNING
     columns = ("template", "split", "input_key", "answer_key", "form")
+    quotes_input = True
     remedy = "Drop the duplicate: `dedup: {exact: true}` in the config, or accept the draft of `prep fix propose`."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

@@ -38,6 +38,10 @@ _ABOUT_MARKUP = re.compile(
 # In rows of one task a caller who speaks of a website does not speak of markup.
 _IS_CODE = re.compile(r"(?i)```|(?<![</.])\b(?:html|xml|css|svg|javascript|jsx|php|xpath|regex)\b|<!doctype|\bdef |\bimport |</?code")
 _HABIT_SHARE = 0.2
+_NO_COLUMNS = frozenset({"messages", "conversations", "prompt"})  # of a chat or a built dataset: the source's column is not known
+_IS_BREAK = re.compile(rf"(?i){_BREAK_TAG}")
+_LEAST_BREAKS = 2  # of a conversation of three turns
+_COLUMN = re.compile(r"\w+")
 _URL = re.compile(r"https?://\S+")
 
 
@@ -81,7 +85,7 @@ class MarkupLeft(Rule):
             if task not in told:
                 told.add(task)
                 message = f"{finding.message}, in {rows[task]:,} of the {row['task_rows']:,} rows of its task"
-                yield Finding(message, source=row["source"], field=finding.field)
+                yield Finding(message, source=row["source"], field=finding.field, remedy=finding.remedy)
             yield replace(finding, severity=Severity.INFO)
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
@@ -96,10 +100,24 @@ def _look(row: Mapping[str, Any]) -> Finding | None:
     matches = [match for match in _MARKUP.finditer(row["text"]) if match[0][0] != "&" or html.unescape(match[0]) != match[0]]
     if matches:
         kinds = ", ".join(dict.fromkeys(shorten(row["text"], 20, span=match.span()) for match in matches[:4]))
-        return span_finding(row, matches[0].start(), matches[-1].end(), f"HTML markup in the text: {kinds}")
+        finding = span_finding(row, *matches[0].span(), f"HTML markup in the text: {kinds}")
+        breaks = [match[0] for match in matches if _IS_BREAK.fullmatch(match[0])]
+        are_turns = row["part"] == "input" and len(breaks) >= _LEAST_BREAKS and len(breaks) == len(matches)
+        return replace(finding, remedy=_turns_remedy(finding.field, breaks[0])) if are_turns else finding
     if row["part"] == "input" and not row["system"] and all(map(_URL.fullmatch, row["text"].split())):
         return span_finding(row, 0, len(row["text"]), "the text is nothing but URLs")
     return None
+
+
+def _turns_remedy(field: str | None, tag: str) -> str:
+    """Returns what to do where a tag may stand between the turns of a conversation: cut there, the text needs no mending."""
+    column = field if field and _COLUMN.fullmatch(field) and field not in _NO_COLUMNS else "COLUMN"
+    separator = "" if tag.upper() == "<BR>" else f", style: separator, separator: '{tag}'"
+    return (
+        f"If {tag} divides the turns of a conversation, add `turns: {{field: {column}{separator}}}` to its source in the build config: it "
+        "makes a list of them, for a template with 'turns' such as calls/summary. Else strip the markup in the source, or accept the "
+        "draft of `prep fix propose`."
+    )
 
 
 def strip_markup(text: str) -> str:

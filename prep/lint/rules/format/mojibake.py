@@ -49,10 +49,9 @@ class Mojibake(Rule):
             text = row["text"]
             spans = damaged_spans(text)
             if spans:
-                start, end = spans[0][0], spans[-1][1]
                 masked, (low, high) = mask_near(text, spans[0])
                 shown = masked[max(low - 10, 0) : high + 10]
-                yield span_finding(row, start, end, f"'{shown}' is UTF-8 read as Latin-1; the original is '{repair(shown)}'")
+                yield span_finding(row, *spans[0], f"'{shown}' is UTF-8 read as Latin-1; the original is '{repair(shown)}'")
             elif match := _LOST.search(text):
                 yield span_finding(row, *match.span(), "a character was lost to U+FFFD when the text was decoded")
             elif match := _CONTROL.search(text):

@@ -37,6 +37,7 @@ class LikelyMislabel(RankedRule):
     code = "LBL801"
     severity = Severity.WARNING
     columns = (*COLUMNS, "answer_field")
+    quotes_input = True
     remedy = "Read the row: correct the label, or suppress the finding with a reason."
     superseded_by = ("CON201", "CON204", "LEN603")
     thresholds = (

@@ -11,8 +11,10 @@ from prep.lint.base.context import Context, Threshold
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.lint.base.subject import Draft, Subject
-from prep.lint.detectors.grounding.fact_fidelity import all_stand_in, by_task, kept_kinds, row_facts, sampled, spread
+from prep.lint.detectors.grounding.fact_fidelity import all_stand_in, by_task, computed_kinds, kept_kinds, row_facts, sampled, spread
 from prep.lint.detectors.grounding.number_fidelity import NumberProfile
+from prep.lint.detectors.grounding.number_support import NumberSupport
+from prep.lint.detectors.grounding.source_kinds import SourceKind, kinds_of
 from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import mask_near, shorten
 from prep.text.number_words import TENS, UNITS, any_of
@@ -21,6 +23,7 @@ from templates.form import Form
 
 _SAMPLE_ROWS = 4_000
 _MAX_LOOKED_AT = 100_000
+_NEARLY_ALL = 0.9
 _NUMBER_WORD = sieve(rf"(?i)[0-9]|\b{any_of(*UNITS[1:13], *TENS)}\b|{any_of(*UNITS[13:])}\b")
 
 
@@ -79,27 +82,42 @@ class MissingFact(Rule):
         return pl.concat([sample, spread(rows, _MAX_LOOKED_AT).with_columns(sampled=pl.lit(False))])
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        learnt = {row["task"]: self._learn(rows, context) for row, rows in by_task(found.filter("sampled"))}
+        samples = {row["task"]: rows for row, rows in by_task(found.filter("sampled"))}
         for first, rows in by_task(found.filter(~pl.col("sampled"))):
-            profile = _Profile(context.keep.get(first["template"], ())) if context.built else learnt.get(first["task"], _Profile())
-            for row in rows.iter_rows(named=True) if profile.kinds or profile.numbers else ():
-                finding = _typed(row, profile.kinds, context) or (_number(row, profile.numbers) if profile.numbers else None)
-                if finding is not None:
-                    yield finding
+            if context.built:
+                yield from _findings(rows, _Profile(context.keep.get(first["template"], ())), context)
+            elif first["task"] in samples:
+                for kind in kinds_of(rows, samples[first["task"]]):
+                    yield from _findings(kind.rows, self._learn(kind, context), context)
 
-    def _learn(self, rows: pl.DataFrame, context: Context) -> _Profile:
+    def _learn(self, kind: SourceKind, context: Context) -> _Profile:
+        rows = kind.sample
         if _characters(rows, "answer") > context.threshold(self, "compression") * _characters(rows, "input"):
             return _Profile()
         min_rows = int(context.threshold(self, "min_rows"))
-        kinds = kept_kinds(sampled(rows, context), min_rows=min_rows, min_share=context.threshold(self, "kept"))
+        facts = list(sampled(rows, context))
+        computed = computed_kinds(facts, min_rows=min_rows)
+        kinds = tuple(
+            kind for kind in kept_kinds(facts, min_rows=min_rows, min_share=context.threshold(self, "kept")) if kind not in computed
+        )
         first = rows.row(0, named=True)
-        if not first["one_task"] or first["task_shape"] not in {"prose", "mixed"} or rows.height < min_rows:
+        if not kind.is_alike or "number" in computed or first["task_shape"] not in {"prose", "mixed"} or rows.height < min_rows:
             return _Profile(kinds)
-        pairs = zip(rows["input_body"], rows["answer"], strict=True)
+        pairs = list(zip(rows["input_body"], rows["answer"], strict=True))
+        # In a mix only who takes nearly all numbers from the input loses one by mistake.
+        if not first["one_task"] and not NumberSupport.of(pairs, min_rows=min_rows, min_share=_NEARLY_ALL).usual:
+            return _Profile(kinds)
         return _Profile(kinds, NumberProfile.of(pairs, min_rows=min_rows, min_share=context.threshold(self, "number_kept")))
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
         return edit_answer(subject, "the answer lacks a fact that it must keep")
+
+
+def _findings(rows: pl.DataFrame, profile: _Profile, context: Context) -> Iterable[Finding]:
+    for row in rows.iter_rows(named=True) if profile.kinds or profile.numbers else ():
+        finding = _typed(row, profile.kinds, context) or (_number(row, profile.numbers) if profile.numbers else None)
+        if finding is not None:
+            yield finding
 
 
 def _typed(row: Mapping[str, Any], kinds: tuple[str, ...], context: Context) -> Finding | None:

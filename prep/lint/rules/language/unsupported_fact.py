@@ -11,9 +11,19 @@ from prep.lint.base.context import Context, Threshold
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.lint.base.subject import Draft, Subject
-from prep.lint.detectors.grounding.fact_fidelity import RESTATED_KINDS, all_stand_in, by_task, row_facts, sampled, spread, supported_kinds
+from prep.lint.detectors.grounding.fact_fidelity import (
+    RESTATED_KINDS,
+    all_stand_in,
+    by_task,
+    computed_kinds,
+    row_facts,
+    sampled,
+    spread,
+    supported_kinds,
+)
 from prep.lint.detectors.grounding.number_support import NumberSupport
 from prep.lint.detectors.grounding.proper_names import SIEVE, NameProfile
+from prep.lint.detectors.grounding.source_kinds import SourceKind, kinds_of
 from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import shorten
 from prep.text.number_words import SPELLED
@@ -85,21 +95,27 @@ class UnsupportedFact(Rule):
         return pl.concat([sample, spread(rows.filter(_doubtful()), _MAX_LOOKED_AT).with_columns(doubtful=pl.lit(True))])
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
-        learnt = {row["task"]: self._learn(rows, context) for row, rows in by_task(found.filter(pl.col("doubtful").is_null()))}
+        samples = {row["task"]: rows for row, rows in by_task(found.filter(pl.col("doubtful").is_null()))}
         for first, rows in by_task(found.filter("doubtful")):
-            profile = learnt.get(first["task"], _Profile())
-            keep = context.keep.get(first["template"], ())
-            kinds = profile.kinds | ({*RESTATED_KINDS, *keep} if keep else set())
-            for row in rows.iter_rows(named=True) if kinds or profile.numbers.usual or profile.names else ():
-                finding = self._typed(row, kinds, context) or _number(row, profile) or _name(row, profile)
-                if finding is not None:
-                    yield finding
+            if first["task"] not in samples:
+                continue
+            for kind in kinds_of(rows, samples[first["task"]]):
+                profile = self._learn(kind, context)
+                for row in kind.rows.iter_rows(named=True) if profile.kinds or profile.numbers.usual or profile.names else ():
+                    finding = self._typed(row, profile.kinds, context) or _number(row, profile) or _name(row, profile)
+                    if finding is not None:
+                        yield finding
 
-    def _learn(self, rows: pl.DataFrame, context: Context) -> _Profile:
+    def _learn(self, kind: SourceKind, context: Context) -> _Profile:
+        rows = kind.sample
         min_rows = int(context.threshold(self, "min_rows"))
         supported, number_supported = context.threshold(self, "supported"), context.threshold(self, "number_supported")
-        kinds = frozenset(supported_kinds(sampled(rows, context), min_rows=min_rows, min_share=supported)) - {"number"}
-        if not rows["one_task"][0]:
+        facts = list(sampled(rows, context))
+        kinds = frozenset(supported_kinds(facts, min_rows=min_rows, min_share=supported)) - {"number"}
+        declared = context.keep.get(rows["template"][0], ())
+        if declared:
+            kinds |= {*RESTATED_KINDS, *declared} - computed_kinds(facts, min_rows=min_rows)
+        if not kind.is_alike:
             return _Profile(kinds)
         pairs = [(_source(row), row["answer"]) for row in rows.iter_rows(named=True)]
         # Numbers in words are read in English; in Chinese too many would seem to be lacking.

@@ -18,7 +18,7 @@ from templates.form import Form
 _PARTS: dict[LengthOf, str] = {"input": "input_body", "answer": "answer"}
 _NORMAL_95 = 1.645
 _SMALLEST_SPREAD = 0.1
-_FEW = 0.05
+_FEW = 0.1
 _USUAL = pl.Schema({"task": pl.String(), **dict.fromkeys(("median", "spread", "low", "high", "below"), pl.Float64())})
 
 
@@ -55,6 +55,9 @@ class LengthOutlier(Rule):
         Threshold("tail", 5, "ratio to the 95th percentile; 4.7 for the longest of 1,201 doctor-patient dialogues, a heavy tail"),
         Threshold("gap", 2.25, "ratio to the next shorter text; 1.9 for the longest of those dialogues, 2.1 of 1,241 human chats"),
         Threshold("characters", 400, "about 80 words; a shorter text costs little"),
+        Threshold(
+            "long", 8_000, "about 2,000 tokens, the length at which many runs are cut: no document of 3,000 has nine times its median"
+        ),
     )
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
@@ -73,11 +76,15 @@ class LengthOutlier(Rule):
     def _far(self, texts: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         """Returns the texts that are many times longer or shorter than the median, with what is known of their task."""
         known = texts.filter((pl.col("task") != "") & (pl.col("task_rows") >= MIN_TASK_ROWS) & (pl.col("characters") > 0))
-        far = log_of(context.threshold(self, "ratio"))
+        far, gap, long = (log_of(context.threshold(self, name)) for name in ("ratio", "gap", "long"))
         # What is usual is told from how often each length occurs: the texts' lengths themselves are not held.
         lengths = known.group_by("task", "characters").len("rows")
         usual = lengths.map_batches(
-            lambda counts: _usual(counts, far), schema=_USUAL, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
+            lambda counts: _usual(counts, _is_far(far, gap, long)),
+            schema=_USUAL,
+            predicate_pushdown=False,
+            projection_pushdown=False,
+            slice_pushdown=False,
         )
         log, median = pl.col("log"), pl.col("median")
         up, down = (
@@ -89,7 +96,7 @@ class LengthOutlier(Rule):
             known.join(usual, on="task", how="inner")
             .with_columns(log=pl.col("characters").log())
             .with_columns(z=z)
-            .filter((log - median >= far) | ((median - log >= far) & (-z >= context.threshold(self, "z"))))
+            .filter(_is_far(far, gap, long) | ((median - log >= far) & (-z >= context.threshold(self, "z"))))
         )
 
     def refine(self, found: pl.DataFrame, context: Context) -> Iterable[Finding]:
@@ -103,10 +110,11 @@ class LengthOutlier(Rule):
 
     def _outliers(self, rows: pl.DataFrame, context: Context) -> Iterable[Finding]:
         apart = self._above_gap(rows, context)
+        far = rows["median"][0] + log_of(context.threshold(self, "ratio"))
         longest = rows["high"][0] + log_of(context.threshold(self, "tail"))
         least = log_of(context.threshold(self, "characters"))
         for row in rows.iter_rows(named=True):
-            beyond = row["z"] >= context.threshold(self, "z") or row["log"] >= min(apart, longest)
+            beyond = row["log"] >= apart or (row["log"] >= far and (row["z"] >= context.threshold(self, "z") or row["log"] >= longest))
             if row["z"] < 0 or (beyond and row["log"] >= least):
                 yield Finding.at(
                     row,
@@ -126,23 +134,33 @@ class LengthOutlier(Rule):
         return next(starts, float("inf"))
 
 
-def _usual(counts: pl.DataFrame, far: float) -> pl.DataFrame:
+def _is_far(far: float, gap: float, long: float) -> pl.Expr:
+    """Says whether a text is looked at more closely: it is far above the median, or long and above it by a gap; all logarithms."""
+    above = pl.col("log") - pl.col("median")
+    return (above >= far) | ((pl.col("log") >= long) & (above >= gap))
+
+
+def _usual(counts: pl.DataFrame, is_far: pl.Expr) -> pl.DataFrame:
     """Returns what is usual in each task (`_USUAL`), all of the logarithms of its lengths.
 
     Args:
         counts: `task`, `characters`, and the `rows` of that length.
-        far: how far above the median a text is looked at more closely.
+        is_far: whether a text, by its `log` and the `median`, is looked at more closely.
     """
     found = []
     for (task,), rows in counts.group_by("task"):
         logs = rows.select(log=pl.col("characters").log().repeat_by("rows")).explode("log")["log"]
-        usual = pl.DataFrame({"log": logs}).select(
-            pl.lit(task).alias("task"),
-            pl.col("log").median().alias("median"),
-            robust_deviation(pl.col("log")).alias("spread"),
-            pl.col("log").quantile(0.05).alias("low"),
-            pl.col("log").quantile(0.95).alias("high"),
-            pl.col("log").filter(pl.col("log") < pl.col("log").median() + far).max().alias("below"),
+        usual = (
+            pl.DataFrame({"log": logs})
+            .with_columns(median=pl.col("log").median())
+            .select(
+                pl.lit(task).alias("task"),
+                pl.col("median").first(),
+                robust_deviation(pl.col("log")).alias("spread"),
+                pl.col("log").quantile(0.05).alias("low"),
+                pl.col("log").quantile(0.95).alias("high"),
+                pl.col("log").filter(~is_far).max().alias("below"),
+            )
         )
         found.append(usual)
     return pl.concat(found) if found else pl.DataFrame(schema=_USUAL)

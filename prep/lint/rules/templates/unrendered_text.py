@@ -25,6 +25,8 @@ _PLACEHOLDER = re.compile(
             r"[$#]\{[A-Za-z_][A-Za-z0-9_.]{0,60}\}",
             r"\[object Object\]",
             r"<<[A-Z][A-Z_ ]{1,40}>>",
+            r"\*\|[A-Z][A-Z0-9_:]{1,30}\|\*",
+            r"\{![A-Z]\w{1,30}(?:\.\w{1,30}){1,3}\}",
         )
     )
 )
@@ -32,21 +34,37 @@ _SLOT = (
     "name|date|amount|number|address|phone|email|company|customer|client|patient|recipient|sender|user|username|agent|product|order|title"
     "|city|country|time|price|link|url|id|placeholder|text|value|insert|your|enter|first|last|full"
 )
+# How a program names a value: `name`, `order.id`, `row['text']`, with a format after it.
+_NAMED = (
+    r"[a-z]{2,20}(?:[_.][a-z0-9]{2,20}){0,3}(?:\[['\"]?[a-z_]{2,20}['\"]?\])?(?:![rsa])?(?::[^{}\s]{1,10})?"
+    rf"|(?i:{_SLOT})(?:[ _.A-Z][A-Za-z]{{0,20}}){{0,3}}"
+)
+# Forms of program text that people hardly write: in any rows that are not about programs, few of them are values to be filled in.
+_PROGRAM_LIKE = re.compile(
+    "|".join(
+        (
+            rf"(?<![\w{{$\\^}}])\{{(?:[$@:]?(?:{_NAMED})|\ (?:[a-z]{{2,20}}(?:[_.][a-z0-9]{{2,20}}){{1,3}}|(?i:{_SLOT}))\ )\}}(?![\w}}])",
+            r"(?:(?<=[A-Za-z,:.!?] )|(?<![^\n]))\{[0-9]\}(?=[\s,.:;!?]|$)",
+            r"(?<![\w%])(?<!\d )%(?:\([A-Za-z_]{1,40}\)|[1-9]\$)[sd](?![\w%])",
+            r"(?<!\w)%[A-Z][A-Z_]{2,29}%",
+            r"<<[A-Za-z_]{2,30}>>|@@[A-Za-z_]{2,30}@@|\[%[A-Za-z_]{2,30}%\]",
+            r"(?<!\w)__[A-Z][A-Z_]{1,30}__(?!\w)",
+        )
+    )
+)
 # Forms that a text may also have for another reason: where rows are of one task and few have it, it was to be filled in.
 _SLOT_LIKE = re.compile(
     "|".join(
         (
-            rf"(?<![\w{{$\\^}}])\{{(?:[a-z]{{2,20}}(?:[_.][a-z0-9]{{2,20}}){{0,3}}|(?i:{_SLOT})(?:[_.A-Z][A-Za-z]{{0,20}}){{0,3}})\}}(?![\w}}])",
-            r"(?:(?<=[A-Za-z,:.!?] )|(?<![^\n]))\{[0-9]\}(?=[\s,.!?]|$)",
-            r"(?<![\w%])(?<!\d )%(?:\([A-Za-z_]{1,40}\))?[sd](?![\w%])",
-            r"(?<!\w)%[A-Z_]{3,30}%",
+            _PROGRAM_LIKE.pattern,
+            r"(?<=[A-Za-z,:.!?] )\{\}(?=[\s,.:;!?]|$)",
+            r"(?<![\w%])(?<!\d )%[sd](?![\w%])",
             r"\[[A-Z]{2,20}(?:[ _][A-Z]{2,20}){1,4}\](?!\()",
             rf"\[(?i:{_SLOT})(?:[ _'][A-Za-z]{{1,20}}){{0,4}}\](?!\()",
             r"<[A-Z]{4,20}(?:[ _][A-Z]{2,20}){1,4}>",
             rf"<(?i:{_SLOT})(?:[ _][A-Za-z]{{1,20}}){{0,4}}>",
-            r"<<[A-Za-z_]{2,30}>>|\[\[[A-Za-z_ ]{2,30}\]\]|@@[A-Za-z_]{2,30}@@",
-            r"(?<!\w)__[A-Z][A-Z_]{1,30}__(?!\w)",
-            rf"(?<![\w$])\$(?:{_SLOT})(?:_[a-z]{{1,20}}){{0,2}}\b(?![\w(])",
+            r"\[\[[A-Za-z_ ]{2,30}\]\]",
+            rf"(?<![\w$])\$(?i:{_SLOT})(?:_[A-Za-z]{{1,20}}){{0,2}}\b(?![\w(])",
         )
     )
 )
@@ -56,8 +74,8 @@ _AFTER_NAME = re.compile(r"(?m)^[A-Z][A-Za-z ]{0,30}: ?(?:nan|NaN|null|undefined
 # Bounded repetition makes a large automaton: the sieve over whole columns does without, and the rows that pass are looked at exactly.
 _SIEVE = sieve(
     rf"\{{ ?\{{|\{{%|<%|[$#]\{{|\[object Object\]|: ?{_EMPTY_VALUE}|^\s*{_EMPTY_VALUE}\s*$"
-    r"|\{[A-Za-z_0-9][A-Za-z0-9_.]*\}|%\(|%[sd]\b|%[A-Z_]+%"
-    r"|\[[A-Za-z][A-Za-z_ ']+\]|<[A-Za-z][A-Za-z_ ]+>|<<[A-Za-z_]+>>|\[\[|@@|__[A-Z]|\$[a-z]"
+    r"|\{[A-Za-z_0-9 $@:!][^{}\n]*\}|\{\}|%\(|%[sd]\b|%[1-9]\$|%[A-Z_]+%|\*\|[A-Z]"
+    r"|\[%?[A-Za-z][A-Za-z_ ']+\]|<[A-Za-z][A-Za-z_ ]+>|<<[A-Za-z_]+>>|\[\[|@@|__[A-Z]|\$[A-Za-z]"
 )
 _WHOLE = re.compile(rf"^\s*{_EMPTY_VALUE}\s*$")
 # Text about templates, formulas and code hold braces on purpose; a caller who cracked a shell does not speak of templates.
@@ -126,5 +144,5 @@ def _placeholders(row: Mapping[str, Any]) -> list[tuple[str, int, bool]]:
     sure = _PLACEHOLDER.search(text) or _AFTER_NAME.search(text)
     if sure is not None:
         return [(sure[0].strip(), sure.start() + len(sure[0].rstrip()), False)]
-    likely = list(_SLOT_LIKE.finditer(text))[:_MAX_PLACES] if row["one_task"] else []
+    likely = list((_SLOT_LIKE if row["one_task"] else _PROGRAM_LIKE).finditer(text))[:_MAX_PLACES]
     return [(match[0], match.end(), True) for match in likely]
