@@ -145,6 +145,7 @@ def export_dataset(
     *,
     form: str | None = None,
     splits: str | Sequence[str] = (),
+    drop_invalid: bool = False,
     config: StrPath | None = None,
 ) -> "ExportResult":
     """Writes a dataset in a target's own format, and checks it, as `prep export` does.
@@ -155,6 +156,7 @@ def export_dataset(
         out: the folder to write; an older export there is replaced, any other folder is refused.
         form: `chat`, `verbalizer`, `completion` or `preference`; default: the first of the target's forms that the dataset has.
         splits: only these; default: all.
+        drop_invalid: leave out rows that break a rule of the target, and list them with the reasons in `OUT.dropped.jsonl`, beside `out`.
         config: the config whose plug-ins are used; default: the one that lies beside the dataset.
 
     Raises:
@@ -164,7 +166,7 @@ def export_dataset(
 
     chosen = (splits,) if isinstance(splits, str) else tuple(splits)
     with library_call():
-        return export(Path(dataset), target, Path(out), form=form, splits=chosen, config_path=_path(config))
+        return export(Path(dataset), target, Path(out), form=form, splits=chosen, drop_invalid=drop_invalid, config_path=_path(config))
 
 
 def _path(path: StrPath | None) -> Path | None:

@@ -97,19 +97,19 @@ def fit_chat(
 
 def _fit(given: FittedChat, *, generation_prompt: bool) -> FittedChat | EncodeError:
     """Returns the first shape of a chat that is rendered whole, or what is wrong with the plainest."""
-    failed: EncodeError | None = None
+    errors: list[EncodeError] = []
     unopened = _without_opening(given)
-    attempts = [*_shapes(given), *(_shapes(unopened) if unopened.left_out else ())]
+    attempts = list(_shapes(given))
+    if unopened.left_out:
+        attempts += _shapes(unopened)
     for attempt in attempts:
         try:
             _require_shown(attempt, generation_prompt=generation_prompt)
         except EncodeError as error:
-            if failed is None:
-                failed = error
+            errors.append(error)
         else:
             return attempt
-    assert failed is not None
-    return failed
+    return errors[0]
 
 
 def texts_of_tools(chat: FittedChat) -> Iterator[str]:

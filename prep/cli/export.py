@@ -36,6 +36,9 @@ def export_command(
         str | None, typer.Option(help="chat, verbalizer, completion or preference; default: the target's first that is there.")
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be given several times. Default: all.")] = None,
+    drop_invalid: Annotated[
+        bool, typer.Option("--drop-invalid", help="Leave out rows that the target would refuse, and list them in OUT.dropped.jsonl.")
+    ] = False,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +47,7 @@ def export_command(
     from prep.targets.report import export_lines
 
     with console().status("Exporting"):
-        result = export_dataset(dataset, target, out, form=form, splits=split or (), config=config)
+        result = export_dataset(dataset, target, out, form=form, splits=split or (), drop_invalid=drop_invalid, config=config)
     for line in export_lines(result):
         notice(line)
     if as_json:

@@ -10,6 +10,7 @@ from loopwright.console import make_app, notice, print_json, print_result
 fix_app = make_app("Draft, review and apply fixes to the data.")
 
 Drafts = Annotated[Path, typer.Argument(help="The drafts that `prep fix propose` wrote.")]
+Encoding = Annotated[str, typer.Option(help="The table's text encoding, where it has no byte order mark.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
 
 
@@ -17,7 +18,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout a
 def propose(
     dataset: Annotated[Path, typer.Argument(help="A dataset's folder.")],
     failures: Annotated[Path | None, typer.Option(help="failures.jsonl of an evaluation.")] = None,
-    out: Annotated[Path, typer.Option("--out", help="The file to write the drafts to.")] = Path("drafts.jsonl"),
+    out: Annotated[
+        Path,
+        typer.Option("--out", help="The file to write the drafts to; .csv or .xlsx: a table to open, with the drafts beside it as .jsonl."),
+    ] = Path("drafts.jsonl"),
     model: Annotated[str | None, typer.Option(help="A model whose tokenizer the token rules use.")] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="The config whose plug-ins are used; default: the one beside the dataset.")
@@ -28,7 +32,7 @@ def propose(
     from collections import Counter
 
     from prep.dataset.plugins import dataset_plugins
-    from prep.fixes.drafts import save_drafts
+    from prep.fixes.drafts import write_drafts
     from prep.fixes.propose import config_changes
     from prep.fixes.propose import propose as propose_drafts
     from prep.lint.run import LintOptions, lint
@@ -37,10 +41,11 @@ def propose(
         report = lint(dataset, options=LintOptions(model=model))
         drafts = propose_drafts(dataset, failures_path=failures, report=report)
         changes = config_changes(report)
-    save_drafts(out, drafts)
+    kept = write_drafts(out, drafts)
     counts = Counter(draft.op for draft in drafts)
     notice(f"{len(drafts)} drafts in {out} ({', '.join(f'{number} {op}' for op, number in sorted(counts.items())) or 'nothing to fix'})")
-    notice(f"Review them: prep fix edit {out}   Then: prep fix apply {out} CONFIG")
+    review = f"prep fix edit {out}" if kept == out else f"set 'accept' and correct 'new' in {out}"
+    notice(f"Review them: {review}   Then: prep fix apply {out} CONFIG")
     for code, remedy in changes:
         notice(f"{code} cannot be fixed row by row; change the config: {remedy}")
     if as_json:
@@ -57,20 +62,20 @@ def propose(
 @fix_app.command()
 def edit(
     drafts: Drafts,
-    to_csv: Annotated[Path | None, typer.Option("--to-csv", help="Write a table for a spreadsheet instead.")] = None,
-    from_csv: Annotated[Path | None, typer.Option("--from-csv", help="Read the edited table back.")] = None,
+    to_csv: Annotated[Path | None, typer.Option("--to-csv", help="Write a table for a spreadsheet instead, .csv or .xlsx.")] = None,
+    from_csv: Annotated[Path | None, typer.Option("--from-csv", help="Read the edited table back, .csv or .xlsx.")] = None,
+    encoding: Encoding = "utf-8",
 ) -> None:
     """Open the drafts as one table, in $EDITOR or as CSV: set `accept`, correct `new`."""
-    from loopwright.config import read_text
-    from loopwright.files import write_atomic
-    from prep.fixes.drafts import drafts_from_csv, drafts_to_csv, edit_in_editor, load_drafts, save_drafts
+    from prep.fixes.drafts import drafts_table, edit_in_editor, load_drafts, save_drafts, take_back
+    from prep.fixes.table_files import read_table, write_table
 
     if to_csv is not None:
-        write_atomic(to_csv, drafts_to_csv(load_drafts(drafts)), private=True)
+        write_table(to_csv, drafts_table(load_drafts(drafts)))
         print_result(str(to_csv))
         return
     if from_csv is not None:
-        changed = drafts_from_csv(read_text(from_csv, "table"), load_drafts(drafts), str(from_csv))
+        changed = take_back(read_table(from_csv, encoding), load_drafts(drafts), str(from_csv))
         save_drafts(drafts, changed)
     else:
         changed = edit_in_editor(drafts)
@@ -82,12 +87,13 @@ def apply(
     drafts: Drafts,
     config: Annotated[Path, typer.Argument(help="The build config, which names the fix ledger.")],
     safe: Annotated[bool, typer.Option("--safe", help="Apply every safe draft, accepted or not.")] = False,
+    encoding: Encoding = "utf-8",
     as_json: Json = False,
 ) -> None:
     """Move accepted drafts into the fix ledger, which every build replays."""
     from prep.fixes.drafts import apply_drafts
 
-    taken = apply_drafts(drafts, config, safe=safe)
+    taken = apply_drafts(drafts, config, safe=safe, encoding=encoding)
     notice(f"{len(taken)} fixes added to the ledger of {config}. Rebuild to apply them: prep build {config} --out DIR")
     if as_json:
         print_json({"applied": len(taken)})

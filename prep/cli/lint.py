@@ -68,6 +68,9 @@ def lint_command(
     statistics: Annotated[bool, typer.Option("--statistics", help="Print counts by rule instead of findings.")] = False,
     fail_on: Annotated[FailOn, typer.Option(help="The lowest severity with exit code 1.")] = FailOn.WARNING,
     fix: Annotated[bool, typer.Option("--fix", help="Add safe fixes to the fix ledger, rebuild the dataset and lint it again.")] = False,
+    fix_to: Annotated[
+        Path | None, typer.Option("--fix-to", help="With --fix, of a training file: write a copy with the safe fixes, as JSON Lines.")
+    ] = None,
     unsafe_fixes: Annotated[
         bool, typer.Option("--unsafe-fixes", help="With --fix: unsafe fixes too, such as dropping near-duplicates.")
     ] = False,
@@ -102,7 +105,14 @@ def lint_command(
     }
     columns = NamedColumns(tuple(input_columns or ()), answer_column)
     with dataset_plugins(path, config):
-        if diff or fix or unsafe_fixes:
+        if fix_to is not None or (diff and path.is_file()):
+            _require_file_to_fix(path, test, has_other=unsafe_fixes)
+            if diff:
+                _show_file_fixes(path, LintOptions(**options, columns=columns), out)
+                return
+            assert fix_to is not None
+            report = _fix_file(path, fix_to, LintOptions(**options, columns=columns))
+        elif diff or fix or unsafe_fixes:
             to_fix, chosen = _config_to_fix(path, config, test), LintOptions(**options, columns=columns)
             if diff:
                 _show_fixes(path, to_fix, chosen, out, unsafe=unsafe_fixes)
@@ -129,6 +139,40 @@ def _config_to_fix(path: Path, config: Path | None, test: Path | None) -> Path:
     if test is not None:
         raise UserError("fixes need a built dataset, which has its own evaluation splits", "--test", "Leave it out.")
     return find_config(path, config)
+
+
+def _require_file_to_fix(path: Path, test: Path | None, *, has_other: bool) -> None:
+    if path.is_dir():
+        raise UserError("--fix-to is for a training file, and this is a dataset", str(path), "Leave it out: --fix writes the fix ledger.")
+    if test is not None:
+        raise UserError("a file is fixed by itself", "--test", "Leave it out.")
+    if has_other:
+        raise UserError(
+            "only safe fixes are made in a file", "--unsafe-fixes", "Leave it out, or build a dataset from the file: prep init."
+        )
+
+
+def _show_file_fixes(path: Path, options: "LintOptions", out: Path | None) -> None:
+    from prep.fixes.file_fixing import next_file_fixes
+    from prep.fixes.view import as_diff
+
+    with console().status("Linting"):
+        planned = next_file_fixes(path, options)
+    _deliver(as_diff(planned), out, f"{len(planned)} fixes would be made.")
+
+
+def _fix_file(path: Path, fix_to: Path, options: "LintOptions") -> "LintReport":
+    """Writes the copy; returns the report of what is left in it."""
+    from prep.fixes.file_fixing import fix_file
+    from prep.fixes.view import as_diff
+
+    with console().status("Fixing"):
+        result = fix_file(path, fix_to, options)
+    notice(as_diff(result.fixes))
+    notice(f"{len(result.fixes)} fixes made; {result.num_written:,} records are in {fix_to}.")
+    if result.unreadable:
+        notice(f"{len(result.unreadable)} that cannot be read are not in it, the first at {result.unreadable[0]}.")
+    return result.report
 
 
 def _show_fixes(path: Path, config: Path, options: "LintOptions", out: Path | None, *, unsafe: bool) -> None:

@@ -22,7 +22,7 @@ MAX_TEXTS = 5_000
 _SEED = 17
 _LOOK = 200
 _CHAT_COLUMNS = ("messages", "conversations")
-_SAME_KIND = ("encoding", "delimiter", "columns", "unit", "turns")
+_SAME_KIND = ("encoding", "delimiter", "columns", "unit", "sheet", "turns", "speakers")
 _ANSWERING = {"assistant", "gpt", "bot", "model", "system", "developer", "tool", "function"}
 
 

@@ -4,8 +4,6 @@ They live in one JSON Lines file. `prep fix edit` turns it into a table (CSV) an
 fix ledger.
 """
 
-import csv
-import io
 import os
 import shlex
 import subprocess
@@ -14,11 +12,12 @@ from pathlib import Path
 
 from pydantic import ConfigDict
 
-from loopwright.config import load_lines, read_text
+from loopwright.config import load_lines
 from loopwright.errors import UserError, raise_all
 from loopwright.files import write_atomic, write_json_lines
 from prep.build.fix_ledger import Fix, append_fixes, load_fixes
 from prep.config import load_build_config
+from prep.fixes.table_files import TABLES, Table, as_csv, of_csv, read_table, write_table
 
 _COLUMNS = ("draft", "accept", "op", "row", "field", "now", "new", "reason")
 _YES = frozenset({"yes", "y", "true", "1", "x"})
@@ -59,37 +58,46 @@ def save_drafts(path: Path, drafts: list[FixDraft]) -> None:
     write_json_lines(path, [draft.model_dump() for draft in drafts], private=True)
 
 
-def drafts_to_csv(drafts: list[FixDraft]) -> str:
-    """Returns the drafts as a table, one line a field: set `accept` to yes, correct `new`."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    writer.writerow(_COLUMNS)
+def drafts_table(drafts: list[FixDraft]) -> list[list[str]]:
+    """Returns the drafts as a table with its header, one line a field: set `accept` to yes, correct `new`."""
+    table = [list(_COLUMNS)]
     for number, draft in enumerate(drafts, start=1):
         accept = "yes" if draft.accept else "no"
         for name in draft.after or [""]:
             now, new = draft.before.get(name) or "", draft.after.get(name) or ""
-            writer.writerow([number, accept, draft.op, draft.place, name, now, new, draft.reason])
-    return buffer.getvalue()
+            table.append([str(number), accept, draft.op, draft.place, name, now, new, draft.reason])
+    return table
+
+
+def drafts_to_csv(drafts: list[FixDraft]) -> str:
+    """Returns the table as CSV."""
+    return as_csv(drafts_table(drafts))
 
 
 def drafts_from_csv(text: str, drafts: list[FixDraft], location: str) -> list[FixDraft]:
+    """Returns the drafts with what a person changed in the table, as `take_back` does."""
+    return take_back(of_csv(text), drafts, location)
+
+
+def take_back(table: Table, drafts: list[FixDraft], location: str) -> list[FixDraft]:
     """Returns the drafts with what a person changed in the table: `accept` and `new`. A line that was deleted is not accepted.
 
     A draft of several fields has several lines; changing `accept` on one of them is enough.
 
+    Args:
+        table: as it came back.
+        drafts: what the table was made of.
+        location: the table's name, for messages.
+
     Raises:
         UserError: a line belongs to no draft or to no field of it, or says neither yes nor no.
     """
-    text = text.removeprefix("\ufeff")
-    header = text.split("\n", 1)[0]
-    # Spreadsheets write the delimiter of their country.
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
-    if reader.fieldnames is None or not {"draft", "accept", "field", "new"} <= set(reader.fieldnames):
+    if not {"draft", "accept", "field", "new"} <= set(table.header):
         raise UserError("the table's header is not that of the drafts", f"{location}:1", f"It is: {', '.join(_COLUMNS)}.")
     changed = [draft.model_copy(update={"accept": False, "after": dict(draft.after)}) for draft in drafts]
     seen: set[int] = set()
-    for row in reader:
-        where = f"{location}:{reader.line_num}"
+    for line, row in table.rows:
+        where = f"{location}:{line}"
         number = str(row["draft"]).strip()
         if not number.isdecimal() or not 1 <= int(number) <= len(changed):
             raise UserError(f"there is no draft {number or '(empty)'}", where, "Leave the first column as it is.")
@@ -110,6 +118,39 @@ def drafts_from_csv(text: str, drafts: list[FixDraft], location: str) -> list[Fi
     return changed
 
 
+def open_drafts(path: Path, encoding: str = "utf-8") -> tuple[Path, list[FixDraft]]:
+    """Returns where drafts are kept, and the drafts; those that are named by their table are taken back from it first.
+
+    Args:
+        path: the drafts, or the table of them that `prep fix propose` wrote beside.
+        encoding: the table's text encoding, where it has no mark.
+
+    Raises:
+        UserError: the file is missing, or cannot be read.
+    """
+    if path.suffix.lower() not in TABLES:
+        return path, load_drafts(path)
+    kept = path.with_suffix(".jsonl")
+    return kept, take_back(read_table(path, encoding), load_drafts(kept), str(path))
+
+
+def write_drafts(path: Path, drafts: list[FixDraft]) -> Path:
+    """Writes drafts; where the path is that of a table (.csv, .xlsx), as this too, beside them.
+
+    Returns:
+        Where the drafts are kept.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    if path.suffix.lower() not in TABLES:
+        save_drafts(path, drafts)
+        return path
+    write_table(path, drafts_table(drafts))
+    save_drafts(path.with_suffix(".jsonl"), drafts)
+    return path.with_suffix(".jsonl")
+
+
 def edit_in_editor(path: Path) -> list[FixDraft]:
     """Opens the drafts as a table in $VISUAL or $EDITOR and takes back what a person changed.
 
@@ -123,13 +164,13 @@ def edit_in_editor(path: Path) -> list[FixDraft]:
         raise UserError("neither $VISUAL nor $EDITOR is set", remedy="Set one, or use --to-csv FILE, edit that, and --from-csv FILE.")
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "drafts.csv"
-        write_atomic(table, drafts_to_csv(drafts), private=True)
+        write_table(table, drafts_table(drafts))
         try:
             subprocess.run([*shlex.split(editor), str(table)], check=True)  # noqa: S603 (the user's own editor)
         except (OSError, subprocess.CalledProcessError) as error:
             raise UserError(f"the editor '{editor}' failed: {error}", remedy="The drafts are as they were.") from error
         try:
-            changed = drafts_from_csv(read_text(table, "edited table"), drafts, str(kept))
+            changed = take_back(read_table(table), drafts, str(kept))
         except UserError as error:
             write_atomic(kept, table.read_bytes(), private=True)  # forty corrected rows are not lost to a slip in one of them
             remedy = f"{error.remedy or ''} Fix it there, then: prep fix edit {path} --from-csv {kept}"
@@ -138,13 +179,14 @@ def edit_in_editor(path: Path) -> list[FixDraft]:
     return changed
 
 
-def apply_drafts(path: Path, config_path: Path, *, safe: bool = False) -> list[Fix]:
+def apply_drafts(path: Path, config_path: Path, *, safe: bool = False, encoding: str = "utf-8") -> list[Fix]:
     """Moves accepted drafts into the fix ledger of a config; the drafts that were not accepted stay.
 
     Args:
-        path: the drafts.
+        path: the drafts, or the table of them that was written beside.
         config_path: the build config, which names the ledger.
         safe: take the safe ones too, accepted or not.
+        encoding: the table's text encoding, where it has no mark.
 
     Returns:
         The new entries.
@@ -152,7 +194,7 @@ def apply_drafts(path: Path, config_path: Path, *, safe: bool = False) -> list[F
     Raises:
         UserError: an accepted draft lacks a value or changes nothing; all such drafts together. Nothing is written then.
     """
-    drafts = load_drafts(path)
+    path, drafts = open_drafts(path, encoding)
     ledger = config_path.parent / load_build_config(config_path).fixes
     known = {fix.model_dump_json() for fix in load_fixes(ledger)}
     taken: list[Fix] = []

@@ -71,7 +71,8 @@ def find_config(dataset_path: Path, config_path: Path | None) -> Path:
         raise UserError(
             "--fix writes the ledger of a built dataset, and this is a file",
             str(dataset_path),
-            f"Build a dataset from it, then lint that with --fix: prep init {dataset_path}, prep build. Every build replays the ledger.",
+            "Add --fix-to CLEAN.jsonl for a copy with the safe fixes. Or build a dataset from it, then lint that with --fix: "
+            f"prep init {dataset_path}, prep build. Every build replays the ledger.",
         )
     if config_path is not None:
         return config_path

@@ -15,6 +15,7 @@ from prep.sources.raw_file import RawFile, data_suffix
 from prep.sources.sniff import sniff_format
 from prep.sources.source import RawRows, Source
 from prep.sources.source_config import SourceConfig
+from prep.sources.speakers import with_roles
 
 SOURCE_FORMATS: Registry[Source] = Registry("prep.sources", Source, key="name", kind="source format", plugins=("sources", "shapes"))
 _NUM_LOOKED_AT = 8  # records by which a shape is told
@@ -71,7 +72,7 @@ class Shape(Source):
 
     def read(self, file: RawFile) -> Iterator[RawRows]:
         """Reads the file as what it is, and adds the fields."""
-        return self.convert(_read_container(container_of(file.path, file.options), file), file)
+        return self.convert(_read_columns(container_of(file.path, file.options), file), file)
 
     @abstractmethod
     def fits(self, record: dict[str, str | None]) -> int:
@@ -191,7 +192,7 @@ def read_file(file: SourceFile) -> Reading:
         UserError: the file as a whole cannot be read.
     """
     raw = RawFile(file.path, file.source, file.notices, file.opened)
-    batches = file.format.read(raw) if isinstance(file.format, Shape) else _read_container(file.format, raw)
+    batches = file.format.read(raw) if isinstance(file.format, Shape) else _read_columns(file.format, raw)
     if file.source.format != "auto":
         return Reading(batches, file.source.group or file.format.group)
     container = file.format.name
@@ -215,9 +216,15 @@ def read_file(file: SourceFile) -> Reading:
     return Reading(shape.convert(whole, raw), file.source.group or shape.group)
 
 
-def _read_container(container: Source, file: RawFile) -> Iterator[RawRows]:
+def _read_columns(container: Source, file: RawFile) -> Iterator[RawRows]:
+    """Reads a file as what it is, with one kind of line ends and the roles of the speakers that its source names, where it asks for these.
+
+    The speakers of a transcript are given roles where its turns are made.
+    """
     batches = container.read(file)
-    return with_newlines(batches) if file.options.newlines == "normalise" else batches
+    if file.options.newlines == "normalise":
+        batches = with_newlines(batches)
+    return with_roles(batches, file) if file.options.speakers and file.options.turns is None else batches
 
 
 def share_read(files: list[SourceFile]) -> float:

@@ -9,7 +9,7 @@ from loopwright.errors import UserError, did_you_mean, raise_all
 from prep.sources.files import SourceFile, read_file
 from prep.sources.raw_file import RejectedRow
 from prep.sources.source import LINE, RawRows
-from prep.sources.source_config import SourceConfig
+from prep.sources.source_config import SourceConfig, TurnsConfig
 from prep.sources.transcripts.turns import add_turns
 from prep.sources.unread import Unread
 from prep.text.normalise import hash_column, hash_input
@@ -69,7 +69,7 @@ def iter_rows(files: list[SourceFile], limit: int | None = None) -> Iterator[Row
                 if len(batch.columns) > _MAX_COLUMNS:
                     cause = f"'{file.shown}' has {len(batch.columns):,} columns, more than {_MAX_COLUMNS:,}"
                     raise UserError(cause, file.where, "Leave out columns that no template needs; if they are keys, make rows of them.")
-                raw = add_turns(batch, file.source.turns) if file.source.turns else batch
+                raw = add_turns(batch, _turns_config(file.source.turns, file.source)) if file.source.turns else batch
                 columns.update(dict.fromkeys([*batch.columns, *raw.columns]))
                 unread = Unread()
                 unread.add(batch.unread_keys().without(named), file.shown)
@@ -78,6 +78,10 @@ def iter_rows(files: list[SourceFile], limit: int | None = None) -> Iterator[Row
         except UserError as error:
             errors.append(error)
     raise_all(errors)
+
+
+def _turns_config(turns: TurnsConfig, source: SourceConfig) -> TurnsConfig:
+    return turns.model_copy(update={"roles": {**source.speakers, **turns.roles}}) if source.speakers else turns
 
 
 def _first_rows(batches: Iterator[RawRows], limit: int | None) -> Iterator[RawRows]:

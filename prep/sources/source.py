@@ -80,11 +80,7 @@ class RawRows:
         wanted = [name for name in self.columns if names is None or name in names]
         # Not by `select`, which takes a column called "*" or "^a$" for a pattern.
         columns = [column_of(self.added if name in self.added.columns else self.frame, name).alias(name) for name in wanted]
-        marks = {
-            name: set(column_of(self.frame, TEXT_MARK + name).arg_true())
-            for name in wanted
-            if TEXT_MARK + name in self.frame.columns and name not in self.added.columns
-        }
+        marks = {name: set(column_of(self.frame, TEXT_MARK + name).arg_true()) for name in wanted if TEXT_MARK + name in self.frame.columns}
         for index, (line, *values) in enumerate(pl.DataFrame([self.frame[LINE], *columns]).iter_rows()):
             record = dict(zip(wanted, values, strict=True))
             for name, marked in marks.items():

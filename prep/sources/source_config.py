@@ -9,6 +9,8 @@ from prep.dataset.splits import SplitName
 # Names with # belong to the columns that the build adds.
 FieldName = Annotated[str, Field(pattern=r"^[^#]")]
 
+SpeakerRole = Literal["system", "developer", "user", "assistant", "tool"]
+
 
 class TurnsConfig(BaseModel):
     """How the text of a transcript becomes a list of turns."""
@@ -75,11 +77,16 @@ class SourceConfig(BaseModel):
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     """What stands between the fields of a csv or tsv file; default: what its header has most of, a tab for tsv."""
     columns: tuple[str, ...] = ()
-    """Names of the columns of a csv or tsv file without a header line."""
+    """Names of the columns of a csv, tsv or excel file without a header line."""
+    sheet: str | None = None
+    """The sheet of an excel file; default: the first."""
     unit: Literal["line", "paragraph", "file"] = "line"
     """What of a text file is a row; blank lines stand between paragraphs."""
     turns: TurnsConfig | None = None
     """Makes turns of a transcript."""
+    speakers: dict[str, SpeakerRole] = {}
+    """Speaker -> role (system, user, assistant, ...) where messages name speakers that nobody knows, without regard to case; `*` is every
+    other speaker, known or not. `butler` is `Butler_2` as well. Of a transcript, too, unless `turns.roles` says otherwise."""
 
     @model_validator(mode="before")
     @classmethod

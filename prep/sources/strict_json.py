@@ -114,12 +114,16 @@ class JsonRecord:
         value: what it is; None where it cannot be read. It counts only where there is no `error`.
         defects: what is wrong with it.
         text: its line, of JSON Lines; with the bytes that are not of the encoding as lone surrogates.
+        texts: of a table's row, its columns as the table holds them; None where the value is JSON of its own.
+        standing: the value as it stands in the file, where something was cleaned at reading: its identity is made of that.
     """
 
     line: int
     value: Any = None
     defects: list[JsonDefect] = field(default_factory=list)
     text: str = ""
+    standing: Any = None
+    texts: dict[str, str] | None = None
     _keys: Keys | None = None
 
     @property

@@ -18,6 +18,8 @@ def export_lines(result: ExportResult) -> Iterator[str]:
     for reason, left in result.left_out.items():
         more = ", ..." if left.rows > len(left.ids) else ""
         yield f"  left out {left.rows:,}: {reason} ({', '.join(left.ids)}{more})"
+    if result.dropped_path is not None:
+        yield f"  what {result.target} would refuse is left out, and listed with the reasons in {result.dropped_path}"
     for what, number in result.changed.items():
         yield f"  changed {number:,}: {what}"
     yield from (f"  warning: {warning}" for warning in result.warnings[:_MAX_PRINTED])

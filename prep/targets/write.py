@@ -12,6 +12,7 @@ from loopwright.notebook import html_table
 from prep.dataset.manifest import Dataset, has_form
 from prep.dataset.plugins import dataset_plugins
 from prep.targets.checks.rules import Findings
+from prep.targets.dropped import Dropped
 from prep.targets.profile import PROFILES, CannotHold, Checker, Job, Profile
 from prep.targets.replace import require_own_export
 from prep.targets.rows import ExportRow, has_extras, has_untrained_turns, iterate
@@ -45,6 +46,15 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class _Choice:
+    """What of a dataset is written: its form, its splits, and whether rows that the target would refuse are left out."""
+
+    form: str | None
+    splits: tuple[str, ...]
+    drops_invalid: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ExportResult:
     """What was exported.
 
@@ -56,6 +66,7 @@ class ExportResult:
         left_out: reason -> the rows that are not in it; another form than the one that was asked for is a reason too.
         changed: what was written otherwise than it stands in the dataset -> how often.
         warnings: what the target takes but the format advises against, as `file:line: field: message`.
+        dropped_path: the list of the rows that the target would refuse; None where there are none, or such rows are an error.
     """
 
     out: Path
@@ -65,6 +76,7 @@ class ExportResult:
     left_out: dict[str, LeftOut]
     changed: dict[str, int]
     warnings: list[str]
+    dropped_path: Path | None = None
 
     def to_json(self) -> dict[str, object]:
         """Returns the result as `--json` prints it."""
@@ -77,6 +89,7 @@ class ExportResult:
             "left_out": {reason: {"rows": left.rows, "ids": left.ids} for reason, left in self.left_out.items()},
             "changed": self.changed,
             "warnings": self.warnings,
+            **({} if self.dropped_path is None else {"dropped": str(self.dropped_path)}),
         }
 
     def to_polars(self) -> "pl.DataFrame":
@@ -100,6 +113,7 @@ def export(
     *,
     form: str | None = None,
     splits: tuple[str, ...] = (),
+    drop_invalid: bool = False,
     config_path: Path | None = None,
 ) -> ExportResult:
     """Writes a dataset in a target's own format. The folder appears when it is whole and keeps every rule of the target, or not at all.
@@ -110,24 +124,26 @@ def export(
         out: the folder to write; an older export there is replaced, any other folder is refused.
         form: the form to write; default: the first of the target's forms that the dataset has.
         splits: only these; default: all.
+        drop_invalid: leave out rows that break a rule of the target, and list them with the reasons in `OUT.dropped.jsonl`, beside `out`.
         config_path: the config whose plug-ins are used; default: the one that lies beside the dataset, see `dataset_plugins`.
 
     Raises:
         UserError: the target, form or split is not to be had, a row breaks a rule of the target, or the folder cannot be written.
     """
     with dataset_plugins(dataset_dir, config_path):
-        return _export(dataset_dir, PROFILES.get(target)(), out, form, splits)
+        return _export(dataset_dir, PROFILES.get(target)(), out, _Choice(form, splits, drop_invalid))
 
 
-def _export(dataset_dir: Path, profile: Profile, out: Path, form: str | None, splits: tuple[str, ...]) -> ExportResult:
+def _export(dataset_dir: Path, profile: Profile, out: Path, choice: _Choice) -> ExportResult:
     dataset = Dataset.open(dataset_dir)
     examples = dataset.examples()
-    chosen_splits = _choose_splits(dataset, splits)
-    chosen_form = _choose_form(examples, profile, form)
+    chosen_splits = _choose_splits(dataset, choice.splits)
+    chosen_form = _choose_form(examples, profile, choice.form)
     of_this_form = examples.filter(has_form(chosen_form))
     job = Job(dataset.manifest.name, chosen_form, has_extras(of_this_form), has_untrained_turns(of_this_form))
     require_own_export(out)
-    run = _Export(profile, job)
+    dropped = Dropped() if choice.drops_invalid else None
+    run = _Export(profile, job, dropped)
     with atomic_dir(out) as folder:
         if "train" not in chosen_splits:
             run.remember(dataset.examples("train").filter(has_form(chosen_form)))
@@ -140,14 +156,16 @@ def _export(dataset_dir: Path, profile: Profile, out: Path, form: str | None, sp
         profile.write_beside(folder, job, run.files)
         warnings = _validate(folder, profile, run.files)
     counts = {name: rows for names in run.files.values() for name, rows in zip(names, run.rows_of(names), strict=True)}
-    return ExportResult(out, profile.name, chosen_form, counts, run.left_out, dict(job.changed), warnings)
+    dropped_path = None if dropped is None else dropped.write(out)
+    return ExportResult(out, profile.name, chosen_form, counts, run.left_out, dict(job.changed), warnings, dropped_path)
 
 
 class _Export:
     """The rows on their way out, and the account of those that do not get there."""
 
-    def __init__(self, profile: Profile, job: Job) -> None:
+    def __init__(self, profile: Profile, job: Job, dropped: Dropped | None) -> None:
         self._profile = profile
+        self._dropped = dropped
         self._job = job
         self._rows: Counter[str] = Counter()
         self._train: set[bytes] = set()
@@ -197,7 +215,7 @@ class _Export:
         reason: str | None
         try:
             converted = self._profile.convert(row, self._job)
-            reason = self._judge(converted, row, check) or self._repeated(converted, split)
+            reason = self._judge(converted, row, split, check) or self._repeated(converted, split)
         except CannotHold as error:
             reason = error.reason
         if reason is None:
@@ -207,15 +225,22 @@ class _Export:
             self._entry(reason).add(row.id)
         return None
 
-    def _judge(self, converted: dict[str, Any], row: ExportRow, check: Checker) -> str | None:
+    def _judge(self, converted: dict[str, Any], row: ExportRow, split: str, check: Checker) -> str | None:
         found = Findings()
         check(converted, found)
         for problem in found.errors:
             if problem.rule in self._profile.left_out_rules:
                 return problem.rule
+        if self._dropped is not None and found.errors:
+            self._dropped.add(row, split, found.errors)
+            return found.errors[0].rule
         for problem in found.errors if len(self.errors) < _MAX_ERRORS else ():
             cause = f"{problem.rule}: {problem.message} ({problem.field or 'row'}; {row.id})"
-            self.errors.append(UserError(cause, row.location, f"Mend the row, or drop it; {self._profile.name} does not take it."))
+            self.errors.append(
+                UserError(
+                    cause, row.location, f"{self._profile.name} does not take the row. Mend it, or leave such rows out: --drop-invalid"
+                )
+            )
         return _BROKEN if found.errors else None
 
     def _repeated(self, converted: dict[str, Any], split: str) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from pydantic import BaseModel
 
@@ -60,6 +61,19 @@ def with_text_file(project: Project) -> None:
 def with_transcripts(project: Project) -> None:
     texts = ["A: hi\nA: ho\nB: hu", "a <BR> Acme b <BR> Acme c <BR> d", "A: x | B: y | no mark", "A> z"]
     project.write_rows([{"text": text, "other": "C: c"} for text in texts])
+
+
+def with_workbook(project: Project) -> None:
+    book = openpyxl.Workbook()
+    for name in ("One", "Two"):
+        for row in (["text", "label"], *([f"{name}: {one['text']}", one["label"]] for one in ROWS)):
+            (book[name] if name in book.sheetnames else book.create_sheet(name)).append(row)
+    del book["Sheet"]
+    book.save(project.folder / "rows.xlsx")
+
+
+def with_speakers(project: Project) -> None:
+    project.write_rows([{"talk": [{"from": "human", "value": "hi"}, {"from": "butler", "value": "ho"}]}] * 3)
 
 
 def turns(**changes: Any) -> dict[str, Any]:
@@ -154,6 +168,7 @@ EFFECTS: dict[str, Case] = {
     "sources.encoding": (with_latin_file, {}, source(encoding="latin-1"), files),
     "sources.delimiter": (with_tsv_file, source(format="csv"), source(format="csv", delimiter=" "), rows),
     "sources.columns": (with_tsv_file, source(format="tsv"), source(format="tsv", columns=["text", "label"]), rows),
+    "sources.sheet": (with_workbook, source(path="rows.xlsx"), source(path="rows.xlsx", sheet="Two"), rows),
     "sources.unit": (with_text_file, source(path="rows.txt"), source(path="rows.txt", unit="paragraph"), rows),
     "sources.turns.field": (with_transcripts, turns(), turns(field="other"), rows),
     "sources.turns.into": (with_transcripts, turns(), turns(into="dialogue"), rows),
@@ -164,6 +179,7 @@ EFFECTS: dict[str, Case] = {
     "sources.turns.order": (with_transcripts, turns(), turns(order="addressed"), rows),
     "sources.turns.roles": (with_transcripts, turns(), turns(roles={"A": "user"}), rows),
     "sources.turns.join": (with_transcripts, turns(), turns(join=False), rows),
+    "sources.speakers": (with_speakers, {}, source(speakers={"butler": "assistant"}), rows),
     "sources.weight": (with_second_file, both(), both(weight=0.1), files),
     "templates.name": (nothing, {}, {"templates": [{"name": "general/text"}]}, files),
     "templates.path": (with_other_template, {}, {"templates": [{"path": "other.jinja"}]}, files),

@@ -42,6 +42,8 @@ class Rule(ABC):
     """What it reads of the lint frame, beside `Finding.where` and `position`; it is given no more."""
     needs: ClassVar[tuple[Need, ...]] = ()
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
+    fixes_files: ClassVar[bool] = False
+    """Whether its drafts are safe, and made of nothing but a record's own texts: then `--fix-to` makes them in files of any origin."""
     superseded_by: ClassVar[tuple[str, ...]] = ()
     """Codes whose finding on the same example says it all: an empty answer is not also unfinished."""
     quotes_input: ClassVar[bool] = False

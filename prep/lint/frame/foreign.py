@@ -82,12 +82,21 @@ def read_examples(path: Path, source: str, reading: FileReading = AS_IT_IS) -> I
     Raises:
         UserError: the file is missing, unreadable, or of a format that `prep` does not read, or has no such columns.
     """
+    return (parsed for _, parsed in read_pairs(path, source, reading))
+
+
+def read_pairs(path: Path, source: str, reading: FileReading = AS_IT_IS) -> Iterator[tuple[Item, Read | Defect]]:
+    """Yields likewise what stands in the file beside each example, or beside each defect.
+
+    Raises:
+        UserError: as `read_examples`.
+    """
     items = _values(path, source, SourceConfig(path=str(path), encoding=reading.encoding))
     first = list(islice(items, _LOOK))
     records = [item.value for item in first if isinstance(item, JsonRecord) and isinstance(item.value, dict)]
     columns = find_columns(records, reading.columns, source)
     for item in chain(first, items):
-        yield parse_item(item, source, columns)
+        yield item, parse_item(item, source, columns)
 
 
 def parse_item(item: Item, source: str, columns: AnswerColumns | None = None) -> Read | Defect:
@@ -108,6 +117,7 @@ def parse_item(item: Item, source: str, columns: AnswerColumns | None = None) ->
             shown = ", ".join(f"'{shorten(key)}'" for key in list(item.value)[:6]) or "none"
             return Defect("FMT002", source, item.line, f"no known training format has these keys: {shown}")
         canonical = canonical_json(item.value)
+        identity = canonical if item.standing is None else canonical_json(item.standing)
         _note_repeated(item.defects, sample)
         sample.note_others(item.value)
         if sample.form is Form.CHAT and any(word in canonical for word in _TOOL_WORDS):
@@ -115,7 +125,7 @@ def parse_item(item: Item, source: str, columns: AnswerColumns | None = None) ->
                 sample.problem(where, text, code="FMT005", severity=severity)
     except RecursionError:
         return Defect("FMT001", source, item.line, "nested too deeply")
-    return Read(item.line, canonical, sample, item.unread)
+    return Read(item.line, identity, sample, item.unread)
 
 
 def _note_repeated(defects: list[JsonDefect], sample: Sample) -> None:
@@ -170,8 +180,11 @@ def _rows(path: Path, source: str, config: SourceConfig) -> Iterator[Item]:
             batches = read_file(SourceFile(path, source, config, container, source)).batches
         for rows in batches:
             yield from (Defect("FMT001", source, row.line, f"{row.reason.replace('_', ' ')}: {row.detail}") for row in rows.rejected)
-            for line, record in _records(rows):
-                yield JsonRecord(line, {"messages": record["turns"]} if isinstance(record.get("turns"), list) else record)
+            standing = _standing(rows)
+            for line, row in rows.records():
+                record = _present(row)
+                whole = {"messages": record["turns"]} if isinstance(record.get("turns"), list) else record
+                yield JsonRecord(line, whole, standing=next(standing, None), texts=_texts(row))
     except UserError as error:
         raise UserError(error.cause, error.location or source, error.remedy or _REMEDY) from error
 
@@ -185,6 +198,16 @@ def _tells_by_itself(batches: Iterator[RawRows]) -> bool:
 def _records(rows: RawRows) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, row in rows.records():
         yield line, _present(row)
+
+
+def _standing(rows: RawRows) -> Iterator[dict[str, Any]]:
+    """Yields each record as it stands in the file, where nothing but columns of its own was cleaned."""
+    if rows.added.width and set(rows.added.columns) <= set(rows.frame.columns):
+        yield from (record for _, record in _records(RawRows(rows.frame)))
+
+
+def _texts(row: dict[str, str | None]) -> dict[str, str]:
+    return {name: text for name, text in row.items() if text is not None}
 
 
 def _present(record: dict[str, str | None]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Arrow(Source):
             raise UserError(f"not a readable Arrow file: {error}", str(file.path), "Write the file again.") from error
         for rows in text_rows([frame]):
             named = [_named(rows.frame[column], words) for column, words in names.items() if column in rows.frame.columns]
-            yield RawRows(rows.frame, rows.rejected, pl.DataFrame(named))
+            yield RawRows(rows.frame, rows.rejected, pl.DataFrame([*rows.added.iter_columns(), *named]))
 
 
 def _class_names(path: Path) -> dict[str, list[str]]:

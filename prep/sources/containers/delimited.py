@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
+from typing import Protocol
 
 import polars as pl
 
@@ -46,13 +47,39 @@ def read_delimited(file: RawFile, *, delimiter: str | None, quoting: int) -> Ite
     whole = chain(first_lines[begin.num_above :], lines)
     # Strict, or a quote that is never closed would take all rows after it into its field without a word.
     reader = csv.reader(whole, delimiter=begin.delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
-    table = _Table(reader, begin.num_above)
+    yield from read_table(reader, begin.num_above, file)
+
+
+class Reader(Protocol):
+    """What gives the fields of one row after the other, as `csv.reader` does; none for a blank line."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Gives itself."""
+
+    def __next__(self) -> list[str]:
+        """Gives the next row."""
+
+
+def read_table(reader: Reader, num_above: int, file: RawFile) -> Iterator[RawRows]:
+    """Reads a table, header and all.
+
+    Args:
+        reader: gives the rows, from the header on.
+        num_above: lines that were passed over before.
+        file: the file.
+
+    Raises:
+        UserError: as `read_delimited`.
+    """
+    table = _Table(reader, num_above)
     try:
         header = next((values for values in reader if values), [])
     except csv.Error as error:
-        where = f"{file.path}:{begin.num_above + reader.line_num}"
+        where = f"{file.path}:{num_above + reader.line_num}"
         raise UserError(f"the header does not split into fields: {error}", where, "Mend that line.") from error
-    yield from _rows_below(header, table, file, f"{file.path}:{begin.num_above + reader.line_num}")
+    yield from _rows_below(header, table, file, f"{file.path}:{num_above + reader.line_num}")
 
 
 def _rows_below(header: list[str], table: "_Table", file: RawFile, where: str) -> Iterator[RawRows]:
@@ -101,7 +128,7 @@ class _Batch:
 class _Table:
     """The rows behind the header."""
 
-    def __init__(self, reader: "csv._reader", num_skipped: int) -> None:  # type: ignore[name-defined]
+    def __init__(self, reader: Reader, num_skipped: int) -> None:
         self._reader = reader
         self._num_skipped = num_skipped
         self._is_over = False

@@ -45,7 +45,7 @@ def find_beginning(lines: Sequence[str], *, delimiter: str | None, quoting: int,
         rest = find_beginning(lines[1:], delimiter=delimiter or told[1], quoting=quoting, may_have_title=may_have_title)
         return Beginning(rest.delimiter, start + 1 + rest.num_above, rest.above)
     delimiter = delimiter or _delimiter_of(lines, quoting)
-    num_above = _num_above(lines, delimiter, quoting) if may_have_title else 0
+    num_above = num_rows_above(_split(lines, delimiter, quoting)) if may_have_title else 0
     above = next((line.strip().strip(delimiter) for line in lines[:num_above] if line.strip().strip(delimiter)), "")
     return Beginning(delimiter, start + num_above, above)
 
@@ -102,9 +102,12 @@ def _delimiter_of(lines: Sequence[str], quoting: int) -> str:
     return best if scores[best][0] > 1 and (width == 1 or scores[best][1] > num_rows) else by_first
 
 
-def _num_above(lines: Sequence[str], delimiter: str, quoting: int) -> int:
-    """Returns how many lines stand above a header that is like one beyond doubt; 0 where the first may be one."""
-    rows = _split(lines, delimiter, quoting)
+def num_rows_above(rows: Sequence[tuple[int, list[str]]]) -> int:
+    """Returns how many lines stand above a header that is like one beyond doubt; 0 where the first may be one.
+
+    Args:
+        rows: the first rows, each with the number of lines before it.
+    """
     width, _ = _usual_width(rows)
     if width < 2:
         return 0

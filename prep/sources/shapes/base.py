@@ -10,7 +10,7 @@ import polars as pl
 from loopwright.files import is_utf8
 from prep.sources.files import Shape
 from prep.sources.raw_file import RawFile, RejectedRow
-from prep.sources.source import LINE, RawRows, to_text
+from prep.sources.source import LINE, TEXT_MARK, RawRows, to_text
 from prep.sources.strict_json import Keys
 from prep.sources.unread import Unread, unread_columns
 
@@ -87,7 +87,8 @@ class RecordShape(Shape):
             added = fields.select(name for name in self.makes if fields[name].null_count() < len(made) or name in rows.frame.columns)
             if rows.added.width:
                 added = rows.added.filter(good).drop(added.columns, strict=False).hstack(added)
-            frame = rows.frame.filter(good)
+            # What is made is no text of the file, whatever the column is called.
+            frame = rows.frame.filter(good).drop([TEXT_MARK + name for name in self.makes], strict=False)
             others = [name for name in rows.own_columns if name not in self.reads]
             unread.add(unread_columns(frame, others, frame[LINE]))
             yield RawRows(frame, rows.rejected + rejected, added, unread)

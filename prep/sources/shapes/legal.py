@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-ROLE_KEYS = ("role", "from", "speaker")
-TEXT_KEYS = ("content", "value", "text")
-KEPT_KEYS = ("tool_calls", "function_call", "tool_call_id", "name", "refusal")
+from prep.sources import message_keys
+
+ROLE_KEYS, TEXT_KEYS, KEPT_KEYS = message_keys.ROLE_KEYS, message_keys.TEXT_KEYS, message_keys.KEPT_KEYS
 WEIGHT_KEYS = ("weight", "loss_weight", "train")
 
 OPENAI_ROLES = ("system", "developer", "user", "assistant", "tool", "function")

@@ -48,7 +48,9 @@ class Fault:
             case MessageFlaw.NO_OBJECT:
                 return f"is {type(self.value).__name__}, not an object"
             case MessageFlaw.ROLE_UNKNOWN:
-                return f"has the unknown role {str(self.value)[:40]!r}"
+                shown = str(self.value)[:40]
+                key = json.dumps(shown, ensure_ascii=False)
+                return f"has the unknown role {shown!r}; say who it is in its source: 'speakers: {{{key}: user}}'"
             case MessageFlaw.ROLE_MISSING:
                 return "has no role"
             case MessageFlaw.PART_NO_TEXT:

@@ -22,4 +22,4 @@ class WebVtt(Source):
 def transcript(file: RawFile, config: TurnsConfig) -> Iterator[RawRows]:
     """Yields the one row of a file that is a transcript as a whole."""
     for rows in gather([(1, {"text": file.text()})]):
-        yield rows if file.options.turns is not None else add_turns(rows, config)
+        yield rows if file.options.turns is not None else add_turns(rows, config.model_copy(update={"roles": file.options.speakers}))

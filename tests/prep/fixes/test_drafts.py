@@ -3,22 +3,37 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loopwright.errors import UserError
 from prep.build.fix_ledger import load_fixes
-from prep.fixes.drafts import FixDraft, apply_drafts, drafts_from_csv, drafts_to_csv, edit_in_editor, load_drafts, save_drafts
+from prep.fixes.drafts import (
+    FixDraft,
+    apply_drafts,
+    drafts_from_csv,
+    drafts_table,
+    drafts_to_csv,
+    edit_in_editor,
+    load_drafts,
+    open_drafts,
+    save_drafts,
+    write_drafts,
+)
+from prep.fixes.table_files import read_table
 from tests.prep.helpers import Project, make_project
 
 EDIT = FixDraft(op="edit", row_id="a", place="rows.jsonl:1", before={"text": "old"}, after={"text": "new"}, reason="typo")
 ADD = FixDraft(op="add", after={"text": None, "label": None}, reason="nothing is near")
 DROP = FixDraft(op="drop", row_id="b", place="rows.jsonl:2", before={"text": "x"}, reason="no use", safe=True)
 DRAFTS = [EDIT, ADD, DROP]
+RISKY = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "'=1", "''=1", "'tis", "_x000D_", "a\rb\x0b", " a ", "=", "\n=1", "１", "#N/A"]
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 ANY_DRAFT = st.builds(
@@ -36,6 +51,62 @@ ANY_DRAFT = st.builds(
 @given(st.lists(ANY_DRAFT, max_size=4))
 def test_a_table_that_nobody_touched_changes_nothing(drafts: list[FixDraft]) -> None:
     assert drafts_from_csv(drafts_to_csv(drafts), drafts, "table") == drafts
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ANY_DRAFT, max_size=4))
+@example([EDIT.model_copy(update={"before": {"text": before}, "after": {"text": after}}) for before, after in pairwise(RISKY)])
+@pytest.mark.parametrize("name", ["drafts.csv", "drafts.xlsx"])
+def test_a_table_in_a_file_that_nobody_touched_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, name: str, drafts: list[FixDraft]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / name
+    kept = write_drafts(path, drafts)
+    assert open_drafts(path) == (kept, drafts)
+    assert path.stat().st_mode & 0o777 == 0o600
+    # Nor does what is read there differ from what was written.
+    [header, *rows] = drafts_table(drafts)
+    assert [[cells[column] for column in header] for _, cells in read_table(path).rows] == rows
+
+
+def test_no_cell_runs_as_a_formula_and_a_csv_says_its_encoding(tmp_path: Path) -> None:
+    drafts = [EDIT.model_copy(update={"after": {"text": text}}) for text in RISKY]
+    for name in ("drafts.csv", "drafts.xlsx"):
+        write_drafts(tmp_path / name, drafts)
+    content = (tmp_path / "drafts.csv").read_text(encoding="utf-8")
+    assert content.startswith("\ufeff")
+    cells = [row["new"] for row in csv.DictReader(io.StringIO(content[1:], newline=""))]
+    assert len(cells) == len(RISKY) and not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
+    sheet = openpyxl.load_workbook(tmp_path / "drafts.xlsx").active
+    assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None} == {"s"}
+
+
+def test_what_a_spreadsheet_saves_is_applied(project: Project) -> None:
+    """It may save in the encoding of its country, and numbers as numbers."""
+    table = project.folder / "table.csv"
+    for encoding in ("cp1252", "utf-16"):
+        write_drafts(table, [EDIT])
+        edited = table.read_text(encoding="utf-8-sig").replace("1,no,", "1,yes,").replace("old,new,", "old,“new” für 5 €,")
+        table.write_bytes(edited.encode(encoding))
+        [fix] = apply_drafts(table, project.config, encoding=encoding if encoding == "cp1252" else "utf-8")
+        assert fix.after == {"text": "“new” für 5 €"}
+        (project.folder / "fixes.jsonl").unlink()
+    workbook = project.folder / "table.xlsx"
+    write_drafts(workbook, [EDIT])
+    book = openpyxl.load_workbook(workbook)
+    book.active["B2"], book.active["G2"] = "yes", 5
+    book.save(workbook)
+    [fix] = apply_drafts(workbook, project.config)
+    assert fix.after == {"text": "5"}
+    assert load_drafts(project.folder / "table.jsonl") == []
+
+
+def test_a_text_that_no_cell_holds_is_not_cut(tmp_path: Path) -> None:
+    long = EDIT.model_copy(update={"after": {"text": "a" * 40_000}})
+    with pytest.raises(UserError, match=r"40,000 characters .* Write the table as \.csv"):
+        write_drafts(tmp_path / "a.xlsx", [long])
+    write_drafts(tmp_path / "a.csv", [long])
+    assert open_drafts(tmp_path / "a.csv")[1] == [long]
 
 
 @given(st.lists(ANY_DRAFT, max_size=4))

@@ -214,8 +214,11 @@ def test_an_empty_file_is_an_error(tmp_path: Path, content: bytes) -> None:
 def test_missing_files_and_other_formats_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the file does not exist"):
         lint(tmp_path / "none.jsonl")
+    (tmp_path / "a.docx").write_bytes(b"PK\x03\x04\x14\x00\x06\x00")
+    assert {one.code for one in lint(tmp_path / "a.docx").diagnostics} == {"FMT001"}
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04\x14\x00\x06\x00")
-    assert {one.code for one in lint(tmp_path / "a.xlsx").diagnostics} == {"FMT001"}
+    with pytest.raises(UserError, match="not a readable Excel file"):
+        lint(tmp_path / "a.xlsx")
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(UserError, match="parquet"):
         lint(tmp_path / "a.parquet")

@@ -87,7 +87,7 @@ def test_four_chats_are_judged_alike(tmp_path: Path) -> None:
     assert [row.detail.partition(": ")[2] for _, row in build(path).rejected] == [
         "message 1 has a part of the type 'image_url', which is no text",
         "message 2 has the weight 2, which is neither 0 nor 1",
-        "message 1 has the unknown role 'moderator'",
+        "message 1 has the unknown role 'moderator'; say who it is in its source: 'speakers: {\"moderator\": user}'",
     ]
     assert lint_codes(path) == [(1, "FMT002"), (2, "FMT004"), (3, "FMT002")]
     # An image is a part that the format has, of the user's messages; a target without weights has a rule of its own for them.

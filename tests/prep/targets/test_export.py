@@ -333,3 +333,30 @@ def test_the_command_prints_what_it_wrote(out: Path) -> None:
         "warnings": [],
     }
     assert "left out 1: other_form (row16/reviews/sentiment/0)" in done.stderr
+
+
+def test_rows_that_the_target_would_refuse_are_left_out_and_listed_on_request(out: Path) -> None:
+    broken = [
+        with_extras([message("user", f"x{index}"), message("assistant", "y")], [None, {"tool_calls": [{**CALL, "id": ""}]}])
+        for index in (0, 1)
+    ]
+    rows = [*reviews(), *({**review("", 0), **one} for one in broken)]
+    with pytest.raises(UserError, match=r"tool_calls\.id.*--drop-invalid"):
+        exported(rows, "openai", out)
+    assert not out.exists()
+    done = exported(rows, "openai", out, drop_invalid=True)
+    assert sum(done.files.values()) == len(reviews())
+    assert done.dropped_path == out.with_name("out.dropped.jsonl")
+    listed = [json.loads(line) for line in done.dropped_path.read_text(encoding="utf-8").splitlines()]
+    assert [(one["split"], one["reasons"][0]["rule"]) for one in listed] == [("train", "tool_calls.id")] * 2
+    assert {one["id"] for one in listed} == set(done.left_out["tool_calls.id"].ids)
+    assert validate(out / "train.jsonl", "openai").is_valid
+    # It is of the last export: where that drops none, none is there. And the list is no part of what an export may replace.
+    assert exported(reviews(), "openai", out, drop_invalid=True).dropped_path is None
+    assert not out.with_name("out.dropped.jsonl").exists()
+
+
+def test_where_no_row_is_left_the_reasons_are_said(out: Path) -> None:
+    row = {**review("", 0), **with_extras([message("user", "x"), message("assistant", "y")], [None, {"tool_calls": [{**CALL, "id": ""}]}])}
+    with pytest.raises(UserError, match=r"no row is left to export.* 1 tool_calls\.id"):
+        exported([row], "openai", out, drop_invalid=True)

@@ -37,6 +37,7 @@ class ExactDuplicate(Rule):
     severity = Severity.WARNING
     columns = ("template", "split", "input_key", "answer_key", "form")
     quotes_input = True
+    fixes_files = True
     remedy = "Drop the duplicate: `dedup: {exact: true}` in the config, or accept the draft of `prep fix propose`."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:

@@ -39,6 +39,7 @@ class Mojibake(Rule):
     code = "FMT007"
     severity = Severity.WARNING
     columns = TEXT_COLUMNS
+    fixes_files = True
     remedy = "Read the source with the right encoding; in a built dataset `prep lint --fix` restores what can be decoded."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
