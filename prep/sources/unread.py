@@ -1,13 +1,15 @@
 """What a file holds and nobody reads: keys, columns and parts, counted by their path."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from prep.dataset.manifest import UnreadInfo
 from prep.sources.columns import column_of
 from prep.sources.json_paths import key_path
+
+_BLANK = r"^[\s\[\]{}]*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +20,13 @@ class UnreadKey:
         num_rows: the rows that have it with a value.
         line: where the first of them starts.
         source: the file of that row; empty where only one file is spoken of.
+        said_by: the field that a shape of records makes and that alone says it: it is read after all where that field is.
     """
 
     num_rows: int
     line: int
     source: str = ""
+    said_by: str | None = None
 
     @property
     def place(self) -> str:
@@ -37,7 +41,7 @@ class Unread(dict[str, UnreadKey]):
         """Counts the paths that nobody read of a row; rows come in their order."""
         for path in paths:
             known = self.get(path)
-            self[path] = UnreadKey(1, line) if known is None else UnreadKey(known.num_rows + 1, known.line, known.source)
+            self[path] = UnreadKey(1, line) if known is None else replace(known, num_rows=known.num_rows + 1)
 
     def add(self, other: "Unread", source: str = "") -> None:
         """Adds what was counted in rows that come later.
@@ -47,8 +51,8 @@ class Unread(dict[str, UnreadKey]):
             source: their file, where the counts do not say.
         """
         for path, one in other.items():
-            known = self.get(path) or UnreadKey(0, one.line, one.source or source)
-            self[path] = UnreadKey(known.num_rows + one.num_rows, known.line, known.source)
+            known = self.get(path) or UnreadKey(0, one.line, one.source or source, one.said_by)
+            self[path] = replace(known, num_rows=known.num_rows + one.num_rows)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -60,24 +64,27 @@ class Unread(dict[str, UnreadKey]):
         return {path: UnreadInfo(rows=one.num_rows, first=one.place) for path, one in self.items()}
 
     def without(self, names: Collection[str]) -> "Unread":
-        """Returns the counts without some columns, which somebody else reads."""
+        """Returns the counts without some columns and fields, which somebody else reads."""
         read = {key_path(name) for name in names}
-        return Unread({path: one for path, one in self.items() if path not in read})
+        return Unread({path: one for path, one in self.items() if path not in read and one.said_by not in names})
 
 
-def unread_columns(frame: pl.DataFrame, names: Iterable[str], lines: pl.Series) -> Unread:
+def unread_columns(frame: pl.DataFrame, names: Iterable[str], lines: pl.Series, said_by: str | None = None) -> Unread:
     """Returns the counts of whole columns; one that is empty says nothing and is left out.
 
     Args:
         frame: the rows.
         names: the columns.
         lines: the line of each row.
+        said_by: the field that alone says what stands in them.
     """
     found = Unread()
     for name in names:
-        values = column_of(frame, name)
-        if count := len(values) - values.null_count():
-            first = values.is_not_null().arg_max()
+        is_there = column_of(frame, name).is_not_null()
+        if said_by is not None:  # a shape takes what is blank for nothing
+            is_there &= ~column_of(frame, name).str.contains(_BLANK).fill_null(True)
+        if count := int(is_there.sum()):
+            first = is_there.arg_max()
             assert first is not None
-            found[key_path(name)] = UnreadKey(count, lines[first])
+            found[key_path(name)] = UnreadKey(count, lines[first], said_by=said_by)
     return found

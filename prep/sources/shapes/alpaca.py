@@ -20,6 +20,7 @@ class Alpaca(RecordShape, SampleShape):
     name = "alpaca"
     reads = ("instruction", "input", "context", "output", "response", *SYSTEM_KEYS, "history")
     makes = ("instruction", "input", "output", "turns")
+    only_in_turns = (*SYSTEM_KEYS, "history")
     keys = (("instruction", "output"), ("instruction", "context", "response"))  # the second as Databricks' Dolly has it
     precedence = 6
 

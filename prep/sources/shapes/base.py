@@ -9,7 +9,9 @@ import polars as pl
 
 from loopwright.files import is_utf8
 from prep.sources.files import Shape
+from prep.sources.json_paths import key_path
 from prep.sources.raw_file import RawFile, RejectedRow
+from prep.sources.shapes.legal import SYSTEM_KEYS
 from prep.sources.source import LINE, TEXT_MARK, RawRows, to_text
 from prep.sources.strict_json import Keys
 from prep.sources.unread import Unread, unread_columns
@@ -25,10 +27,12 @@ class RecordShape(Shape):
     Attributes:
         reads: the columns that it reads.
         makes: the fields that it adds.
+        only_in_turns: those of the columns that `turns` alone says: no other field has what stands in them.
     """
 
     reads: ClassVar[tuple[str, ...]]
     makes: ClassVar[tuple[str, ...]]
+    only_in_turns: ClassVar[tuple[str, ...]] = SYSTEM_KEYS
 
     @abstractmethod
     def is_of_shape(self, record: Keys) -> bool:
@@ -91,6 +95,11 @@ class RecordShape(Shape):
             frame = rows.frame.filter(good).drop([TEXT_MARK + name for name in self.makes], strict=False)
             others = [name for name in rows.own_columns if name not in self.reads]
             unread.add(unread_columns(frame, others, frame[LINE]))
+            if "turns" in self.makes:
+                said = [
+                    name for name in rows.own_columns if name in self.only_in_turns and name in self.reads and key_path(name) not in unread
+                ]
+                unread.add(unread_columns(frame, said, frame[LINE], said_by="turns"))
             yield RawRows(frame, rows.rejected + rejected, added, unread)
             if "turns" in added.columns:
                 num_reasoned += int(added["turns"].str.contains(_REASONING, literal=True).sum())

@@ -53,7 +53,7 @@ def test_nothing_is_said_where_all_is_read(tmp_path: Path) -> None:
 def turns_of(folder: Path, record: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, int]]:
     (folder / "rows.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
     (rows,) = iter_rows(find_files((SourceConfig(path="rows.jsonl"),), folder, "mine.yaml"))
-    return json.loads(rows.frame["turns"][0]), rows.unread.counts
+    return json.loads(rows.frame["turns"][0]), rows.unread.without({"turns"}).counts
 
 
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking"])
@@ -96,3 +96,14 @@ def test_the_lists_own_system_message_stays_and_the_other_is_counted(tmp_path: P
     assert [turn["text"] for turn in turns] == ["Be kind.", "2 + 2?", "4"]
     assert unread == {"system_prompt": 1}
     assert turns_of(tmp_path, {"system": "Be kind.", "messages": [own, ASKED, ANSWER]})[1] == {}
+
+
+def test_what_only_the_turns_say_is_not_read_where_the_template_takes_the_columns(tmp_path: Path) -> None:
+    record = {"instruction": "2 + 2?", "input": "", "output": "4"}
+    rows = [{**record, "system": "Be short.", "history": []}, {**record, "system": " ", "history": [["1 + 1?", "2"]]}]
+    for template, unread in (("general/instruct", {"system": 1, "history": 1}), ("general/chat", {})):
+        project = chats(tmp_path, rows)
+        project.configure(sources=[{"path": "rows.jsonl", "split": "train"}], templates=[{"name": template}], outputs=["chat"])
+        project.build()
+        manifest = json.loads((project.out / "manifest.json").read_text(encoding="utf-8"))
+        assert {path: one["rows"] for path, one in manifest["unread"].items()} == unread
