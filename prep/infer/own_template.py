@@ -52,8 +52,9 @@ def own_task(columns: Sequence[Column], best: Proposal | None, group: str | None
         return None
     text = texts[0]
     written = _written(text, texts, label)
-    if written is None and label is None and (answer := _named_answer(text, columns)) is not None:
-        written = OwnTask(text, answer, is_label=False)
+    if written is None and label is None and (best is None or len(best.fields) == 1):  # nothing but a text is known of it
+        answer = _named_answer(text, columns)
+        written = None if answer is None else OwnTask(text, answer, is_label=False)
     if written is not None:
         return None if best is not None and _serves(best, written) else written
     if label is None:

@@ -125,6 +125,17 @@ FITTING = [
     ({"instruction": sentence, "input": "", "output": sentence}, "general/instruct", None),
     ({"messages": lambda n: [{"role": "user", "content": sentence(n)}, {"role": "assistant", "content": "Yes."}]}, "general/chat", None),
     ({"prompt": sentence, "chosen": lambda n: f"Good answer {n}.", "rejected": lambda n: f"Bad answer {n}."}, "preference/turns", None),
+    (
+        {
+            "instruction": sentence,
+            "input": "",
+            "output": lambda n: f"Good answer {n}.",
+            "chosen": lambda n: f"A much better answer {n}.",
+            "rejected": lambda n: f"Bad {n}.",
+        },
+        "preference/turns",
+        None,
+    ),
     ({"question": sentence, "answer": lambda n: f"It is the answer to {n}."}, "general/worked_answer", None),
     ({"text": sentence, "label": lambda n: ("ham", "spam")[n % 2]}, "general/spam", None),
     ({"clause": sentence, "plain_english": lambda n: f"It was better on day {n}."}, "legal/plain_english", None),
