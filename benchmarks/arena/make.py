@@ -1,6 +1,6 @@
 """Makes the arena: clean chat rows of three tasks with planted defects, and the key to them.
 
-    python benchmarks/arena/make.py DATA_DIR OUT [--seed 1] [--layout system|user] [--classes reviews|spam] [--yes-no]
+    python benchmarks/arena/make.py DATA_DIR OUT [--seed 1] [--layout system|english|user|bare] [--classes reviews|spam] [--yes-no]
         [--summaries tweetsumm|mts] [--json flat|scored|nested] [--references] [--raw]
 
 Writes train.jsonl, test.jsonl and key.jsonl. The corpora are restaurant reviews (Kotzias et al. 2015) or SMS spam (Almeida et al. 2011),
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--layout", choices=["system", "user"], default="system")
+    parser.add_argument("--layout", choices=["system", "english", "user", "bare"], default="system")
     parser.add_argument("--classes", choices=["reviews", "spam"], default="reviews")
     parser.add_argument("--yes-no", action="store_true", help="answer spam with yes or no")
     parser.add_argument("--summaries", choices=["tweetsumm", "mts"], default="tweetsumm")

@@ -31,7 +31,8 @@ class Wording:
     """A way to phrase the three tasks.
 
     Attributes:
-        layout: `system` (the task in a system message, the bare text as the user's) or `user` (task and text in one message, no system).
+        layout: `system` (the task in a system message, the bare text as the user's), `english` (the same, and it asks for English),
+            `user` (task and text in one message, no system) or `bare` (the text alone: nothing says the task).
         classes: `reviews` or `spam`.
         yes_no: text messages are answered yes or no, instead of spam or ham.
         summaries: `tweetsumm` or `mts`.
@@ -75,4 +76,7 @@ class Wording:
             told = _BEFORE[name].replace("{yes}", yes).replace("{no}", no)
             return [{"role": "user", "content": told.replace("{body}", body)}, {"role": "assistant", "content": answer}]
         told = _SYSTEM[name].replace("{yes}", yes).replace("{no}", no)
+        if self.layout == "bare":
+            return [{"role": "user", "content": body}, {"role": "assistant", "content": answer}]
+        told += " Answer in English." if self.layout == "english" else ""
         return [{"role": "system", "content": told}, {"role": "user", "content": body}, {"role": "assistant", "content": answer}]

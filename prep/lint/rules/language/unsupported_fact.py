@@ -58,7 +58,9 @@ class UnsupportedFact(Rule):
     `keep` are checked. Other kinds, and files without a template, are checked where nearly all answers of a task take such facts from
     the input, by a sample of 5,000 rows. The same holds for each form of bare number (9, 9/9/9, 9-year), for numbers in words, and for
     names: words with a capital inside a sentence that the task never writes in lower case, in any spelling near the input's. Names are
-    information if more than one answer in ten brings its own, numbers in words if more than three in a hundred do. Stated sums ("in
+    information if more than one answer in ten brings its own, numbers in words if more than three in a hundred do. Answers of which
+    most work out their numbers ("16 - 3 - 4 = 9") are left alone, also where the template declares them, and a mix of open questions is
+    checked only where rows restate a text of one kind. Stated sums ("in
     total") may follow from the input. Of more than 100,000 doubtful rows it reads an evenly spread sample.
 
     ## Why is this bad
@@ -113,10 +115,11 @@ class UnsupportedFact(Rule):
         facts = list(sampled(rows, context))
         kinds = frozenset(supported_kinds(facts, min_rows=min_rows, min_share=supported)) - {"number"}
         declared = context.keep.get(rows["template"][0], ())
+        computed = computed_kinds(facts, min_rows=min_rows)
         if declared:
-            kinds |= {*RESTATED_KINDS, *declared} - computed_kinds(facts, min_rows=min_rows)
-        if not kind.is_alike:
-            return _Profile(kinds)
+            kinds |= {*RESTATED_KINDS, *declared} - computed
+        if not kind.is_alike or "number" in computed:  # who works out numbers reasons, and says more than the input does
+            return _Profile(kinds - computed)
         pairs = [(_source(row), row["answer"]) for row in rows.iter_rows(named=True)]
         # Numbers in words are read in English; in Chinese too many would seem to be lacking.
         is_han = rows["answer"].str.contains(r"\p{Han}").mean() or 0.0
