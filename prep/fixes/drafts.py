@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Literal, cast
 
 from pydantic import ConfigDict
 
@@ -19,7 +20,8 @@ from prep.build.fix_ledger import Fix, append_fixes, load_fixes
 from prep.config import load_build_config
 from prep.fixes.table_files import TABLES, Table, as_csv, of_csv, read_table, write_table
 
-_COLUMNS = ("draft", "accept", "op", "row", "field", "now", "new", "reason")
+_COLUMNS = ("draft", "accept", "op", "row", "field", "now", "new", "reason", "text", "conflicts_with", "answered", "expected")
+_OPS = ("edit", "relabel", "drop")
 _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"no", "n", "false", "0", ""})
 
@@ -38,6 +40,15 @@ class FixDraft(Fix):
     """`source:line` of the row, for people."""
     safe: bool = False
     """Whether it may be accepted without a look."""
+
+    text: str = ""
+    """The row's fields, for people."""
+    conflicts_with: str = ""
+    """Likewise those of the rows that the finding holds against it."""
+    answered: str = ""
+    """What the model answered where it failed."""
+    expected: str = ""
+    """What it should have answered."""
 
     def to_fix(self) -> Fix:
         """Returns the ledger's entry."""
@@ -59,13 +70,14 @@ def save_drafts(path: Path, drafts: list[FixDraft]) -> None:
 
 
 def drafts_table(drafts: list[FixDraft]) -> list[list[str]]:
-    """Returns the drafts as a table with its header, one line a field: set `accept` to yes, correct `new`."""
+    """Returns the drafts as a table with its header, one line a field: set `accept`, correct `new`; the last four are to judge by."""
     table = [list(_COLUMNS)]
     for number, draft in enumerate(drafts, start=1):
         accept = "yes" if draft.accept else "no"
         for name in draft.after or [""]:
             now, new = draft.before.get(name) or "", draft.after.get(name) or ""
-            table.append([str(number), accept, draft.op, draft.place, name, now, new, draft.reason])
+            shown = [draft.text, draft.conflicts_with, draft.answered, draft.expected]
+            table.append([str(number), accept, draft.op, draft.place, name, now, new, draft.reason, *shown])
     return table
 
 
@@ -80,9 +92,9 @@ def drafts_from_csv(text: str, drafts: list[FixDraft], location: str) -> list[Fi
 
 
 def take_back(table: Table, drafts: list[FixDraft], location: str) -> list[FixDraft]:
-    """Returns the drafts with what a person changed in the table: `accept` and `new`. A line that was deleted is not accepted.
+    """Returns the drafts with what a person changed in the table: `accept`, `op`, `new` and `reason`.
 
-    A draft of several fields has several lines; changing `accept` on one of them is enough.
+    A line that was deleted is not accepted. A draft of several fields has several lines; changing one of them is enough.
 
     Args:
         table: as it came back.
@@ -90,7 +102,7 @@ def take_back(table: Table, drafts: list[FixDraft], location: str) -> list[FixDr
         location: the table's name, for messages.
 
     Raises:
-        UserError: a line belongs to no draft or to no field of it, or says neither yes nor no.
+        UserError: a line belongs to no draft or to no field of it, says neither yes nor no, or has an `op` that cannot be.
     """
     if not {"draft", "accept", "field", "new"} <= set(table.header):
         raise UserError("the table's header is not that of the drafts", f"{location}:1", f"It is: {', '.join(_COLUMNS)}.")
@@ -101,6 +113,9 @@ def take_back(table: Table, drafts: list[FixDraft], location: str) -> list[FixDr
         number = str(row["draft"]).strip()
         if not number.isdecimal() or not 1 <= int(number) <= len(changed):
             raise UserError(f"there is no draft {number or '(empty)'}", where, "Leave the first column as it is.")
+        if row.get("row", drafts[int(number) - 1].place).strip() != drafts[int(number) - 1].place.strip():
+            cause = f"draft {number} is of another row than the table says, '{row['row'][:60]}'"
+            raise UserError(cause, where, "The drafts have changed since: write the table again, with --to-csv.")
         accept = str(row["accept"] or "").strip().lower()
         if accept not in _YES | _NO:
             raise UserError(f"'accept' is '{accept}'", where, "Write yes or no.")
@@ -115,7 +130,26 @@ def take_back(table: Table, drafts: list[FixDraft], location: str) -> list[FixDr
             raise UserError(f"draft {number} has no field '{name}'", where, f"It has: {', '.join(draft.after) or 'none'}.")
         if name:  # an empty cell is an empty text only where there was one
             draft.after[name] = row["new"] or ("" if before.after[name] == "" else None)
+        if (reason := row.get("reason", before.reason)) not in {"", before.reason}:
+            draft.reason = reason
+        if (op := row.get("op", before.op).strip().lower()) != before.op:
+            _change_op(draft, op, where)
+    for draft in changed:
+        if draft.op == "drop":
+            draft.after = {}
     return changed
+
+
+def _change_op(draft: FixDraft, op: str, where: str) -> None:
+    """Makes another fix of a draft, as a person asks."""
+    if op not in _OPS or draft.op == "add":
+        remedy = "A new row can only be added, or not accepted." if draft.op == "add" else f"Write one of: {', '.join(_OPS)}."
+        raise UserError(f"'op' is '{op}'", where, remedy)
+    if op != "drop" and not draft.after:
+        raise UserError(
+            f"'op' is '{op}', and the draft says of no field what to change", where, "Leave it as it is, or edit the row by hand."
+        )
+    draft.op = cast(Literal["edit", "relabel", "drop"], op)
 
 
 def open_drafts(path: Path, encoding: str = "utf-8") -> tuple[Path, list[FixDraft]]:
@@ -194,7 +228,8 @@ def apply_drafts(path: Path, config_path: Path, *, safe: bool = False, encoding:
     Raises:
         UserError: an accepted draft lacks a value or changes nothing; all such drafts together. Nothing is written then.
     """
-    path, drafts = open_drafts(path, encoding)
+    given = path
+    path, drafts = open_drafts(given, encoding)
     ledger = config_path.parent / load_build_config(config_path).fixes
     known = {fix.model_dump_json() for fix in load_fixes(ledger)}
     taken: list[Fix] = []
@@ -217,5 +252,5 @@ def apply_drafts(path: Path, config_path: Path, *, safe: bool = False, encoding:
     raise_all(errors)
     if taken:
         append_fixes(ledger, taken)
-    save_drafts(path, left)
+    write_drafts(given, left)  # a table too: its numbers are those of the drafts that are left
     return taken

@@ -25,6 +25,8 @@ from prep.lint.run import LintOptions, LintReport, lint
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
 _NEAR = 0.35
 _MAX_REPAIRS_A_FAILURE = 2
+_MAX_SHOWN = 3  # of the rows that a finding holds against one
+_SHOWN_CHARACTERS = 1_000
 
 
 class _Neighbour(BaseModel):
@@ -41,6 +43,7 @@ class _Failure(BaseModel):
     id: str
     row_id: str
     reference: str
+    prediction: str | None = None
     neighbours: list[_Neighbour]
 
 
@@ -49,6 +52,7 @@ class _Suspect:
     """A training row that failures point at."""
 
     answers: Counter[str] = field(default_factory=Counter)
+    predictions: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     similarity: float = 0.0
 
@@ -116,6 +120,8 @@ def _from_lint(draft: dict[str, Any], rows: dict[str, dict[str, Any]]) -> FixDra
     row = rows[draft["row_id"]]
     fields: Fields = row["fields"]
     after: Fields = draft["fields"] or {}
+    others = dict.fromkeys(one.partition("/")[0] for one in draft["evidence"]["related"])
+    related = [rows[one] for one in others if one in rows and one != draft["row_id"]]
     before = fields if draft["op"] == "drop" else {name: fields.get(name) for name in after}
     return FixDraft(
         op=draft["op"],
@@ -128,6 +134,9 @@ def _from_lint(draft: dict[str, Any], rows: dict[str, dict[str, Any]]) -> FixDra
         evidence=draft["evidence"],
         safe=draft["safe"],
         accept=draft["safe"],
+        text=_shown(row),
+        # Of an evaluation row the place alone: what it says has no place in a draft that may end in training.
+        conflicts_with="\n\n".join(_place(one) + (f"\n{_shown(one)}" if one["split"] == "train" else "") for one in related[:_MAX_SHOWN]),
     )
 
 
@@ -141,6 +150,7 @@ def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], da
         for one in misleading[:_MAX_REPAIRS_A_FAILURE]:
             suspect = suspects.setdefault(one.row_id, _Suspect())
             suspect.answers[failure.reference] += 1
+            suspect.predictions[failure.prediction or ""] += 1
             suspect.failures.append(failure.id)
             suspect.similarity = max(suspect.similarity, one.similarity)
         if not misleading and failure.row_id in rows:
@@ -172,6 +182,9 @@ def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Datase
         before_hash=row_hash(fields),
         reason=reason,
         evidence={"failures": suspect.failures, "similarity": round(suspect.similarity, 4)},
+        text=_shown(row),
+        answered=_answered(suspect.predictions.most_common(1)[0][0], row),
+        expected=suspect.answers.most_common(1)[0][0] if row["choices"] else "",
     )
 
 
@@ -184,7 +197,23 @@ def _request(failure: _Failure, row: dict[str, Any], *, num_near: int) -> FixDra
         after=dict.fromkeys(row["fields"]),
         reason=f"{failure.id} failed{expected} and {teaches}; write a new row of that kind, not a copy",
         evidence={"failures": [failure.id]},
+        answered=_answered(failure.prediction or "", row),
+        expected=failure.reference if row["choices"] else "",
     )
+
+
+def _shown(row: dict[str, Any]) -> str:
+    """Returns a row's fields as people read them in a table."""
+    return "\n".join(f"{name}: {_cut(str(value))}" for name, value in row["fields"].items() if value is not None)
+
+
+def _answered(prediction: str, row: dict[str, Any]) -> str:
+    """Returns what the model answered, where that is a label: in words it may repeat the evaluation row, which no draft may hold."""
+    return next((word for word in row["choices"] or () if word.strip() == prediction.strip()), "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} ..."
 
 
 def _place(row: dict[str, Any]) -> str:

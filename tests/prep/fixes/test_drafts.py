@@ -109,6 +109,25 @@ def test_a_text_that_no_cell_holds_is_not_cut(tmp_path: Path) -> None:
     assert open_drafts(tmp_path / "a.csv")[1] == [long]
 
 
+def test_another_operation_and_reason_are_taken(project: Project) -> None:
+    def change(rows: list[dict[str, str]]) -> None:
+        rows[0].update(op="Drop", accept="yes", reason="it is no use")
+
+    edited = in_spreadsheet(DRAFTS, change)
+    assert (edited[0].op, edited[0].after, edited[0].before, edited[0].reason) == ("drop", {}, {"text": "old"}, "it is no use")
+    assert in_spreadsheet(DRAFTS, lambda rows: rows[0].update(op="relabel"))[0].op == "relabel"
+    assert apply_drafts(write(project, *edited), project.config) == [edited[0].to_fix()]
+
+
+def test_a_table_is_written_again_when_its_drafts_are_applied(project: Project) -> None:
+    table = project.folder / "table.csv"
+    write_drafts(table, [accepted(EDIT), DROP])
+    assert [fix.op for fix in apply_drafts(table, project.config)] == ["edit"]
+    # Its first line is the other draft now, which nobody has accepted.
+    assert apply_drafts(table, project.config) == []
+    assert open_drafts(table)[1] == [DROP]
+
+
 @given(st.lists(ANY_DRAFT, max_size=4))
 def test_drafts_come_back_from_their_file(tmp_path_factory: pytest.TempPathFactory, drafts: list[FixDraft]) -> None:
     path = tmp_path_factory.getbasetemp() / "drafts.jsonl"
@@ -124,9 +143,7 @@ def in_spreadsheet(
     rows = list(csv.DictReader(io.StringIO(drafts_to_csv(drafts), newline="")))
     change(rows)
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        buffer, ["draft", "accept", "op", "row", "field", "now", "new", "reason"], delimiter=delimiter, lineterminator="\n"
-    )
+    writer = csv.DictWriter(buffer, drafts_table([])[0], delimiter=delimiter, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return drafts_from_csv(mark + buffer.getvalue(), drafts, "table.csv")
@@ -164,6 +181,9 @@ def test_one_no_is_enough_where_yes_was_proposed() -> None:
         (lambda rows: rows[0].update(draft="9"), r"table\.csv:2: there is no draft 9"),
         (lambda rows: rows[0].update(draft="²"), r"table\.csv:2: there is no draft ²"),
         (lambda rows: rows[0].update(draft=""), r"table\.csv:2: there is no draft \(empty\)"),
+        (lambda rows: rows[0].update(op="keeep"), r"table\.csv:2: 'op' is 'keeep'\. Write one of: edit, relabel, drop"),
+        (lambda rows: rows[1].update(op="drop"), r"table\.csv:3: 'op' is 'drop'\. A new row can only be added"),
+        (lambda rows: rows[0].update(row="rows.jsonl:7"), r"table\.csv:2: draft 1 is of another row .* write the table again"),
         (lambda rows: rows[0].update(field="txt"), r"table\.csv:2: draft 1 has no field 'txt'\. It has: text"),
     ],
 )

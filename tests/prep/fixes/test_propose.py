@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from loopwright.errors import UserError
-from prep.fixes.drafts import apply_drafts, save_drafts
+from prep.fixes.drafts import apply_drafts, drafts_table, save_drafts
 from prep.fixes.propose import propose
 from tests.prep.helpers import Project, make_project
 
@@ -138,3 +138,15 @@ def test_a_file_that_holds_no_failures_is_refused(project: Project, line: str) -
     path = project.write("failures.jsonl", line)
     with pytest.raises(UserError, match=r"failures\.jsonl:1: .*Give the failures\.jsonl of an evaluation"):
         propose(project.out, failures_path=path)
+
+
+def test_a_draft_shows_what_to_judge_it_by(project: Project) -> None:
+    [repair] = [one for one in drafts_of(project, failure(project, 1, [(1, 0.9, False)])) if one.op == "relabel"]
+    assert (repair.text, repair.answered, repair.expected) == (f"text: {REMARKS[0]}\nlabel: negative", "bad", "good")
+    project.write_rows([*TRAIN, {**TRAIN[0], "label": "positive"}, TRAIN[1]], "train.jsonl")
+    project.build()
+    [conflict, *_] = [one for one in propose(project.out) if one.evidence["code"] == "CON201"]
+    assert REMARKS[0] in conflict.text and REMARKS[0] in conflict.conflicts_with and "train.jsonl:" in conflict.conflicts_with
+    [header, *rows] = drafts_table([conflict])
+    shown = dict(zip(header, rows[0], strict=True))
+    assert (shown["text"], shown["conflicts_with"], shown["reason"]) == (conflict.text, conflict.conflicts_with, conflict.reason)

@@ -34,6 +34,7 @@ class CarriageReturn(Rule):
     code = "FMT009"
     severity = Severity.WARNING
     columns = TEXT_COLUMNS
+    fixes_files = True
     remedy = "Set 'newlines: normalise' for the source in the config; or run prep lint --fix."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
