@@ -193,7 +193,7 @@ def test_calls_that_end_a_conversation_are_trained_without_its_close() -> None:
 
 
 @pytest.mark.parametrize(
-    "template", [EMPTY_THOUGHT, CLOSES.replace("<|im_end|>\n{% endfor %}", "{{ loop.last or '<|im_end|>' }}{% endfor %}")]
+    "template", [EMPTY_THOUGHT, CHATML.replace("<|im_end|>", "<|im_end|>{{ 'Bye.' if loop.last and message.role == 'assistant' }}")]
 )
 def test_a_turn_that_is_written_otherwise_later_is_no_close(template: str) -> None:
     with pytest.raises(EncodeError, match=r"messages\[1\]: .*renders the messages before this turn otherwise"):
