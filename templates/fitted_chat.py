@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from templates.chat_options import options_of
@@ -99,10 +100,7 @@ def _fit(given: FittedChat, *, generation_prompt: bool) -> FittedChat | EncodeEr
     """Returns the first shape of a chat that is rendered whole, or what is wrong with the plainest."""
     errors: list[EncodeError] = []
     unopened = _without_opening(given)
-    attempts = list(_shapes(given))
-    if unopened.left_out:
-        attempts += _shapes(unopened)
-    for attempt in attempts:
+    for attempt in chain.from_iterable(map(_shapes, (given, unopened) if unopened.left_out else (given,))):
         try:
             _require_shown(attempt, generation_prompt=generation_prompt)
         except EncodeError as error:

@@ -37,8 +37,6 @@ from templates.template import Template
 
 # Sections that other commands read; a change of theirs does not change the dataset.
 _OTHER_SECTIONS = {"train", "evals", "loop"}
-# Sections that came later, left out of a manifest that does without them: what an earlier version built stays the same, byte for byte.
-_LATER: dict[str, object] = {"plugins": PluginsConfig(), "chat_template": ChatTemplateConfig()}
 # The plug-ins that a build asks for; those of other kinds do not change the dataset.
 _PLUGIN_KINDS = ("sources", "shapes")
 _MAX_SHOWN = 20
@@ -209,7 +207,7 @@ def _manifest(job: Job, key: str, located: LocatedConfig, read: ReadSources, ren
         loopwright_version=__version__,
         key=key,
         config=job.config.model_dump(
-            mode="json", exclude=_OTHER_SECTIONS | {name for name, default in _LATER.items() if getattr(job.config, name) == default}
+            mode="json", exclude=_OTHER_SECTIONS | ({"plugins"} if job.config.plugins == PluginsConfig() else set())
         ),
         config_path=located.path.name if located.path else "",
         templates=[describe(template) for template in job.templates],
@@ -266,6 +264,7 @@ def _stop_at_bad_rows(dropped: pl.DataFrame) -> None:
 
 def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path], limit: int | None) -> str:
     """Returns the hash of everything that the dataset depends on; the files' names too, as each example says where it is from."""
+    # Keys from before there was this section hold where it is not used.
     unused = {"chat_template"} if config.chat_template == ChatTemplateConfig() else set()
     settings = config.model_dump_json(exclude=_OTHER_SECTIONS | {"plugins"} | unused)
     contents = (part for shown, path in files.items() for part in (shown, hash_file(path)))

@@ -10,6 +10,7 @@ from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
 from templates.chat import ChatTemplateConfig, Piece, encode_chat, load_tokenizer
+from templates.unrendered import unrendered_keys
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,7 +61,11 @@ def trained_pieces(row: dict[str, Any], model: str, options: ChatTemplateConfig)
     found = messages_of(row)
     if not found.whole:
         raise UserError(f"example {row['id']} has no messages", remedy="Leave --tokens out.")
-    encoded = encode_chat(load_tokenizer(model, options), found.said(), found.tools)
+    tokenizer = load_tokenizer(model, options)
+    encoded = encode_chat(tokenizer, found.said(), found.tools)
+    if unread := unrendered_keys(tokenizer, found.said(), found.tools):
+        said = ", ".join(f"'{one.key}' of messages[{one.index}]" for one in unread)
+        notice(f"{row['id']}: the chat template does not render {said}.")
     if encoded.left_out:
         notice(f"{row['id']}: the assistant speaks first, which the chat template does not take: that turn is left out, and not trained.")
     return encoded.pieces()

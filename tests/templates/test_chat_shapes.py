@@ -7,6 +7,7 @@ import pytest
 
 from templates.chat import ChatTemplateConfig, EncodeError, Message, encode_chat, encode_prompt, frame_answer
 from templates.chat_options import asks_clock, bind, used_options
+from templates.unrendered import UnrenderedKey, unrendered_keys
 from tests.conftest import CHATML, make_tokenizer
 from tests.templates.test_chat import chat, trained_text
 
@@ -192,7 +193,7 @@ def test_calls_that_end_a_conversation_are_trained_without_its_close() -> None:
 
 
 @pytest.mark.parametrize(
-    "template", [EMPTY_THOUGHT, CLOSES.replace("<|im_end|>\n{% endfor %}", "{{ loop.last or '<|im_end|>' }}{% endfor %}")]
+    "template", [EMPTY_THOUGHT, CHATML.replace("<|im_end|>", "<|im_end|>{{ 'Bye.' if loop.last and message.role == 'assistant' }}")]
 )
 def test_a_turn_that_is_written_otherwise_later_is_no_close(template: str) -> None:
     with pytest.raises(EncodeError, match=r"messages\[1\]: .*renders the messages before this turn otherwise"):
@@ -265,3 +266,14 @@ def test_a_day_counts_only_where_the_chat_template_asks_for_it() -> None:
     assert used_options(tokenizer) == ChatTemplateConfig(fold_system=True)
     assert ChatTemplateConfig(date=datetime.date(2026, 1, 31)).on_a_day().date == datetime.date(2026, 1, 31)
     assert ChatTemplateConfig().on_a_day().date == datetime.date.today()
+
+
+def test_keys_that_the_chat_template_does_not_render_are_found() -> None:
+    messages = said("user: a", "assistant: b")
+    messages[0]["name"] = "Ann"
+    messages[1]["weight"] = 1
+    assert unrendered_keys(make_tokenizer(CHATML), messages) == [UnrenderedKey(0, "name")]
+    named = CHATML.replace("{{ message['role'] }}", "{{ message['role'] }}{{ ' ' ~ message['name'] if message['name'] }}")
+    assert unrendered_keys(make_tokenizer(named), messages) == []
+    messages[1]["reasoning_content"] = "Hm"  # type: ignore[typeddict-unknown-key]
+    assert unrendered_keys(make_tokenizer(named), messages) == [UnrenderedKey(1, "reasoning_content")]

@@ -61,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime.date]:
         def today(cls) -> Any:
             return days.pop(0) if len(days) > 1 else days[0]
 
-    monkeypatch.setattr("templates.chat_options.datetime.date", Calendar)
+    monkeypatch.setattr(datetime, "date", Calendar)
     return days
 
 

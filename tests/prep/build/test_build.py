@@ -1,3 +1,4 @@
+import datetime
 import json
 import stat
 from pathlib import Path
@@ -12,6 +13,7 @@ from loopwright.errors import UserError
 from prep.config import load_build_config
 from prep.dataset.manifest import Dataset
 from prep.dataset.schema import EXAMPLE_SCHEMA
+from templates.chat_options import ChatTemplateConfig
 from tests.prep.helpers import TEMPLATE, Project, contents, make_project, reviews
 
 ROOT = Path(__file__).parents[3]
@@ -398,3 +400,19 @@ def test_a_run_inside_the_dataset_is_not_lost_to_a_new_build(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"holds 'run', which is no part of it\. Move it elsewhere"):
         project.build()
     assert (tmp_path / "out" / "run" / "adapter_model.safetensors").exists()
+
+
+def test_how_the_chat_template_is_used_is_kept_and_makes_another_dataset(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    plain = project.build().manifest
+    assert plain.chat_template == ChatTemplateConfig()
+    project.configure(chat_template={"fold_system": True, "date": "2026-01-31"})
+    changed = project.build().manifest
+    assert changed.key != plain.key
+    kept = Dataset.open(project.out).manifest.chat_template
+    assert kept == ChatTemplateConfig(fold_system=True, date=datetime.date(2026, 1, 31))
+    project.configure(chat_template={})
+    assert project.build().manifest.key == plain.key
+    project.configure(chat_template={"fold": True})
+    with pytest.raises(UserError, match=r"chat_template\.fold"):
+        project.build()
