@@ -100,7 +100,7 @@ def test_the_lists_own_system_message_stays_and_the_other_is_counted(tmp_path: P
 
 def test_what_only_the_turns_say_is_not_read_where_the_template_takes_the_columns(tmp_path: Path) -> None:
     record = {"instruction": "2 + 2?", "input": "", "output": "4"}
-    rows = [{**record, "system": "Be short.", "history": []}, {**record, "system": " ", "history": [["1 + 1?", "2"]]}]
+    rows: list[dict[str, Any]] = [{**record, "system": "Be short.", "history": []}, {**record, "system": " ", "history": [["1 + 1?", "2"]]}]
     for template, unread in (("general/instruct", {"system": 1, "history": 1}), ("general/chat", {})):
         project = chats(tmp_path, rows)
         project.configure(sources=[{"path": "rows.jsonl", "split": "train"}], templates=[{"name": template}], outputs=["chat"])
