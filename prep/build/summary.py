@@ -9,6 +9,7 @@ from loopwright.console import console, notice
 from prep.build.run import BuildResult
 from prep.build.split import smallest_difference
 from prep.dataset.manifest import UnreadInfo
+from prep.sources.unread import describe_unread
 
 # Below this, fewer than about 1 in 16 changed answers would go unseen: no reason to worry people.
 _WORTH_SAYING = 0.06
@@ -29,9 +30,7 @@ def unread_lines(unread: Mapping[str, UnreadInfo]) -> list[str]:
     """Returns what is said of the keys that nothing reads: each with its count and its first row, and what can be done."""
     if not unread:
         return []
-    found = [f"  {path}: {one.rows:,} rows, first at {one.first}" for path, one in list(unread.items())[:_MAX_UNREAD]]
-    if len(unread) > _MAX_UNREAD:
-        found.append(f"  and {len(unread) - _MAX_UNREAD:,} more keys; manifest.json has them all under 'unread'")
+    found = [f"  {line}" for line in describe_unread(unread, _MAX_UNREAD)]
     columns = "To use a column, name it as an input of a template, or map it to one under 'fields:'."
     nested = "What stands within a message has no place in a chat: move it to a column." if any("[]" in path for path in unread) else ""
     return ["not read, so not in the dataset:", *found, f"{columns} {nested}".rstrip()]

@@ -1,11 +1,12 @@
 """What a file holds and nobody reads: keys, columns and parts, counted by their path."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from prep.dataset.manifest import UnreadInfo
+from prep.pii.masking import shorten
 from prep.sources.columns import column_of
 from prep.sources.json_paths import key_path
 
@@ -88,3 +89,20 @@ def unread_columns(frame: pl.DataFrame, names: Iterable[str], lines: pl.Series, 
             assert first is not None
             found[key_path(name)] = UnreadKey(count, lines[first], said_by=said_by)
     return found
+
+
+def describe_unread(unread: Mapping[str, UnreadInfo], max_shown: int) -> list[str]:
+    """Returns keys that nothing reads, those that the same rows have in one line, such as `date, stars: 708 rows, first at a.csv:2`.
+
+    Args:
+        unread: the keys by their paths.
+        max_shown: how many lines there may be; a last one says how many more keys there are.
+    """
+    keys: dict[tuple[int, str], list[str]] = {}
+    for path, one in unread.items():
+        keys.setdefault((one.rows, one.first), []).append(shorten(path))
+    said = [f"{', '.join(paths)}: {rows:,} row{'s' * (rows != 1)}, first at {first}" for (rows, first), paths in keys.items()]
+    if len(said) > max_shown:
+        num_more = sum(map(len, list(keys.values())[max_shown:]))
+        said[max_shown:] = [f"and {num_more:,} more keys"]
+    return said

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from prep.dataset.manifest import UnreadInfo
 from prep.lint.base.note import Note, NoteKind
-from prep.pii.masking import shorten
+from prep.sources.unread import describe_unread
 
 _MAX_SHOWN = 8
 
@@ -18,7 +18,4 @@ def unread_note(unread: Mapping[str, UnreadInfo], remedy: str) -> Note | None:
     """
     if not unread:
         return None
-    said = [f"{shorten(path)} ({one.rows:,} rows, first at {one.first})" for path, one in list(unread.items())[:_MAX_SHOWN]]
-    if len(unread) > _MAX_SHOWN:
-        said.append(f"and {len(unread) - _MAX_SHOWN:,} more keys")
-    return Note(NoteKind.UNREAD, ", ".join(said), remedy=remedy)
+    return Note(NoteKind.UNREAD, "; ".join(describe_unread(unread, _MAX_SHOWN)), remedy=remedy)

@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from prep.cli.app import app
+from prep.dataset.manifest import UnreadInfo
 from prep.sources.files import find_files
 from prep.sources.rows import iter_rows
 from prep.sources.source_config import SourceConfig
+from prep.sources.unread import describe_unread
 from tests.prep.helpers import Project
 
 ASKED = {"role": "user", "content": "2 + 2?"}
@@ -26,18 +28,18 @@ def chats(folder: Path, rows: list[dict[str, Any]]) -> Project:
 
 def test_each_key_is_said_once_with_its_count_and_first_row(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
-        {"messages": [ASKED, ANSWER]},
+        {"messages": [ASKED, ANSWER], "lang": "de"},
         *[{"messages": [ASKED, {**ANSWER, "annotator": "north"}], "lang": "en"} for _ in range(5)],
     ]
     project = chats(tmp_path, rows)
     result = CliRunner().invoke(app, ["build", str(project.config), "--out", str(project.out)])
     assert result.exit_code == 0
     told = [line for line in result.stderr.splitlines() if "annotator" in line]
-    assert [line.split() for line in told] == [["messages[].annotator:", "5", "rows,", "first", "at", "rows.jsonl:2"]]
-    assert "lang: 5 rows, first at rows.jsonl:2" in result.stderr
+    assert [line.strip() for line in told] == ["messages[].annotator: 5 rows, first at rows.jsonl:2"]
+    assert "lang: 6 rows, first at rows.jsonl:1" in result.stderr
     manifest = json.loads((project.out / "manifest.json").read_text(encoding="utf-8"))
-    counted = {"rows": 5, "first": "rows.jsonl:2"}
-    assert manifest["unread"] == {"messages[].annotator": counted, "lang": counted}
+    counted = {"messages[].annotator": {"rows": 5, "first": "rows.jsonl:2"}, "lang": {"rows": 6, "first": "rows.jsonl:1"}}
+    assert manifest["unread"] == counted
     # A build that has nothing to do says it again, and so does --json.
     again = CliRunner().invoke(app, ["build", str(project.config), "--out", str(project.out), "--json"])
     assert json.loads(again.stdout)["unread"] == manifest["unread"]
@@ -107,3 +109,9 @@ def test_what_only_the_turns_say_is_not_read_where_the_template_takes_the_column
         project.build()
         manifest = json.loads((project.out / "manifest.json").read_text(encoding="utf-8"))
         assert {path: one["rows"] for path, one in manifest["unread"].items()} == unread
+
+
+def test_keys_of_the_same_rows_share_a_line_and_many_lines_are_cut() -> None:
+    unread = {name: UnreadInfo(rows=3, first="a.csv:2") for name in ("date", "stars")} | {"note": UnreadInfo(rows=1, first="a.csv:4")}
+    assert describe_unread(unread, 5) == ["date, stars: 3 rows, first at a.csv:2", "note: 1 row, first at a.csv:4"]
+    assert describe_unread(unread, 1) == ["date, stars: 3 rows, first at a.csv:2", "and 1 more keys"]

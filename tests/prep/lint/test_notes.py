@@ -84,15 +84,15 @@ def test_keys_that_nobody_reads_are_one_note(tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", CHAT, annotated, annotated)
     (note,) = lint(path).notes
     assert note.kind is NoteKind.UNREAD
-    assert note.message == f"lang (2 rows, first at {path}:2), messages[].annotator (2 rows, first at {path}:2)"
-    assert note.text.startswith("Not read: lang ")
+    assert note.message == f"lang, messages[].annotator: 2 rows, first at {path}:2"
+    assert note.text.startswith("Not read: lang, ")
 
 
 def test_a_built_dataset_says_what_its_build_did_not_read(tmp_path: Path) -> None:
     project = make_project(tmp_path, [{**row, "stars": 5} for row in reviews(40)])
     project.build()
     (note,) = lint(project.out).notes
-    assert note.message == "stars (40 rows, first at rows.jsonl:1)"
+    assert note.message == "stars: 40 rows, first at rows.jsonl:1"
 
 
 def the_read(report: LintReport) -> Note:
