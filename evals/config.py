@@ -19,6 +19,9 @@ def _require_scored(value: Any) -> Any:
     return value
 
 
+_FAIL_BELOW_BEFORE = {"accuracy": 1.0, "exact_match": 0.0, "fact_recall": 1.0, "rougeL": 0.3}
+
+
 class EvalsConfig(BaseModel):
     """What `evals run` evaluates, and how."""
 
@@ -57,6 +60,14 @@ class EvalsConfig(BaseModel):
     answers of a few words, and sentences do not fail by it."""
     report_failures: int = Field(60, ge=0)
     """Failures shown in report.html; failures.jsonl has them all."""
+
+    def identity(self) -> str:
+        """Returns the options as JSON, for the key of what was made with them.
+
+        The default of `fail_below` is written as it was when it named `exact_match`: what an earlier version evaluated stays valid.
+        """
+        is_default = self.fail_below == type(self).model_fields["fail_below"].default
+        return (self.model_copy(update={"fail_below": _FAIL_BELOW_BEFORE}) if is_default else self).model_dump_json()
 
 
 def scored_form(trained: Form) -> Form:

@@ -64,9 +64,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
     started = time.perf_counter()
     context = EvalContext(plan.rows, plan.train_rows, plan.form, config)
     lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], context.notes)
-    if plan.model is not None:
-        context.model = LanguageModel(plan.model, config.dtype, {run: Path(run) for run in plan.runs}, plan.dataset.manifest.chat_template)
-        context.max_new_tokens = config.max_new_tokens or _longest_answer(context)
+    _open_model(context, plan)
     answers: dict[str, dict[str, Prediction]] = {}
     seconds: dict[str, float] = {}
     for system in plan.systems:
@@ -110,6 +108,13 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         loopwright_version=loopwright.__version__,
     )
     return Evaluation(report, plan.rows, answers, measured, failures)
+
+
+def _open_model(context: EvalContext, plan: EvalPlan) -> None:
+    if plan.model is not None:
+        config = context.config
+        context.model = LanguageModel(plan.model, config.dtype, {run: Path(run) for run in plan.runs}, plan.dataset.manifest.chat_template)
+        context.max_new_tokens = config.max_new_tokens or _longest_answer(context)
 
 
 def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[dict[str, Prediction], float]:

@@ -134,7 +134,7 @@ def _run_round(
     _stop_at_stale(built, options.loop)
     plugins = plugins_key(*KINDS)
     code = () if plugins is None else (plugins,)
-    key = hash_text(built.manifest.key, options.train.identity(), options.evals.model_dump_json(), *code)
+    key = hash_text(built.manifest.key, options.train.identity(), options.evals.identity(), *code)
     if rounds and rounds[-1].key == key and not force:
         notice(f"nothing has changed since round {rounds[-1].number}: data, fixes, training and evaluation are the same")
         return RoundOutcome(rounds[-1], round_dir(rounds_dir, rounds[-1].number), None, done=False)

@@ -217,7 +217,7 @@ class BuildConfig(_Model):
     """The fix ledger, relative to the config file; it need not exist."""
     model: str | None = None
     """The model whose tokenizer lint's token rules use."""
-    chat_template: ChatTemplateConfig = ChatTemplateConfig()
+    chat_template: ChatTemplateConfig = Field(ChatTemplateConfig(), exclude_if=lambda value: value == ChatTemplateConfig())
     """How the chat template of the model that is trained is used."""
     lint: LintConfig = LintConfig()
     """What lint looks for."""

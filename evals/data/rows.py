@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
-from templates.chat import Message
 from templates.form import Form
 
 if TYPE_CHECKING:  # every metric imports this module, and none of them needs these
@@ -14,6 +13,7 @@ if TYPE_CHECKING:  # every metric imports this module, and none of them needs th
 
     from prep.dataset.manifest import Dataset
     from prep.dataset.splits import SplitName
+    from templates.chat import Message
 
 
 class Task(StrEnum):
@@ -54,7 +54,7 @@ class EvalRow:
     template: str
     label: int | None
     choices: list[str] | None
-    messages: list[Message] | None
+    messages: "list[Message] | None"
     prompt: str | None
     target: str | None
     mask: str | None = None
@@ -147,6 +147,6 @@ def _to_row(record: dict[str, Any], said: dict[str, tuple[str, ...]]) -> EvalRow
     return EvalRow(**stored, messages=chat.said() if chat else None, words=words, tools=chat.tools if chat else None)
 
 
-def _answered(messages: list[Message] | None) -> bool:
+def _answered(messages: "list[Message] | None") -> bool:
     """Whether a chat ends on an answer in words; one that ends on a tool call has none to compare with."""
     return bool(messages and messages[-1]["role"] == "assistant" and not messages[-1].get("tool_calls"))

@@ -32,7 +32,6 @@ from prep.dataset.manifest import FORMAT, Dataset, FixAccounting, Manifest, RowA
 from prep.dataset.replaceable import check_replaceable
 from prep.sources.files import SourceFile, find_files
 from prep.sources.tables import table_files
-from templates.chat_options import ChatTemplateConfig
 from templates.template import Template
 
 # Sections that other commands read; a change of theirs does not change the dataset.
@@ -265,8 +264,7 @@ def _stop_at_bad_rows(dropped: pl.DataFrame) -> None:
 def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path], limit: int | None) -> str:
     """Returns the hash of everything that the dataset depends on; the files' names too, as each example says where it is from."""
     # Keys from before there was this section hold where it is not used.
-    unused = {"chat_template"} if config.chat_template == ChatTemplateConfig() else set()
-    settings = config.model_dump_json(exclude=_OTHER_SECTIONS | {"plugins"} | unused)
+    settings = config.model_dump_json(exclude=_OTHER_SECTIONS | {"plugins"})
     contents = (part for shown, path in files.items() for part in (shown, hash_file(path)))
     limited = None if limit is None else str(limit)
     plugins = plugins_key(*_PLUGIN_KINDS)

@@ -12,6 +12,12 @@ FieldName = Annotated[str, Field(pattern=r"^[^#]")]
 SpeakerRole = Literal["system", "developer", "user", "assistant", "tool"]
 
 
+# A key that came later is left out, where it is not used, of what a manifest keeps and a dataset's key is made of: the rows are those that
+# were built before there was such a key, and so are the runs that were trained on them.
+def _is_unset(value: object) -> bool:
+    return not value
+
+
 class TurnsConfig(BaseModel):
     """How the text of a transcript becomes a list of turns."""
 
@@ -71,20 +77,20 @@ class SourceConfig(BaseModel):
     """Where sources have weights, train rows are left out until the sources stand in this proportion there."""
     encoding: str = "utf-8"
     """Text encoding of the file."""
-    newlines: Literal["keep", "normalise"] = "keep"
+    newlines: Literal["keep", "normalise"] = Field("keep", exclude_if=lambda value: value == "keep")
     r"""`normalise` makes `\n` of each `\r\n` and `\r` within the texts, so that the model does not learn carriage returns. Row ids are made
     of the record as it stands in the file, and stay."""
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     """What stands between the fields of a csv or tsv file; default: what its header has most of, a tab for tsv."""
     columns: tuple[str, ...] = ()
     """Names of the columns of a csv, tsv or excel file without a header line."""
-    sheet: str | None = None
+    sheet: str | None = Field(None, exclude_if=_is_unset)
     """The sheet of an excel file; default: the first."""
     unit: Literal["line", "paragraph", "file"] = "line"
     """What of a text file is a row; blank lines stand between paragraphs."""
     turns: TurnsConfig | None = None
     """Makes turns of a transcript."""
-    speakers: dict[str, SpeakerRole] = {}
+    speakers: dict[str, SpeakerRole] = Field({}, exclude_if=_is_unset)
     """Speaker -> role (system, user, assistant, ...) where messages name speakers that nobody knows, without regard to case; `*` is every
     other speaker, known or not. `butler` is `Butler_2` as well. Of a transcript, too, unless `turns.roles` says otherwise."""
 

@@ -1,6 +1,7 @@
 """Every field of the build config changes something: a field that is validated, documented and read by nothing is a silent defect."""
 
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from loopwright.config import load_section
 from loopwright.errors import UserError
 from loopwright.plugins import KINDS
 from prep.config import BuildConfig, load_build_config
+from prep.dataset.show import show
 from prep.lint.run import LintOptions, lint
 from prep.sources.files import find_files
 from prep.sources.rows import META_COLUMNS, read_rows
+from tests.conftest import CHATML, make_tokenizer
 from tests.prep.helpers import TEMPLATE, Project, make_project, reviews
 
 ROWS = [{"id": index, "who": f"C{index % 7}", **row} for index, row in enumerate([*reviews(60), reviews(1)[0]])]
@@ -48,6 +51,10 @@ def source(**changes: Any) -> dict[str, Any]:
 
 def with_latin_file(project: Project) -> None:
     project.write("rows.jsonl", '{"text": "Café", "label": "positive"}\n{"text": "b", "label": "positive"}'.encode("latin-1"))
+
+
+def with_windows_file(project: Project) -> None:
+    project.write_rows([{"text": "One.\r\nTwo.", "label": "positive"}, {"text": "b", "label": "positive"}])
 
 
 def with_tsv_file(project: Project) -> None:
@@ -166,6 +173,7 @@ EFFECTS: dict[str, Case] = {
     "sources.group": (nothing, {}, source(group="who"), files),
     "sources.split": (nothing, {}, source(split="test"), files),
     "sources.encoding": (with_latin_file, {}, source(encoding="latin-1"), files),
+    "sources.newlines": (with_windows_file, {}, source(newlines="normalise"), files),
     "sources.delimiter": (with_tsv_file, source(format="csv"), source(format="csv", delimiter=" "), rows),
     "sources.columns": (with_tsv_file, source(format="tsv"), source(format="tsv", columns=["text", "label"]), rows),
     "sources.sheet": (with_workbook, source(path="rows.xlsx"), source(path="rows.xlsx", sheet="Two"), rows),
@@ -252,6 +260,23 @@ def test_a_finding_that_stands_is_named_by_its_row_and_its_rule_with_the_reason(
         project.build()
 
 
+@pytest.mark.parametrize("given", [{"fold_system": True}, {"date": "2026-01-31"}])
+def test_how_the_chat_template_is_used_changes_the_prompt(tmp_path: Path, tiny_model_dir: Path, given: dict[str, Any]) -> None:
+    shutil.copytree(tiny_model_dir, tmp_path / "model")
+    dated = CHATML.replace("{% for", "Today is {{ strftime_now('%Y-%m-%d') }}.{% for", 1)
+    make_tokenizer(dated).save_pretrained(tmp_path / "model")
+    template = TEMPLATE.replace("{% message", '{% message "system" %}Be short.{% endmessage %}\n{% message', 1)
+    seen = []
+    for folder, config in (("without", {}), ("given", {"chat_template": given})):
+        project = make_project(tmp_path / folder, ROWS)
+        project.write("mine.jinja", template)
+        project.configure(**config)
+        project.build()
+        ((_, pieces),) = show(project.out, split=None, example_id=None, limit=1, model=str(tmp_path / "model"))
+        seen.append([piece.text for piece in pieces or ()])
+    assert seen[0] != seen[1]
+
+
 @pytest.mark.parametrize(("without", "given"), [({"tokens": 160}, {"tokens": 60}), ({"tokens": 160}, {"tokens": 160, "overlap": 70})])
 def test_how_a_field_is_cut_changes_the_pieces(tmp_path: Path, tiny_model_dir: Path, without: Any, given: Any) -> None:
     long = " ".join(f"The guest at table {number} was pleased." for number in range(20))
@@ -291,4 +316,5 @@ def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:
 def test_no_field_is_without_a_test_of_its_effect() -> None:
     suppress = {"lint.suppress.id", "lint.suppress.code", "lint.suppress.reason"}
     plugins = {f"plugins.{kind}" for kind in KINDS}  # tests/test_plugins.py has one of each
-    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, *suppress, *plugins, "model", "chunk.field", "chunk.tokens", "chunk.overlap"}
+    alone = {"model", "chunk.field", "chunk.tokens", "chunk.overlap", "chat_template.fold_system", "chat_template.date"}
+    assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, *suppress, *plugins, *alone}
