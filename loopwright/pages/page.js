@@ -23,6 +23,17 @@
   showTheme();
   for (const element of document.querySelectorAll("[data-needs-script]")) element.hidden = false;
 
+  // A link to what stands in a closed part opens that part; some browsers do so by themselves.
+  const reveal = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    const closed = target && target.closest("details:not([open])");
+    if (!closed) return;
+    closed.open = true;
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+
   // Sortable tables: a button in each header; a cell's data-value counts before its text.
   const key = (row, column) => {
     const cell = row.cells[column];

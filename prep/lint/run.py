@@ -111,7 +111,8 @@ def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> Lint
     )
     if not options.page:
         return report
-    return PageReport.of(report, page_facts(data.frame, diagnostics, count_declared(data.frame, context)))
+    name = None if data.manifest is None else data.manifest.name
+    return PageReport.of(report, page_facts(data.frame, diagnostics, count_declared(data.frame, context), name))
 
 
 def _make_context(path: Path, data: LintData, options: LintOptions) -> Context:

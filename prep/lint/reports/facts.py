@@ -14,23 +14,21 @@ from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.finding import Severity
 from prep.lint.base.groups import SPLIT_ORDER
 from prep.lint.base.report import LintReport
+from prep.lint.reports.beside import LEAK_CODES, Beside, rows_beside
 from prep.lint.reports.declared import Declared
-from prep.lint.reports.rows import RowView, view_rows
+from prep.lint.reports.order import worst_in_turn
+from prep.lint.reports.rows import Piece, RowView, quotes, view_rows
 from prep.pii import mask
 
 BINS_PER_OCTAVE = 4
 MAX_WORST_ROWS = 200
+MAX_FINDINGS = 1_000
 _MAX_TASKS = 6
 _MAX_LABELS = 12
 _MAX_SLICE_VALUES = 40
-_MAX_CLUSTERS = 20
-_MAX_MEMBERS = 5
-_MAX_LEAKS = 10
 _NAME_CHARACTERS = 80
 _MEASURED = ("input", "answer")
 _SLICES = ("split", "source", "template", "task", "label", "group")
-DUPLICATE_CODES = ("DUP301", "DUP302", "DUP303")
-LEAK_CODES = ("LEK401", "LEK402", "LEK403", "LEK404")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +79,6 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """Rows that are duplicates of one another: how many, and some of them."""
-
-    num_rows: int
-    codes: tuple[str, ...]
-    members: tuple[RowView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Leak:
-    """A row of an evaluation split and the row of another split that gives it away."""
-
-    code: str
-    message: str
-    row: RowView
-    other: RowView
-
-
-@dataclass(frozen=True, slots=True)
 class PageFacts:
     """What the page tells of the data.
 
@@ -109,13 +88,12 @@ class PageFacts:
         lengths: of input and answer, by split.
         slices: by split, source, template (task, where there is none), label and group, where there are several values.
         num_slices_left_out: how many slices of fewer rows are not among them.
-        clusters: the largest sets of duplicates.
-        num_clusters: how many there are.
-        num_in_clusters: their rows.
+        beside: conflicts, duplicates and leaks.
         leaked: (code, split) -> rows that leaked.
-        leaks: some of them, with the row that they leaked from.
+        findings: those that are shown, the worst first, each with the text that it points at.
         worst: the rows with the worst findings.
         declared: what the config declares, beside what was found.
+        name: the dataset's; None where it has none but its file's.
     """
 
     splits: dict[str, int]
@@ -123,13 +101,12 @@ class PageFacts:
     lengths: list[Lengths]
     slices: list[Slice]
     num_slices_left_out: int
-    clusters: list[Cluster]
-    num_clusters: int
-    num_in_clusters: int
+    beside: Beside
     leaked: dict[tuple[str, str], int]
-    leaks: list[Leak]
+    findings: list[tuple[Diagnostic, tuple[Piece, ...]]]
     worst: list[RowView]
     declared: Declared
+    name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +121,14 @@ class PageReport(LintReport):
         return cls(**{one.name: getattr(report, one.name) for one in fields(report)}, facts=facts)
 
 
-def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic], declared: Declared) -> PageFacts:
+def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic], declared: Declared, name: str | None = None) -> PageFacts:
     """Counts what the page shows.
 
     Args:
         frame: the lint frame.
         diagnostics: the report's.
         declared: what the config declares, beside what was found.
+        name: the dataset's, where it has one.
     """
     names = set(frame.collect_schema().names())
     splits = _ordered(dict(frame.group_by("split").len().collect(engine="streaming").rows()))
@@ -169,12 +147,9 @@ def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic], declared:
     ]
     labels, *others = pl.collect_all(queries, engine="streaming")
     lengths, bins, leaked = others[:2], others[2:4], others[4]
-    clusters = _clusters(diagnostics)
-    shown = clusters[:_MAX_CLUSTERS]
-    leaks = [one for one in diagnostics if one.code in LEAK_CODES and one.id and one.related][:_MAX_LEAKS]
     worst = worst_ids(diagnostics)
-    wanted = [*worst, *(id for ids, _ in shown for id in ids[:_MAX_MEMBERS]), *(id for one in leaks for id in (one.id, one.related[0]))]
-    views = view_rows(frame, [id for id in wanted if id], diagnostics)
+    views = view_rows(frame, worst, diagnostics)
+    shown = worst_in_turn(diagnostics)[:MAX_FINDINGS]
     slices, left_out = _best_slices(others[5:], splits)
     return PageFacts(
         splits=splits,
@@ -182,17 +157,12 @@ def page_facts(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic], declared:
         lengths=_all_lengths(lengths, bins, splits),
         slices=slices,
         num_slices_left_out=left_out,
-        clusters=[Cluster(len(ids), codes, tuple(views[id] for id in ids[:_MAX_MEMBERS] if id in views)) for ids, codes in shown],
-        num_clusters=len(clusters),
-        num_in_clusters=sum(len(ids) for ids, _ in clusters),
+        beside=rows_beside(frame, diagnostics),
         leaked={(code, split): count for code, split, count in sorted(leaked.rows())},
-        leaks=[
-            Leak(one.code, one.message, views[one.id], views[one.related[0]])
-            for one in leaks
-            if one.id in views and one.related[0] in views
-        ],
+        findings=list(zip(shown, quotes(frame, shown), strict=True)),
         worst=[views[id] for id in worst if id in views],
         declared=declared,
+        name=name,
     )
 
 
@@ -315,28 +285,3 @@ def _best_slices(counted: Iterable[pl.DataFrame], splits: Iterable[str]) -> tupl
             in_splits = {split: row[f"in {split}"] for split in splits}
             slices.append(Slice(row["by"], mask(row["value"]), in_splits, row["flagged"]))
     return slices, left_out
-
-
-def _clusters(diagnostics: Iterable[Diagnostic]) -> list[tuple[list[str], tuple[str, ...]]]:
-    """Returns the sets of rows that duplicate findings tie together, each with the rules that did, the largest first."""
-    parent: dict[str, str] = {}
-
-    def root(id: str) -> str:
-        while parent.setdefault(id, id) != id:
-            parent[id] = id = parent[parent[id]]
-        return id
-
-    ties: list[tuple[str, str]] = []
-    for one in diagnostics:
-        if one.code in DUPLICATE_CODES and one.id is not None:
-            ties.append((one.id, one.code))
-            for other in one.related:
-                parent[root(one.id)] = root(other)
-    members: dict[str, list[str]] = defaultdict(list)
-    for id in parent:
-        members[root(id)].append(id)
-    codes: dict[str, set[str]] = defaultdict(set)
-    for id, code in ties:
-        codes[root(id)].add(code)
-    largest_first = sorted(members.items(), key=lambda item: (-len(item[1]), item[1][0]))
-    return [(sorted(ids), tuple(sorted(codes[one]))) for one, ids in largest_first if len(ids) > 1]

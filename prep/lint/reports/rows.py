@@ -1,23 +1,23 @@
 """Rows as the page shows them: every part of a row, masked and cut, with what findings point at marked in it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from loopwright.console import printable
 from prep.lint.base.diagnostic import Diagnostic
-from prep.lint.base.excerpts import cut_excerpt, hides, rows_of
-from prep.lint.base.finding import Severity
-from prep.lint.reports.underline import visible
+from prep.lint.base.excerpts import Excerpt, cut_excerpt, hides, make_excerpts, place_of, rows_of
+from prep.lint.reports.underline import CUT, visible
 from prep.pii import mask, mask_around
 
 _PARTS = ("system", "input", "answer", "rejected")
-_COLUMNS = ("source", "line", "split", "template", *_PARTS, *(f"{part}_field" for part in _PARTS), "messages")
+COLUMNS = ("source", "line", "split", "template", *_PARTS, *(f"{part}_field" for part in _PARTS), "messages")
 _WHOLE_CHARACTERS = 6_000
 _QUIET_CHARACTERS = 420
+_QUOTED_CHARACTERS = 90
 _MAX_FINDINGS = 12
 _MAX_MARKS = 12
 _MAX_TURNS = 10
@@ -51,8 +51,8 @@ class RowView:
         place: `file:line`.
         split: its split.
         template: its template, where it has one.
-        findings: what was found of it, the worst first, at most 12.
-        num_findings: how many there are.
+        findings: what was found of it, the worst first, at most 12; each with how often the same is found in the same field.
+        num_more: how many findings are not among them.
         parts: its messages or fields.
     """
 
@@ -60,20 +60,9 @@ class RowView:
     place: str
     split: str
     template: str
-    findings: tuple[Diagnostic, ...]
-    num_findings: int
+    findings: tuple[tuple[Diagnostic, int], ...]
+    num_more: int
     parts: tuple[Part, ...]
-
-    @property
-    def worst(self) -> str:
-        """The severity of its worst finding."""
-        return self.findings[0].severity.value if self.findings else Severity.INFO.value
-
-    def excerpt(self, limit: int = 220) -> str:
-        """The beginning of what the row asks, for a list; of what it answers where it asks nothing."""
-        asked = [part for part in self.parts if part.pieces and part.title not in {"system", *_ANSWERS}] or list(self.parts)
-        text = " ".join("".join(piece.text for piece in asked[0].pieces).split()) if asked else ""
-        return text if len(text) <= limit else text[:limit].rstrip() + " …"
 
 
 def view_rows(frame: pl.LazyFrame, ids: Sequence[str], diagnostics: Iterable[Diagnostic]) -> dict[str, RowView]:
@@ -83,12 +72,37 @@ def view_rows(frame: pl.LazyFrame, ids: Sequence[str], diagnostics: Iterable[Dia
     for one in diagnostics:
         if one.id in wanted and one.id is not None:
             found[one.id].append(one)
-    return {row["id"]: _view(row, sorted(found[row["id"]], key=lambda one: -one.severity.rank)) for row in rows_of(frame, wanted, _COLUMNS)}
+    return {row["id"]: _view(row, sorted(found[row["id"]], key=lambda one: -one.severity.rank)) for row in rows_of(frame, wanted, COLUMNS)}
+
+
+def quotes(frame: pl.LazyFrame, diagnostics: Sequence[Diagnostic]) -> list[tuple[Piece, ...]]:
+    """Returns of each finding the text that it points at, in pieces; nothing of one about the dataset, or a line that cannot be read."""
+    pointing = [one if one.field is not None else replace(one, field="input") for one in diagnostics]
+    excerpts = make_excerpts(frame, pointing)
+    return [tuple(_quote(excerpts.get(place_of(one)), one)) for one in pointing]
+
+
+def _quote(excerpt: Excerpt | None, one: Diagnostic) -> Iterator[Piece]:
+    if excerpt is None:
+        return
+    before, after = printable(excerpt.before), printable(excerpt.after)
+    if not excerpt.marked:
+        text = before + GAP * excerpt.cut_between + after
+        yield Piece(text if len(text) <= 2 * _QUOTED_CHARACTERS else text[: 2 * _QUOTED_CHARACTERS].rstrip() + CUT)
+        return
+    is_cut = excerpt.cut_before or len(before) > _QUOTED_CHARACTERS
+    yield Piece(CUT * is_cut + before[-_QUOTED_CHARACTERS:])
+    yield _marked(excerpt.marked, one, limit=2 * _QUOTED_CHARACTERS)
+    is_cut = excerpt.cut_after or len(after) > _QUOTED_CHARACTERS
+    yield Piece(after[:_QUOTED_CHARACTERS] + CUT * is_cut)
 
 
 def _view(row: Mapping[str, Any], findings: Sequence[Diagnostic]) -> RowView:
+    counts = Counter((one.code, one.field, one.message) for one in findings)
+    first = {(one.code, one.field, one.message): one for one in reversed(findings)}
+    told = [(first[key], count) for key, count in counts.items()][:_MAX_FINDINGS]
     parts = []
-    for title, names, text in _named_parts(row):
+    for title, names, text in named_parts(row):
         pointing = [one for one in findings if one.span is not None and one.field in names]
         parts.append(Part(title, tuple(_pieces(text, pointing))))
     return RowView(
@@ -96,13 +110,13 @@ def _view(row: Mapping[str, Any], findings: Sequence[Diagnostic]) -> RowView:
         place=printable(f"{row['source']}:{row['line']}"),
         split=row["split"],
         template=row["template"] or "",
-        findings=tuple(findings[:_MAX_FINDINGS]),
-        num_findings=len(findings),
+        findings=tuple(told),
+        num_more=len(findings) - sum(count for _, count in told),
         parts=tuple(part for part in parts if part.pieces or part.title in _ANSWERS),
     )
 
 
-def _named_parts(row: Mapping[str, Any]) -> Iterator[tuple[str, set[str], str]]:
+def named_parts(row: Mapping[str, Any]) -> Iterator[tuple[str, set[str], str]]:
     """Yields title, the fields by which findings may name it, and text of each part of a row."""
     names = {part: {part, row[f"{part}_field"]} for part in _PARTS}
     turns = row["messages"] or []
@@ -159,11 +173,10 @@ def _far_pieces(text: str, pointing: Sequence[Diagnostic]) -> Iterator[Piece]:
         yield Piece(printable(GAP * excerpt.cut_between + excerpt.after + GAP * excerpt.cut_after))
 
 
-def _marked(text: str, one: Diagnostic) -> Piece:
+def _marked(text: str, one: Diagnostic, *, limit: int = 2 * _QUIET_CHARACTERS) -> Piece:
     if hides(one) and not (text.startswith("[") and text.endswith("]")):
         text = f"[{one.kind or 'SECRET'}]"
     shown = printable(text) if text.strip() else visible(text, alone=True)
-    limit = 2 * _QUIET_CHARACTERS
     return Piece(shown if len(shown) <= limit else shown[:limit] + GAP, one.code, one.severity.value)
 
 

@@ -44,6 +44,7 @@ class NearConflict(Rule):
     columns = ("template", "task", "form", "input_body", "input_key", "answer", "answer_key", "is_closed_set")
     thresholds = (Threshold("similarity", 0.7, "as for DUP302"),)
     superseded_by = ("CON201",)
+    quotes_input = True
     remedy = "Decide which answer is right; correct or drop the other row. Keep both if the difference decides the answer."
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
