@@ -99,7 +99,7 @@ def faults_of(error: "ValidationError", data: object) -> list[Fault]:
 def _path_in(data: object, detail: "ErrorDetails") -> tuple[str, ...]:
     """Returns the keys that lead to an error, without the names that pydantic gives to the things that a value may be."""
     path: list[str] = []
-    here = data
+    here: Any = data
     *_, last = detail["loc"] or (None,)
     for part in detail["loc"]:
         if (part in here) if isinstance(here, dict) else (isinstance(here, list | tuple) and isinstance(part, int) and part < len(here)):
