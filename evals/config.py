@@ -15,7 +15,7 @@ DEFAULT_SYSTEMS = ("base", "adapter", "constant", "linear")
 
 def _require_scored(value: Any) -> Any:
     if value is not None and value not in SCORED_FORMS:
-        raise ValueError(f"Input should be {' or '.join(repr(str(form)) for form in SCORED_FORMS)}")
+        raise ValueError(f"write {' or '.join(repr(str(form)) for form in SCORED_FORMS)}")
     return value
 
 

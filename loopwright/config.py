@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from loopwright.errors import UserError, did_you_mean, raise_all
+from loopwright.faults import Fault, FaultKind, faults_of
 from loopwright.files import numbered_json_lines, require_file
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from pydantic_core import ErrorDetails
 
     Model = TypeVar("Model", bound=BaseModel)
 else:
@@ -186,10 +186,7 @@ def validate(data: Any, model: "type[Model]", location: str, lines: dict[tuple[s
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        details = error.errors()
-        # pydantic counts a list's items without those that are wrong, and then calls the list too short as well.
-        inner = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
-        raise_all([_explain(detail, model, location, lines or {}) for detail in details if detail["loc"] not in inner])
+        raise_all([_explain(fault, model, location, lines or {}) for fault in faults_of(error, data)])
         raise AssertionError("a ValidationError has at least one error") from error
 
 
@@ -212,26 +209,23 @@ def load_lines(path: Path, model: "type[Model]", remedy: str) -> "list[Model]":
         try:
             loaded.append(model.model_validate(row))
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            errors.append(UserError(f"'{key}': {first['msg']}", f"{path}:{number}", remedy))
+            wrong = _explain(faults_of(error, row)[0], model, f"{path}:{number}", {})
+            errors.append(UserError(wrong.cause, wrong.location, f"{wrong.remedy} {remedy}"))
     raise_all(errors)
     return loaded
 
 
-def _explain(detail: "ErrorDetails", model: "type[BaseModel]", location: str, lines: dict[tuple[str, ...], int]) -> UserError:
-    path = tuple(str(part) for part in detail["loc"])
+def _explain(fault: Fault, model: "type[BaseModel]", location: str, lines: dict[tuple[str, ...], int]) -> UserError:
+    path = fault.path
     line = next((lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in lines), None)
     where = f"{location}:{line}" if line else location
-    key = ".".join(path) or "the document"
-    if detail["type"] == "extra_forbidden":
-        return UserError(f"unknown key '{key}'", where, did_you_mean(path[-1], _keys_at(model, path[:-1])))
-    if detail["type"] == "missing":
-        return UserError(f"the key '{key}' is missing", where, f"Add '{path[-1]}:'.")
-    value = repr(detail["input"])
+    if fault.kind is FaultKind.UNKNOWN:
+        return UserError(f"unknown key '{fault.key}'", where, did_you_mean(path[-1], _keys_at(model, path[:-1])))
+    if fault.kind is FaultKind.MISSING:
+        return UserError(f"the key '{fault.key}' is missing", where, f"Add '{path[-1]}:'.")
+    value = repr(fault.given)
     shown = value if len(value) <= _MAX_VALUE_CHARACTERS else value[:_MAX_VALUE_CHARACTERS] + "..."
-    message = detail["msg"].removeprefix("Value error, ")
-    return UserError(f"'{key}' is {shown}", where, f"{message[:1].upper()}{message[1:]}.")
+    return UserError(f"'{fault.key}' is {shown}", where, f"{fault.words}.")
 
 
 def _keys_at(model: "type[BaseModel]", path: tuple[str, ...]) -> list[str]:

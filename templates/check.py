@@ -11,6 +11,7 @@ from templates.compile import plan
 from templates.form import Form
 from templates.header import Example
 from templates.library import LIBRARY_DIR, library_template
+from templates.metric_ids import unknown_metrics
 from templates.rendered import Rendered, RenderError
 from templates.template import Template, load_template
 from templates.words import TokenReport, token_report
@@ -94,6 +95,9 @@ def check_template_file(name: str, model: str | None = None) -> CheckReport:
     examples = list(_examples(template))
     rendered = next((one for one, _ in examples if one is not None), None)
     problems = [problem for _, found in examples for problem in found]
+    problems += [
+        Problem("error", f"{error.cause}. {error.remedy}") for error in unknown_metrics(template.header.metrics, template.location)
+    ]
     problems += [*_metadata(template), *_inputs(template), *(problem for one in _in_all_languages(template) for problem in _words(one))]
     if rendered is not None:
         problems += _join(rendered)

@@ -1,13 +1,28 @@
 """The front matter of a template file."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from templates.values import InputType
 
 FactKind = Literal["code", "customer", "money", "percent", "date", "time", "dose", "number"]
 MAX_SHOTS = 64
+
+
+_NAME = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
+
+
+def _template_name(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError("write lower-case letters, digits, '-' and '_', with '/' between folders: mine/mood")
+    return name
+
+
+def _as_text(value: Any) -> Any:
+    """A number stands for its own digits: `version: 1` is what people write."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _as_words(value: Any) -> Any:
@@ -40,13 +55,13 @@ class TemplateHeader(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9_\-]+(/[a-z0-9_\-]+)*$")
+    name: Annotated[str, AfterValidator(_template_name)]
     """`domain/name`, as configs write it."""
     inputs: dict[str, InputType]
     """Fields that the body uses, and their types."""
     optional: tuple[str, ...] = ()
     """Inputs that a row may lack: missing or blank, they are an empty text or list."""
-    version: str = "1"
+    version: Annotated[str, BeforeValidator(_as_text)] = "1"
     """Raised when the rendering changes."""
     task: str = ""
     """What the model learns, in a few words."""

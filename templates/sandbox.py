@@ -21,7 +21,7 @@ _FORMAT_FLAGS = re.compile(r"[%)][-+ #.0-9*]*")
 COUNTED, PLAIN, COMPARED, SLICED, WRITTEN = "loop turns", "plain text", "compared", "sliced", "written text"
 
 # What a template may call on a string. Left out: methods that pad or format to a width given as a number.
-_STRING_METHODS = frozenset(
+STRING_METHODS = frozenset(
     {
         "capitalize",
         "casefold",
@@ -130,7 +130,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allows on strings only the methods whose result is bounded by their arguments, and none on numbers and ranges."""
         if isinstance(obj, str):
-            return attr in _STRING_METHODS
+            return attr in STRING_METHODS
         return not isinstance(obj, int | float | range | bytes) and super().is_safe_attribute(obj, attr, value)
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:

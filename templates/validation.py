@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from jinja2 import meta, nodes
 
 from loopwright.errors import UserError, did_you_mean
+from templates.attributes import check_attributes
 from templates.syntax import tag_of
 from templates.values import EMPTY
 
@@ -34,6 +35,7 @@ def check_template(template: "Template") -> None:
     _check_mask(template)
     _check_shots(template)
     _check_verbalize(template)
+    check_attributes(template)
 
 
 def with_descendants(node: nodes.Node) -> list[nodes.Node]:

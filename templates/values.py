@@ -40,7 +40,9 @@ _SPEAKER_ROLES = {
     "system": "system",
     "developer": "developer",
 }
-_SPEAKER_KEYS, _TEXT_KEYS = ("speaker", "role", "from"), ("text", "content", "value")
+SPEAKER_KEYS, TEXT_KEYS = ("speaker", "role", "from"), ("text", "content", "value")
+TURN_KEYS = ("speaker", "role", "text", *TURN_EXTRAS, "reasoning")
+"""What a turn may have once it is read, whatever its corpus calls it."""
 # Speakers whose text is a call, not words.
 _CALLING = frozenset({"function_call", "tool_call"})
 _TRUE = frozenset({"true", "1", "yes", "y", "t"})
@@ -146,9 +148,9 @@ def _plain_turn(turn: Any) -> dict[str, Any] | None:
     if type(turn) is not dict or len(turn) != 2:
         return None
     (key, speaker), (other, text) = turn.items()
-    if key in _TEXT_KEYS:
+    if key in TEXT_KEYS:
         key, speaker, other, text = other, text, key, speaker
-    if key not in _SPEAKER_KEYS or other not in _TEXT_KEYS or type(speaker) is not str or type(text) is not str:
+    if key not in SPEAKER_KEYS or other not in TEXT_KEYS or type(speaker) is not str or type(text) is not str:
         return None
     is_plain, role = _role_of(speaker)
     if not is_plain:
@@ -173,7 +175,7 @@ def _to_turn(turn: Any) -> dict[str, Any]:
     """Normalises one turn to speaker, role, text and what else its message carries; a speaker that is nobody known has no role."""
     if not isinstance(turn, Mapping):
         raise TypeError
-    speaker = _to_text(_first_of(turn, _SPEAKER_KEYS))
+    speaker = _to_text(_first_of(turn, SPEAKER_KEYS))
     result: dict[str, Any] = {"speaker": speaker}
     # A role beside the speaker's name was declared for this corpus; the name alone is only commonly understood.
     named = (turn.get("role"), speaker)
@@ -181,11 +183,11 @@ def _to_turn(turn: Any) -> dict[str, Any]:
         result["role"] = role
     calls = turn.get("tool_calls") or turn.get("function_call")
     if speaker.strip().lower() in _CALLING and not calls:
-        calls, text = _first_of(turn, _TEXT_KEYS), ""
+        calls, text = _first_of(turn, TEXT_KEYS), ""
     elif calls or turn.get("refusal"):
-        text = _to_text(next((turn[key] for key in _TEXT_KEYS if turn.get(key) is not None), ""))
+        text = _to_text(next((turn[key] for key in TEXT_KEYS if turn.get(key) is not None), ""))
     else:
-        text = _to_text(_first_of(turn, _TEXT_KEYS))
+        text = _to_text(_first_of(turn, TEXT_KEYS))
     result["text"] = text
     if calls:
         result["tool_calls"] = read_calls(calls)

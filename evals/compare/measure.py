@@ -94,9 +94,13 @@ def number_clusters(rows: Sequence[EvalRow]) -> Clusters:
 
 
 def pairs_to_compare(roles: Mapping[str, Role]) -> list[tuple[str, str]]:
-    """Returns the pairs (a, b) of systems: each tuned one against all others, the base against baselines and others."""
+    """Returns the pairs (a, b) of systems: each tuned one against all others, the base against baselines and others.
+
+    Where neither is there, whoever named the systems wants to know which of them is better: each is compared with those after it.
+    """
     ordered = sorted(roles, key=lambda system: roles[system].rank)
-    return [(a, b) for index, a in enumerate(ordered) for b in ordered[index + 1 :] if roles[a] in {Role.TUNED, Role.BASE}]
+    leading = {Role.TUNED, Role.BASE} & set(roles.values()) or set(roles.values())
+    return [(a, b) for index, a in enumerate(ordered) for b in ordered[index + 1 :] if roles[a] in leading]
 
 
 def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, confidence: float) -> tuple[MetricValue, int]:

@@ -9,7 +9,7 @@ from evals.metrics.base import METRICS
 
 
 def judge(roles: Mapping[str, Role], pairs: Sequence[PairReport], primary: str, confidence: float) -> tuple[str, VerdictDetail]:
-    """Returns the verdict line and its parts: the tuned system against the base, else the first two that are compared.
+    """Returns the verdict line and its parts: the tuned system against the base, the base against a baseline, else the first pair.
 
     The primary metric decides, its p adjusted for the number of metrics; another metric that says the contrary is named. Systems of the
     role `other` take no part.

@@ -9,6 +9,7 @@ from prep.dataset.manifest import MANIFEST_NAME
 from prep.dataset.replaceable import Replaceable, other_names
 from templates.form import Form
 from templates.library import library_template
+from templates.metric_ids import unknown_metrics
 from templates.template import Template, load_template
 
 # All that a build writes at the top of its folder, whatever the config.
@@ -46,6 +47,7 @@ def load_templates(config: BuildConfig, base_dir: Path, where: str) -> list[Temp
         try:
             template = load_template(base_dir / entry.path) if entry.path else library_template(str(entry.name))
             loaded.append(_as_configured(template, entry, f"{where}: templates.{index}"))
+            errors += unknown_metrics(template.header.metrics, template.location)
         except UserError as error:
             errors.append(error if error.location else UserError(error.cause, f"{where}: templates.{index}", error.remedy))
     raise_all(errors)

@@ -58,12 +58,16 @@ def show_template(
 def check_template(
     name: Name,
     model: Annotated[str | None, typer.Option(help="A model whose tokenizer looks at the verbalizer's words.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins bring metrics that the template names.")] = None,
     as_json: Json = False,
 ) -> None:
     """Check a template: its example, its join, its words; exit code 1 where something is found."""
+    from loopwright.plugin_config import plugins_of
+    from loopwright.plugins import use_plugins
     from templates.check import check_template_file
 
-    report = check_template_file(name, model)
+    with use_plugins(plugins_of(config)):
+        report = check_template_file(name, model)
     if as_json:
         print_json(report.to_json())
     else:

@@ -459,3 +459,14 @@ def test_every_option_changes_something(
         return [results, table, (tmp_path / label / "failures.jsonl").read_text(encoding="utf-8"), page, max(sizes)]
 
     assert observe("default") != observe("flipped", **{name: value})
+
+
+def test_baselines_are_compared_with_each_other_where_nothing_else_is_asked_for(reviews: Path, tmp_path: Path) -> None:
+    for named in (("constant", "linear"), ("linear", "constant")):
+        report = evaluate_dataset(reviews, tmp_path / named[0], options(systems=named))
+        pair = next(pair for pair in report.pairs if pair.metric == "accuracy")
+        assert (pair.a, pair.b) == named
+        better, worse = (report.systems[name].metrics["accuracy"].value for name in ("linear", "constant"))
+        assert better is not None and worse is not None and better > worse, "the rows can be learnt"
+        assert report.verdict_detail.outcome == ("worse" if named[0] == "constant" else "better")
+        assert report.verdict.startswith(f"{report.verdict_detail.outcome}: {named[0]} against {named[1]}, accuracy")

@@ -116,7 +116,7 @@ def test_words_are_chosen_by_language() -> None:
         ("{p: [], n: bad}", "the label 'p' has no word"),
         ("{p: [good, bad], n: bad}", "the word 'bad' is a word of 'p' and of 'n'"),
         ("{p: [good, good], n: bad}", "the word 'good' is a word of 'p' twice"),
-        ("{p: [good, 3], n: bad}", r"'verbalizer\.p\.words\.1' is 3"),
+        ("{p: [good, 3], n: bad}", r"'verbalizer\.p\.1' is 3"),
         ("{p: {zh: 好}, n: bad}", "the label 'p' has no words in the language ''"),
     ],
 )

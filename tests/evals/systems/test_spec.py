@@ -179,7 +179,13 @@ def test_pairs_follow_the_roles_whatever_the_names() -> None:
         ("base", "adapter:a"), ("base", "x"), ("base", "constant"),
         ("adapter:a", "x"), ("adapter:a", "constant"),
     ]  # fmt: skip
-    assert pairs_to_compare({"a": Role.OTHER, "b": Role.BASELINE}) == []
+
+
+def test_without_a_tuned_system_and_a_base_all_are_compared_in_the_order_asked_for() -> None:
+    assert pairs_to_compare({"linear": Role.BASELINE, "constant": Role.BASELINE}) == [("linear", "constant")]
+    assert pairs_to_compare({"e": Role.OTHER, "c": Role.BASELINE, "f": Role.OTHER}) == [("c", "e"), ("c", "f"), ("e", "f")]
+    assert pairs_to_compare({"e": Role.OTHER, "b": Role.BASE, "c": Role.BASELINE}) == [("b", "c"), ("b", "e")], "not c against e"
+    assert pairs_to_compare({"only": Role.BASELINE}) == []
 
 
 def test_earlier_names_have_their_roles_and_others_are_refused() -> None:

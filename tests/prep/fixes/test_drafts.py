@@ -259,11 +259,11 @@ def test_a_draft_that_lacks_a_value_or_changes_nothing_is_refused_and_nothing_is
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ({"op": "edit"}, r":1: 'reason': Field required"),
-        ({"op": "edit", "reason": ""}, r":1: 'reason': String should have at least 1"),
-        ({"op": "edt", "reason": "r"}, r":1: 'op': Input should be"),
+        ({"op": "edit"}, r":1: the key 'reason' is missing\. Add 'reason:'\. Fix it, or"),
+        ({"op": "edit", "reason": ""}, r":1: 'reason' is ''\. It must not be empty\."),
+        ({"op": "edt", "reason": "r"}, r":1: 'op' is 'edt'\. Did you mean 'edit'\? Write 'edit', 'drop', 'relabel' or 'add'\."),
         ({"op": "edit", "reason": "r", "after": {"#split": "test"}}, r":1: 'after\.#split"),
-        ({"op": "edit", "reason": "r", "more": 1}, r":1: 'more': Extra"),
+        ({"op": "edit", "reason": "r", "more": 1}, r":1: unknown key 'more'\. "),
     ],
 )
 def test_a_line_that_is_no_draft_is_refused(project: Project, line: dict[str, Any], error: str) -> None:
