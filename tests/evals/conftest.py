@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evals.config import EvalsConfig
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow
 from prep.dataset.manifest import TemplateInfo
@@ -55,6 +56,11 @@ def summary_rows(num_train: int = 6, num_validation: int = 6) -> list[dict[str, 
         split = "train" if index < num_train else "validation"
         rows.append(summary(dialogue, answer, split=split, row_id=f"s{index}"))
     return rows
+
+
+def options(**given: Any) -> EvalsConfig:
+    """Options for a tiny model; `given` overrides them."""
+    return EvalsConfig(**{"dtype": "float32", "num_resamples": 500, "max_new_tokens": 8, **given})
 
 
 def written(predictions: Sequence[str | None], references: Sequence[str], question: str = "?") -> tuple[list[EvalRow], list[Prediction]]:

@@ -35,6 +35,8 @@ def test_findings_are_shown_with_the_text_that_they_point_at(linted: tuple[LintR
     assert [(piece.text, piece.codes) for piece in hebrew] == [("אנא כתבו אל ", ""), ("[EMAIL_ADDRESS]", "PII501"), (" היום", "")]
     copy = next(quote for one, quote in facts.findings if one.code == "DUP301")
     assert "".join(piece.text for piece in copy) == "Message number 3 about the weather in town 21"
+    leak = next((one, quote) for one, quote in facts.findings if one.code == "LEK401")
+    assert leak[0].field is None and leak[1][0].text == "Message number 7 about the weather in town 49"
     unreadable = [quote for one, quote in facts.findings if one.id is None]
     assert unreadable and not any(unreadable)
 

@@ -1,0 +1,73 @@
+"""Every option of an evaluation changes something."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from evals.config import EvalsConfig
+from evals.run import evaluate_dataset
+from tests.evals.conftest import SUMMARY_TEMPLATE, options, review_rows, summary_rows
+from tests.helpers import DEFAULT_TEMPLATE, write_dataset
+from train.inference import loglikelihood
+
+FLIPPED: dict[str, Any] = {
+    "systems": ("base",),
+    "limit": 5,
+    "form": "chat",
+    "metrics": ("accuracy", "nll"),
+    "dtype": "bfloat16",
+    "num_resamples": 150,
+    "confidence": 0.8,
+    "seed": 3,
+    "split": "train",
+    "num_neighbours": 2,
+    "fail_below": {"accuracy": 0.0},
+    "report_failures": 0,
+    "adapter": "RUN",
+    "model": "MODEL",
+    "max_new_tokens": 3,
+    "max_batch_tokens": 1,
+}
+
+
+def test_no_option_is_without_a_test_of_its_effect() -> None:
+    assert FLIPPED.keys() == EvalsConfig.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", FLIPPED)
+def test_every_option_changes_something(
+    tmp_path: Path, adapter_dir: Path, tiny_model_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each field is flipped on a small dataset of both tasks, and what is written or done differs."""
+    value = FLIPPED[name]
+    sizes: list[int] = []
+    score_batch = loglikelihood._score_batch
+
+    def spy(model: Any, trees: list[Any]) -> list[list[float]]:
+        sizes.append(len(trees))
+        return score_batch(model, trees)
+
+    monkeypatch.setattr(loglikelihood, "_score_batch", spy)
+    mixed = [{**row, "template": "calls/summary", "id": f"{row['row_id']}/calls/summary/0"} for row in summary_rows(2, 2)]
+    dataset = write_dataset(tmp_path / "data", [*review_rows(16, 8), *mixed], templates=[DEFAULT_TEMPLATE, SUMMARY_TEMPLATE])
+    other_model = tmp_path / "model"
+    if name == "model":
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        model = AutoModelForCausalLM.from_pretrained(tiny_model_dir)
+        model.model.norm.weight.data *= 3
+        model.save_pretrained(other_model)
+        AutoTokenizer.from_pretrained(tiny_model_dir).save_pretrained(other_model)
+    value = {"RUN": str(adapter_dir), "MODEL": str(other_model)}.get(value, value) if isinstance(value, str) else value
+
+    def observe(label: str, **given: Any) -> list[Any]:
+        sizes.clear()
+        report = evaluate_dataset(dataset, tmp_path / label, options(**{"model": str(tiny_model_dir), **given}))
+        table = pl.read_parquet(tmp_path / label / "predictions.parquet").drop("split").to_dicts()
+        page = (tmp_path / label / "report.html").read_text(encoding="utf-8").count("<article")
+        results = [{key: system.metrics for key, system in report.systems.items()}, report.pairs, report.split]
+        return [results, table, (tmp_path / label / "failures.jsonl").read_text(encoding="utf-8"), page, max(sizes)]
+
+    assert observe("default") != observe("flipped", **{name: value})
