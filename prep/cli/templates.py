@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loopwright.console import make_app, notice, print_json, print_result, print_view, printable
+from loopwright.command_line import make_app
+from loopwright.console import notice, print_json, print_result, print_view, printable
 from loopwright.errors import ExitCode
 
 if TYPE_CHECKING:
