@@ -12,7 +12,7 @@ from loopwright.errors import ExitCode
 if TYPE_CHECKING:
     from loop.record import RoundRecord
 
-app = make_program("Rounds of data and model: each carries what the model got wrong back into the data.")
+app = make_program("Run rounds of data and model: each carries what the model got wrong back into the data.")
 
 Config = Annotated[Path, typer.Argument(help="The YAML config, with `train`, `evals` and `loop` sections.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The folder of the rounds; default: `loop.out` of the config.")]

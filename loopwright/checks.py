@@ -72,12 +72,16 @@ def run_checks() -> list[Check]:
         try:
             found += read_rows(entry.load()(), entry.value)
         except Exception as error:  # whatever is wrong with somebody's check, the rest is to be told
-            what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            owner = _distribution(entry) or "that has it"
-            found.append(
-                Check(entry.name, State.FAILED, f"the check cannot be run: {what}", f"Update the package {owner}, or uninstall it.")
-            )
+            found.append(_failed(entry, error))
     return found
+
+
+def _failed(entry: metadata.EntryPoint, error: Exception) -> Check:
+    what = f"{error.location or entry.value}: {error.cause}" if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    owner = _distribution(entry)
+    own = "Mend what the other rows say, then: pip install --force-reinstall loopwright"
+    others = f"Update the package {owner or 'that has it'}, or uninstall it."
+    return Check(entry.name, State.FAILED, f"the check cannot be run: {what}", own if owner == "loopwright" else others)
 
 
 def _distribution(entry: metadata.EntryPoint) -> str:

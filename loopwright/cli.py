@@ -76,7 +76,7 @@ class _Programs(Group):
         return super().resolve_command(ctx, args)
 
 
-app = make_program("Fine-tuning data: build it, lint it, train on it, evaluate, and mend the data with what failed.", group=_Programs)
+app = make_program("Build fine-tuning data, lint it, train on it, evaluate, and mend the data with what failed.", group=_Programs)
 
 
 @app.command()
