@@ -18,13 +18,33 @@ if TYPE_CHECKING:
 
 
 class Group(TyperGroup):
-    """Commands whose list says the first sentence of each whole, on as many lines as it takes."""
+    """Commands whose list says the first sentence of each whole, on as many lines as it takes, and whose errors are in plain words."""
+
+    def invoke(self, ctx: "Context") -> Any:
+        """Runs a command; of an option's value it says what is to stand there, where Typer repeats pydantic."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if words := _plain_words(error):
+                error.message = words
+            raise
 
     def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
         """Writes the list of commands."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(name, first_sentence(command)) for name, command in commands if command is not None])
+
+
+def _plain_words(error: typer.BadParameter) -> str | None:
+    """Returns what an option's value is to be; None where it was not pydantic that refused it."""
+    from pydantic import ValidationError
+
+    if not isinstance(error.__cause__, ValidationError):
+        return None
+    from loopwright.faults import faults_of
+
+    return faults_of(error.__cause__, None)[0].words + "."
 
 
 def first_sentence(command: "Command") -> str:

@@ -106,3 +106,24 @@ def test_a_program_that_another_package_hides_leaves_the_others_alone(tmp_path: 
     hidden = run("loopwright", "evals", "run", "x", "--out", "y", path=place)
     assert hidden.returncode == 2 and f"{place}/evals/__init__.py: this file hides" in hidden.stderr and remedy in hidden.stderr
     assert run("loopwright", "prep", "rule", "CON201", path=place).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("prep", "build", "x", "--out", "o", "--limit", "0"), "'--limit': Give 1 or more."),
+        (("prep", "build", "x", "--out", "o", "--limit", "many"), "'--limit': Give a whole number."),
+        (("train", "run", "x", "--out", "o", "--learning-rate", "low"), "'--learning-rate': Give a number."),
+        (("prep", "lint", "x", "--fail-on", "eror"), "'--fail-on': 'eror' is not one of 'error', 'warning', 'info', 'never'."),
+        (
+            ("loopwright", "evals", "run", "x", "--out", "o", "--split", "tset"),
+            "'--split': 'tset' is not one of 'train', 'validation', 'test'.",
+        ),
+        (("loopwright", "lint", "x", "--fail-on", "eror"), "'--fail-on': 'eror' is not one of"),
+        (("prep", "fix", "apply", "x", "y", "--safe", "z"), "z"),
+    ],
+)
+def test_what_is_wrong_with_an_options_value_is_said_in_plain_words(arguments: tuple[str, ...], message: str) -> None:
+    done = run(*arguments, COLUMNS="200")
+    assert done.returncode == 2 and message in done.stderr
+    assert "Input should" not in done.stderr and "Value error" not in done.stderr
