@@ -26,6 +26,7 @@ def commands_page() -> str:
 
     import evals.cli
     import loop.cli
+    import loopwright.cli
     import prep.cli.app
     import train.cli
 
@@ -34,8 +35,15 @@ def commands_page() -> str:
         "",
         "Progress and what a command did go to stderr; what was asked for goes to stdout. Exit codes: 0 fine, 1 findings or a failed gate,",
     ]
-    page[-1] += " 2 could not run, 130 interrupted."
-    for name, app in (("prep", prep.cli.app.app), ("train", train.cli.app), ("evals", evals.cli.app), ("loop", loop.cli.app)):
+    page[-1] += " 2 could not run, 130 interrupted. [Commands](../commands.md) says what all of them share."
+    programs = {
+        "prep": prep.cli.app.app,
+        "train": train.cli.app,
+        "evals": evals.cli.app,
+        "loop": loop.cli.app,
+        "loopwright": loopwright.cli.app,
+    }
+    for name, app in programs.items():
         for path, command in _leaves(typer.main.get_command(app), name):
             page += ["", f"## {path}", "", command.help or "", "", "| option | what it does | default |", "|---|---|---|"]
             for parameter in command.params:
@@ -266,8 +274,9 @@ def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         return
     if getattr(command, "invoke_without_command", False):
         yield path, command
-    for name, child in subcommands.items():
-        yield from _leaves(child, f"{path} {name}")
+    for name in command.list_commands(None):
+        if name in subcommands:  # and not handed over to another program
+            yield from _leaves(subcommands[name], f"{path} {name}")
 
 
 def _model_table(model: "type[BaseModel]", prefix: str) -> list[str]:

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from loopwright.console import console, make_app, notice, print_json, print_result, run_app
+from loopwright.command_line import make_program, run_app
+from loopwright.console import console, notice, print_json, print_result
 from templates.form import Form
 
-app = make_app("Evaluate a model, its adapter and two plain baselines on the same examples.")
+app = make_program("Evaluate a model, its adapter and two plain baselines on the same examples.")
 
 
 @app.command()

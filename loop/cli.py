@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loopwright.console import console, make_app, notice, print_json, print_view, run_app
+from loopwright.command_line import make_program, run_app
+from loopwright.console import console, notice, print_json, print_view
 from loopwright.errors import ExitCode
 
 if TYPE_CHECKING:
     from loop.record import RoundRecord
 
-app = make_app("Rounds of data and model: each carries what the model got wrong back into the data.")
+app = make_program("Run rounds of data and model: each carries what the model got wrong back into the data.")
 
 Config = Annotated[Path, typer.Argument(help="The YAML config, with `train`, `evals` and `loop` sections.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The folder of the rounds; default: `loop.out` of the config.")]

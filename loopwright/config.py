@@ -131,7 +131,7 @@ def load_config(path: Path, model: "type[Model]") -> "Model":
         UserError: the file is missing or not YAML, or (one error each, together) keys that are unknown, missing or wrong.
     """
     text = read_text(path, "config")
-    return validate(parse_yaml(text, str(path)), model, str(path), _key_lines(text))
+    return validate(parse_yaml(text, str(path)), model, str(path), key_lines(text))
 
 
 def load_section(path: Path | None, section: str, model: "type[Model]") -> "Model":
@@ -249,8 +249,13 @@ def _keys_at(model: "type[BaseModel]", path: tuple[str, ...]) -> list[str]:
     return [field.alias or name for name, field in current.model_fields.items()]
 
 
-def _key_lines(text: str) -> dict[tuple[str, ...], int]:
-    """Maps each key path of a document to its 1-based line."""
+def key_lines(text: str, first_line: int = 1) -> dict[tuple[str, ...], int]:
+    """Maps each key path of a document to its line in the file.
+
+    Args:
+        text: the document, which has been parsed and is YAML.
+        first_line: the line of the file on which it begins.
+    """
     lines: dict[tuple[str, ...], int] = {}
 
     def walk(node: yaml.Node | None, path: tuple[str, ...], depth: int) -> None:
@@ -259,11 +264,11 @@ def _key_lines(text: str) -> dict[tuple[str, ...], int]:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 child = (*path, str(key.value))
-                lines[child] = key.start_mark.line + 1
+                lines[child] = key.start_mark.line + first_line
                 walk(value, child, depth + 1)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                lines[(*path, str(index))] = value.start_mark.line + 1
+                lines[(*path, str(index))] = value.start_mark.line + first_line
                 walk(value, (*path, str(index)), depth + 1)
 
     walk(yaml.compose(text, Loader=_Loader), (), 0)

@@ -5,18 +5,16 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from loopwright.errors import ExitCode, UserError, UserErrors, extra_of_missing
-from loopwright.process import prepare_process
 from loopwright.progress import ProgressCallback, ProgressOption
 
 if TYPE_CHECKING:
-    import typer
     from rich.console import Console, RenderableType
 
 _IS_QUIET: ContextVar[bool] = ContextVar("_IS_QUIET", default=False)
@@ -158,28 +156,3 @@ def print_error(error: UserError) -> None:
         console().print(printable(str(one)), markup=False, soft_wrap=True)
     if len(errors) > _MAX_ERRORS:
         notice(f"and {len(errors) - _MAX_ERRORS:,} more errors")
-
-
-def make_app(help_text: str) -> "typer.Typer":
-    """Returns a Typer application with this project's manners."""
-    import typer
-
-    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
-
-
-def run_app(app: Callable[[], Any]) -> None:
-    """Runs a command-line application and turns its errors into exit codes."""
-    prepare_process()
-    try:
-        app()
-    except UserError as error:
-        print_error(error)
-        sys.exit(ExitCode.COULD_NOT_RUN)
-    except ModuleNotFoundError as error:
-        if (missing := extra_of_missing(error, "this command")) is None:
-            raise
-        print_error(missing)
-        sys.exit(ExitCode.COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        notice("interrupted")
-        sys.exit(ExitCode.INTERRUPTED)

@@ -23,8 +23,13 @@ def require_siblings(*names: str) -> None:
             raise UserError(
                 f"this {'folder' if hidden_by.is_dir() else 'file'} hides Loopwright's package '{name}'",
                 str(hidden_by),
-                "Rename it, or start Python in another folder.",
+                "See whose it is: loopwright doctor" if _is_installed(hidden_by) else "Rename it, or start Python in another folder.",
             )
+
+
+def _is_installed(path: Path) -> bool:
+    """Says whether a package manager has put something there, such as another project's package of the same name."""
+    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 def _stranger(name: str) -> Path | None:

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, TemplateError, TemplateSyntaxError, nodes
 from jinja2 import Template as JinjaTemplate
 
-from loopwright.config import parse_yaml, read_text, validate
+from loopwright.config import key_lines, parse_yaml, read_text, validate
 from loopwright.errors import UserError, did_you_mean
 from loopwright.hashing import hash_text
 from templates.form import Form, forms_where
@@ -297,7 +297,7 @@ def parse_template(source: str, location: str) -> Template:
         raise UserError(
             "the template has no front matter", f"{location}:1", "Begin the file with '---', then 'name:' and 'inputs:', then '---'."
         )
-    header = validate(parse_yaml(head, location, first_line=2), TemplateHeader, location)
+    header = validate(parse_yaml(head, location, first_line=2), TemplateHeader, location, key_lines(head, first_line=2))
     template = Template(header, source, body, location, first_line=head.count("\n") + 4)
     check_template(template)
     return template

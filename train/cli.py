@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loopwright.console import console, make_app, notice, print_error, print_json, print_view, printable, run_app
+from loopwright.command_line import make_app, make_program, run_app
+from loopwright.console import console, notice, print_error, print_json, print_view, printable
 
 if TYPE_CHECKING:
     from train.inference.chat import Answers
 
-app = make_app("Train an adapter on a built dataset, and talk to the result.")
-models_app = typer.Typer(help="List the models that have a short name, and fetch them.", invoke_without_command=True, rich_markup_mode=None)
+app = make_program("Train an adapter on a built dataset, and talk to the result.", ("models", "run", "chat"))
+models_app = make_app("List the models that have a short name, and fetch them.")
 app.add_typer(models_app, name="models")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
@@ -22,7 +23,7 @@ def main() -> None:
     run_app(app)
 
 
-@models_app.callback()
+@models_app.callback(invoke_without_command=True, no_args_is_help=False)
 def models(context: typer.Context, as_json: Json = False) -> None:
     """List the models that have a short name; any other model is named by its folder or hub name."""
     if context.invoked_subcommand is None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from loopwright.console import make_app, notice, print_json, print_result, print_view, run_app
+from loopwright.command_line import make_program, run_app
+from loopwright.console import notice, print_json, print_result, print_view
 from prep.cli.compare import register as register_compare
 from prep.cli.compare import show_preview
 from prep.cli.export import register as register_export
@@ -13,7 +14,9 @@ from prep.cli.fix import fix_app
 from prep.cli.lint import register as register_lint
 from prep.cli.templates import templates_app
 
-app = make_app("Build a fine-tuning dataset from raw rows, and maintain it.")
+_ORDER = ("init", "templates", "build", "show", "lint", "rule", "fix", "diff", "export", "validate", "push", "drift")  # of use
+
+app = make_program("Build a fine-tuning dataset from raw rows, and maintain it.", _ORDER)
 app.add_typer(fix_app, name="fix")
 app.add_typer(templates_app, name="templates")
 register_lint(app)

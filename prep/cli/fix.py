@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from loopwright.console import make_app, notice, print_json, print_result
+from loopwright.command_line import make_app
+from loopwright.console import notice, print_json, print_result
 
 fix_app = make_app("Draft, review and apply fixes to the data.")
 

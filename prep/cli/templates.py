@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loopwright.console import make_app, notice, print_json, print_result, print_view, printable
+from loopwright.command_line import make_app
+from loopwright.console import notice, print_json, print_result, print_view, printable
 from loopwright.errors import ExitCode
 
 if TYPE_CHECKING:
     from templates.check import CheckReport
 
-templates_app = make_app("The templates that rows are rendered with.")
+templates_app = make_app("List, show, write and check the templates that rows are rendered with.")
 import_app = make_app("Import templates from other tools.")
 templates_app.add_typer(import_app, name="import")
 
@@ -54,6 +55,20 @@ def show_template(
     print_result(f"{template.name}: {chosen.path}" + (f", because {chosen.reason}" if chosen.reason else ""))
 
 
+@templates_app.command("new")
+def new_template(
+    name: Annotated[str, typer.Argument(metavar="DOMAIN/NAME", help="The template's name.")],
+    form: Annotated[str, typer.Option(help="chat, verbalizer, cloze, text or preference.")] = "chat",
+    out: Annotated[Path, typer.Option("--out", help="The folder that it goes to.")] = Path("templates"),
+) -> None:
+    """Write a commented template to start from."""
+    from templates.starter import write_starter
+
+    path = write_starter(name, form, out)
+    notice(f"Edit it, then: prep templates check {path}   In a config: templates: [{{path: {path}}}]")
+    print_result(str(path))
+
+
 @templates_app.command("check")
 def check_template(
     name: Name,
@@ -74,20 +89,6 @@ def check_template(
         print_result("\n".join(_lines(report)))
     if not report.is_sound:
         sys.exit(ExitCode.FINDINGS)
-
-
-@templates_app.command("new")
-def new_template(
-    name: Annotated[str, typer.Argument(metavar="DOMAIN/NAME", help="The template's name.")],
-    form: Annotated[str, typer.Option(help="chat, verbalizer, cloze, text or preference.")] = "chat",
-    out: Annotated[Path, typer.Option("--out", help="The folder that it goes to.")] = Path("templates"),
-) -> None:
-    """Write a commented template to start from."""
-    from templates.starter import write_starter
-
-    path = write_starter(name, form, out)
-    notice(f"Edit it, then: prep templates check {path}   In a config: templates: [{{path: {path}}}]")
-    print_result(str(path))
 
 
 @import_app.command("promptsource")

@@ -14,7 +14,8 @@ from loopwright.errors import UserError
 PROGRAM = """
 import sys, tempfile, time
 import typer
-from loopwright.console import make_app, print_json, print_view, run_app, notice
+from loopwright.command_line import make_app, run_app
+from loopwright.console import print_json, print_view, notice
 from loopwright.errors import UserError, UserErrors
 app = make_app("test")
 

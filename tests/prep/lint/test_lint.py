@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from loopwright.console import make_app
+from loopwright.command_line import make_app
 from loopwright.errors import UserError
 from prep.cli.lint import register
 from prep.config import ExpectConfig
