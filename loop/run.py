@@ -139,7 +139,7 @@ def _run_round(
         notice(f"nothing has changed since round {rounds[-1].number}: data, fixes, training and evaluation are the same")
         return RoundOutcome(rounds[-1], round_dir(rounds_dir, rounds[-1].number), None, done=False)
     notice(f"== round {number}: lint ==")
-    found = lint(folder / "dataset", options=LintOptions(model=options.train.model))
+    found = lint(folder / "dataset", options=LintOptions(model=options.train.model), config_path=config_path)
     write_json(folder / "lint.json", found.as_json())
     notice(as_statistics(found, verbose=True))
     notice(f"== round {number}: train ==")
@@ -147,7 +147,8 @@ def _run_round(
     notice(f"== round {number}: evaluate ==")
     evals = overlay(options.evals, {"adapter": str(folder / "run")}, "evals")
     report = evaluate_dataset(folder / "dataset", folder / "evals", evals, progress)
-    drafts = propose(folder / "dataset", failures_path=folder / "evals" / FAILURES_NAME, model=options.train.model)
+    failures = folder / "evals" / FAILURES_NAME
+    drafts = propose(folder / "dataset", failures_path=failures, model=options.train.model, config_path=config_path)
     save_drafts(folder / DRAFTS_NAME, drafts)
     comparison = compare_rounds(rounds_dir, now=number, before=rounds[-1].number, config=options.evals) if rounds else None
     record = RoundRecord(
@@ -166,7 +167,7 @@ def _run_round(
         metrics={name: system.metrics for name, system in report.systems.items()},
         roles={name: system.role for name, system in report.systems.items()},
         verdict=report.verdict,
-        num_failures=len(read_json_lines(folder / "evals" / FAILURES_NAME)),
+        num_failures=len(read_json_lines(failures)),
         num_drafts=len(drafts),
         comparison=comparison,
         seconds=round(time.perf_counter() - started, 1),

@@ -209,10 +209,16 @@ def load_lines(path: Path, model: "type[Model]", remedy: str) -> "list[Model]":
         try:
             loaded.append(model.model_validate(row))
         except ValidationError as error:
-            wrong = _explain(faults_of(error, row)[0], model, f"{path}:{number}", {})
-            errors.append(UserError(wrong.cause, wrong.location, f"{wrong.remedy} {remedy}"))
+            errors.append(_explain_line(faults_of(error, row)[0], model, f"{path}:{number}", remedy))
     raise_all(errors)
     return loaded
+
+
+def _explain_line(fault: Fault, model: "type[BaseModel]", location: str, remedy: str) -> UserError:
+    if not fault.path and fault.kind not in {FaultKind.UNKNOWN, FaultKind.MISSING}:
+        return UserError(fault.words, location, remedy)  # what does not fit together is said without the line itself
+    wrong = _explain(fault, model, location, {})
+    return UserError(wrong.cause, wrong.location, f"{wrong.remedy} {remedy}")
 
 
 def _explain(fault: Fault, model: "type[BaseModel]", location: str, lines: dict[tuple[str, ...], int]) -> UserError:

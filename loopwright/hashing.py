@@ -19,6 +19,11 @@ def hash_text(*parts: str | None) -> str:
     return xxhash.xxh3_128_hexdigest(b"".join(b"-;" if data is None else b"%d:%b" % (len(data), data) for data in encoded))
 
 
+def hash_bytes(content: bytes) -> str:
+    """Returns the sha256 of bytes, in hex, as `hash_file` of a file that holds them."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def hash_file(path: Path) -> str:
     """Returns the sha256 of a file's bytes, in hex.
 

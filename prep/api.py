@@ -89,7 +89,7 @@ def lint_dataset(
         page: count what the HTML page shows of the data.
         encoding: the text encoding of files that have no byte order mark.
         fresh: look again, though nothing has changed since the last time. Tables are always looked at.
-        config: the config whose plug-ins are used; default: the one that lies beside a built dataset.
+        config: a built dataset's config, for its plug-ins and what its fix ledger keeps; default: the one that lies beside it.
         input_columns: the columns of a file or table that are the input; default: guessed where its keys do not tell.
         answer_column: likewise the one that is the answer.
 

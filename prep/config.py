@@ -213,8 +213,8 @@ class BuildConfig(_Model):
     """How a long field is cut into pieces."""
     outputs: tuple[Form, ...] = ()
     """Which JSONL files are written; default: every form that the templates give."""
-    fixes: str = "fixes.jsonl"
-    """The fix ledger, relative to the config file; it need not exist."""
+    fixes: str | None = None
+    """The [fix ledger](../fixes.md), relative to the config file; default: `NAME.fixes.jsonl` for `NAME.yaml`. It need not exist."""
     model: str | None = None
     """The model whose tokenizer lint's token rules use."""
     chat_template: ChatTemplateConfig = Field(ChatTemplateConfig(), exclude_if=lambda value: value == ChatTemplateConfig())

@@ -78,7 +78,7 @@ def compare_file(old: Path, new: Path, sides: tuple[Path, Path]) -> Found:
         yield from _compare_json_files(name, before, after)
     elif name == "dropped.jsonl":
         yield from compare_json_lines(before, after, messages={"detail"})
-    elif name in {"drafts.jsonl", "fixes.jsonl", "failures.jsonl"}:
+    elif name.endswith("fixes.jsonl") or name in {"drafts.jsonl", "failures.jsonl"}:
         yield from compare_json_lines(before, after, messages=MESSAGES)
     elif old.suffix in {".yaml", ".yml"}:
         yield from compare_json(yaml.safe_load(before), yaml.safe_load(after))

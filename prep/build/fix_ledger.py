@@ -1,7 +1,7 @@
 """The fix ledger: what people changed, replayed at each build.
 
 An entry names its row by `row_id`, stores the old values of only the fields that it touches, and applies where they match; otherwise it
-is stale and is reported, never applied by force.
+is stale and is reported, never applied by force. A `keep` entry changes nothing: it says that a person looked at a finding of lint.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from loopwright.config import load_lines
 from loopwright.files import write_json_lines
@@ -22,16 +22,22 @@ from prep.sources.source_config import FieldName
 
 Fields = dict[FieldName, str | None]
 
+KEEP: Literal["keep"] = "keep"
+FAILURES_CODE = "failures"
+"""Stands in the place of a rule's code where a `keep` is of what failed predictions say of a row."""
+
 
 class Fix(BaseModel):
     """One entry of the ledger."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    op: Literal["edit", "drop", "relabel", "add"]
+    op: Literal["edit", "drop", "relabel", "add", "keep"]
     """What happens to the row."""
     row_id: str = ""
     """The row; empty for `add`."""
+    code: str = ""
+    """Of `keep` alone: the rule whose finding in the row a person looked at, or `failures`."""
     before: Fields = {}
     """Old values of the fields that it touches; it applies only where they match."""
     after: Fields = {}
@@ -44,6 +50,16 @@ class Fix(BaseModel):
     """Why, for people."""
     evidence: dict[str, Any] = {}
     """What showed it: a diagnostic, a failure."""
+
+    @model_validator(mode="after")
+    def _says_what_is_kept(self) -> "Fix":
+        if self.op == KEEP and not (self.row_id and self.code and self.before_hash):
+            raise ValueError("'keep' needs 'row_id', 'code' and 'before_hash'")
+        if self.op == KEEP and (self.before or self.after):
+            raise ValueError("'keep' changes nothing: leave 'before' and 'after' out")
+        if self.op != KEEP and self.code:
+            raise ValueError(f"'code' is of 'keep' alone, and this is '{self.op}'")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +92,7 @@ class FixOutcome:
         edited: those rows as they are afterwards, without the dropped ones.
         added: the rows that entries add.
         dropped: (source, line, row id, reason) of each row that an entry dropped.
-        num_applied: entries that took effect.
+        num_applied: entries that took effect; `keep` changes nothing.
         stale: entries that did not fit.
     """
 
@@ -131,12 +147,13 @@ def replay_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> Fix
     """
     schema = frame.collect_schema()
     names = [name for name in schema if name not in META_COLUMNS]
-    touched = frozenset(base_id(fix.row_id) for fix in fixes if fix.op != "add")
+    changes = [(line, fix) for line, fix in enumerate(fixes, start=1) if fix.op != KEEP]
+    touched = frozenset(base_id(fix.row_id) for _, fix in changes if fix.op != "add")
     rows = {row[ROW_ID]: row for row in frame.filter(_has_base_id(touched)).collect().iter_rows(named=True)} if touched else {}
     added: list[dict[str, Any]] = []
     dropped: list[tuple[str, int, str, str]] = []
     stale: list[StaleFix] = []
-    for line, fix in enumerate(fixes, start=1):
+    for line, fix in changes:
         if fix.op == "add":
             added.append(_new_row(fix, line, ledger_name, names, added))
         elif targets := [row for row in _targets(fix, rows) if all(row.get(key) == value for key, value in fix.before.items())]:
@@ -149,7 +166,7 @@ def replay_fixes(frame: pl.LazyFrame, fixes: list[Fix], ledger_name: str) -> Fix
         else:
             stale.append(_stale(fix, line, rows, frame))
     edited = pl.DataFrame(list(rows.values()), schema=schema)
-    return FixOutcome(touched, edited, pl.DataFrame(added, schema=schema), dropped, len(fixes) - len(stale), stale)
+    return FixOutcome(touched, edited, pl.DataFrame(added, schema=schema), dropped, len(changes) - len(stale), stale)
 
 
 def _has_base_id(ids: frozenset[str]) -> pl.Expr:

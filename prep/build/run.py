@@ -14,7 +14,7 @@ import polars as pl
 from loopwright import __version__
 from loopwright.errors import UserError, raise_all
 from loopwright.files import atomic_dir, os_errors
-from loopwright.hashing import hash_file, hash_text
+from loopwright.hashing import hash_bytes, hash_file, hash_text
 from loopwright.notebook import html_table
 from loopwright.plugin_config import PluginsConfig
 from loopwright.plugins import plugins_key, use_plugins
@@ -23,6 +23,7 @@ from prep.build.card import render_card
 from prep.build.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
 from prep.build.dropped_rows import count_reasons, no_row_left
 from prep.build.fix_ledger import load_fixes
+from prep.build.ledger_file import SHARED_NAME, find_ledger, replayed_bytes
 from prep.build.lock import build_lock
 from prep.build.progress import BuildProgress
 from prep.build.stages import Job, ReadSources, RenderedDataset, read_sources, render_dataset
@@ -147,19 +148,21 @@ def _build(
     check_replaceable(out, OLDER_DATASET)
     templates = load_templates(located.config, located.base_dir, located.where)
     outputs = check_outputs(located.config, templates, located.where)
-    ledger = located.base_dir / located.config.fixes
-    fixes = load_fixes(ledger)
+    ledger = find_ledger(located)
+    fixes = load_fixes(ledger.path)
+    config = located.config.model_copy(update={"fixes": ledger.name})
     with table_files(tables) as written:
-        # A source may be the config's own folder; the ledger in it is no data.
-        found = find_files(located.config.sources, located.base_dir, located.where, written)
-        files = [file for file in found if file.path != ledger]
-        contents = {**{one.shown: one.path for one in files}, **({"": ledger} if ledger.exists() else {})}
+        files = ledger.without_ledgers(find_files(config.sources, located.base_dir, located.where, written))
+        said = (*((ledger.notice,) if ledger.notice else ()), *(notice for file in files for notice in file.notices))
+        replayed = replayed_bytes(ledger.path, fixes)
+        # Where there is no ledger its name decides nothing, and keys are as they were when all had one name.
+        keyed = config if replayed is not None or located.config.fixes else config.model_copy(update={"fixes": SHARED_NAME})
         with build_lock(out), BuildProgress(progress) as shown:
-            key = _build_key(located.config, templates, contents, limit)
+            key = _build_key(keyed, templates, {one.shown: one.path for one in files}, replayed, limit)
             if (cached := _unchanged(out, key)) is not None:
-                return BuildResult(out, cached, {}, {}, time.perf_counter() - started, 0, cached=True)
+                return BuildResult(out, cached, {}, {}, time.perf_counter() - started, 0, cached=True, notices=said)
             with atomic_dir(out) as folder, os_errors():
-                job = Job(located.config, templates, outputs, folder, ledger.name)
+                job = Job(config, templates, outputs, folder, ledger.path.name)
                 shown.start("reading", None)
                 read = read_sources(job, files, fixes, limit, shown)
                 rendered = _render(job, read, files, located, shown, strict=strict)
@@ -174,7 +177,7 @@ def _build(
         seconds=time.perf_counter() - started,
         peak_memory_bytes=rendered.peak_memory_bytes,
         cached=False,
-        notices=tuple(notice for file in files for notice in file.notices),
+        notices=said,
     )
 
 
@@ -261,11 +264,11 @@ def _stop_at_bad_rows(dropped: pl.DataFrame) -> None:
     raise_all(errors)
 
 
-def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path], limit: int | None) -> str:
+def _build_key(config: BuildConfig, templates: list[Template], files: Mapping[str, Path], replayed: bytes | None, limit: int | None) -> str:
     """Returns the hash of everything that the dataset depends on; the files' names too, as each example says where it is from."""
-    # Keys from before there was this section hold where it is not used.
     settings = config.model_dump_json(exclude=_OTHER_SECTIONS | {"plugins"})
-    contents = (part for shown, path in files.items() for part in (shown, hash_file(path)))
+    contents = [part for shown, path in files.items() for part in (shown, hash_file(path))]
+    contents += [] if replayed is None else ["", hash_bytes(replayed)]
     limited = None if limit is None else str(limit)
     plugins = plugins_key(*_PLUGIN_KINDS)
     code = () if plugins is None else ("plugins", plugins)

@@ -25,7 +25,7 @@ def propose(
     ] = Path("drafts.jsonl"),
     model: Annotated[str | None, typer.Option(help="A model whose tokenizer the token rules use.")] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="The config whose plug-ins are used; default: the one beside the dataset.")
+        Path | None, typer.Option("--config", help="The dataset's config, for plug-ins and kept findings; default: the one beside it.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -39,8 +39,8 @@ def propose(
     from prep.lint.run import LintOptions, lint
 
     with dataset_plugins(dataset, config):
-        report = lint(dataset, options=LintOptions(model=model))
-        drafts = propose_drafts(dataset, failures_path=failures, report=report)
+        report = lint(dataset, options=LintOptions(model=model), config_path=config)
+        drafts = propose_drafts(dataset, failures_path=failures, report=report, config_path=config)
         changes = config_changes(report)
     kept = write_drafts(out, drafts)
     counts = Counter(draft.op for draft in drafts)
@@ -67,7 +67,7 @@ def edit(
     from_csv: Annotated[Path | None, typer.Option("--from-csv", help="Read the edited table back, .csv or .xlsx.")] = None,
     encoding: Encoding = "utf-8",
 ) -> None:
-    """Open the drafts as one table, in $EDITOR or as CSV: set `accept`, correct `new`."""
+    """Open the drafts as one table, in $EDITOR or as CSV: set `accept`, correct `new`; `op: keep` where a draft is wrong."""
     from prep.fixes.drafts import drafts_table, edit_in_editor, load_drafts, save_drafts, take_back
     from prep.fixes.table_files import read_table, write_table
 
@@ -95,6 +95,29 @@ def apply(
     from prep.fixes.drafts import apply_drafts
 
     taken = apply_drafts(drafts, config, safe=safe, encoding=encoding)
-    notice(f"{len(taken)} fixes added to the ledger of {config}. Rebuild to apply them: prep build {config} --out DIR")
+    num_kept = sum(fix.op == "keep" for fix in taken)
+    changes = f"{len(taken) - num_kept} fixes added to the ledger of {config}. Rebuild to apply them: prep build {config} --out DIR"
+    if num_kept < len(taken) or not num_kept:
+        notice(changes)
+    if num_kept:
+        notice(f"{num_kept} findings kept, in the ledger of {config}: lint shows them no more, as long as their rows stay as they are.")
     if as_json:
-        print_json({"applied": len(taken)})
+        print_json({"applied": len(taken), "kept": num_kept})
+
+
+@fix_app.command()
+def migrate(
+    config: Annotated[Path, typer.Argument(help="The build config that gets a fix ledger of its own.")],
+    as_json: Json = False,
+) -> None:
+    """Move a config's entries out of `fixes.jsonl`, which configs of one folder shared, into a ledger of its own."""
+    from prep.build.ledger_file import SHARED_NAME
+    from prep.fixes.migrate import migrate_ledger
+
+    result = migrate_ledger(config)
+    notice(f"{result.num_moved} entries moved from {SHARED_NAME} to {result.ledger}.")
+    if result.num_left:
+        others = f" It is still used by {', '.join(str(one) for one in result.others)}." if result.others else " No config reads them."
+        notice(f"{result.num_left} stay in {SHARED_NAME}: of rows of other configs, of rows that are gone, or added ones.{others}")
+    if as_json:
+        print_json({"ledger": str(result.ledger), "moved": result.num_moved, "left": result.num_left})

@@ -76,7 +76,8 @@ def lint_command(
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, without changing anything.")] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", help="The build config, for plug-ins and fixes; default: the one beside the data.")
+        Path | None,
+        typer.Option("--config", help="The build config, for plug-ins and the fix ledger; default: the one beside the data."),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="List the rules that did not run, with the reasons.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ignore cached results.")] = False,
@@ -120,7 +121,7 @@ def lint_command(
             report = _fix(path, to_fix, chosen, unsafe=unsafe_fixes)
         else:
             options |= {"input_columns": columns.inputs, "answer_column": columns.answer}
-            report = _look(path, test, options, fresh=no_cache)
+            report = _look(path, test, options | {"config": config}, fresh=no_cache)
         _print_report(report, output, out, statistics=statistics, verbose=verbose)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
         raise typer.Exit(ExitCode.FINDINGS)

@@ -65,7 +65,7 @@ def tally_rows(before: Dataset, after: Dataset, folder: Path, num_samples: int) 
     num_parts = 1 + max(before.manifest.examples, after.manifest.examples) // _ROWS_AT_ONCE
     sides = [_Hashes(dataset, folder / name, num_parts) for dataset, name in ((before, "before"), (after, "after"))]
     dropped = [_dropped(dataset) for dataset in (before, after)]
-    ledgers = [str(dataset.manifest.config.get("fixes")) for dataset in (before, after)]
+    ledgers = [Path(str(dataset.manifest.config.get("fixes"))).name for dataset in (before, after)]
     tally = Tally()
     # A hash stands for the place: whole datasets may have left or come.
     place = pl.struct("source", "line").hash(0).alias("place")

@@ -12,8 +12,9 @@ from loopwright.errors import UserError, did_you_mean
 from loopwright.plugin_config import plugins_of
 from loopwright.plugins import use_plugins
 from prep.build.checks import load_templates
+from prep.build.ledger_file import find_ledger
 from prep.compare.diff_view import changed_parts
-from prep.config import load_build_config
+from prep.config import LocatedConfig, load_build_config
 from prep.dataset.manifest import Dataset
 from prep.sources.files import find_files
 from prep.sources.rows import META_COLUMNS, ROW_ID, SOURCE, iter_rows
@@ -173,9 +174,8 @@ def _config_rows(path: Path, template: Template) -> Iterator[_Stored]:
             "a template with demonstrations depends on the whole train split", before.location, "Build, then use: prep diff A B"
         )
     shown = [name for name in before.input_fields if name in before.required_fields]
-    ledger = path.parent / config.fixes
-    files = [file for file in find_files(config.sources, path.parent, str(path)) if file.path != ledger]
-    for batch in iter_rows(files):
+    ledger = find_ledger(LocatedConfig(config, path.parent, path))
+    for batch in iter_rows(ledger.without_ledgers(find_files(config.sources, path.parent, str(path)))):
         columns = [column for column in batch.frame.columns if column not in META_COLUMNS]
         _require_fields(template, columns, "the rows have", "Map it under sources.0.fields.")
         for row in batch.frame.iter_rows(named=True):

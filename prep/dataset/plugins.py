@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loopwright.config import parse_yaml, read_text
 from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.plugin_config import plugins_of
 from loopwright.plugins import PluginFile, plugins_are_chosen, use_plugins
 from prep.dataset.manifest import MANIFEST_NAME, Dataset, Manifest
+from prep.dataset.own_config import config_beside, why_not_of
 
 
 @contextmanager
@@ -55,32 +55,13 @@ def _plugins_beside(dataset_path: Path) -> tuple[PluginFile, ...]:
         manifest = Dataset.open(dataset_path).manifest
     except (UserError, OSError):
         return ()  # whoever reads the dataset says so
-    found = _config_beside(dataset_path, manifest.config_path)
-    missing = _not_of(found, manifest) if found is not None else f"'{manifest.config_path}' is not beside it"
+    found = config_beside(dataset_path, manifest.config_path)
+    missing = why_not_of(found, manifest) if found is not None else f"'{manifest.config_path}' is not beside it"
     if missing is None:
         return plugins_of(found)
     if recorded := _recorded(manifest):
         notice(f"{dataset_path} was built with plug-ins that are not loaded ({recorded}): {missing}. Name the config with --config.")
     return ()
-
-
-def _config_beside(dataset_path: Path, name: str) -> Path | None:
-    """Returns the file of the recorded name beside a dataset, else in the working folder, and never within the dataset."""
-    dataset = dataset_path.resolve()
-    if Path(name).name != name:
-        return None  # a build records a bare name: this one would lead elsewhere
-    places = ((folder / name).resolve() for folder in (dataset.parent, Path.cwd()))
-    return next((place for place in places if place.is_file() and not place.is_relative_to(dataset)), None)
-
-
-def _not_of(config_path: Path, manifest: Manifest) -> str | None:
-    """Returns why a config does not count as that of a dataset; None where it does."""
-    try:
-        data = parse_yaml(read_text(config_path, "config"), str(config_path))
-    except UserError:
-        return f"{config_path} cannot be read"
-    name = data.get("name") if isinstance(data, dict) else None
-    return None if name == manifest.name else f"{config_path} is of another dataset"
 
 
 def _recorded(manifest: Manifest) -> str:

@@ -8,28 +8,40 @@ import os
 import shlex
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast
 
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from loopwright.config import load_lines
 from loopwright.errors import UserError, raise_all
 from loopwright.files import write_atomic, write_json_lines
-from prep.build.fix_ledger import Fix, append_fixes, load_fixes
-from prep.config import load_build_config
+from prep.build.fix_ledger import KEEP, Fix, append_fixes, load_fixes
+from prep.build.ledger_file import announced_ledger
+from prep.config import locate_config
 from prep.fixes.table_files import TABLES, Table, as_csv, of_csv, read_table, write_table
 
 _COLUMNS = ("draft", "accept", "op", "row", "field", "now", "new", "reason", "text", "conflicts_with", "answered", "expected")
-_OPS = ("edit", "relabel", "drop")
+_OPS = ("edit", "relabel", "drop", KEEP)
 _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"no", "n", "false", "0", ""})
+
+
+class DraftedFinding(BaseModel):
+    """A finding that a draft would mend, as a `keep` entry names it: not always of the row that the draft changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    row_id: str
+    code: str
+    before_hash: str
 
 
 class FixDraft(Fix):
     """One proposed fix: an entry of the ledger to be, and what a person decides about it.
 
-    A value of None in `after` is for a person to fill in.
+    A value of None in `after` is for a person to fill in. Where `op` is `keep`, the entries to be are of its findings.
     """
 
     model_config = ConfigDict(frozen=False)
@@ -41,6 +53,9 @@ class FixDraft(Fix):
     safe: bool = False
     """Whether it may be accepted without a look."""
 
+    findings: tuple[DraftedFinding, ...] = ()
+    """What it would mend."""
+
     text: str = ""
     """The row's fields, for people."""
     conflicts_with: str = ""
@@ -50,9 +65,30 @@ class FixDraft(Fix):
     expected: str = ""
     """What it should have answered."""
 
+    @model_validator(mode="after")
+    def _says_what_is_kept(self) -> "FixDraft":
+        # What it would have changed may stay: a person who wrote `keep` into its line may write another operation there again.
+        if self.op == KEEP and not self.kept_findings:
+            raise ValueError("'op' is 'keep', and the draft says of no finding which")
+        return self
+
     def to_fix(self) -> Fix:
-        """Returns the ledger's entry."""
+        """Returns the ledger's entry of a draft that changes something."""
         return Fix(**self.model_dump(include=set(Fix.model_fields)))
+
+    def to_fixes(self) -> list[Fix]:
+        """Returns the ledger's entries: one, but for a `keep`, which has one for each finding."""
+        if self.op != KEEP:
+            return [self.to_fix()]
+        return [Fix(op=KEEP, **finding.model_dump(), reason=self.reason) for finding in self.kept_findings]
+
+    @property
+    def kept_findings(self) -> tuple[DraftedFinding, ...]:
+        """The findings that a `keep` names; drafts of earlier versions say the rule that asked for them, and no more."""
+        code = str(self.evidence.get("code", ""))
+        if self.findings or not (code and self.row_id and self.before_hash):
+            return self.findings
+        return (DraftedFinding(row_id=self.row_id, code=code, before_hash=self.before_hash),)
 
 
 def load_drafts(path: Path) -> list[FixDraft]:
@@ -134,10 +170,18 @@ def take_back(table: Table, drafts: list[FixDraft], location: str) -> list[FixDr
             draft.reason = reason
         if (op := row.get("op", before.op).strip().lower()) != before.op:
             _change_op(draft, op, where)
-    for draft in changed:
-        if draft.op == "drop":
-            draft.after = {}
-    return changed
+    return [_as_it_is_meant(draft, before) for draft, before in zip(changed, drafts, strict=True)]
+
+
+def _as_it_is_meant(draft: FixDraft, before: FixDraft) -> FixDraft:
+    """Returns a draft without what its new operation leaves no use for."""
+    if draft.op == "drop":
+        draft.after = {}
+    if draft.op == KEEP != before.op:
+        draft.accept = True  # 'no' to the fix that was drafted, and that is what a keep says
+        if draft.reason == before.reason:
+            draft.reason = f"looked at and kept; the draft was to {before.op}: {before.reason}"
+    return draft
 
 
 def _change_op(draft: FixDraft, op: str, where: str) -> None:
@@ -145,11 +189,14 @@ def _change_op(draft: FixDraft, op: str, where: str) -> None:
     if op not in _OPS or draft.op == "add":
         remedy = "A new row can only be added, or not accepted." if draft.op == "add" else f"Write one of: {', '.join(_OPS)}."
         raise UserError(f"'op' is '{op}'", where, remedy)
-    if op != "drop" and not draft.after:
+    if op == KEEP and not draft.kept_findings:
+        remedy = "Leave it as it is, and do not accept it."
+        raise UserError("'op' is 'keep', and the draft says of no finding which", where, remedy)
+    if op not in {"drop", KEEP} and not draft.after:
         raise UserError(
             f"'op' is '{op}', and the draft says of no field what to change", where, "Leave it as it is, or edit the row by hand."
         )
-    draft.op = cast(Literal["edit", "relabel", "drop"], op)
+    draft.op = cast(Literal["edit", "relabel", "drop", "keep"], op)
 
 
 def open_drafts(path: Path, encoding: str = "utf-8") -> tuple[Path, list[FixDraft]]:
@@ -230,27 +277,38 @@ def apply_drafts(path: Path, config_path: Path, *, safe: bool = False, encoding:
     """
     given = path
     path, drafts = open_drafts(given, encoding)
-    ledger = config_path.parent / load_build_config(config_path).fixes
+    ledger = announced_ledger(locate_config(config_path))
     known = {fix.model_dump_json() for fix in load_fixes(ledger)}
+    accepted = [draft.accept or (safe and draft.safe and draft.op != KEEP) for draft in drafts]
+    changed = {draft.row_id: number for number, draft in enumerate(drafts, 1) if accepted[number - 1] and draft.op != KEEP}
     taken: list[Fix] = []
-    left: list[FixDraft] = []
     errors: list[UserError] = []
     for number, draft in enumerate(drafts, start=1):
-        if not (draft.accept or (safe and draft.safe)):
-            left.append(draft)
+        if not accepted[number - 1]:
             continue
-        where = f"{path}:{number}"
-        missing = [name for name, value in draft.after.items() if value is None]
-        if missing:
-            errors.append(
-                UserError(f"the draft for {draft.place or 'a new row'} has no value for '{missing[0]}'", where, "Fill it in: prep fix edit")
-            )
-        elif draft.op != "drop" and draft.after == {name: draft.before.get(name) for name in draft.after}:
-            errors.append(UserError(f"the draft for {draft.place} changes nothing", where, "Change its value, or do not accept it."))
-        elif (fix := draft.to_fix()).model_dump_json() not in known:
-            taken.append(fix)
+        if (error := _why_not(draft, f"{path}:{number}", changed)) is not None:
+            errors.append(error)
+        taken += [] if error is not None else [fix for fix in draft.to_fixes() if fix.model_dump_json() not in known]
     raise_all(errors)
     if taken:
         append_fixes(ledger, taken)
-    write_drafts(given, left)  # a table too: its numbers are those of the drafts that are left
+    # A table too: its numbers are those of the drafts that are left.
+    write_drafts(given, [draft for draft, is_accepted in zip(drafts, accepted, strict=True) if not is_accepted])
     return taken
+
+
+def _why_not(draft: FixDraft, where: str, changed: Mapping[str, int]) -> UserError | None:
+    """Returns what is wrong with an accepted draft, given the drafts that change rows; None where nothing is."""
+    if draft.op == KEEP:
+        other = next((changed[one.row_id] for one in draft.kept_findings if one.row_id in changed), None)
+        if other is None:
+            return None
+        # It would be stale with the next build, and the finding back.
+        cause = f"the draft for {draft.place} keeps a row that draft {other} changes"
+        return UserError(cause, where, "Accept one of the two; keep what lint still finds after the next build.")
+    missing = [name for name, value in draft.after.items() if value is None]
+    if missing:
+        return UserError(f"the draft for {draft.place or 'a new row'} has no value for '{missing[0]}'", where, "Fill it in: prep fix edit")
+    if draft.op != "drop" and draft.after == {name: draft.before.get(name) for name in draft.after}:
+        return UserError(f"the draft for {draft.place} changes nothing", where, "Change its value, or do not accept it.")
+    return None

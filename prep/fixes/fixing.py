@@ -10,8 +10,9 @@ from typing import Any
 
 from loopwright.errors import UserError
 from prep.build.fix_ledger import Fix, append_fixes, load_fixes
+from prep.build.ledger_file import announced_ledger
 from prep.build.run import build
-from prep.config import load_build_config
+from prep.config import locate_config
 from prep.dataset.manifest import Dataset
 from prep.dataset.plugins import dataset_plugins, require_own_config
 from prep.fixes.drafts import FixDraft
@@ -120,7 +121,8 @@ def next_fixes(dataset_path: Path, config_path: Path, options: LintOptions, *, u
     """
     ledger = _ledger(dataset_path, config_path)
     with dataset_plugins(dataset_path, config_path):
-        return plan_fixes(drafts_from_lint(lint(dataset_path, options=options)), load_fixes(ledger), unsafe=unsafe)
+        report = lint(dataset_path, options=options, config_path=config_path)
+        return plan_fixes(drafts_from_lint(report), load_fixes(ledger), unsafe=unsafe)
 
 
 def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: bool) -> FixResult:
@@ -143,7 +145,7 @@ def fix(dataset_path: Path, config_path: Path, options: LintOptions, *, unsafe: 
 def _fix(dataset_path: Path, config_path: Path, ledger: Path, options: LintOptions, *, unsafe: bool) -> FixResult:
     made: list[PlannedFix] = []
     for num_rounds in range(MAX_ROUNDS + 1):
-        report = lint(dataset_path, options=options)
+        report = lint(dataset_path, options=options, config_path=config_path)
         drafts = drafts_from_lint(report)
         planned = plan_fixes(drafts, load_fixes(ledger), unsafe=unsafe)
         if not planned or num_rounds == MAX_ROUNDS:
@@ -155,10 +157,11 @@ def _fix(dataset_path: Path, config_path: Path, ledger: Path, options: LintOptio
 
 
 def _ledger(dataset_path: Path, config_path: Path) -> Path:
-    config = load_build_config(config_path)
-    if config.name != Dataset.open(dataset_path).manifest.name:
-        raise UserError(f"the dataset was not built from this config, which is called '{config.name}'", str(dataset_path), "Name its own.")
-    return config_path.parent / config.fixes
+    located = locate_config(config_path)
+    name = located.config.name
+    if name != Dataset.open(dataset_path).manifest.name:
+        raise UserError(f"the dataset was not built from this config, which is called '{name}'", str(dataset_path), "Name its own.")
+    return announced_ledger(located)
 
 
 def _unfinished(drafts: Sequence[FixDraft], planned: Sequence[PlannedFix], *, unsafe: bool) -> str | None:

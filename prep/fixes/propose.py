@@ -13,13 +13,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from loopwright.config import load_lines
-from prep.build.fix_ledger import Fields, row_hash
+from prep.build.fix_ledger import FAILURES_CODE, Fields, row_hash
 from prep.dataset.manifest import Dataset
 from prep.dataset.plugins import dataset_plugins
-from prep.fixes.drafts import FixDraft
+from prep.fixes.drafts import DraftedFinding, FixDraft
 from prep.fixes.rule_drafts import make_drafts
 from prep.lint.base.answers import answer_field
 from prep.lint.base.rule import RULES
+from prep.lint.frame.kept import read_kept
 from prep.lint.run import LintOptions, LintReport, lint
 
 # Below it, two short texts share little but function words (TF-IDF cosine, as `evals run` writes it).
@@ -72,7 +73,7 @@ def propose(
         failures_path: `failures.jsonl` of an evaluation on its validation split, if there is one.
         model: a model whose tokenizer lint's token rules use.
         report: lint's report, where it is made already.
-        config_path: the config whose plug-ins are used, as `lint` takes it.
+        config_path: the dataset's config, as `lint` takes it.
 
     Raises:
         UserError: the dataset or the failures cannot be read.
@@ -80,10 +81,11 @@ def propose(
     dataset = Dataset.open(dataset_path)
     rows = _rows(dataset)
     with dataset_plugins(dataset_path, config_path):
-        drafts = _from_report(report or lint(dataset_path, options=LintOptions(model=model)), rows)
+        drafts = _from_report(report or lint(dataset_path, options=LintOptions(model=model), config_path=config_path), rows)
+        kept = read_kept(dataset, config_path)
     if failures_path is not None:
         failures = load_lines(failures_path, _Failure, "Give the failures.jsonl of an evaluation.")
-        drafts += _from_failures(failures, rows, dataset)
+        drafts += [draft for draft in _from_failures(failures, rows, dataset) if not kept.holds(draft.row_id, FAILURES_CODE)]
     return _without_repeats(drafts)
 
 
@@ -136,8 +138,13 @@ def _from_lint(draft: dict[str, Any], rows: dict[str, dict[str, Any]]) -> FixDra
         accept=draft["safe"],
         text=_shown(row),
         # Of an evaluation row the place alone: what it says has no place in a draft that may end in training.
+        findings=tuple(_finding(one, draft["code"], rows) for one in draft["findings"]),
         conflicts_with="\n\n".join(_place(one) + (f"\n{_shown(one)}" if one["split"] == "train" else "") for one in related[:_MAX_SHOWN]),
     )
+
+
+def _finding(row_id: str, code: str, rows: dict[str, dict[str, Any]]) -> DraftedFinding:
+    return DraftedFinding(row_id=row_id, code=code, before_hash=row_hash(rows[row_id]["fields"]))
 
 
 def _from_failures(failures: list[_Failure], rows: dict[str, dict[str, Any]], dataset: Dataset) -> list[FixDraft]:
@@ -182,6 +189,7 @@ def _repair(row_id: str, suspect: _Suspect, row: dict[str, Any], dataset: Datase
         before_hash=row_hash(fields),
         reason=reason,
         evidence={"failures": suspect.failures, "similarity": round(suspect.similarity, 4)},
+        findings=(DraftedFinding(row_id=row_id, code=FAILURES_CODE, before_hash=row_hash(fields)),),
         text=_shown(row),
         answered=_answered(suspect.predictions.most_common(1)[0][0], row),
         expected=suspect.answers.most_common(1)[0][0] if row["choices"] else "",
@@ -221,12 +229,10 @@ def _place(row: dict[str, Any]) -> str:
 
 
 def _without_repeats(drafts: list[FixDraft]) -> list[FixDraft]:
-    """Keeps one draft for each row, operation and set of fields: the first, which has the stronger evidence."""
-    seen: set[tuple[str, str, tuple[str, ...], str]] = set()
-    kept = []
+    """Keeps one draft for each row, operation and set of fields: the first, which has the stronger evidence, with the findings of all."""
+    first: dict[tuple[str, str, tuple[str, ...], str], FixDraft] = {}
     for draft in drafts:
         key = (draft.op, draft.row_id, tuple(sorted(draft.after)), draft.reason if draft.op == "add" else "")
-        if key not in seen:
-            seen.add(key)
-            kept.append(draft)
-    return kept
+        known = first.setdefault(key, draft)
+        known.findings = tuple(dict.fromkeys([*known.findings, *draft.findings]))
+    return list(first.values())

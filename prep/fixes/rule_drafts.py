@@ -17,8 +17,8 @@ from prep.lint.base.subject import Draft, Subject
 def make_drafts(report: LintReport) -> list[dict[str, Any]]:
     """Returns the fixes that rules propose for a built dataset's diagnostics; foreign files have no fix ledger and get none.
 
-    Each is `{"op", "row_id", "id", "code", "fields", "reason", "evidence": {"code", "message", "related"}, "safe"}`, one a raw row,
-    code and operation.
+    Each is `{"op", "row_id", "id", "code", "fields", "reason", "evidence": {"code", "message", "related"}, "safe", "findings"}`, one a raw
+    row, code and operation; `findings` are the ids of the rows whose findings ask for it.
 
     Raises:
         UserError: the dataset cannot be read.
@@ -43,7 +43,9 @@ def make_drafts(report: LintReport) -> list[dict[str, Any]]:
         draft = RULES.get(diagnostic.code)().draft(finding, subject)
         if draft is not None:
             entry = _entry(draft, diagnostic)
-            drafts.setdefault((entry["op"], entry["row_id"], entry["code"], json.dumps(entry["fields"], sort_keys=True)), entry)
+            key = (entry["op"], entry["row_id"], entry["code"], json.dumps(entry["fields"], sort_keys=True))
+            findings = drafts.setdefault(key, entry)["findings"]
+            findings += [row["row_id"]] if row["row_id"] not in findings else []
     return list(drafts.values())
 
 
@@ -57,4 +59,5 @@ def _entry(draft: Draft, diagnostic: Diagnostic) -> dict[str, Any]:
         "reason": draft.reason,
         "evidence": {"code": diagnostic.code, "message": diagnostic.message, "related": list(diagnostic.related)},
         "safe": draft.safe,
+        "findings": [],
     }

@@ -16,6 +16,7 @@ from loopwright.files import write_atomic
 from loopwright.hashing import hash_file, hash_text
 from loopwright.models import cache_dir, resolve_model
 from loopwright.plugins import plugins_key
+from prep.build.ledger_file import ledger_of_dataset
 from prep.dataset.manifest import Dataset
 from prep.dataset.plugins import dataset_plugins
 from prep.lint.base.diagnostic import Diagnostic
@@ -51,21 +52,21 @@ def cached_lint(
         UserError: as `lint`.
     """
     with dataset_plugins(path, config_path):
-        return _kept_or_new(path, test, options, fresh=fresh)
+        return _kept_or_new(path, test, options, config_path, fresh=fresh)
 
 
-def _kept_or_new(path: Path, test: Path | None, options: LintOptions, *, fresh: bool) -> LintReport:
-    kept = None if options.page or options.scores is not None else _place(path, test, options)
+def _kept_or_new(path: Path, test: Path | None, options: LintOptions, config_path: Path | None, *, fresh: bool) -> LintReport:
+    kept = None if options.page or options.scores is not None else _place(path, test, options, config_path)
     if kept is None:
-        return lint(path, test=test, options=options)
+        return lint(path, test=test, options=options, config_path=config_path)
     report = None if fresh else _read(kept, path)
     if report is None:
-        report = lint(path, test=test, options=options)
+        report = lint(path, test=test, options=options, config_path=config_path)
         _write(kept, report)
     return report
 
 
-def _place(path: Path, test: Path | None, options: LintOptions) -> Path | None:
+def _place(path: Path, test: Path | None, options: LintOptions, config_path: Path | None) -> Path | None:
     """Returns where a report of this run is kept: under the hash of all that it depends on. None where some of that is not there."""
     given = [file for file in (test, options.baseline, options.model_scores, _ledger(options.training_ledger)) if file is not None]
     try:
@@ -73,7 +74,7 @@ def _place(path: Path, test: Path | None, options: LintOptions) -> Path | None:
         if not inputs or not all(file.is_file() for file in (*inputs, *given)):
             return None  # lint says what is missing; a pipe or device would be read without an end
         model = "" if options.model is None else ",".join(_hashes(_tokenizer_files(options.model)))
-        contents = ",".join(_hashes([*inputs, *given, *(_templates(path) if path.is_dir() else ())]))
+        contents = ",".join(_hashes([*inputs, *given, *(_beside(path, config_path) if path.is_dir() else ())]))
     except (OSError, UserError):
         return None
     told = json.dumps(dataclasses.asdict(options), sort_keys=True, default=repr)
@@ -86,8 +87,11 @@ def _hashes(files: list[Path]) -> Iterator[str]:
     return (hash_file(file) for file in files)
 
 
-def _templates(dataset_path: Path) -> list[Path]:
-    return [file.path for file in template_files(Dataset.open(dataset_path).manifest, config_dirs(dataset_path))]
+def _beside(dataset_path: Path, config_path: Path | None) -> list[Path]:
+    """Returns what lint looks at beside a dataset: its templates, and the fix ledger, which says what people kept."""
+    manifest = Dataset.open(dataset_path).manifest
+    fixes = ledger_of_dataset(dataset_path, manifest, config_path)
+    return [*(file.path for file in template_files(manifest, config_dirs(dataset_path))), *([] if fixes is None else [fixes])]
 
 
 def _ledger(path: Path | None) -> Path | None:
@@ -117,6 +121,7 @@ def _write(place: Path, report: LintReport) -> None:
         "num_examples": report.num_examples,
         "built": report.built,
         "num_suppressed": report.num_suppressed,
+        "num_kept": report.num_kept,
         "ran": report.ran,
         "notes": [note.as_json() for note in report.notes],
         "excerpts": [[key, dataclasses.asdict(excerpt)] for key, excerpt in report.excerpts.items()],
@@ -140,6 +145,7 @@ def _read(place: Path, path: Path) -> LintReport | None:
             data["num_examples"],
             built=data["built"],
             num_suppressed=data["num_suppressed"],
+            num_kept=data["num_kept"],
             ran=tuple(data["ran"]),
             notes=tuple(Note(**{**one, "kind": NoteKind(one["kind"])}) for one in data["notes"]),
             excerpts={(key[0], key[1], key[2] and (key[2][0], key[2][1])): Excerpt(**one) for key, one in data["excerpts"]},

@@ -1,4 +1,4 @@
-"""From findings to diagnostics: drops findings that another rule covers, that the config suppresses, or that the baseline holds."""
+"""From findings to diagnostics: drops findings that another rule covers, the config suppresses, a person kept, or the baseline holds."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,20 +13,24 @@ from loopwright.files import read_json, require_file
 from prep.lint.base.diagnostic import Diagnostic
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
+from prep.lint.frame.kept import Kept
 from prep.lint.options import LintOptions
 
 
-def postprocess(found: Mapping[Rule, Sequence[Finding]], options: LintOptions) -> tuple[tuple[Diagnostic, ...], int]:
-    """Returns the diagnostics in the order of files and lines, and how many were held back by suppressions or the baseline.
+def postprocess(found: Mapping[Rule, Sequence[Finding]], options: LintOptions, kept: Kept) -> tuple[tuple[Diagnostic, ...], int, int]:
+    """Returns the diagnostics in the order of files and lines, how many were held back by suppressions or the baseline, and how many of the
+    others a person kept.
 
     Raises:
         UserError: the baseline cannot be read.
     """
     diagnostics = [_with_severity(one, options) for one in _merged(found) if not _ignored_here(one, options)]
-    kept = [one for one in diagnostics if not _suppressed(one, options)]
-    if options.baseline is not None:
-        kept = _beyond(kept, _read_baseline(options.baseline))
-    return tuple(sorted(kept, key=_place)), len(diagnostics) - len(kept)
+    shown = [one for one in diagnostics if not _suppressed(one, options)]
+    # Before the baseline, of which each entry holds one finding back: those that are kept need none.
+    judged = [one for one in shown if not kept.holds(one.row_id, one.code)]
+    new = judged if options.baseline is None else _beyond(judged, _read_baseline(options.baseline))
+    num_kept = len(shown) - len(judged)
+    return tuple(sorted(new, key=_place)), len(diagnostics) - len(new) - num_kept, num_kept
 
 
 def _merged(found: Mapping[Rule, Sequence[Finding]]) -> Iterable[Diagnostic]:

@@ -1,7 +1,7 @@
 """The one door of lint: a path in, a report out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from loopwright.errors import UserError
 from loopwright.files import require_output_file
+from prep.dataset.manifest import Dataset
 from prep.dataset.plugins import dataset_plugins
 from prep.lint.base.context import Context
 from prep.lint.base.diagnostic import Diagnostic
@@ -18,6 +19,7 @@ from prep.lint.base.rule import Need, Rule
 from prep.lint.engine import Frames, rules_matching, run_rules, runnable
 from prep.lint.frame.examples import LintData, load_dataset, load_files
 from prep.lint.frame.foreign import FileReading
+from prep.lint.frame.kept import Kept, read_kept
 from prep.lint.frame.model_scores import open_model_scores
 from prep.lint.frame.parquet_input import open_training_ledger
 from prep.lint.frame.template_files import config_dirs
@@ -48,7 +50,8 @@ def lint(
         test: a foreign evaluation file, to look for leaks from `path` into it.
         options: what to look for; a built dataset's own config is read beside them.
         names: file -> what reports call it, where that is not its path.
-        config_path: the config whose plug-ins are used; default: the one that lies beside a built dataset, see `dataset_plugins`.
+        config_path: a built dataset's config, for its plug-ins and what its fix ledger keeps; default: the one that lies beside it, see
+            `dataset_plugins`.
 
     Raises:
         UserError: the data cannot be read at all, an option names what does not exist, or the model is not there.
@@ -58,12 +61,23 @@ def lint(
         check_options(options)
         if options.scores is not None:
             require_output_file(options.scores)
-        return _lint(path, test, options, names or {})
+        return _lint(_Given(path, test, options, names or {}, config_path))
 
 
-def _lint(path: Path, test: Path | None, options: LintOptions, names: Mapping[Path, str]) -> LintReport:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What `lint` was called with."""
+
+    path: Path
+    test: Path | None
+    options: LintOptions
+    names: Mapping[Path, str]
+    config_path: Path | None
+
+
+def _lint(given: _Given) -> LintReport:
     try:
-        return _in_folder(path, test, options, names)
+        return _in_folder(given)
     except (OSError, pl.exceptions.PolarsError) as error:
         if isinstance(error, OSError):
             cause, location = error.strerror or str(error), error.filename
@@ -77,7 +91,8 @@ def _lint(path: Path, test: Path | None, options: LintOptions, names: Mapping[Pa
         raise UserError(f"cannot read or write: {cause}", location, remedy) from error
 
 
-def _in_folder(path: Path, test: Path | None, options: LintOptions, names: Mapping[Path, str]) -> LintReport:
+def _in_folder(given: _Given) -> LintReport:
+    path, test, options, names = given.path, given.test, given.options, given.names
     if path.is_dir() and test is not None:
         raise UserError("a built dataset has its own test split", str(test), "Leave --test out.")
     if path.is_dir() and options.columns:
@@ -87,17 +102,18 @@ def _in_folder(path: Path, test: Path | None, options: LintOptions, names: Mappi
         folder = Path(name)
         reading = FileReading(options.columns, options.encoding)
         data = load_dataset(path, folder) if path.is_dir() else load_files(files, folder, names, reading)
-        report = _run(path, data, with_config(options, data.manifest), folder)
+        kept = Kept() if data.manifest is None else read_kept(Dataset(path, data.manifest), given.config_path)
+        report = _run(path, data, with_config(options, data.manifest), kept, folder)
     return replace(report, path=Path(names[path])) if path in names else report
 
 
-def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> LintReport:
+def _run(path: Path, data: LintData, options: LintOptions, kept: Kept, folder: Path) -> LintReport:
     context = _make_context(path, data, options)
     named_by_config = model_of(data.manifest) == options.model
     rules, skipped = runnable(rules_matching(options.select, options.ignore), context, named_by_config=named_by_config)
     context, frames = _meet_needs(rules, context, data.frame, folder)
     found = run_rules(rules, frames, data.num_examples, context, folder, scores=options.scores)
-    diagnostics, num_suppressed = postprocess(found, options)
+    diagnostics, num_suppressed, num_kept = postprocess(found, options, kept)
     report = LintReport(
         path,
         diagnostics,
@@ -105,9 +121,10 @@ def _run(path: Path, data: LintData, options: LintOptions, folder: Path) -> Lint
         data.num_examples,
         built=context.built,
         num_suppressed=num_suppressed,
+        num_kept=num_kept,
         ran=tuple(rule.code for rule in rules),
         excerpts=make_excerpts(data.frame, shown_in_text(diagnostics, data.num_examples)) if options.excerpts else {},
-        notes=tuple(data.notes),
+        notes=(*data.notes, *kept.notes),
     )
     if not options.page:
         return report

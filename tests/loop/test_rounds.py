@@ -17,6 +17,7 @@ from loop.table import comparison_table
 from loopwright.errors import ExitCode, UserError
 from prep.build.fix_ledger import Fix, append_fixes
 from prep.dataset.manifest import Dataset
+from prep.fixes.drafts import apply_drafts, load_drafts, save_drafts
 
 # A round that was run before systems had roles.
 _WITHOUT_ROLES = Path(__file__).parents[1] / "cases" / "rounds" / "without_roles"
@@ -58,7 +59,7 @@ def relabel_one(config: Path, rounds_dir: Path) -> str:
     was = row["choices"][row["label"]]
     now = "positive" if was == "negative" else "negative"
     fix = Fix(op="relabel", row_id=row["row_id"], before={"label": was}, after={"label": now}, reason="read again")
-    append_fixes(config.parent / "fixes.jsonl", [fix])
+    append_fixes(config.parent / "loop.fixes.jsonl", [fix])
     return str(row["row_id"])
 
 
@@ -95,8 +96,24 @@ def test_unchanged_inputs_are_not_run_again(config: Path, rounds_dir: Path) -> N
     assert run_round(config, rounds_dir, force=True).record.number == 2
 
 
+def test_a_kept_finding_is_no_reason_for_a_new_round_and_stands_in_none(config: Path, rounds_dir: Path) -> None:
+    first = run_round(config, rounds_dir)
+    drafts = [draft for draft in load_drafts(first.folder / "drafts.jsonl") if draft.findings]
+    assert drafts, "lint and failures draft something of these reviews"
+    for draft in drafts:
+        draft.op, draft.accept = "keep", True
+    save_drafts(first.folder / "drafts.jsonl", drafts)
+    assert {fix.op for fix in apply_drafts(first.folder / "drafts.jsonl", config)} == {"keep"}
+    assert not run_round(config, rounds_dir).done
+    second = run_round(config, rounds_dir, force=True)
+    kept = {finding for draft in drafts for finding in draft.findings}
+    assert kept.isdisjoint(finding for draft in load_drafts(second.folder / "drafts.jsonl") for finding in draft.findings)
+    found = json.loads((second.folder / "lint.json").read_text(encoding="utf-8"))
+    assert found["num_kept"] >= len([one for one in kept if one.code != "failures"]) > 0
+
+
 def test_a_round_stops_at_stale_fixes_unless_told(config: Path, rounds_dir: Path) -> None:
-    append_fixes(config.parent / "fixes.jsonl", [Fix(op="drop", row_id="0" * 32, before={"text": "gone"}, reason="typo")])
+    append_fixes(config.parent / "loop.fixes.jsonl", [Fix(op="drop", row_id="0" * 32, before={"text": "gone"}, reason="typo")])
     with pytest.raises(UserError, match="no longer apply"):
         run_round(config, rounds_dir)
     assert finished_rounds(rounds_dir) == []
@@ -156,7 +173,7 @@ def test_comparison_scores_both_rounds_against_the_references_of_now(config: Pat
     was = row["choices"][row["label"]]
     now = "positive" if was == "negative" else "negative"
     fix = Fix(op="relabel", row_id=row["row_id"], before={"label": was}, after={"label": now}, reason="the reference was wrong")
-    append_fixes(config.parent / "fixes.jsonl", [fix])
+    append_fixes(config.parent / "loop.fixes.jsonl", [fix])
     record = run_round(config, rounds_dir).record
 
     references = Dataset.open(round_dir(rounds_dir, 2) / "dataset").examples("validation").collect()

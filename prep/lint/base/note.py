@@ -10,11 +10,12 @@ class NoteKind(StrEnum):
 
     READ = "read"
     UNREAD = "unread"
+    STALE = "stale"
 
     @property
     def heading(self) -> str:
         """How reports call it."""
-        return {NoteKind.READ: "Read", NoteKind.UNREAD: "Not read"}[self]
+        return {NoteKind.READ: "Read", NoteKind.UNREAD: "Not read", NoteKind.STALE: "No longer holds"}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Note:
     @property
     def text(self) -> str:
         """The note as one line."""
-        about = "" if self.file is None else f" {self.file} as"
+        joined = " as" if self.kind is NoteKind.READ else ""
+        about = "" if self.file is None else f"{' of' if self.kind is NoteKind.STALE else ''} {self.file}{joined}"
         return f"{self.kind.heading}{about}: {self.message}." + (f" {self.remedy}" if self.remedy else "")
 
     def as_json(self) -> dict[str, Any]:

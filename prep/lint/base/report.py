@@ -52,6 +52,7 @@ class LintReport:
         num_examples: how many examples were looked at.
         built: whether it is a built dataset.
         num_suppressed: diagnostics that a suppression or the baseline holds back.
+        num_kept: diagnostics that a person kept, by an entry of the fix ledger.
         ran: the codes of the rules that looked at the data.
         excerpts: the text that findings point at, where it was asked for.
         notes: what there is to know of the data beside the findings.
@@ -63,6 +64,7 @@ class LintReport:
     num_examples: int
     built: bool
     num_suppressed: int = 0
+    num_kept: int = 0
     ran: tuple[str, ...] = ()
     excerpts: Excerpts = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
@@ -86,11 +88,14 @@ class LintReport:
             "diagnostics": [diagnostic.as_json() for diagnostic in self.diagnostics],
             "summary": self.summary,
             "skipped": [skipped.as_json() for skipped in self.skipped],
-        } | self.notes_as_json()
+        } | self.beside_as_json()
 
-    def notes_as_json(self) -> dict[str, Any]:
-        """Returns the notes under their key, nothing where there are none."""
-        return {"notes": [note.as_json() for note in self.notes]} if self.notes else {}
+    def beside_as_json(self) -> dict[str, Any]:
+        """Returns what every JSON report says beside the findings: how many are not shown, of a dataset always, and the notes, if any."""
+        counts = {"num_suppressed": self.num_suppressed, "num_kept": self.num_kept}
+        return (counts if self.built or self.num_suppressed else {}) | (
+            {"notes": [note.as_json() for note in self.notes]} if self.notes else {}
+        )
 
     def to_polars(self) -> pl.DataFrame:
         """Returns the diagnostics, one a row, in their order. Personal identifiers are masked in the messages, as in every report."""

@@ -80,4 +80,4 @@ def statistics_as_json(report: LintReport) -> dict[str, Any]:
         "num_examples": report.num_examples,
         "statistics": rules,
         "skipped": [skipped.as_json() for skipped in report.skipped],
-    } | report.notes_as_json()
+    } | report.beside_as_json()

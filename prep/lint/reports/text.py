@@ -144,14 +144,16 @@ def _field(one: Diagnostic, *, located: bool) -> str:
 
 
 def summary_line(report: LintReport, *, verbose: bool = False) -> str:
-    """Returns the counts by severity, the suppressed findings, the notes, and how many rules did not run; those by name and reason where it
-    is asked for, or where they are few.
+    """Returns the counts by severity, the findings that are not shown, the notes, and how many rules did not run; those by name and reason
+    where it is asked for, or where they are few.
     """
     counts = {severity: report.count(severity) for severity in Severity}
     found = ", ".join(plural(count, severity.value) for severity, count in counts.items() if count)
     line = f"{found or 'Nothing found'} in {plural(report.num_examples, 'example')}."
     if report.num_suppressed:
         line += f" {plural(report.num_suppressed, 'finding')} suppressed, or already in the baseline."
+    if report.num_kept:
+        line += f" {plural(report.num_kept, 'finding')} kept by a person."
     line += "".join(f"\n{note.text}" for note in report.notes)
     if not report.skipped:
         return line

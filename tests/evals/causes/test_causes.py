@@ -1,16 +1,22 @@
 """Candidate causes: what they are, and how they are weighed."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 from scipy.stats import fisher_exact
 
+from evals.causes.evidence import lint_evidence
 from evals.causes.neighbours import Neighbour, find_neighbours
 from evals.causes.weigh import Background, TrainCounts, far_threshold, gather_evidence, weigh_causes
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.references import ReferenceKinds
-from evals.data.rows import EvalRow
+from evals.data.rows import EvalRow, load_rows
+from prep.build.fix_ledger import Fix, append_fixes, row_hash
+from prep.dataset.manifest import Dataset
 from templates.chat import Message
+from tests.prep.helpers import make_project, reviews
 
 NOTHING = Background(TrainCounts([]), {}, 0.0)
 
@@ -102,3 +108,16 @@ def test_the_farthest_fifth_is_far_from_train() -> None:
     assert sum(one[0].similarity < threshold for one in found) == 2
     background = dataclasses.replace(NOTHING, far_below=threshold)
     assert "far_from_train" in gather_evidence(row("x", "y"), Prediction("x/t/0", PredictionState.OK, "no"), found[0], background)
+
+
+def test_a_finding_that_a_person_kept_is_no_cause(tmp_path: Path) -> None:
+    rows = [{"text": "Write to ann.lee@mail-host.org today.", "label": "positive"}, *reviews(3)]
+    project = make_project(tmp_path, rows, split={"train": 1, "validation": 0, "test": 0})
+    dataset = Dataset.open(project.build().out)
+    examples, _ = load_rows(dataset, "train")
+    [found] = [one for one in examples if one.line == 1]
+    assert "PII501" in lint_evidence(project.out, examples, [])[found.id]
+    before_hash = row_hash(json.loads(next(row["fields"] for row in project.examples() if row["id"] == found.id)))
+    keep = Fix(op="keep", row_id=found.row_id, code="PII501", before_hash=before_hash, reason="invented")
+    append_fixes(tmp_path / "mine.fixes.jsonl", [keep])
+    assert "PII501" not in lint_evidence(project.out, examples, []).get(found.id, {})

@@ -106,7 +106,7 @@ def edit_rows(project: Project) -> None:
 
 
 def add_fix(project: Project) -> None:
-    project.write("fixes.jsonl", '{"op": "add", "after": {"text": "Fine dumplings.", "label": "positive"}, "reason": "r"}\n')
+    project.write("mine.fixes.jsonl", '{"op": "add", "after": {"text": "Fine dumplings.", "label": "positive"}, "reason": "r"}\n')
 
 
 def edit_config(project: Project) -> None:
@@ -381,14 +381,15 @@ def test_the_manifest_keeps_what_later_steps_need(tmp_path: Path) -> None:
         {"negative": ["bad"], "positive": ["good"]},
         ["accuracy"],
     )
-    assert manifest.config == load_build_config(project.config).model_dump(mode="json", exclude={"train", "evals", "loop", "plugins"})
+    config = load_build_config(project.config).model_dump(mode="json", exclude={"train", "evals", "loop", "plugins"})
+    assert manifest.config == {**config, "fixes": "mine.fixes.jsonl"}, "the ledger by its name, though the config gives none"
     assert str(tmp_path) not in (project.out / "manifest.json").read_text()
 
 
 def test_a_ledger_in_a_source_folder_is_no_data(tmp_path: Path) -> None:
     project = make_project(tmp_path, reviews(6))
     project.configure(sources=[{"path": "."}])
-    (tmp_path / "fixes.jsonl").write_text('{"op": "drop", "row_id": "0", "reason": "gone"}\n')
+    (tmp_path / "mine.fixes.jsonl").write_text('{"op": "drop", "row_id": "0", "reason": "gone"}\n')
     assert project.build().to_json()["read"] == 6
 
 

@@ -21,7 +21,7 @@ class Ledger:
 
     def fix(self, op: str, line: int = 0, **more: Any) -> None:
         entry = {"op": op, "reason": "because", **({"row_id": self.ids[line]} if line else {}), **more}
-        path = self.project.folder / "fixes.jsonl"
+        path = self.project.folder / "mine.fixes.jsonl"
         path.write_text((path.read_text() if path.exists() else "") + json.dumps(entry) + "\n")
 
     def build(self) -> BuildResult:
@@ -29,7 +29,7 @@ class Ledger:
 
     def fields(self) -> list[tuple[str, str]]:
         """(text, label) of the rows, in their order."""
-        rows = sorted(self.project.examples(), key=lambda row: (row["source"] == "fixes.jsonl", row["line"]))
+        rows = sorted(self.project.examples(), key=lambda row: (row["source"] == "mine.fixes.jsonl", row["line"]))
         return [(fields["text"], fields["label"]) for fields in (json.loads(row["fields"]) for row in rows)]
 
 
@@ -148,7 +148,7 @@ def test_an_added_row_near_an_evaluation_row_is_refused(tmp_path: Path, text: st
     ledger.fix("add", after={"text": text, "label": "negative"})
     assert ledger.build().manifest.rows.dropped == {"near_eval": 1}
     [row] = ledger.project.dropped()
-    assert (row["source"], row["line"], row["detail"]) == ("fixes.jsonl", 1, "is near the evaluation row at test.jsonl:1")
+    assert (row["source"], row["line"], row["detail"]) == ("mine.fixes.jsonl", 1, "is near the evaluation row at test.jsonl:1")
 
 
 def test_an_added_row_cannot_hide_behind_another_that_is_nearer(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_an_added_row_is_for_training_and_has_an_id_of_its_own(ledger: Ledger) -
     for _ in range(2):
         ledger.fix("add", after={"text": "A new row.", "label": "negative"})
     ledger.build()
-    added = [row for row in ledger.project.examples() if row["source"] == "fixes.jsonl"]
+    added = [row for row in ledger.project.examples() if row["source"] == "mine.fixes.jsonl"]
     assert [(row["split"], row["line"]) for row in added] == [("train", 1), ("train", 2)]
     assert added[1]["row_id"] == added[0]["row_id"] + "-2"
     assert len({row["id"] for row in ledger.project.examples()}) == 8
@@ -193,7 +193,7 @@ def test_a_fix_may_give_a_row_what_it_lacked(tmp_path: Path) -> None:
 
 
 def test_the_ledger_survives_any_text_and_is_private(tmp_path: Path) -> None:
-    path = tmp_path / "fixes.jsonl"
+    path = tmp_path / "mine.fixes.jsonl"
     fix = Fix(op="edit", row_id="a", before={"text": "a\u2028b\x85\r\n"}, after={"text": "🍲\x00"}, reason="r")
     append_fixes(path, [fix])
     append_fixes(path, [fix])
@@ -213,7 +213,7 @@ def test_an_edit_moves_no_row_to_another_split(tmp_path: Path) -> None:
         Fix(op="edit", row_id=row_id, before={"text": json.loads(row["fields"])["text"]}, after={"text": f"Edited {row_id}"}, reason="typo")
         for row_id, row in before.items()
     ]
-    append_fixes(tmp_path / "fixes.jsonl", edits)
+    append_fixes(tmp_path / "mine.fixes.jsonl", edits)
     assert project.build().manifest.fixes.applied == 60
     after = {row["row_id"]: row for row in project.examples()}
     assert all(row["messages"][0]["content"].startswith("Edited") for row in after.values())

@@ -37,7 +37,7 @@ class Pair:
         return self.project.folder / "after"
 
     def fix(self, *entries: dict[str, Any]) -> None:
-        self.project.write("fixes.jsonl", "".join(json.dumps({"reason": "because", **entry}) + "\n" for entry in entries))
+        self.project.write("mine.fixes.jsonl", "".join(json.dumps({"reason": "because", **entry}) + "\n" for entry in entries))
 
     def compare(self) -> dict[str, Any]:
         """Builds again; returns the comparison, whose counts must add up in every test."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from loopwright.errors import UserError
 from prep.build.fix_ledger import load_fixes
 from prep.fixes.drafts import (
+    DraftedFinding,
     FixDraft,
     apply_drafts,
     drafts_from_csv,
@@ -90,7 +91,7 @@ def test_what_a_spreadsheet_saves_is_applied(project: Project) -> None:
         table.write_bytes(edited.encode(encoding))
         [fix] = apply_drafts(table, project.config, encoding=encoding if encoding == "cp1252" else "utf-8")
         assert fix.after == {"text": "“new” für 5 €"}
-        (project.folder / "fixes.jsonl").unlink()
+        (project.folder / "mine.fixes.jsonl").unlink()
     workbook = project.folder / "table.xlsx"
     write_drafts(workbook, [EDIT])
     book = openpyxl.load_workbook(workbook)
@@ -117,6 +118,42 @@ def test_another_operation_and_reason_are_taken(project: Project) -> None:
     assert (edited[0].op, edited[0].after, edited[0].before, edited[0].reason) == ("drop", {}, {"text": "old"}, "it is no use")
     assert in_spreadsheet(DRAFTS, lambda rows: rows[0].update(op="relabel"))[0].op == "relabel"
     assert apply_drafts(write(project, *edited), project.config) == [edited[0].to_fix()]
+
+
+FOUND = EDIT.model_copy(update={"findings": (DraftedFinding(row_id="a", code="PII501", before_hash="h"),)})
+
+
+@pytest.mark.parametrize("accept", ["yes", "no"])
+def test_keep_says_no_to_the_draft_and_keeps_what_was_found(project: Project, accept: str) -> None:
+    edited = in_spreadsheet([FOUND, DROP], lambda rows: rows[0].update(op="Keep", accept=accept))
+    fixes = apply_drafts(write(project, *edited), project.config)
+    reason = "looked at and kept; the draft was to edit: typo"
+    assert fixes == load_fixes(project.folder / "mine.fixes.jsonl")
+    entries = [json.loads(line) for line in (project.folder / "mine.fixes.jsonl").read_text().splitlines()]
+    assert entries == [{"op": "keep", "row_id": "a", "code": "PII501", "before_hash": "h", "reason": reason}]
+    assert load_drafts(project.folder / "drafts.jsonl") == [DROP]
+
+
+def test_a_keep_goes_through_its_files_with_the_reason_that_a_person_gives(project: Project) -> None:
+    [kept] = in_spreadsheet([FOUND], lambda rows: rows[0].update(op="keep", reason="the shop's own address"))
+    path = write(project, kept)
+    assert load_drafts(path) == [kept] == drafts_from_csv(drafts_to_csv([kept]), [kept], "table")
+    [fix] = apply_drafts(path, project.config)
+    assert (fix.op, fix.reason) == ("keep", "the shop's own address")
+
+
+def test_a_draft_of_an_earlier_version_is_kept_by_the_rule_that_asked_for_it(project: Project) -> None:
+    old = EDIT.model_copy(update={"before_hash": "h", "evidence": {"code": "GRM951", "message": "m", "related": []}})
+    [fix] = apply_drafts(write(project, *in_spreadsheet([old], lambda rows: rows[0].update(op="keep"))), project.config)
+    assert (fix.op, fix.row_id, fix.code, fix.before_hash) == ("keep", "a", "GRM951", "h")
+
+
+def test_a_row_is_not_kept_and_changed_at_once(project: Project) -> None:
+    other = accepted(EDIT, before={"label": "x"}, after={"label": "y"})
+    [kept] = in_spreadsheet([FOUND], lambda rows: rows[0].update(op="keep"))
+    with pytest.raises(UserError, match=r":1: the draft for rows\.jsonl:1 keeps a row that draft 2 changes"):
+        apply_drafts(write(project, kept, other), project.config)
+    assert [fix.op for fix in apply_drafts(write(project, kept, other.model_copy(update={"accept": False})), project.config)] == ["keep"]
 
 
 def test_a_table_is_written_again_when_its_drafts_are_applied(project: Project) -> None:
@@ -181,7 +218,9 @@ def test_one_no_is_enough_where_yes_was_proposed() -> None:
         (lambda rows: rows[0].update(draft="9"), r"table\.csv:2: there is no draft 9"),
         (lambda rows: rows[0].update(draft="²"), r"table\.csv:2: there is no draft ²"),
         (lambda rows: rows[0].update(draft=""), r"table\.csv:2: there is no draft \(empty\)"),
-        (lambda rows: rows[0].update(op="keeep"), r"table\.csv:2: 'op' is 'keeep'\. Write one of: edit, relabel, drop"),
+        (lambda rows: rows[0].update(op="keeep"), r"table\.csv:2: 'op' is 'keeep'\. Write one of: edit, relabel, drop, keep"),
+        (lambda rows: rows[3].update(op="keep"), r"table\.csv:5: 'op' is 'keep', and the draft says of no finding which"),
+        (lambda rows: rows[1].update(op="keep"), r"table\.csv:3: 'op' is 'keep'\. A new row can only be added"),
         (lambda rows: rows[1].update(op="drop"), r"table\.csv:3: 'op' is 'drop'\. A new row can only be added"),
         (lambda rows: rows[0].update(row="rows.jsonl:7"), r"table\.csv:2: draft 1 is of another row .* write the table again"),
         (lambda rows: rows[0].update(field="txt"), r"table\.csv:2: draft 1 has no field 'txt'\. It has: text"),
@@ -219,7 +258,7 @@ def test_accepted_drafts_move_to_the_ledger_and_the_others_stay(project: Project
     path = write(project, accepted(EDIT), ADD, DROP)
     [fix] = apply_drafts(path, project.config)
     assert (fix.op, fix.row_id, fix.before, fix.after, fix.reason) == ("edit", "a", {"text": "old"}, {"text": "new"}, "typo")
-    assert load_fixes(project.folder / "fixes.jsonl") == [fix]
+    assert load_fixes(project.folder / "mine.fixes.jsonl") == [fix]
     assert load_drafts(path) == [ADD, DROP]
 
 
@@ -232,17 +271,17 @@ def test_safe_takes_the_safe_ones_too(project: Project) -> None:
 def test_a_second_apply_does_nothing(project: Project) -> None:
     path = write(project, accepted(EDIT))
     apply_drafts(path, project.config)
-    ledger = (project.folder / "fixes.jsonl").read_bytes()
+    ledger = (project.folder / "mine.fixes.jsonl").read_bytes()
     assert apply_drafts(path, project.config) == []
     save_drafts(path, [accepted(EDIT)])  # killed between the two writes
     assert apply_drafts(path, project.config) == []
-    assert (project.folder / "fixes.jsonl").read_bytes() == ledger
+    assert (project.folder / "mine.fixes.jsonl").read_bytes() == ledger
     assert load_drafts(path) == []
 
 
 def test_where_nothing_is_accepted_no_ledger_appears(project: Project) -> None:
     assert apply_drafts(write(project, EDIT), project.config) == []
-    assert not (project.folder / "fixes.jsonl").exists()
+    assert not (project.folder / "mine.fixes.jsonl").exists()
 
 
 def test_a_draft_that_lacks_a_value_or_changes_nothing_is_refused_and_nothing_is_written(project: Project) -> None:
@@ -253,15 +292,16 @@ def test_a_draft_that_lacks_a_value_or_changes_nothing_is_refused_and_nothing_is
     assert f"{path}:2: the draft for a new row has no value for 'label'. Fill it in" in str(error.value)
     assert f"{path}:3: the draft for rows.jsonl:1 changes nothing" in str(error.value)
     assert path.read_bytes() == before
-    assert not (project.folder / "fixes.jsonl").exists()
+    assert not (project.folder / "mine.fixes.jsonl").exists()
 
 
 @pytest.mark.parametrize(
     ("line", "error"),
     [
         ({"op": "edit"}, r":1: the key 'reason' is missing\. Add 'reason:'\. Fix it, or"),
+        ({"op": "keep", "reason": "r"}, r":1: 'op' is 'keep', and the draft says of no finding which"),
         ({"op": "edit", "reason": ""}, r":1: 'reason' is ''\. It must not be empty\."),
-        ({"op": "edt", "reason": "r"}, r":1: 'op' is 'edt'\. Did you mean 'edit'\? Write 'edit', 'drop', 'relabel' or 'add'\."),
+        ({"op": "edt", "reason": "r"}, r":1: 'op' is 'edt'\. Did you mean 'edit'\? Write 'edit', 'drop', 'relabel', 'add' or 'keep'\."),
         ({"op": "edit", "reason": "r", "after": {"#split": "test"}}, r":1: 'after\.#split"),
         ({"op": "edit", "reason": "r", "more": 1}, r":1: unknown key 'more'\. "),
     ],
@@ -328,3 +368,45 @@ def test_a_slip_in_the_edited_table_does_not_lose_the_other_rows(project: Projec
     assert kept.stat().st_mode & 0o777 == 0o600
     text = kept.read_text(encoding="utf-8").replace("yse", "yes")
     assert [(draft.accept, draft.after["text"]) for draft in drafts_from_csv(text, load_drafts(path), "t")] == [(True, "newest")]
+
+
+VALUES = [
+    "a\r\nb\rc\n",
+    "=1+1",
+    "'=1",
+    "-5",
+    "0.10",
+    "1e3",
+    '["a", "=b", 1]',
+    " padded ",
+    "a\u2028b\x85",
+    "\ttab",
+    "#N/A",
+    "007",
+    "TRUE",
+    "\ufeffmark",
+]
+
+
+@pytest.mark.parametrize("name", ["drafts.csv", "drafts.xlsx", "drafts.jsonl"])
+def test_a_dataset_says_what_was_written_into_the_table(tmp_path: Path, name: str) -> None:
+    """From the table through drafts, ledger and build: no value is read as something else, and none of its characters is lost."""
+    rows = [{"text": f"row {number}", "label": "positive", "tags": ["x", number]} for number in range(len(VALUES))]
+    project = make_project(tmp_path, rows)
+    project.write("mine.jinja", (tmp_path / "mine.jinja").read_text().replace("label: str}", "label: str, tags: str}"))
+    project.build()
+    examples = {row["line"]: row for row in project.examples()}
+    drafts = []
+    for line, value in enumerate(VALUES, 1):
+        fields = json.loads(examples[line]["fields"])
+        before = {"text": fields["text"], "tags": fields["tags"]}
+        assert before["tags"] == f'["x",{line - 1}]'
+        drafts.append(
+            accepted(EDIT, row_id=examples[line]["row_id"], place=f"rows.jsonl:{line}", before=before, after=dict.fromkeys(before, value))
+        )
+    path = tmp_path / name
+    write_drafts(path, drafts)
+    assert [fix.after["text"] for fix in apply_drafts(path, project.config)] == VALUES
+    assert project.build().manifest.fixes.applied == len(VALUES)
+    fields = [json.loads(row["fields"]) for row in sorted(project.examples(), key=lambda row: row["line"])]
+    assert [row["text"] for row in fields] == [row["tags"] for row in fields] == VALUES

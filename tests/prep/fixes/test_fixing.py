@@ -57,7 +57,7 @@ def test_safe_fixes_are_made_and_the_raw_file_stays(config: Path) -> None:
     assert result.unfinished is not None
     assert "need --unsafe-fixes" in result.unfinished
     assert (config.parent / "reviews.tsv").read_bytes() == raw
-    assert load_fixes(config.parent / "fixes.jsonl") == [one.fix for one in result.fixes]
+    assert load_fixes(config.parent / "reviews.fixes.jsonl") == [one.fix for one in result.fixes]
 
 
 def test_unsafe_fixes_end_clean_and_the_second_time_change_nothing(config: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_diff_shows_both_sides_without_the_identifier_and_changes_nothing(conf
     assert "- text: Write to [EMAIL_ADDRESS] or [EMAIL_ADDRESS], they owe me a meal." in shown
     assert "PII501 (unsafe)" in shown
     assert "mail-host.org" not in shown
-    assert not (config.parent / "fixes.jsonl").exists()
+    assert not (config.parent / "reviews.fixes.jsonl").exists()
     assert len(texts(out)) == len(ROWS)
 
 
@@ -97,7 +97,7 @@ def test_a_fix_that_did_not_hold_is_not_made_again(config: Path) -> None:
     out = config.parent / "out"
     planned = next_fixes(out, config, LintOptions(), unsafe=True)
     assert planned
-    append_fixes(config.parent / "fixes.jsonl", [one.fix for one in planned])
+    append_fixes(config.parent / "reviews.fixes.jsonl", [one.fix for one in planned])
     assert next_fixes(out, config, LintOptions(), unsafe=True) == []
 
 

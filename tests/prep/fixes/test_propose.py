@@ -150,3 +150,15 @@ def test_a_draft_shows_what_to_judge_it_by(project: Project) -> None:
     [header, *rows] = drafts_table([conflict])
     shown = dict(zip(header, rows[0], strict=True))
     assert (shown["text"], shown["conflicts_with"], shown["reason"]) == (conflict.text, conflict.conflicts_with, conflict.reason)
+
+
+def test_a_row_that_a_person_kept_is_not_pointed_at_again(project: Project) -> None:
+    failed = failure(project, 1, [(1, 0.9, False), (2, 0.8, False)])
+    drafts = drafts_of(project, failed)
+    assert {draft.place for draft in drafts} == {"train.jsonl:1", "train.jsonl:2"}
+    kept = next(draft for draft in drafts if draft.place == "train.jsonl:1")
+    kept.op, kept.accept = "keep", True
+    save_drafts(project.folder / "drafts.jsonl", [kept])
+    [fix] = apply_drafts(project.folder / "drafts.jsonl", project.config)
+    assert (fix.op, fix.code, fix.row_id) == ("keep", "failures", row_of(project, "train.jsonl", 1)["row_id"])
+    assert {draft.place for draft in drafts_of(project, failed)} == {"train.jsonl:2"}

@@ -182,7 +182,12 @@ def test_drafts_name_the_row_and_the_field(tmp_path: Path) -> None:
         ("FMT007", "row6"): ("edit", {"text": "crème"}, True),
         ("LEK401", "row7"): ("drop", None, False),
     }
-    assert all(set(one) == {"op", "row_id", "id", "code", "fields", "reason", "evidence", "safe"} for one in drafts)
+    assert all(set(one) == {"op", "row_id", "id", "code", "fields", "reason", "evidence", "safe", "findings"} for one in drafts)
+    # A leak is found in the evaluation row, and mended in the training row.
+    assert {one["code"]: one["findings"] for one in drafts if one["code"] in {"LEK401", "FMT007"}} == {
+        "LEK401": ["row8"],
+        "FMT007": ["row6"],
+    }
     assert all(set(one["evidence"]) == {"code", "message", "related"} for one in drafts)
 
 

@@ -102,7 +102,7 @@ def test_millions_of_blank_lines_are_passed_over_whole(tmp_path: Path, monkeypat
     assert len(split) <= 2
 
 
-@pytest.mark.parametrize("name", ["mine.jinja", "fixes.jsonl"])
+@pytest.mark.parametrize("name", ["mine.jinja", "mine.fixes.jsonl", "fixes.jsonl"])
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, name: str) -> None:
     project = make_project(tmp_path)
     (tmp_path / name).unlink(missing_ok=True)
