@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loopwright.console import console, notice, output_width, print_result, print_view
-from loopwright.errors import ExitCode, UserError
+from loopwright.errors import ExitCode
 from loopwright.process import release_memory_early
+from prep.cli.deliver import deliver
 
 if TYPE_CHECKING:
     from prep.lint.base.report import LintReport
-    from prep.lint.options import LintOptions
 
 
 class Format(StrEnum):
@@ -35,6 +35,36 @@ class FailOn(StrEnum):
     NEVER = "never"
 
 
+Test = Annotated[Path | None, typer.Option("--test", help="An evaluation file, to check for leakage.")]
+InputColumns = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="COLUMN", help="A column of a training file that is its input; several times for several."),
+]
+AnswerColumn = Annotated[
+    str | None, typer.Option("--answer", metavar="COLUMN", help="The column of a training file that is its answer; default: guessed.")
+]
+Encoding = Annotated[str, typer.Option(help="The files' text encoding, where they have no byte order mark.")]
+Select = Annotated[str, typer.Option(metavar="CODES", help="Only these rules: codes or prefixes, separated by commas.")]
+Model = Annotated[str | None, typer.Option(help="The model whose tokenizer the token rules use; default: the config's.")]
+ModelScores = Annotated[Path | None, typer.Option("--model-scores", help="The model scores that `evals score` wrote.")]
+TrainingLedger = Annotated[Path | None, typer.Option("--training-ledger", help="A training run's folder, for its loss on each row.")]
+Baseline = Annotated[Path | None, typer.Option("--baseline", help="An earlier JSON report: report only new findings.")]
+Scores = Annotated[Path | None, typer.Option("--scores", help="Write the id, code and score of every ranked row to this Parquet file.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write the report to this file instead of printing it.")]
+Statistics = Annotated[bool, typer.Option("--statistics", help="Print counts by rule instead of findings.")]
+Fix = Annotated[bool, typer.Option("--fix", help="Add safe fixes to the fix ledger, rebuild the dataset and lint it again.")]
+FixTo = Annotated[
+    Path | None, typer.Option("--fix-to", help="With --fix, of a training file: write a copy with the safe fixes, as JSON Lines.")
+]
+UnsafeFixes = Annotated[bool, typer.Option("--unsafe-fixes", help="With --fix: unsafe fixes too, such as dropping near-duplicates.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show what --fix would change, without changing anything.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="The build config, for plug-ins and the fix ledger; default: the one beside the data."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", help="List the rules that did not run, with the reasons.")]
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands to an application."""
     app.command("lint")(lint_command)
@@ -43,48 +73,33 @@ def register(app: typer.Typer) -> None:
 
 def lint_command(
     path: Annotated[Path, typer.Argument(help="A built dataset's folder, or a training file in any format that prep reads.")],
-    test: Annotated[Path | None, typer.Option("--test", help="An evaluation file, to check for leakage.")] = None,
-    input_columns: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="COLUMN", help="A column of a training file that is its input; several times for several."),
-    ] = None,
-    answer_column: Annotated[
-        str | None, typer.Option("--answer", metavar="COLUMN", help="The column of a training file that is its answer; default: guessed.")
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="The files' text encoding, where they have no byte order mark.")] = "utf-8",
-    select: Annotated[str, typer.Option(metavar="CODES", help="Only these rules: codes or prefixes, separated by commas.")] = "",
+    test: Test = None,
+    input_columns: InputColumns = None,
+    answer_column: AnswerColumn = None,
+    encoding: Encoding = "utf-8",
+    select: Select = "",
     ignore: Annotated[str, typer.Option(metavar="CODES", help="Not these rules.")] = "",
-    model: Annotated[str | None, typer.Option(help="The model whose tokenizer the token rules use; default: the config's.")] = None,
-    model_scores: Annotated[Path | None, typer.Option("--model-scores", help="The model scores that `evals score` wrote.")] = None,
-    training_ledger: Annotated[
-        Path | None, typer.Option("--training-ledger", help="A training run's folder, for its loss on each row.")
-    ] = None,
-    baseline: Annotated[Path | None, typer.Option("--baseline", help="An earlier JSON report: report only new findings.")] = None,
-    scores: Annotated[
-        Path | None, typer.Option("--scores", help="Write the id, code and score of every ranked row to this Parquet file.")
-    ] = None,
+    model: Model = None,
+    model_scores: ModelScores = None,
+    training_ledger: TrainingLedger = None,
+    baseline: Baseline = None,
+    scores: Scores = None,
     output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the report to this file instead of printing it.")] = None,
-    statistics: Annotated[bool, typer.Option("--statistics", help="Print counts by rule instead of findings.")] = False,
+    out: Out = None,
+    statistics: Statistics = False,
     fail_on: Annotated[FailOn, typer.Option(help="The lowest severity with exit code 1.")] = FailOn.WARNING,
-    fix: Annotated[bool, typer.Option("--fix", help="Add safe fixes to the fix ledger, rebuild the dataset and lint it again.")] = False,
-    fix_to: Annotated[
-        Path | None, typer.Option("--fix-to", help="With --fix, of a training file: write a copy with the safe fixes, as JSON Lines.")
-    ] = None,
-    unsafe_fixes: Annotated[
-        bool, typer.Option("--unsafe-fixes", help="With --fix: unsafe fixes too, such as dropping near-duplicates.")
-    ] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, without changing anything.")] = False,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="The build config, for plug-ins and the fix ledger; default: the one beside the data."),
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", help="List the rules that did not run, with the reasons.")] = False,
+    fix: Fix = False,
+    fix_to: FixTo = None,
+    unsafe_fixes: UnsafeFixes = False,
+    diff: Diff = False,
+    config: Config = None,
+    verbose: Verbose = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ignore cached results.")] = False,
 ) -> None:
     """Find defects in a dataset or a training file."""
     release_memory_early()
     from loopwright.files import require_output_file
+    from prep.cli.lint_fixes import Fixing, fixed
     from prep.dataset.plugins import dataset_plugins
     from prep.lint.base.finding import Severity
     from prep.lint.frame.answer_columns import NamedColumns
@@ -106,22 +121,13 @@ def lint_command(
     }
     columns = NamedColumns(tuple(input_columns or ()), answer_column)
     with dataset_plugins(path, config):
-        if fix_to is not None or (diff and path.is_file()):
-            _require_file_to_fix(path, test, has_other=unsafe_fixes)
-            if diff:
-                _show_file_fixes(path, LintOptions(**options, columns=columns), out)
-                return
-            assert fix_to is not None
-            report = _fix_file(path, fix_to, LintOptions(**options, columns=columns))
-        elif diff or fix or unsafe_fixes:
-            to_fix, chosen = _config_to_fix(path, config, test), LintOptions(**options, columns=columns)
-            if diff:
-                _show_fixes(path, to_fix, chosen, out, unsafe=unsafe_fixes)
-                return
-            report = _fix(path, to_fix, chosen, unsafe=unsafe_fixes)
+        if diff or fix or unsafe_fixes or fix_to is not None:
+            report = fixed(path, test, LintOptions(**options, columns=columns), Fixing(diff, unsafe_fixes, fix_to, config, out))
         else:
-            options |= {"input_columns": columns.inputs, "answer_column": columns.answer}
-            report = _look(path, test, options | {"config": config}, fresh=no_cache)
+            options |= {"input_columns": columns.inputs, "answer_column": columns.answer, "config": config}
+            report = _look(path, test, options, fresh=no_cache)
+        if report is None:  # the fixes are only shown
+            return
         _print_report(report, output, out, statistics=statistics, verbose=verbose)
     if report.fails(None if fail_on is FailOn.NEVER else Severity(fail_on.value)):
         raise typer.Exit(ExitCode.FINDINGS)
@@ -132,71 +138,6 @@ def _look(path: Path, test: Path | None, options: dict[str, Any], *, fresh: bool
 
     with console().status("Linting"):
         return lint_dataset(path, test=test, fresh=fresh, **options)
-
-
-def _config_to_fix(path: Path, config: Path | None, test: Path | None) -> Path:
-    from prep.fixes.fixing import find_config
-
-    if test is not None:
-        raise UserError("fixes need a built dataset, which has its own evaluation splits", "--test", "Leave it out.")
-    return find_config(path, config)
-
-
-def _require_file_to_fix(path: Path, test: Path | None, *, has_other: bool) -> None:
-    if path.is_dir():
-        raise UserError("--fix-to is for a training file, and this is a dataset", str(path), "Leave it out: --fix writes the fix ledger.")
-    if test is not None:
-        raise UserError("a file is fixed by itself", "--test", "Leave it out.")
-    if has_other:
-        raise UserError(
-            "only safe fixes are made in a file", "--unsafe-fixes", "Leave it out, or build a dataset from the file: prep init."
-        )
-
-
-def _show_file_fixes(path: Path, options: "LintOptions", out: Path | None) -> None:
-    from prep.fixes.file_fixing import next_file_fixes
-    from prep.fixes.view import as_diff
-
-    with console().status("Linting"):
-        planned = next_file_fixes(path, options)
-    _deliver(as_diff(planned), out, f"{len(planned)} fixes would be made.")
-
-
-def _fix_file(path: Path, fix_to: Path, options: "LintOptions") -> "LintReport":
-    """Writes the copy; returns the report of what is left in it."""
-    from prep.fixes.file_fixing import fix_file
-    from prep.fixes.view import as_diff
-
-    with console().status("Fixing"):
-        result = fix_file(path, fix_to, options)
-    notice(as_diff(result.fixes))
-    notice(f"{len(result.fixes)} fixes made; {result.num_written:,} records are in {fix_to}.")
-    if result.unreadable:
-        notice(f"{len(result.unreadable)} that cannot be read are not in it, the first at {result.unreadable[0]}.")
-    return result.report
-
-
-def _show_fixes(path: Path, config: Path, options: "LintOptions", out: Path | None, *, unsafe: bool) -> None:
-    from prep.fixes.fixing import next_fixes
-    from prep.fixes.view import as_diff
-
-    with console().status("Linting"):
-        planned = next_fixes(path, config, options, unsafe=unsafe)
-    _deliver(as_diff(planned), out, f"{len(planned)} fixes would be made.")
-
-
-def _fix(path: Path, config: Path, options: "LintOptions", *, unsafe: bool) -> "LintReport":
-    """Makes the fixes; returns the report of what is left."""
-    from prep.fixes.fixing import fix
-    from prep.fixes.view import as_diff
-
-    with console().status("Fixing"):
-        result = fix(path, config, options, unsafe=unsafe)
-    notice(as_diff(result.fixes))
-    notice(f"{len(result.fixes)} fixes added to the ledger of {config}, in {result.num_rounds} rounds; the dataset was built again.")
-    if result.unfinished:
-        notice(f"Of what is left: {result.unfinished}.")
-    return result.report
 
 
 def _print_report(report: "LintReport", output: Format, out: Path | None, *, statistics: bool, verbose: bool) -> None:
@@ -217,18 +158,7 @@ def _print_report(report: "LintReport", output: Format, out: Path | None, *, sta
         text = reports.as_html(report, report.facts)
     else:
         text = reports.as_statistics(report, verbose=verbose) if statistics else reports.as_text(report, report.excerpts, verbose=verbose)
-    _deliver(text, out, reports.summary_line(report, verbose=verbose))
-
-
-def _deliver(text: str, out: Path | None, summary: str) -> None:
-    """Prints a text, or writes it to a file that only its owner can read, and says so."""
-    if out is None:
-        print_result(text)
-        return
-    from loopwright.files import write_atomic
-
-    write_atomic(out, text + "\n", private=True)
-    notice(f"{summary}\nThe report is in {out}.")
+    deliver(text, out, reports.summary_line(report, verbose=verbose))
 
 
 def rule_command(
