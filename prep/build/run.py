@@ -153,7 +153,7 @@ def _build(
     config = located.config.model_copy(update={"fixes": ledger.name})
     with table_files(tables) as written:
         files = ledger.without_ledgers(find_files(config.sources, located.base_dir, located.where, written))
-        said = (*((ledger.notice,) if ledger.notice else ()), *(notice for file in files for notice in file.notices))
+        said = (ledger.notice,) if ledger.notice else ()
         replayed = replayed_bytes(ledger.path, fixes)
         # Where there is no ledger its name decides nothing, and keys are as they were when all had one name.
         keyed = config if replayed is not None or located.config.fixes else config.model_copy(update={"fixes": SHARED_NAME})
@@ -177,7 +177,7 @@ def _build(
         seconds=time.perf_counter() - started,
         peak_memory_bytes=rendered.peak_memory_bytes,
         cached=False,
-        notices=said,
+        notices=(*said, *(notice for file in files for notice in file.notices)),  # complete now that the files have been read
     )
 
 

@@ -115,3 +115,10 @@ def test_keys_of_the_same_rows_share_a_line_and_many_lines_are_cut() -> None:
     unread = {name: UnreadInfo(rows=3, first="a.csv:2") for name in ("date", "stars")} | {"note": UnreadInfo(rows=1, first="a.csv:4")}
     assert describe_unread(unread, 5) == ["date, stars: 3 rows, first at a.csv:2", "note: 1 row, first at a.csv:4"]
     assert describe_unread(unread, 1) == ["date, stars: 3 rows, first at a.csv:2", "and 1 more keys"]
+
+
+def test_a_build_says_how_its_files_were_read_and_that_they_hold_reasoning(tmp_path: Path) -> None:
+    project = chats(tmp_path, [{"messages": [ASKED, {**ANSWER, "thinking": "I add."}]}, {"messages": [ASKED, ANSWER]}])
+    result = CliRunner().invoke(app, ["build", str(project.config), "--out", str(project.out)])
+    assert "is read as openai" in result.stderr
+    assert "1 rows of 'rows.jsonl' hold reasoning" in result.stderr
