@@ -3,9 +3,9 @@
 import polars as pl
 
 
-def column_of(frame: pl.DataFrame, name: str) -> pl.Series:
-    """Returns a frame's column of exactly that name, without its name.
+def columns_of(frame: pl.DataFrame) -> dict[str, pl.Series]:
+    """Returns a frame's columns by their exact names; the series themselves have none.
 
     Polars takes a name such as `^text.*$` for a pattern: `frame[name]` does, and so do the methods of a series of that name.
     """
-    return frame.to_series(frame.columns.index(name)).alias("")
+    return {name: column.alias("") for name, column in zip(frame.columns, frame.iter_columns(), strict=True)}

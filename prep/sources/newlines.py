@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from prep.sources.columns import column_of
+from prep.sources.columns import columns_of
 from prep.sources.source import TEXT_MARK, RawRows, to_text
 from prep.text.edits import edit_texts
 from prep.text.newlines import LINE_END, normalise_newlines
@@ -19,19 +19,25 @@ def with_newlines(batches: Iterator[RawRows]) -> Iterator[RawRows]:
     The columns that change stand in place of the file's own, which stay as they are: ids are made of those.
     """
     for rows in batches:
-        changed = {name: _normalised(rows, name) for name in rows.columns}
-        added = [column.alias(name) for name in rows.columns if (column := changed[name]) is not None]
-        kept = [column_of(rows.added, name).alias(name) for name in rows.added.columns if changed[name] is None]
-        yield RawRows(rows.frame, rows.rejected, pl.DataFrame([*kept, *added]), rows.unread) if added else rows
+        held = columns_of(rows.frame) | columns_of(rows.added)
+        changed = {name: _normalised(held[name], held.get(TEXT_MARK + name)) for name in rows.columns}
+        added = {name: column for name, column in changed.items() if column is not None}
+        kept = {name: held[name] for name in rows.added.columns if name not in added}
+        columns = [column.alias(name) for name, column in (kept | added).items()]
+        yield RawRows(rows.frame, rows.rejected, pl.DataFrame(columns), rows.unread) if added else rows
 
 
-def _normalised(rows: RawRows, name: str) -> pl.Series | None:
-    """Returns a column with its line ends normalised; None where it has none to normalise."""
-    column = column_of(rows.added, name) if name in rows.added.columns else column_of(rows.frame, name)
+def _normalised(column: pl.Series, texts: pl.Series | None) -> pl.Series | None:
+    """Returns a column with its line ends normalised; None where it has none to normalise.
+
+    Args:
+        column: the column.
+        texts: where its values are texts that read like JSON; None for nowhere.
+    """
     has_escapes = column.str.starts_with("[") | column.str.starts_with("{")
     has_escapes &= column.str.contains(_ESCAPED, literal=False)
-    if TEXT_MARK + name in rows.frame.columns:
-        has_escapes &= ~column_of(rows.frame, TEXT_MARK + name).fill_null(False)
+    if texts is not None:
+        has_escapes &= ~texts.fill_null(False)
     has_ends = column.str.contains("\r", literal=True).any()
     places = has_escapes.arg_true()
     if not has_ends and not len(places):

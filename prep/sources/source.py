@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from loopwright.files import is_utf8
-from prep.sources.columns import column_of
+from prep.sources.columns import columns_of
 from prep.sources.raw_file import RawFile, RejectedRow
 from prep.sources.unread import Unread, unread_columns
 
@@ -78,9 +78,9 @@ class RawRows:
             names: the columns that are wanted; those that are not there are left out. Default: all.
         """
         wanted = [name for name in self.columns if names is None or name in names]
-        # Not by `select`, which takes a column called "*" or "^a$" for a pattern.
-        columns = [column_of(self.added if name in self.added.columns else self.frame, name).alias(name) for name in wanted]
-        marks = {name: set(column_of(self.frame, TEXT_MARK + name).arg_true()) for name in wanted if TEXT_MARK + name in self.frame.columns}
+        held = columns_of(self.frame) | columns_of(self.added)
+        columns = [held[name].alias(name) for name in wanted]
+        marks = {name: set(held[TEXT_MARK + name].arg_true()) for name in wanted if TEXT_MARK + name in held}
         for index, (line, *values) in enumerate(pl.DataFrame([self.frame[LINE], *columns]).iter_rows()):
             record = dict(zip(wanted, values, strict=True))
             for name, marked in marks.items():
@@ -95,7 +95,8 @@ class RawRows:
 
 def mark_texts(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     """Marks the texts that read like JSON, of columns in which every value is a text of the file."""
-    found = ((name, column_of(frame, name).str.contains(_LIKE_JSON).fill_null(False)) for name in names)
+    columns = columns_of(frame)
+    found = ((name, columns[name].str.contains(_LIKE_JSON).fill_null(False)) for name in names)
     return frame.with_columns(marks.alias(TEXT_MARK + name) for name, marks in found if marks.any())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from prep.sources.columns import column_of
+from prep.sources.columns import columns_of
 from prep.sources.message_keys import KEPT_KEYS, ROLE_KEYS, TEXT_KEYS
 from prep.sources.raw_file import RawFile
 from prep.sources.source import LiteralText, RawRows, to_text
@@ -68,17 +68,17 @@ def with_roles(batches: Iterator[RawRows], file: RawFile) -> Iterator[RawRows]:
     """Adds the columns in which messages have speakers of the source's `speakers:`, with their roles."""
     speakers = Speakers(file.options.speakers)
     for rows in batches:
-        added = {name: column_of(rows.added, name).alias(name) for name in rows.added.columns}
+        added = {name: column.alias(name) for name, column in columns_of(rows.added).items()}
+        held = columns_of(rows.frame) | columns_of(rows.added)
         for name in rows.columns:
-            if (named := _named(rows, name, speakers)) is not None:
+            if (named := _named(rows, name, held[name], speakers)) is not None:
                 added[name] = named
         yield RawRows(rows.frame, rows.rejected, pl.DataFrame(list(added.values())), rows.unread)
     file.notices.extend(speakers.unmet_notice(file))
 
 
-def _named(rows: RawRows, name: str, speakers: Speakers) -> pl.Series | None:
+def _named(rows: RawRows, name: str, column: pl.Series, speakers: Speakers) -> pl.Series | None:
     """Returns a column with the roles in it; None where no message of it has one of the speakers. A text is no message."""
-    column = column_of(rows.added if name in rows.added.columns else rows.frame, name)
     if not column.str.contains(r"^[\[{]").any():
         return None
     values = (record[name] for _, record in rows.records([name]))

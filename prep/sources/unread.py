@@ -7,7 +7,7 @@ import polars as pl
 
 from prep.dataset.manifest import UnreadInfo
 from prep.pii.masking import shorten
-from prep.sources.columns import column_of
+from prep.sources.columns import columns_of
 from prep.sources.json_paths import key_path
 
 _BLANK = r"^[\s\[\]{}]*$"
@@ -80,10 +80,11 @@ def unread_columns(frame: pl.DataFrame, names: Iterable[str], lines: pl.Series, 
         said_by: the field that alone says what stands in them.
     """
     found = Unread()
+    columns = columns_of(frame)
     for name in names:
-        is_there = column_of(frame, name).is_not_null()
+        is_there = columns[name].is_not_null()
         if said_by is not None:  # a shape takes what is blank for nothing
-            is_there &= ~column_of(frame, name).str.contains(_BLANK).fill_null(True)
+            is_there &= ~columns[name].str.contains(_BLANK).fill_null(True)
         if count := int(is_there.sum()):
             first = is_there.arg_max()
             assert first is not None

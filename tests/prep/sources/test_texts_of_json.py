@@ -50,7 +50,7 @@ def test_a_prompt_and_a_completion_stay_texts(tmp_path: Path, name: str, text: s
     assert turns[0] == [{"role": "user", "text": "Write 0."}, {"role": "assistant", "text": text}]
     assert turns[3] == [{"role": "user", "text": text}, {"role": "assistant", "text": "transfer"}]
     assert not rows.rejected
-    answers = load_files([(tmp_path / name, "train")], tmp_path).frame.sort("line").collect()["answer"].to_list()
+    answers = load_files([(tmp_path / name, "train")], tmp_path).frame.sort("position").collect()["answer"].to_list()
     assert answers == [text, text, text, "transfer"]
 
 
