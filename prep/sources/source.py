@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import not_
@@ -93,9 +93,15 @@ class RawRows:
         return unread_columns(self.frame, self.own_columns, self.frame[LINE]) if self.unread is None else self.unread
 
 
-def mark_texts(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    """Marks the texts that read like JSON, of columns in which every value is a text of the file."""
-    columns = columns_of(frame)
+def mark_texts(frame: pl.DataFrame, names: Iterable[str], added: Mapping[str, pl.Series] | None = None) -> pl.DataFrame:
+    """Marks the texts that read like JSON, of columns in which every value is a text of the file.
+
+    Args:
+        frame: the rows.
+        names: the columns.
+        added: the series that stand in the place of a frame's own, by their names.
+    """
+    columns = columns_of(frame) | dict(added or {})
     found = ((name, columns[name].str.contains(_LIKE_JSON).fill_null(False)) for name in names)
     return frame.with_columns(marks.alias(TEXT_MARK + name) for name, marks in found if marks.any())
 

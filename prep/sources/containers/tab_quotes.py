@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from prep.sources.columns import columns_of
+from prep.sources.list_columns import list_columns
 from prep.sources.raw_file import RawFile
-from prep.sources.source import LINE, RawRows
+from prep.sources.source import RawRows, mark_texts
 
 _MIN_QUOTED = 3
 
@@ -19,13 +21,14 @@ def unquoted(batches: Iterator[RawRows], file: RawFile) -> Iterator[RawRows]:
     """
     is_style: bool | None = None
     for rows in batches:
-        names = [name for name in rows.frame.columns if name != LINE]
+        columns = {name: column for name, column in columns_of(rows.frame).items() if name in rows.own_columns}
         if is_style is None:
-            is_style = _is_style([rows.frame[name] for name in names])
-        found = [text for name in names if (text := _unquote(rows.frame[name], is_style=is_style)) is not None]
+            is_style = _is_style(list(columns.values()))
+        found = {name: text for name, column in columns.items() if (text := _unquote(column, is_style=is_style)) is not None}
         if found and not any("in quotes" in notice for notice in file.notices):
             file.notices.append(f"fields of '{file.path.name}' stand in quotes, as in a CSV: these are left out, and doubled ones are one.")
-        yield RawRows(rows.frame, rows.rejected, pl.DataFrame(found))
+        frame = mark_texts(rows.frame, found.keys() - list_columns(columns), found)
+        yield RawRows(frame, rows.rejected, pl.DataFrame([text.alias(name) for name, text in found.items()]))
 
 
 def is_quoted_header(line: str, delimiter: str) -> bool:
@@ -60,7 +63,7 @@ def _is_style(columns: list[pl.Series]) -> bool:
 
 
 def _unquote(column: pl.Series, *, is_style: bool) -> pl.Series | None:
-    """Returns a column without the quotes around its fields; None where there are none."""
+    """Returns a column without the quotes around its fields, and without its name; None where there are none."""
     if not column.str.starts_with('"').any():
         return None
     text = pl.col("text")
@@ -72,4 +75,4 @@ def _unquote(column: pl.Series, *, is_style: bool) -> pl.Series | None:
     )
     if not found["is_quoted"].any():
         return None
-    return found["inner"].zip_with(found["is_quoted"], column).alias(column.name)
+    return found["inner"].zip_with(found["is_quoted"], column).alias("")

@@ -115,3 +115,15 @@ def test_tools_may_be_a_text_in_any_file(tmp_path: Path) -> None:
     tool = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
     write(tmp_path, [{"messages": CHAT, "tools": json.dumps([tool])}], "rows.jsonl")
     assert json.loads(read(tmp_path).frame["tools"][0]) == [tool]
+
+
+@pytest.mark.parametrize("quotes", ['"', ""])
+def test_a_tab_separated_file_of_texts_that_read_like_json(tmp_path: Path, quotes: str) -> None:
+    texts = ["[1] is a source", POST.replace('"', '""') if quotes else POST, "{see, note}"]
+    lines = ["prompt\tcompletion", *(f"{quotes}{text}{quotes}\t{quotes}yes, {number}{quotes}" for number, text in enumerate(texts))]
+    (tmp_path / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = read(tmp_path, "rows.tsv")
+    assert [json.loads(turns)[0] for turns in rows.frame["turns"]] == [
+        {"role": "user", "text": text} for text in ("[1] is a source", POST, "{see, note}")
+    ]
+    assert not load_files([(tmp_path / "rows.tsv", "train")], tmp_path).defects
