@@ -56,11 +56,6 @@ class RawRows:
     unread: Unread | None = None
 
     @property
-    def cleaned(self) -> pl.DataFrame:
-        """The frame with the added columns in place of those of their name: what is read, where the frame is what stands in the file."""
-        return self.frame.with_columns(self.added) if self.added.width else self.frame
-
-    @property
     def columns(self) -> list[str]:
         """All columns that a config can name: the file's own, and those that are added."""
         own = self.own_columns

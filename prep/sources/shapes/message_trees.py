@@ -12,6 +12,7 @@ from prep.sources.source import LINE, RawRows, to_text
 from prep.sources.unread import Unread, unread_columns
 
 _COLUMNS = ("message_id", "parent_id", "role", "text", "rank", "deleted", "lang", "message_tree_id")
+_READ = (*_COLUMNS, "prompt")
 
 
 @dataclass(slots=True)
@@ -73,12 +74,10 @@ def read_forest(batches: Iterator[RawRows]) -> Forest:
     unread = Unread()
     for rows in batches:
         rejected += rows.rejected
-        cleaned = rows.cleaned
-        names = [name for name in (*_COLUMNS, "prompt") if name in cleaned.columns]
-        unread.add(unread_columns(rows.frame, [name for name in rows.own_columns if name not in names], rows.frame[LINE]))
-        for line, *values in cleaned.select(LINE, *names).iter_rows():
+        unread.add(unread_columns(rows.frame, [name for name in rows.own_columns if name not in _READ], rows.frame[LINE]))
+        for line, record in rows.records(_READ):
             try:
-                found = list(_messages_of(line, dict(zip(names, values, strict=True))))
+                found = list(_messages_of(line, record))
                 if repeated := messages.keys() & {message.message_id for message in found}:
                     raise ValueError(f"the message '{min(repeated)}' stands twice")
                 messages.update((message.message_id, message) for message in found)
