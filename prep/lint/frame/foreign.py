@@ -25,6 +25,7 @@ from templates.form import Form
 
 _JSON = {".jsonl", ".ndjson", ".json"}
 _LOOK = 20_000  # rows: many files are sorted by their label
+_LOOK_FOR_SHAPES = 2_000  # rows that are read once more where they tell no shape
 _TREE_KEYS = ("message_id", "parent_id", "role", "text")
 # Where a record's JSON has none of these, nothing in it calls a tool.
 _TOOL_WORDS = ('"tool', '"function', '"observation"')
@@ -191,7 +192,7 @@ def _rows(path: Path, source: str, config: SourceConfig) -> Iterator[Item]:
 
 def _tells_by_itself(batches: Iterator[RawRows]) -> bool:
     """Whether any of the first records has a shape without the others' help: then a table may mix shapes, as lines may."""
-    first = islice(((rows.columns, record) for rows in batches for _, record in _records(rows)), _LOOK)
+    first = islice(((rows.columns, record) for rows in batches for _, record in _records(rows)), _LOOK_FOR_SHAPES)
     return any(not _is_of_a_tree(columns) and has_shape(record) for columns, record in first)
 
 
