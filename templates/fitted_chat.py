@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from templates.chat_options import options_of
 from templates.conversation import EncodeError, Message, Rendered, Tools, render
+from templates.thoughts import ThoughtFormat, split_inline, thought_format
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,6 +37,7 @@ class FittedChat:
         arguments_as_text: the arguments of calls are given as the JSON that they are kept as. Most chat templates write an object by
             `tojson`, which would quote a text once more; some join a text to theirs.
         left_out: indices of the assistant's first turns that are in no rendering, as the chat template takes a user's first.
+        kwargs: the chat template's variables: the config's, and in a chat without thoughts what keeps its prompt from opening one.
     """
 
     tokenizer: "PreTrainedTokenizerBase"
@@ -44,6 +46,12 @@ class FittedChat:
     tools: Tools | None
     arguments_as_text: bool = False
     left_out: tuple[int, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def thoughts(self) -> ThoughtFormat:
+        """How the chat template writes thoughts here."""
+        return thought_format(self.tokenizer, self.tools, self.kwargs)
 
     def render(self, *, generation_prompt: bool = False) -> str:
         """Renders them.
@@ -52,7 +60,7 @@ class FittedChat:
             EncodeError: the chat template is missing or refuses them.
         """
         messages = self.messages if self.arguments_as_text else tuple(map(_with_parsed_calls, self.messages))
-        return render(self.tokenizer, messages, self.tools, generation_prompt=generation_prompt)
+        return render(self.tokenizer, messages, self.tools, generation_prompt=generation_prompt, kwargs=self.kwargs)
 
     def first(self, count: int) -> "FittedChat":
         """Returns its beginning."""
@@ -66,6 +74,16 @@ class FittedChat:
         """Returns it with other contents in the place of some."""
         changed = ({**one, "content": contents[index]} if index in contents else one for index, one in enumerate(self.messages))
         return replace(self, messages=tuple(changed))
+
+    def with_thought(self, index: int, thought: str) -> "FittedChat":
+        """Returns it with another thought before one of its turns."""
+        key = self.thoughts.key
+        changed = ({**one, key: thought} if key and place == index else one for place, one in enumerate(self.messages))
+        return replace(self, messages=tuple(changed))
+
+    def thought_of(self, index: int) -> str:
+        """Returns what is thought before a turn, where the chat template renders that; else nothing."""
+        return str(self.messages[index].get(self.thoughts.key) or "") if self.thoughts.key else ""
 
     def where(self, index: int) -> str:
         """Returns what errors call a message."""
@@ -131,13 +149,30 @@ def _parsed(function: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shape(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None) -> FittedChat:
+    kwargs = _kwargs(tokenizer, messages, tools)
+    key = thought_format(tokenizer, tools, kwargs).key
     shaped = []
     for message in messages:
         one: dict[str, Any] = {"role": message["role"], "content": message["content"] or ""}
         if calls := message.get("tool_calls"):
             one["tool_calls"] = calls
+        if key and message["role"] == "assistant" and (told := _thought(message)):
+            one[key], one["content"] = told
         shaped.append(one | {key: value for key, value in message.items() if key in {"tool_call_id", "name"}})
-    return FittedChat(tokenizer, tuple(shaped), tuple(range(len(shaped))), tools)
+    return FittedChat(tokenizer, tuple(shaped), tuple(range(len(shaped))), tools, kwargs=kwargs)
+
+
+def _thought(message: Message) -> tuple[str, str] | None:
+    """Returns what a turn thinks, and its content without that; None where it does not say what it thinks."""
+    content = message["content"] or ""
+    return (message["reasoning"], content) if message.get("reasoning") else split_inline(content)
+
+
+def _kwargs(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None) -> Mapping[str, Any]:
+    """Returns the chat template's variables for a chat: in one without any thought the template is kept from opening one."""
+    given = options_of(tokenizer).kwargs
+    thinks = any(_thought(message) for message in messages if message["role"] == "assistant")
+    return given if thinks else {**thought_format(tokenizer, tools).switch, **given}
 
 
 def _folded(chat: FittedChat) -> FittedChat:
