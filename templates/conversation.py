@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Tools: TypeAlias = Sequence[dict[str, Any]]
 Rendered: TypeAlias = Mapping[str, Any]
 """A message as a chat template is given it."""
+REFUSES = "the chat template refuses these messages"
 _AS_IT_IS = ChatTemplateConfig()
 
 
@@ -117,7 +118,7 @@ def render(
             [dict(message) for message in messages], tools=given, tokenize=False, add_generation_prompt=generation_prompt, **variables
         )
     except Exception as error:  # Jinja's errors and whatever a chat template raises by `raise_exception`
-        raise EncodeError(f"the chat template refuses these messages: {error}", remedy="Check the order of roles.") from error
+        raise EncodeError(f"{REFUSES}: {error}", remedy="Check the order of roles.") from error
     assert isinstance(rendered, str)
     return rendered
 

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from templates.chat_options import options_of
-from templates.conversation import EncodeError, Message, Rendered, Tools, render
+from templates.conversation import REFUSES, EncodeError, Message, Rendered, Tools, render
 from templates.thoughts import ThoughtFormat, split_inline, thought_format
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def fit_chat(
 
 
 def _fit(given: FittedChat, *, generation_prompt: bool) -> FittedChat | EncodeError:
-    """Returns the first shape of a chat that is rendered whole, or what is wrong with the plainest."""
+    """Returns the first shape of a chat that is rendered whole, or what is wrong with the plainest that is rendered at all."""
     errors: list[EncodeError] = []
     unopened = _without_opening(given)
     for attempt in chain.from_iterable(map(_shapes, (given, unopened) if unopened.left_out else (given,))):
@@ -125,7 +125,7 @@ def _fit(given: FittedChat, *, generation_prompt: bool) -> FittedChat | EncodeEr
             errors.append(error)
         else:
             return attempt
-    return errors[0]
+    return next((error for error in errors if not error.cause.startswith(REFUSES)), errors[0])
 
 
 def texts_of_tools(chat: FittedChat) -> Iterator[str]:
@@ -156,7 +156,10 @@ def _shape(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], to
         one: dict[str, Any] = {"role": message["role"], "content": message["content"] or ""}
         if calls := message.get("tool_calls"):
             one["tool_calls"] = calls
+        if message.get("reasoning"):
+            one["reasoning"] = message["reasoning"]
         if key and message["role"] == "assistant" and (told := _thought(message)):
+            one.pop("reasoning", None)
             one[key], one["content"] = told
         shaped.append(one | {key: value for key, value in message.items() if key in {"tool_call_id", "name"}})
     return FittedChat(tokenizer, tuple(shaped), tuple(range(len(shaped))), tools, kwargs=kwargs)

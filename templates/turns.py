@@ -119,8 +119,8 @@ def special_pattern(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern[str]:
 def _thought_and_answer(chat: FittedChat, index: int, prompt: str) -> tuple[str, str]:
     """Returns what a turn thinks and what it answers; a thought in tags may open its content."""
     thought, content = chat.thought_of(index), chat.messages[index]["content"]
-    if not thought and chat.thoughts.is_opened(prompt):
-        return split_inline(content) or ("", content)
+    if not thought and chat.thoughts.is_opened(prompt):  # a template that renders no thoughts has left this one to the model
+        return split_inline(content) or (str(chat.messages[index].get("reasoning", "")), content)
     return thought, content
 
 
@@ -316,5 +316,6 @@ def _end_of_calls(chat: FittedChat, index: int, through: str, turn: str) -> re.M
     common = shared(through, answered)
     ends = list(special_pattern(chat.tokenizer).finditer(turn))
     closed = [end for end in ends if start + end.end() <= len(common)]
-    rest = special_pattern(chat.tokenizer).sub("", turn[closed[-1].end() :]) if closed else "open"
-    return closed[-1] if closed and not rest.strip() else ends[-1] if ends else None
+    # Words behind a token say that it ends a part of a call, and not the turn.
+    last = [end for end in (*closed[-1:], *ends[-1:]) if not special_pattern(chat.tokenizer).sub("", turn[end.end() :]).strip()]
+    return last[0] if last else None

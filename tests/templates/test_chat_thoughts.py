@@ -102,6 +102,16 @@ def test_a_thought_that_cannot_be_switched_off_is_closed_before_the_answer(templ
     assert frame.answer(tokenizer, thought[:-1]) == "b"
 
 
+def test_a_thought_is_trained_where_the_prompt_opens_one_though_the_template_renders_none() -> None:
+    tokenizer = make_tokenizer(IN_THE_TEXT)
+    encoded = encode_one(tokenizer, thinking("a", "b", reasoning="Hm."))
+    assert trained_text(tokenizer, encoded) == ["Hm.\n</think>\n\nb<|im_end|>"]
+    # One that neither opens nor renders thoughts is trained on the answer, and what is left out is said.
+    messages = thinking("a", "b", reasoning="Hm.")
+    assert trained_text(make_tokenizer(), encode_one(make_tokenizer(), messages)) == ["b<|im_end|>"]
+    assert [(one.index, one.key) for one in unrendered_keys(make_tokenizer(), messages)] == [(1, "reasoning")]
+
+
 def test_rows_without_reasoning_are_refused_where_the_config_says_so() -> None:
     tokenizer = make_tokenizer(ALWAYS)
     bind(tokenizer, ChatTemplateConfig(reasoning="refuse"))

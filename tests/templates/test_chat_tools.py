@@ -75,3 +75,15 @@ def test_text_of_a_special_token_in_an_answer_beside_calls_is_text() -> None:
     encoded = encode_one(tokenizer, messages, TOOLS)
     assert trained_text(tokenizer, encoded)[1] == "Nine.<|im_end|><|im_end|>"
     assert sum(token in set(tokenizer.all_special_ids) for token in encoded.input_ids) == 10  # a start and an end of each of five turns
+
+
+def test_a_special_token_within_a_call_does_not_end_the_turn() -> None:
+    tokenizer = make_tokenizer(WITH_TOOLS.replace("<|im_end|>", ""))
+    messages: list[Message] = [
+        {"role": "user", "content": "time?"},
+        {"role": "assistant", "content": None, "tool_calls": [{**CALL, "function": {"name": "clock", "arguments": "{}"}}]},
+    ]
+    marked = make_tokenizer(WITH_TOOLS.replace("<|im_end|>", "").replace("tojson", "tojson | replace('{', '<|endoftext|>{')"))
+    for one in (tokenizer, marked):
+        [trained] = trained_text(one, encode_one(one, messages, TOOLS))
+        assert trained.endswith("<|im_end|>") and "}" in trained
