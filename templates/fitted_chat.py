@@ -23,6 +23,7 @@ _FOLD = (
     "Set 'chat_template: {fold_system: true}' in the dataset's config and build it again: the system text then opens the user's turn that "
     "follows. Or leave that message out of the template of the data."
 )
+_NO_THOUGHTS = ThoughtFormat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class FittedChat:
         arguments_as_text: the arguments of calls are given as the JSON that they are kept as. Most chat templates write an object by
             `tojson`, which would quote a text once more; some join a text to theirs.
         left_out: indices of the assistant's first turns that are in no rendering, as the chat template takes a user's first.
+        thoughts: how the chat template writes thoughts under `kwargs`.
         kwargs: the chat template's variables: the config's, and in a chat without thoughts what keeps its prompt from opening one.
     """
 
@@ -47,11 +49,7 @@ class FittedChat:
     arguments_as_text: bool = False
     left_out: tuple[int, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def thoughts(self) -> ThoughtFormat:
-        """How the chat template writes thoughts here."""
-        return thought_format(self.tokenizer, self.tools, self.kwargs)
+    thoughts: ThoughtFormat = _NO_THOUGHTS
 
     def render(self, *, generation_prompt: bool = False) -> str:
         """Renders them.
@@ -150,7 +148,8 @@ def _parsed(function: dict[str, Any]) -> dict[str, Any]:
 
 def _shape(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None) -> FittedChat:
     kwargs = _kwargs(tokenizer, messages, tools)
-    key = thought_format(tokenizer, tools, kwargs).key
+    thoughts = thought_format(tokenizer, tools, kwargs)
+    key = thoughts.key
     shaped = []
     for message in messages:
         one: dict[str, Any] = {"role": message["role"], "content": message["content"] or ""}
@@ -162,7 +161,7 @@ def _shape(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], to
             one.pop("reasoning", None)
             one[key], one["content"] = told
         shaped.append(one | {key: value for key, value in message.items() if key in {"tool_call_id", "name"}})
-    return FittedChat(tokenizer, tuple(shaped), tuple(range(len(shaped))), tools, kwargs=kwargs)
+    return FittedChat(tokenizer, tuple(shaped), tuple(range(len(shaped))), tools, kwargs=kwargs, thoughts=thoughts)
 
 
 def _thought(message: Message) -> tuple[str, str] | None:
