@@ -81,10 +81,16 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     for given, run in runs.items():
         if run.dataset_key != dataset.manifest.key:
             warnings.append(f"{given} was trained on another build of the data: rows of this split may have been in its train split")
+        if run.leaks:
+            warnings.append(f"{given} was trained on {len(run.leaks)} rows that are also in validation or test: {_few(run.leaks)}")
     if config.split == "train":
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
     primary = _primary(rows, metrics)
     return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings)
+
+
+def _few(ids: list[str]) -> str:
+    return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
 def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRow], dict[str, tuple[str, ...]], str]:

@@ -59,6 +59,7 @@ def run(
     micro_batch_size: Annotated[int | None, typer.Option(help="Examples a forward pass; gradients accumulate.")] = None,
     max_length: Annotated[int | None, typer.Option(help="Longest example, in tokens.")] = None,
     truncation: Annotated[str | None, typer.Option(help="What longer examples do: raise or drop.")] = None,
+    leaks: Annotated[str | None, typer.Option(help="Train rows that are also in validation or test: refuse or allow.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, bfloat16 or float32.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
@@ -77,6 +78,7 @@ def run(
         "micro_batch_size": micro_batch_size,
         "max_length": max_length,
         "truncation": truncation,
+        "leaks": leaks,
         "dtype": dtype,
     }
     try:

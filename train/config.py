@@ -62,6 +62,9 @@ class TrainConfig(_Model):
     """Longest example in tokens; the model's own limit where that is lower."""
     truncation: Truncation = "raise"
     """What longer examples do: `raise` stops before training and lists them, `drop` leaves them out and lists them in run.json."""
+    leaks: Literal["refuse", "allow"] = Field("refuse", exclude_if=lambda value: value == "refuse")
+    """What happens where rows of the train split are also in validation or test, or nearly so (LEK401, LEK402): `refuse` stops before
+    training and names them, `allow` trains all the same; run.json lists them, and an evaluation says it."""
     dtype: Dtype = "auto"
     """Precision of the base weights and of the computation; the adapter itself is always float32."""
     seed: int = Field(17, ge=0)

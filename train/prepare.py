@@ -11,11 +11,12 @@ from templates.chat_options import asks_clock, dated_notice, used_options
 from templates.form import Form
 from train.config import TrainConfig
 from train.data.examples import TrainingData, load_examples
+from train.data.leaks import find_leaks, leak_error
 from train.methods.base import METHODS, Method
 from train.models.config_checks import model_config, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.objectives.base import OBJECTIVES, Objective
-from train.runs.folder import begun_day, finished_run
+from train.runs.folder import begun_day, finished_run, is_begun
 from train.runs.record import RunRecord
 
 _CHATS = (Form.CHAT, Form.PREFERENCE)
@@ -32,6 +33,7 @@ class Prepared:
         model_folder: the base model's files.
         data: the encoded examples.
         chat_template: how the chat template is used.
+        leaks: ids of train examples that are also in an evaluation split, which the config allows.
         finished: the run that is in the folder already and is to be resumed.
     """
 
@@ -41,10 +43,13 @@ class Prepared:
     model_folder: Path
     data: TrainingData
     chat_template: ChatTemplateConfig
+    leaks: list[str]
     finished: RunRecord | None
 
 
-def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> Prepared:
+def prepare(
+    dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, config_path: Path | None = None
+) -> Prepared:
     """Checks a run, and encodes its examples.
 
     Raises:
@@ -63,12 +68,16 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
     _report_left_out(data)
     _report_encoding(data)
+    leaks = find_leaks(dataset_dir, data.train, config_path)
+    has_begun = resume and (finished is not None or is_begun(run_dir))
+    if leaks and config.leaks == "refuse" and not has_begun:
+        raise leak_error(dataset_dir, leaks, data.train)
     if options.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
         notice(dated_notice(tokenizer, "the run"))
     used = used_options(tokenizer)
     if objective.form in _CHATS:
         used = used.model_copy(update={"kwargs": served_kwargs(tokenizer, thinks=_count(data, "num_thoughts") > 0)})
-    return Prepared(dataset, objective, method, folder, data, used, finished)
+    return Prepared(dataset, objective, method, folder, data, used, leaks, finished)
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:

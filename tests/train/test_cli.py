@@ -44,6 +44,7 @@ def test_models_json(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_run_json_is_run_json(command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     options = ["--seed", "3", "--epochs", "1", "--max-steps", "2", "--learning-rate", "0.001", "--batch-size", "4", "--dtype", "float32"]
+    options += ["--leaks", "allow"]
     code, out, err = command("run", dataset_dir, "--model", tiny_model_dir, "--out", run_dir, *options, "--json")
     assert code == ExitCode.FINE
     assert json.loads(out) == json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
@@ -54,7 +55,7 @@ def test_run_json_is_run_json(command: Command, dataset_dir: Path, tiny_model_di
 
 def test_options_stand_above_the_config(command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
-    config.write_text(f"train: {{model: '{tiny_model_dir}', seed: 5, max_steps: 1, dtype: float32}}", encoding="utf-8")
+    config.write_text(f"train: {{model: '{tiny_model_dir}', seed: 5, max_steps: 1, dtype: float32, leaks: allow}}", encoding="utf-8")
     code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--config", config, "--seed", "6")
     assert (code, out) == (ExitCode.FINE, "")
     assert "Try it: train chat" in err
@@ -136,6 +137,6 @@ def test_an_interrupted_run_says_how_it_goes_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("train.engine.loop.Trainer.run", interrupt)
-    code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--model", tiny_model_dir)
+    code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--model", tiny_model_dir, "--leaks", "allow")
     assert (code, out) == (ExitCode.INTERRUPTED, "")
     assert "--resume goes on" in err

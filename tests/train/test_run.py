@@ -158,10 +158,11 @@ CHANGES: list[dict[str, Any]] = [
     {"dtype": "bfloat16"},
     {"seed": 5},
 ]
-# What these do is shown by tests of their own: further down, and of `truncation` in test_examples.py.
+# What these do is shown by tests of their own: further down, in test_examples.py and test_leaks.py.
 SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "validation", "checkpoint_every"} | {
     "micro_batch_size",
     "micro_batch_tokens",
+    "leaks",
 }
 
 
@@ -183,7 +184,9 @@ def test_every_option_changes_the_result(
 @pytest.fixture(scope="module")
 def plain_run(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path, dataset_dir: Path) -> Path:
     run_dir = tmp_path_factory.mktemp("plain") / "run"
-    config = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2, "validation": False}
+    config = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2, "validation": False} | {
+        "leaks": "allow"
+    }
     train(dataset_dir, run_dir, TrainConfig.model_validate(config))
     return run_dir
 

@@ -79,6 +79,8 @@ class RunRecord(BaseModel):
     """Ids left out for their length."""
     dropped_other_form: list[str]
     """Ids left out because they do not have the form that was trained."""
+    leaks: list[str] = Field(default_factory=list)
+    """Ids of train examples that are also in validation or test, or nearly so, and were trained on all the same (`leaks: allow`)."""
     system_prompt: str | None
     """The system message, where all training examples have the same one."""
     chat_template: ChatTemplateConfig = ChatTemplateConfig()

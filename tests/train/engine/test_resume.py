@@ -45,7 +45,7 @@ def killed(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path) -> Callable[
     def start(objective: str = "chat", dataset: Path = dataset_dir) -> tuple[Path, Path]:
         config_path = tmp_path / "config.yaml"
         section = {"model": str(tiny_model_dir), "batch_size": 2, "epochs": 3, "checkpoint_every": 4, "learning_rate": 0.01}
-        section |= {"dtype": "float32", "objective": objective, "lora": {"dropout": 0.2}}
+        section |= {"dtype": "float32", "objective": objective, "lora": {"dropout": 0.2}, "leaks": "allow"}
         config_path.write_text(json.dumps({"train": section}), encoding="utf-8")
         run_dir = tmp_path / "killed"
         command = [sys.executable, "-c", _DIES, "run", str(dataset), "--out", str(run_dir), "--config", str(config_path)]
@@ -113,7 +113,7 @@ def _forget_method(path: Path) -> None:
 
 
 def test_resume_without_a_checkpoint_starts_from_the_beginning(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path) -> None:
-    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32")
+    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32", leaks="allow")
     assert train(dataset_dir, tmp_path / "run", config, resume=True).num_steps == 1
 
 
@@ -121,7 +121,7 @@ def test_damaged_checkpoint_is_an_error(tiny_model_dir: Path, dataset_dir: Path,
     (tmp_path / "run" / "checkpoint").mkdir(parents=True)
     (tmp_path / "run" / "checkpoint" / "state.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match="the checkpoint cannot be read"):
-        train(dataset_dir, tmp_path / "run", TrainConfig(model=str(tiny_model_dir)), resume=True)
+        train(dataset_dir, tmp_path / "run", TrainConfig(model=str(tiny_model_dir), leaks="allow"), resume=True)
 
 
 def _other_dataset(tmp_path: Path) -> Path:
@@ -138,7 +138,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_checkpoint(
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("train.engine.checkpoint.save_file", full)
-    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32")
+    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32", leaks="allow")
     with pytest.raises(UserError, match=r"cannot write: .*No space left on device"):
         train(dataset_dir, tmp_path / "run", config)
     assert not list((tmp_path / "run").iterdir())
