@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.train.masked import cloze_rows, wordpiece_tokenizer
 from tests.train.methods.test_methods import LastLayer
 from tests.train.several import Choice, Pair, Turns, rows
 from train.config import TrainConfig
@@ -27,7 +28,15 @@ def test_every_objective_keeps_the_contract(objective: type[Objective], tokenize
         if objective in {Turns, Pair, Choice}
         else objective
     )
-    check_objective(told, tokenizer, rows(3, 0) if objective in {Pair, Choice} else CHATS)
+    examples = {
+        "chat": CHATS,
+        "turns": CHATS,
+        "completion": [{"text": "The soup was great. " * 30}, {"text": "The waiter was slow."}],
+        "cloze": cloze_rows(3, 0),
+    }
+    used = wordpiece_tokenizer() if objective.name == "cloze" else tokenizer
+    for options in ({}, {"max_length": 32}, {"verbalizer_loss": "target"}):
+        check_objective(told, used, examples.get(objective.name, rows(3, 0)), TrainConfig.model_validate(options))
 
 
 def mean_of_batch(self: Chat, scores: TokenScores) -> torch.Tensor:

@@ -158,10 +158,12 @@ CHANGES: list[dict[str, Any]] = [
     {"dtype": "bfloat16"},
     {"seed": 5},
 ]
-# What these do is shown by tests of their own: further down, and of `truncation` in test_examples.py.
+# What these do is shown by tests of their own: further down, and of `truncation` in test_examples.py, of some in `objectives/`.
 SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "validation", "checkpoint_every"} | {
     "micro_batch_size",
     "micro_batch_tokens",
+    "verbalizer_loss",
+    "stride",
 }
 
 
