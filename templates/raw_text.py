@@ -91,8 +91,9 @@ def encode_document(tokenizer: "PreTrainedTokenizerBase", text: str) -> Encoded:
         raise EncodeError("the text has no token", remedy="Leave the row out.")
     offsets = [tuple(span) for span in encoding["offset_mapping"][:num_tokens]]
     weights = [0.0 if added else 1.0 for added in framing[:num_tokens]]
-    length = len(text)
-    return Encoded(text, [*encoding["input_ids"][:num_tokens], end], [*weights, 1.0], [*offsets, (length, length)], [(0, length)])
+    whole = text + str(tokenizer.eos_token)
+    offsets.append((len(text), len(whole)))
+    return Encoded(whole, [*encoding["input_ids"][:num_tokens], end], [*weights, 1.0], offsets, [(0, len(whole))])
 
 
 @dataclass(frozen=True, slots=True)

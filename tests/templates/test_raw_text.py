@@ -56,6 +56,7 @@ def test_a_document_ends_once_and_spells_no_end(byte_level: Any, tokenizer: Any)
     assert encoded.input_ids[0] == byte_level.bos_token_id  # what the tokenizer puts there is read, not trained
     assert encoded.loss_weights == [0.0] + [1.0] * (len(encoded.input_ids) - 1)
     assert byte_level.decode(encoded.input_ids[1:-1]) == text
+    assert [(piece.text, piece.trained) for piece in encoded.pieces()] == [("", False), (text + "</s>", True)]
     plain = encode_document(tokenizer, "The soup.")
     assert plain.input_ids == [*tokenizer.encode("The soup."), tokenizer.eos_token_id]
     assert plain.loss_weights == [1.0] * len(plain.input_ids)

@@ -112,7 +112,8 @@ def _joined(frame: pl.DataFrame) -> pl.DataFrame:
             num_trained_tokens=tokens.sum(),
             correct=pl.col("correct").all(),
         )
-        .select(_RECORDED)
+        .select(*_RECORDED)
+        .cast(pl.Schema(_RECORDED))
     )
 
 
