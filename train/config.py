@@ -91,7 +91,7 @@ class TrainConfig(_Model):
     @classmethod
     def completed(cls, options: dict[str, Any]) -> dict[str, Any]:
         """Returns the options that an earlier version wrote down, as JSON, with those that came later at their defaults."""
-        return {name: cls.model_fields[name].default for name in _LATER} | options
+        return cls().model_dump(mode="json", include=set(_LATER)) | options
 
     @model_validator(mode="after")
     def _stride_is_at_most_half(self) -> Self:

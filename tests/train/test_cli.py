@@ -8,6 +8,7 @@ import pytest
 
 from loopwright.errors import ExitCode
 from train.cli import main
+from train.objectives.base import OBJECTIVES
 from train.runs.record import RunRecord
 
 Command = Callable[..., tuple[int, str, str]]
@@ -139,3 +140,17 @@ def test_an_interrupted_run_says_how_it_goes_on(
     code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--model", tiny_model_dir)
     assert (code, out) == (ExitCode.INTERRUPTED, "")
     assert "--resume goes on" in err
+
+
+def test_the_objective_is_an_option_that_says_which_there_are(
+    command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    run = ["run", dataset_dir, "--model", tiny_model_dir, "--dtype", "float32", "--max-steps", "1", "--out", tmp_path / "run"]
+    code, _, err = command(*run, "--objective", "verbaliser")
+    assert code == ExitCode.COULD_NOT_RUN
+    assert "unknown objective 'verbaliser'" in err and "verbalizer" in err
+    code, out, _ = command(*run, "--objective", "verbalizer", "--json")
+    assert code == ExitCode.FINE
+    assert (json.loads(out)["objective"], json.loads(out)["form"], json.loads(out)["config"]["objective"]) == ("verbalizer",) * 3
+    told = " ".join(command("run", "--help")[1].split())
+    assert all(name in told for name in OBJECTIVES.entries)
