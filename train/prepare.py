@@ -12,7 +12,7 @@ from templates.form import Form
 from train.config import TrainConfig
 from train.data.examples import TrainingData, load_examples
 from train.methods.base import METHODS, Method
-from train.models.config_checks import context_length, require_embeddings, require_trainable
+from train.models.config_checks import model_config, position_limit, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.objectives.base import OBJECTIVES, Objective
 from train.runs.folder import begun_day, finished_run
@@ -73,7 +73,7 @@ def length_limit(folder: Path, config: TrainConfig) -> int:
     Raises:
         UserError: the model's config cannot be read.
     """
-    return min(config.max_length, context_length(folder) or config.max_length)
+    return min(config.max_length, position_limit(model_config(folder)) or config.max_length)
 
 
 def _chat_template(dataset: Dataset, run_dir: Path, finished: RunRecord | None, *, resume: bool) -> ChatTemplateConfig:

@@ -8,6 +8,9 @@ from loopwright.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+MASKED_CLASS = "AutoModelForMaskedLM"
+"""The class of transformers that loads a masked language model."""
+
 # Kinds of model whose layers transformers does not offer apart from the output head, so that no loss can be computed on them.
 _WHOLE_ONLY = frozenset({"llama4", "llama4_text"})
 # Kinds of model whose first position is the one behind the padding token's id, which takes so many from the positions that there are.
@@ -55,7 +58,7 @@ def require_trainable(model: str, folder: Path, auto_class: str = "AutoModelForC
     """
     config = model_config(folder)
     kind = config.model_type
-    if auto_class == "AutoModelForMaskedLM":
+    if auto_class == MASKED_CLASS:
         _require_masked(model, folder, config)
     elif auto_class == "AutoModelForCausalLM" and says_masked(config):
         cause = f"'{model}' is a masked language model of the kind '{kind}', which fills blanks and writes nothing"
@@ -82,13 +85,8 @@ def _require_masked(model: str, folder: Path, config: Any) -> None:
         )
 
 
-def context_length(folder: Path) -> int | None:
-    """Returns the most tokens that a model takes, by its config; None where that does not say.
-
-    Raises:
-        UserError: the config cannot be read.
-    """
-    config = model_config(folder)
+def position_limit(config: Any) -> int | None:
+    """Returns the most tokens that a model takes, by its config; None where that does not say."""
     limit: int | None = getattr(config, "max_position_embeddings", None) or None
     if limit is not None and config.model_type in _COUNTS_BEHIND_PADDING:
         limit -= (config.pad_token_id or 0) + 1

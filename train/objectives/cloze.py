@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from templates.form import Form
 from templates.raw_text import encode_blank
+from train.models.config_checks import MASKED_CLASS
 from train.objectives.base import TokenSequence
 from train.objectives.choosing import Choosing
 
@@ -32,7 +33,7 @@ class Cloze(Choosing):
 
     name = "cloze"
     form = Form.VERBALIZER
-    auto_class = "AutoModelForMaskedLM"
+    auto_class = MASKED_CLASS
 
     @override
     def trains(self, example: dict[str, Any]) -> bool:
