@@ -54,7 +54,7 @@ class Rendered:
         chosen: the better answer, as messages.
         rejected: the worse one.
         extras: what the chat has beside role and content, as JSON: `tools`, and for each message its `tool_calls`, `tool_call_id`,
-            `name`, `weight` and `refusal`, or null. None where there is nothing.
+            `name`, `weight`, `refusal` and `reasoning`, or null. None where there is nothing.
     """
 
     messages: list[Message] | None = None

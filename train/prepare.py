@@ -6,7 +6,7 @@ from pathlib import Path
 from loopwright.console import notice
 from loopwright.files import require_writable
 from prep.dataset.manifest import Dataset
-from templates.chat import ChatTemplateConfig, load_tokenizer
+from templates.chat import ChatTemplateConfig, load_tokenizer, served_kwargs
 from templates.chat_options import asks_clock, dated_notice, used_options
 from templates.form import Form
 from train.config import TrainConfig
@@ -62,9 +62,13 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
     _report_left_out(data)
+    _report_encoding(data)
     if options.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
         notice(dated_notice(tokenizer, "the run"))
-    return Prepared(dataset, objective, method, folder, data, used_options(tokenizer), finished)
+    used = used_options(tokenizer)
+    if objective.form in _CHATS:
+        used = used.model_copy(update={"kwargs": served_kwargs(tokenizer, thinks=_count(data, "num_thoughts") > 0)})
+    return Prepared(dataset, objective, method, folder, data, used, finished)
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:
@@ -82,6 +86,21 @@ def _chat_template(dataset: Dataset, run_dir: Path, finished: RunRecord | None, 
     if not resume or options.date is not None:
         return options
     return options.model_copy(update={"date": begun_day(run_dir) if finished is None else finished.chat_template.date})
+
+
+def _count(data: TrainingData, what: str) -> int:
+    return sum(getattr(one.encoded, what) for example in (*data.train, *data.validation) for one in example.sequences)
+
+
+def _report_encoding(data: TrainingData) -> None:
+    """Says what the chat template made of the rows, where that is not what one would expect."""
+    if apart := _count(data, "num_apart"):
+        notice(f"{apart} answers are encoded apart from their prompt, as at inference: a token would span the two.")
+    if closed := _count(data, "num_closed"):
+        notice(
+            f"The chat template's prompt opens a thought, and {closed} answers have no 'reasoning': "
+            "the thought's close is trained before them. ('chat_template: {reasoning: refuse}' stops instead.)"
+        )
 
 
 def _report_left_out(data: TrainingData) -> None:

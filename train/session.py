@@ -129,6 +129,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         dropped_other_form=data.other_form,
         system_prompt=data.system_prompt,
         chat_template=prepared.chat_template,
+        chat_template_kwargs=prepared.chat_template.kwargs,
         config=config.model_dump(mode="json"),
         sample=mask_proof(first.id, [(sequence.name, sequence.encoded) for sequence in first.sequences]),
     )

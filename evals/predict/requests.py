@@ -75,7 +75,7 @@ def _encode_chat_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> 
     context_ids = encode_prompt(tokenizer, asked, row.tools)
     continuations = []
     for text in _put_words(row, row.messages[-1]["content"] or ""):
-        encoded = encode_chat(tokenizer, [*_untrained(asked), _answer(text)], row.tools)
+        [encoded] = encode_chat(tokenizer, [*_untrained(asked), _answer(text)], row.tools)  # of one trained turn there is one sequence
         trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
         if not trained or encoded.input_ids[: trained[0]] != context_ids:
             raise EncodeError("the chat with its answer does not begin with the tokens of its prompt", remedy="Check the chat template.")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from loopwright.errors import UserError, UserErrors
-from tests.helpers import review, write_dataset
+from tests.helpers import encode_one, review, write_dataset
 from tests.train.conftest import reviews
 from train.config import LoraOptions, TrainConfig
 from train.data.examples import TrainingExample
@@ -102,7 +102,7 @@ def test_several_adapters_share_one_base_in_its_precision(
 def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     """With a learning rate of next to nothing every epoch sees the base model, whose losses are recomputed here."""
     from prep.dataset.manifest import Dataset
-    from templates.chat import encode_chat, load_tokenizer
+    from templates.chat import load_tokenizer
 
     train(dataset_dir, tmp_path / "run", options(learning_rate=1e-12))
     ledger = pl.read_parquet(tmp_path / "run" / "ledger.parquet")
@@ -111,7 +111,7 @@ def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dat
     examples = Dataset.open(dataset_dir).examples("train").collect().to_dicts()
     assert sorted(ledger["id"]) == sorted([row["id"] for row in examples] * 2)
     for row in examples:
-        encoded = encode_chat(tokenizer, row["messages"])
+        encoded = encode_one(tokenizer, row["messages"])
         ids, trained = torch.tensor(encoded.input_ids), torch.tensor(encoded.loss_weights)[1:] > 0
         with torch.no_grad():
             logprobs = model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)[trained]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
@@ -83,6 +83,8 @@ class RunRecord(BaseModel):
     """The system message, where all training examples have the same one."""
     chat_template: ChatTemplateConfig = ChatTemplateConfig()
     """How the chat template was used, and the day that it was told; whatever asks this run's model asks it so."""
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """The chat template's variables, for a server that serves this run's model."""
     config: dict[str, Any]
     """All options of the run."""
     sample: Sample
