@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from loopwright.errors import ExitCode
+from tests.helpers import write_dataset
+from tests.train.masked import cloze_rows
 from train.cli import main
 from train.objectives.base import OBJECTIVES
 from train.runs.record import RunRecord
@@ -154,3 +156,15 @@ def test_the_objective_is_an_option_that_says_which_there_are(
     assert (json.loads(out)["objective"], json.loads(out)["form"], json.loads(out)["config"]["objective"]) == ("verbalizer",) * 3
     told = " ".join(command("run", "--help")[1].split())
     assert all(name in told for name in OBJECTIVES.entries)
+
+
+def test_a_run_that_writes_nothing_names_its_evaluation(command: Command, masked_dirs: dict[str, Path], tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", cloze_rows())
+    options = ["--model", masked_dirs["bert"], "--objective", "cloze", "--dtype", "float32", "--max-steps", "1", "--out", tmp_path / "run"]
+    code, _, err = command("run", dataset, *options)
+    assert code == ExitCode.FINE
+    assert f"Evaluate it: evals run {dataset} --adapter {tmp_path / 'run'}" in " ".join(err.split())
+    assert "Mean loss (nats): train" in err
+    code, _, err = command("chat", "--adapter", tmp_path / "run", "--ask", "How was it?")
+    assert code == ExitCode.COULD_NOT_RUN
+    assert "fills blanks and writes nothing" in err

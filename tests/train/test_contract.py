@@ -61,6 +61,12 @@ def test_each_way_to_break_an_objective_is_told(changes: dict[str, Any], cause: 
         check_objective(broken, tokenizer, CHATS)
 
 
+def test_sequences_that_cannot_go_apart_are_told(tokenizer: Any) -> None:
+    broken = type("Broken", (Choice,), {"__doc__": TOLD, "independent": True})
+    with pytest.raises(AssertionError, match="is independent, and its sequences do not add up"):
+        check_objective(broken, tokenizer, rows(3, 0))
+
+
 @pytest.mark.parametrize("method", [*METHODS.entries.values(), LastLayer], ids=lambda one: one.name)
 def test_every_method_keeps_the_contract(method: type[Method], tiny_model_dir: Path, tmp_path: Path) -> None:
     told = type("LastLayer", (LastLayer,), {"__doc__": TOLD}) if method is LastLayer else method
