@@ -12,7 +12,8 @@ from evals.metrics.base import DEFAULT_METRICS, LABEL_METRICS, METRICS
 from evals.systems.base import System, make_systems
 from loopwright.console import notice
 from loopwright.errors import UserError
-from prep.dataset.manifest import Dataset
+from prep.dataset.manifest import Dataset, has_form
+from prep.dataset.splits import SplitName
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from templates.chat_options import asks_clock, dated_notice
 from templates.form import Form
@@ -110,13 +111,23 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
     if not rows:
         splits = ", ".join(f"{name} ({count})" for name, count in dataset.manifest.splits.items() if count) or "none"
         cause = "has no example with an answer to compare with" if num_other else "is empty"
-        raise UserError(f"the {config.split} split {cause}", str(dataset.path), f"Splits with examples: {splits}. Choose one with --split.")
+        remedy = f"Splits with examples: {splits}. Choose one with --split."
+        if num_other and _is_text(dataset, config.split):
+            cause += ": its examples are plain texts"
+            remedy = (
+                "Read a run's loss on held-out text in its run.json (validation_loss), and evaluate it on a dataset that asks something."
+            )
+        raise UserError(f"the {config.split} split {cause}", str(dataset.path), remedy)
     if num_other:
         notes.append(f"{num_other} examples have neither a chat that ends on an answer nor a prompt with choices, and are not evaluated")
     limited = limit_rows(rows, config.limit)
     if len(limited) < len(rows):
         notes.append(f"{len(limited)} of {len(rows)} examples, drawn by a stable hash of their ids")
     return limited
+
+
+def _is_text(dataset: Dataset, split: SplitName) -> bool:
+    return bool(dataset.examples(split).select(has_form(Form.COMPLETION).all()).collect().item())
 
 
 def _open_run(given: str) -> RunRecord:

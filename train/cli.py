@@ -51,6 +51,9 @@ def run(
     out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
     model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: section is read.")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What is learned: chat, completion, verbalizer, cloze or another that is installed; default: chat.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
@@ -70,6 +73,7 @@ def run(
 
     options = {
         "model": model,
+        "objective": objective,
         "seed": seed,
         "epochs": epochs,
         "max_steps": max_steps,

@@ -13,7 +13,7 @@ from train.config import TrainConfig
 from train.data.examples import TrainingData, load_examples
 from train.data.leaks import find_leaks, leak_error
 from train.methods.base import METHODS, Method
-from train.models.config_checks import model_config, require_embeddings, require_trainable
+from train.models.config_checks import model_config, position_limit, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.objectives.base import OBJECTIVES, Objective
 from train.runs.folder import begun_day, finished_run, is_begun
@@ -61,7 +61,7 @@ def prepare(
     finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)
-    require_trainable(config.model, folder)
+    require_trainable(config.model, folder, objective.auto_class)
     options = _chat_template(dataset, run_dir, finished, resume=resume)
     tokenizer = load_tokenizer(config.model, options.on_a_day())
     require_embeddings(config.model, folder, tokenizer)
@@ -86,7 +86,7 @@ def length_limit(folder: Path, config: TrainConfig) -> int:
     Raises:
         UserError: the model's config cannot be read.
     """
-    return min(config.max_length, getattr(model_config(folder), "max_position_embeddings", None) or config.max_length)
+    return min(config.max_length, position_limit(model_config(folder)) or config.max_length)
 
 
 def _chat_template(dataset: Dataset, run_dir: Path, finished: RunRecord | None, *, resume: bool) -> ChatTemplateConfig:
@@ -121,4 +121,4 @@ def _report_left_out(data: TrainingData) -> None:
             f"In {cut} examples the assistant speaks first, which the chat template does not take: that turn is left out, and not trained."
         )
     if data.other_form:
-        notice(f"{len(data.other_form)} examples do not have the form that is trained and are left out; run.json lists them.")
+        notice(f"{len(data.other_form)} examples are not what the objective trains and are left out; run.json lists them.")

@@ -74,7 +74,7 @@ def run_session(
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
-    config = {"method": finished.method} | {key: value for key, value in finished.config.items() if key not in {"model", "leaks"}}
+    config = TrainConfig.completed({key: value for key, value in finished.config.items() if key not in {"model", "leaks"}})
     checkpoint.require_same(
         {
             "loopwright_version": finished.loopwright_version,

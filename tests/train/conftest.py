@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import review, write_dataset
+from tests.train.masked import KINDS, write_model
 from train.config import TrainConfig
 from train.runs.record import RunRecord
 
@@ -40,6 +41,12 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("data") / "reviews", reviews())
+
+
+@pytest.fixture(scope="session")
+def masked_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A random masked language model of each family, in a folder."""
+    return {kind: write_model(kind, tmp_path_factory.mktemp(kind)) for kind in KINDS}
 
 
 @pytest.fixture

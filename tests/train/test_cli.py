@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from loopwright.errors import ExitCode
+from tests.helpers import write_dataset
+from tests.train.masked import cloze_rows
 from train.cli import main
+from train.objectives.base import OBJECTIVES
 from train.runs.record import RunRecord
 
 Command = Callable[..., tuple[int, str, str]]
@@ -140,3 +143,29 @@ def test_an_interrupted_run_says_how_it_goes_on(
     code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--model", tiny_model_dir, "--leaks", "allow")
     assert (code, out) == (ExitCode.INTERRUPTED, "")
     assert "--resume goes on" in err
+
+
+def test_the_objective_is_an_option_that_says_which_there_are(
+    command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    run = ["run", dataset_dir, "--model", tiny_model_dir, "--dtype", "float32", "--max-steps", "1", "--out", tmp_path / "run"]
+    code, _, err = command(*run, "--objective", "verbaliser")
+    assert code == ExitCode.COULD_NOT_RUN
+    assert "unknown objective 'verbaliser'" in err and "verbalizer" in err
+    code, out, _ = command(*run, "--objective", "verbalizer", "--json")
+    assert code == ExitCode.FINE
+    assert (json.loads(out)["objective"], json.loads(out)["form"], json.loads(out)["config"]["objective"]) == ("verbalizer",) * 3
+    told = " ".join(command("run", "--help")[1].split())
+    assert all(name in told for name in OBJECTIVES.entries)
+
+
+def test_a_run_that_writes_nothing_names_its_evaluation(command: Command, masked_dirs: dict[str, Path], tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", cloze_rows())
+    options = ["--model", masked_dirs["bert"], "--objective", "cloze", "--dtype", "float32", "--max-steps", "1", "--out", tmp_path / "run"]
+    code, _, err = command("run", dataset, *options)
+    assert code == ExitCode.FINE
+    assert f"Evaluate it: evals run {dataset} --adapter {tmp_path / 'run'}" in " ".join(err.split())
+    assert "Mean loss (nats): train" in err
+    code, _, err = command("chat", "--adapter", tmp_path / "run", "--ask", "How was it?")
+    assert code == ExitCode.COULD_NOT_RUN
+    assert "fills blanks and writes nothing" in err

@@ -158,11 +158,13 @@ CHANGES: list[dict[str, Any]] = [
     {"dtype": "bfloat16"},
     {"seed": 5},
 ]
-# What these do is shown by tests of their own: further down, in test_examples.py and test_leaks.py.
+# What these do is shown by tests of their own: further down, in test_examples.py, test_leaks.py and objectives/.
 SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "validation", "checkpoint_every"} | {
     "micro_batch_size",
     "micro_batch_tokens",
     "leaks",
+    "verbalizer_loss",
+    "stride",
 }
 
 

@@ -1,6 +1,6 @@
 """A dataset's rows as encoded training examples, with everything that is wrong with them said at once, before a model is loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -33,6 +33,10 @@ class TrainingExample:
     sequences: tuple[TokenSequence, ...]
     normalizer: float
 
+    def apart(self) -> "list[TrainingExample]":
+        """Returns an example for each of its sequences; each counts as the whole does, so that what they lose adds up."""
+        return [replace(self, sequences=(sequence,)) for sequence in self.sequences]
+
     @property
     def num_tokens(self) -> int:
         """The tokens of all its sequences."""
@@ -57,7 +61,7 @@ class TrainingData:
         train: the train split's examples, in the dataset's order.
         validation: the validation split's.
         too_long: ids that were left out because a sequence of theirs exceeds the length limit (`truncation: drop`).
-        other_form: ids that were left out because they do not have the objective's form at all.
+        other_form: ids that were left out because they are not what the objective trains.
         system_prompt: the system message, where every training example has the same one.
     """
 
@@ -90,11 +94,11 @@ def load_examples(
     encoded: dict[str, list[TrainingExample]] = {"train": [], "validation": []}
     prompts: set[str | None] = set()
     for row in _rows(dataset, [split for split in encoded if split == "train" or config.validation]):
-        if objective.form not in row["forms"]:
+        if not objective.trains(row):
             other_form.append(row["id"])
             continue
         try:
-            example = _encode(row, objective, tokenizer)
+            example = _encode(row, objective, tokenizer, length_limit)
             if example.longest <= length_limit:
                 encoded[row["split"]].append(example)
                 prompts |= {_system_prompt(row)} if row["split"] == "train" else set()
@@ -115,10 +119,10 @@ def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
     return read.collect().to_dicts()
 
 
-def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTokenizerBase") -> TrainingExample:
+def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTokenizerBase", length_limit: int) -> TrainingExample:
     location = f"{row['source']}:{row['line']}"
     try:
-        sequences = objective.encode(tokenizer, row)
+        sequences = objective.encode_within(tokenizer, row, length_limit)
     except EncodeError as error:
         where = f" ({error.location})" if error.location else ""
         raise UserError(f"row {row['row_id']} cannot be trained on: {error.cause}{where}", location, error.remedy) from error
@@ -155,6 +159,6 @@ def _require_training_rows(
     if too_long:
         raise UserError(f"all {len(too_long)} training examples exceed the length limit", where, "Raise max_length.")
     if other_form:
-        cause = f"no training example has the {objective.form} form, which the objective '{objective.name}' trains"
-        raise UserError(cause, where, f"Build the dataset with a template that has {objective.form.column}.")
+        cause = f"no training example has {objective.trained_rows}, which the objective '{objective.name}' trains"
+        raise UserError(cause, where, f"Build the dataset with a template that has {objective.form.column}, or train another objective.")
     raise UserError("the train split is empty", where, "Check 'split:' in the dataset's config, and dropped.jsonl.")

@@ -54,9 +54,10 @@ class RunRecord(BaseModel):
     plugins: str | None = None
     """The hash of the plug-ins that objective and method may have come from; not written where there were none."""
     final_train_loss: float
-    """Mean loss per trained token (nats) over the last epoch's worth of steps, each measured before its step's update."""
+    """The objective's mean loss (of `chat` and `completion` per trained token, in nats) over the last epoch's worth of steps, each measured
+    before its step's update."""
     validation_loss: float | None
-    """Mean loss per trained token (nats) over the validation split at the end; null where that is empty or not wanted."""
+    """The same over the validation split at the end; null where that is empty or not wanted."""
     validation_losses: list[tuple[int, float]]
     """`[step, loss]` at the end of each epoch."""
     num_examples: int
@@ -123,10 +124,12 @@ class RunRecord(BaseModel):
     def summary(self, run_dir: Path) -> str:
         """Returns what came of the run, for people."""
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
+        mean = "Mean loss per trained token (nats)" if self.form in {Form.CHAT, Form.COMPLETION} else "Mean loss (nats)"
+        writes = self.objective != "cloze"
+        use = f"Try it: train chat --adapter {run_dir}" if writes else f"Evaluate it: evals run {self.dataset} --adapter {run_dir}"
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
-            f"Mean loss per trained token (nats): train {self.final_train_loss:.4f}, validation {validation}.\n"
-            f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
+            f"{mean}: train {self.final_train_loss:.4f}, validation {validation}.\nAdapter in {run_dir}. {use}"
         )
 
     @property

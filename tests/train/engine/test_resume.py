@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors import SafetensorError
@@ -15,6 +16,7 @@ from loopwright.errors import UserError
 from tests.helpers import write_dataset
 from tests.train import several
 from tests.train.conftest import reviews
+from tests.train.masked import cloze_rows
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.engine.loop import Trainer
@@ -42,10 +44,10 @@ cli.main()
 def killed(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     """Starts a run of some objective that dies in step 10; returns its folder and its config file."""
 
-    def start(objective: str = "chat", dataset: Path = dataset_dir) -> tuple[Path, Path]:
+    def start(objective: str = "chat", dataset: Path = dataset_dir, **more: Any) -> tuple[Path, Path]:
         config_path = tmp_path / "config.yaml"
         section = {"model": str(tiny_model_dir), "batch_size": 2, "epochs": 3, "checkpoint_every": 4, "learning_rate": 0.01}
-        section |= {"dtype": "float32", "objective": objective, "lora": {"dropout": 0.2}, "leaks": "allow"}
+        section |= {"dtype": "float32", "objective": objective, "lora": {"dropout": 0.2}, "leaks": "allow", **more}
         config_path.write_text(json.dumps({"train": section}), encoding="utf-8")
         run_dir = tmp_path / "killed"
         command = [sys.executable, "-c", _DIES, "run", str(dataset), "--out", str(run_dir), "--config", str(config_path)]
@@ -105,10 +107,26 @@ def test_killed_run_of_several_sequences_a_row_resumes_to_the_same_bytes(
     assert asked == ([14] if objective == "pair" else [])
 
 
+@pytest.mark.parametrize("objective", ["verbalizer", "cloze", "completion"])
+def test_killed_runs_of_choices_and_of_documents_resume_to_the_same_bytes(
+    objective: str, tmp_path: Path, killed: Callable[..., tuple[Path, Path]], masked_dirs: dict[str, Path]
+) -> None:
+    texts = [{"text": f"The soup of order {index} was slow. " * (index + 1), "split": "train"} for index in range(11)]
+    texts += [{"text": "The waiter was great. " * 20, "split": "validation"}]
+    rows = {"verbalizer": [*reviews(), *cloze_rows()], "cloze": [*cloze_rows(), *reviews()], "completion": texts}
+    more: dict[str, dict[str, Any]] = {"cloze": {"model": str(masked_dirs["roberta"])}, "completion": {"max_length": 16}}
+    dataset = write_dataset(tmp_path / "data", rows[objective])
+    # The documents' windows go through many forward passes, some of them with windows of several documents.
+    run_dir, config_path = killed(objective, dataset, micro_batch_tokens=60, **more.get(objective, {}))
+    goes_on_as_unbroken(dataset, run_dir, tmp_path / "unbroken", load_section(config_path, "train", TrainConfig))
+
+
 def _forget_method(path: Path) -> None:
-    """Makes a checkpoint one of a version that had no choice of methods."""
+    """Makes a checkpoint one of a version that had no choice of methods, nor the options that came after it."""
     state = json.loads(path.read_text(encoding="utf-8"))
     assert state["identity"]["config"].pop("method") == "lora"
+    assert state["identity"]["config"].pop("verbalizer_loss") == "choices"
+    assert state["identity"]["config"].pop("stride", "there is none") is None
     path.write_text(json.dumps(state), encoding="utf-8")
 
 
