@@ -44,6 +44,23 @@ class Prepared:
     finished: RunRecord | None
 
 
+# What T5 was fine-tuned with (Raffel et al., 2020): Adafactor scales each update by its weight's own size, so that the rate says a share.
+_ADAFACTOR_RATE = 1e-3
+
+
+def with_learning_rate(config: TrainConfig) -> TrainConfig:
+    """Returns the options with the learning rate filled in: that of the method, times the objective's factor, where none is given.
+
+    Raises:
+        UserError: there is no such method or objective.
+    """
+    method, objective = METHODS.get(config.method), OBJECTIVES.get(config.objective)
+    if config.learning_rate is not None:
+        return config
+    rate = _ADAFACTOR_RATE if config.optimizer == "adafactor" else method.learning_rate
+    return config.model_copy(update={"learning_rate": rate * objective.learning_rate_factor})
+
+
 def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> Prepared:
     """Checks a run, and encodes its examples.
 
@@ -56,7 +73,7 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)
-    require_trainable(config.model, folder)
+    require_trainable(config.model, folder, objective.auto_class)
     options = _chat_template(dataset, run_dir, finished, resume=resume)
     tokenizer = load_tokenizer(config.model, options.on_a_day())
     require_embeddings(config.model, folder, tokenizer)

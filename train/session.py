@@ -12,7 +12,7 @@ from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig
-from train.config import TrainConfig
+from train.config import TrainConfig, completed
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
 from train.engine.loop import Trainer
@@ -58,7 +58,16 @@ def run_session(
     base = load_model(config.model, config.dtype, prepared.objective.auto_class)
     torch.manual_seed(config.seed)
     model = prepared.method.fresh(base)
-    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.RunProgress())
+    trainer = Trainer(
+        model,
+        Scorer.for_model(model),
+        prepared.objective,
+        config,
+        prepared.data,
+        Ledger(),
+        checkpoint.RunProgress(),
+        rate_of=prepared.method.rate_of,
+    )
     if overwrite:
         remove_run(run_dir, saved_names())
     trainer.run(run_dir, identity, start, progress)
@@ -72,7 +81,7 @@ def run_session(
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
-    config = {"method": finished.method} | {key: value for key, value in finished.config.items() if key != "model"}
+    config = completed({"method": finished.method, **finished.config})
     checkpoint.require_same(
         {
             "loopwright_version": finished.loopwright_version,
@@ -122,7 +131,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         num_trained_tokens=int(recorded["num_trained_tokens"].sum()),
         seconds=round(progress.seconds, 3),
         tokens_per_second=round(num_tokens / progress.seconds, 1),
-        dtype=str(trainer.scorer.causal.dtype).removeprefix("torch."),
+        dtype=str(trainer.scorer.dtype).removeprefix("torch."),
         packed=trainer.scorer.packed,
         seed=config.seed,
         dropped_too_long=data.too_long,

@@ -149,12 +149,18 @@ CHANGES: list[dict[str, Any]] = [
     {"warmup": 0.9},
     {"schedule": "constant"},
     {"schedule": "linear"},
+    {"schedule": "wsd"},
+    {"optimizer": "adafactor"},
+    {"normalize": "example"},
     {"weight_decay": 5.0},
     {"max_grad_norm": 1e-3},
     {"lora": {"rank": 2}},
     {"lora": {"alpha": 4}},
     {"lora": {"dropout": 0.5}},
     {"lora": {"targets": ["q_proj"]}},
+    {"lora": {"rslora": True}},
+    {"lora": {"dora": True}},
+    {"lora": {"plus_ratio": 16}},
     {"dtype": "bfloat16"},
     {"seed": 5},
 ]
@@ -162,6 +168,11 @@ CHANGES: list[dict[str, Any]] = [
 SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "validation", "checkpoint_every"} | {
     "micro_batch_size",
     "micro_batch_tokens",
+    "freeze",
+    "quantize",
+    "best",
+    "early_stopping",
+    "keep_checkpoints",
 }
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
 from loopwright.files import atomic_dir, os_errors
+from train.config import completed
 from train.methods.base import trainable
 from train.models.load import Model
 from train.runs.folder import CHECKPOINT_NAME, STATE_NAME
@@ -74,12 +75,23 @@ class Checkpoint:
     def apply(self, model: Model, optimizer: torch.optim.Optimizer) -> None:
         """Puts what is trained and the optimiser where they were."""
         state: dict[int, dict[str, torch.Tensor]] = {}
-        with torch.no_grad():
-            for index, (name, parameter) in enumerate(trainable(model).items()):
-                parameter.copy_(self.tensors[f"adapter/{name}"])
-                prefix = f"optimizer/{name}/"
-                state[index] = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+        # The optimiser counts its parameters group by group.
+        places = {
+            id(parameter): index for index, parameter in enumerate(one for group in optimizer.param_groups for one in group["params"])
+        }
+        self.apply_weights(model)
+        for name, parameter in trainable(model).items():
+            prefix = f"optimizer/{name}/"
+            state[places[id(parameter)]] = {
+                key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)
+            }
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+    def apply_weights(self, model: Model) -> None:
+        """Puts what is trained where it was."""
+        with torch.no_grad():
+            for name, parameter in trainable(model).items():
+                parameter.copy_(self.tensors[f"adapter/{name}"])
 
     def save(self, run_dir: Path, identity: dict[str, Any]) -> None:
         """Writes the checkpoint into a run's folder; the one before is there until this one is whole.
@@ -115,7 +127,7 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
         progress = state["progress"]
         losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
         saved = state["identity"]
-        saved["config"].setdefault("method", "lora")  # from before there was a choice
+        saved["config"] = completed(saved["config"])
         require_same(saved, identity, folder)
         return Checkpoint(
             RunProgress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS)

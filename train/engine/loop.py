@@ -1,6 +1,7 @@
 """The training loop."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from train.data.order import RunPlan, StepOrder
 from train.data.packing import collate, micro_batches
 from train.engine.checkpoint import Checkpoint, RunProgress
 from train.engine.loss import Scorer
-from train.engine.optim import learning_rate
+from train.engine.optim import learning_rate, make_optimizer, set_learning_rate
 from train.engine.progress import TrainingBar
 from train.engine.reference import Reference
 from train.ledger.ledger import Ledger, summarise
@@ -37,6 +38,7 @@ class Trainer:
         ledger: what training saw so far.
         progress: how far the run is.
         reference: what the model that the run began with says; None where the objective needs none.
+        rate_of: what a trained parameter's learning rate is multiplied by, by its name.
     """
 
     model: Model
@@ -47,6 +49,7 @@ class Trainer:
     ledger: Ledger
     progress: RunProgress
     reference: Reference | None = None
+    rate_of: Callable[[str], float] = lambda _: 1.0
 
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
         """Trains from the checkpoint, or from the start, to the end, writing checkpoints into `run_dir` on the way.
@@ -54,7 +57,7 @@ class Trainer:
         Raises:
             UserError: the loss or the gradient is no longer a finite number, or a checkpoint cannot be written.
         """
-        optimizer = torch.optim.AdamW(trainable(self.model).values(), lr=0.0, weight_decay=self.config.weight_decay, fused=True)
+        optimizer = make_optimizer(trainable(self.model), self.config, self.rate_of)
         if self.objective.needs_reference:  # before the checkpoint changes the model
             known = [*self.data.train, *self.data.validation]
             self.reference = Reference.of(known, checkpoint.reference) if checkpoint else self._ask_reference(known)
@@ -90,22 +93,28 @@ class Trainer:
         """Does one step and returns its loss, on the device: the mean by the normalizers of the whole step, not of each micro-batch."""
         # Seeded anew each step, so that dropout needs no state to be the same in a resumed run.
         torch.manual_seed(int(hash_text(str(self.config.seed), "step", str(step))[:15], 16))
-        normalizer = sum(example.normalizer for example in examples)
+        normalizer = sum(example.normalizer for example in examples) if self.config.normalize == "token" else len(examples)
         total = torch.zeros((), device=self.scorer.device)
         self.model.train()
         for group in micro_batches(examples, self.config, packed=self.scorer.packed):
             scores = self._score(group)
-            loss = self.objective.loss(scores) / normalizer
+            loss = self._loss(group, scores) / normalizer
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
             self.ledger.record(step // plan.steps_per_epoch + 1, step + 1, group, summarise(self.objective, group, scores))
         norm = torch.nn.utils.clip_grad_norm_(trainable(self.model).values(), self.config.max_grad_norm)
         self.ledger.record_gradient(step + 1, examples, norm)
-        for group_options in optimizer.param_groups:
-            group_options["lr"] = learning_rate(step, plan.num_steps, self.config)
+        set_learning_rate(optimizer, learning_rate(step, plan.num_steps, self.config))
         optimizer.step()
         optimizer.zero_grad()
         return total
+
+    def _loss(self, group: list[TrainingExample], scores: TokenScores) -> torch.Tensor:
+        """Returns the summed loss of a micro-batch, yet to be divided by what the step counts for."""
+        if self.config.normalize == "token":
+            return self.objective.loss(scores)
+        normalizers = torch.tensor([example.normalizer for example in group], device=scores.logprobs.device)
+        return (self.objective.row_losses(scores) / normalizers).sum()
 
     def _count_step(self, seconds: float) -> None:
         done = self.progress

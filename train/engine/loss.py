@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from loopwright.errors import UserError
 from train.data.packing import MicroBatch, Segments
 from train.engine.attention import IMPLEMENTATION, attending, register
-from train.models.load import Model, unwrapped
+from train.models.load import Model, compute_dtype, unwrapped
 from train.objectives.base import TokenScores
 
 # Positions a chunk: 256 x 49,152 logits in float32 are 50 MB.
@@ -59,11 +60,20 @@ class Scorer:
         """Where the model is."""
         return torch.device(self.causal.device)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of its computation."""
+        return compute_dtype(self.causal)
+
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the scores of the batch's supervised tokens; differentiable where gradients are on."""
         with self._precision():
             hidden = self._hidden(batch).index_select(0, batch.predictors)
-            logprobs, margins = _HeadScores.apply(hidden, batch.targets, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
+            head = self.causal.get_output_embeddings()
+            if torch.is_grad_enabled() and any(weight.requires_grad for weight in head.parameters()):
+                logprobs, margins = _trained_head_scores(hidden, batch.targets, head)
+            else:
+                logprobs, margins = _HeadScores.apply(hidden, batch.targets, head)  # type: ignore[no-untyped-call]
         return TokenScores(logprobs, margins, batch.weights, batch.sequences, batch.rows, batch.signs, len(batch.examples))
 
     def _hidden(self, batch: MicroBatch) -> torch.Tensor:
@@ -80,10 +90,10 @@ class Scorer:
         return output.last_hidden_state[0]  # type: ignore[no-any-return]
 
     def _precision(self) -> Any:
-        """The adapter's float32 weights are cast down for each product where the base is bfloat16."""
-        if self.causal.dtype == torch.float32:
+        """What is trained, in float32, is cast down for each product where the model computes in bfloat16."""
+        if self.dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.causal.dtype)
+        return torch.autocast(self.device.type, dtype=self.dtype)
 
 
 class _HeadScores(torch.autograd.Function):
@@ -118,6 +128,26 @@ class _HeadScores(torch.autograd.Function):
     def backward(ctx: Any, upstream: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (gradients,) = ctx.saved_tensors
         return (upstream.unsqueeze(1) * gradients).to(gradients.dtype), None, None
+
+
+def _trained_head_scores(hidden: torch.Tensor, targets: torch.Tensor, head: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `_HeadScores`, with the gradient of the head's own weights, which depends on how each token's score is used.
+
+    So it is formed in the backward pass, which computes each chunk's logits once more: still one chunk alive at a time.
+    """
+    scored = [
+        checkpoint(_chunk_scores, states, tokens, head, use_reentrant=False)
+        for states, tokens in zip(torch.split(hidden, _CHUNK), torch.split(targets.unsqueeze(1), _CHUNK), strict=True)
+    ]
+    return torch.cat([logprobs for logprobs, _ in scored]), torch.cat([margins for _, margins in scored])
+
+
+def _chunk_scores(states: torch.Tensor, tokens: torch.Tensor, head: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states [n, width], tokens [n, 1] -> log-probabilities and margins [n]."""
+    logits = head(states).float()
+    target_logits = logits.gather(1, tokens).squeeze(1)
+    best_others = logits.detach().scatter(1, tokens, float("-inf")).amax(-1)
+    return target_logits - logits.logsumexp(-1), target_logits.detach() - best_others
 
 
 def _probe_ids(causal: Model, length: int) -> torch.Tensor:

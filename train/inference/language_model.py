@@ -1,7 +1,7 @@
 """One loaded model that serves the base and every adapter: an adapter switched off gives the base exactly."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,14 +56,13 @@ class LanguageModel:
     @contextmanager
     def with_adapter(self, given: str | None) -> Iterator[Any]:
         """Yields the model with one adapter switched on, or with all of them off."""
-        if given is not None:
-            with self._methods[given].using(self.model, self._adapter_names[given]) as model:
-                yield model
-        elif self._methods:
-            with next(iter(self._methods.values())).using(self.model, None) as model:
-                yield model
-        else:
-            yield self.model
+        own = None if given is None else self._methods[given]
+        with ExitStack() as stack:
+            # Several methods may have changed the model: those of the other runs are off, too.
+            for method in dict.fromkeys(self._methods.values()):
+                if method is not own:
+                    stack.enter_context(method.using(self.model, None))
+            yield self.model if own is None or given is None else stack.enter_context(own.using(self.model, self._adapter_names[given]))
 
 
 def _context_length(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:

@@ -26,16 +26,31 @@ def model_config(folder: Path) -> Any:
         raise UserError(f"cannot read the model's config: {str(error).splitlines()[0]}", str(folder)) from error
 
 
-def require_trainable(model: str, folder: Path) -> None:
+def require_trainable(model: str, folder: Path, auto_class: str = "AutoModelForCausalLM") -> None:
     """Refuses a model of a kind that this trainer cannot train.
+
+    Args:
+        model: its name, for the message.
+        folder: where it is.
+        auto_class: the class of transformers that is to load it.
 
     Raises:
         UserError: it is one, or its config cannot be read.
     """
-    kind = model_config(folder).model_type
+    config = model_config(folder)
+    kind = config.model_type
+    if auto_class == "AutoModelForCausalLM" and _sees_ahead(config):
+        cause = f"'{model}' is a masked language model ('{kind}'): each position sees those after it, and would read the answer"
+        raise UserError(cause, str(folder), "Train a causal language model, such as Llama, Qwen, Mistral or SmolLM.")
     if kind in _WHOLE_ONLY:
         cause = f"'{model}' is a model of the kind '{kind}', whose experts and output head this trainer cannot take apart"
         raise UserError(cause, str(folder), "Train a model of another family, such as Llama 3, Qwen, Mistral or SmolLM.")
+
+
+def _sees_ahead(config: Any) -> bool:
+    """Says whether a model fills in masked words. transformers loads such a one as a causal model, too, with no more than a log line."""
+    is_masked = any(name.endswith("ForMaskedLM") for name in config.architectures or [])
+    return is_masked and not getattr(config, "is_decoder", False)
 
 
 def require_embeddings(model: str, folder: Path, tokenizer: "PreTrainedTokenizerBase") -> None:

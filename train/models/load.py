@@ -160,6 +160,15 @@ def unwrapped(model: Model) -> Model:
     return inner
 
 
+def compute_dtype(model: Model) -> "torch.dtype":
+    """Returns the precision in which a model computes: that in which it was loaded, though what is trained of it may be float32."""
+    import torch
+
+    loaded = unwrapped(model).config.dtype
+    named = getattr(torch, loaded) if isinstance(loaded, str) else loaded
+    return named if isinstance(named, torch.dtype) else unwrapped(model).dtype
+
+
 def resolve_dtype(dtype: Dtype) -> "torch.dtype":
     """Returns the torch dtype for a name; `auto` is bfloat16 where the processor has instructions for it, else float32.
 

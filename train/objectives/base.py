@@ -107,6 +107,9 @@ class Objective(ABC):
     needs_reference: ClassVar[bool] = False
     """Whether the loss compares with the model that the run began with: `TokenScores.reference` is filled then, computed once."""
 
+    learning_rate_factor: ClassVar[float] = 1.0
+    """What the method's own learning rate is multiplied by where none is given; the docstring says why where it is not 1."""
+
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config
 

@@ -119,8 +119,8 @@ def test_a_run_from_before_there_was_a_choice_is_lora(
 
 
 def test_a_run_of_a_method_that_is_not_known_is_refused(finished_run: tuple[Path, RunRecord], tmp_path: Path) -> None:
-    finished_run[1].model_copy(update={"method": "full"}).save(tmp_path)
-    with pytest.raises(UserError, match="unknown method 'full'"):
+    finished_run[1].model_copy(update={"method": "fullest"}).save(tmp_path)
+    with pytest.raises(UserError, match="unknown method 'fullest'"):
         method_of(tmp_path)
 
 
