@@ -13,6 +13,9 @@ Normalize = Literal["token", "example"]
 Quantize = Literal["nf4"]
 Kept = Literal["half", "best"] | Annotated[int, Field(ge=1)]
 
+LOSS, LAST = "validation_loss", "last"
+"""What `best` may say beside the metrics of evals."""
+
 # The default learning rate from before it depended on method and objective, which keys of older runs hold.
 _FIRST_LEARNING_RATE = 5e-4
 
@@ -97,7 +100,7 @@ class TrainConfig(_Model):
     """Decides the adapter's start, the order of the examples and dropout."""
     validation: bool = True
     """Measure the loss on the validation split at the end of each epoch."""
-    best: str = "validation_loss"
+    best: str = LOSS
     """Which checkpoint the run keeps: the latest that is not worse, beyond the noise, than the best by `validation_loss` or by a metric of
     evals on the validation split, such as `accuracy`; `last` is the last one, whatever it scores."""
     early_stopping: int | None = Field(None, ge=1)

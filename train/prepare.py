@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopwright.console import notice
+from loopwright.errors import UserError
 from loopwright.files import require_writable
 from prep.dataset.manifest import Dataset
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from templates.chat_options import asks_clock, dated_notice, used_options
 from templates.form import Form
-from train.config import TrainConfig
+from train.config import LAST, LOSS, TrainConfig
 from train.data.examples import TrainingData, load_examples
-from train.methods.base import METHODS, Method
+from train.methods.base import METHODS, Method, saved_names
 from train.models.config_checks import model_config, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.objectives.base import OBJECTIVES, Objective
@@ -70,7 +71,7 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     dataset = Dataset.open(dataset_dir)
     objective = OBJECTIVES.get(config.objective)(config)
     method = METHODS.get(config.method)(config)
-    finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
+    finished = finished_run(run_dir, saved_names(), resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)
     require_trainable(config.model, folder, objective.auto_class)
@@ -78,6 +79,7 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     tokenizer = load_tokenizer(config.model, options.on_a_day())
     require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
+    _require_validation(config, data)
     _report_left_out(data)
     if options.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
         notice(dated_notice(tokenizer, "the run"))
@@ -91,6 +93,21 @@ def length_limit(folder: Path, config: TrainConfig) -> int:
         UserError: the model's config cannot be read.
     """
     return min(config.max_length, getattr(model_config(folder), "max_position_embeddings", None) or config.max_length)
+
+
+def _require_validation(config: TrainConfig, data: TrainingData) -> None:
+    """Refuses to choose among checkpoints by what is not there to choose by.
+
+    Raises:
+        UserError: the options ask for it.
+    """
+    asks = [f"early_stopping: {config.early_stopping}"] if config.early_stopping is not None else []
+    asks += [f"best: {config.best}"] if config.best not in {LOSS, LAST} else []
+    if asks and not data.validation:
+        cause = "there are no validation rows to choose a checkpoint by"
+        raise UserError(cause, asks[0], "Build the dataset with a validation split, leave validation: true, or leave this option out.")
+    if config.early_stopping is not None and config.best == LAST:
+        raise UserError("early_stopping needs a best checkpoint, and best: last asks for none", "early_stopping", "Leave one of them out.")
 
 
 def _chat_template(dataset: Dataset, run_dir: Path, finished: RunRecord | None, *, resume: bool) -> ChatTemplateConfig:

@@ -12,11 +12,14 @@ from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig
-from train.config import TrainConfig, completed
+from train.config import LAST, LOSS, TrainConfig, completed
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
+from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
+from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
 from train.engine.loss import Scorer
+from train.engine.start import announce
 from train.ledger.ledger import Ledger, mean_loss
 from train.methods.base import saved_names
 from train.models.load import load_model, model_sha256
@@ -52,6 +55,7 @@ def run_session(
     }
     if prepared.finished:
         return _require_same_run(prepared.finished, identity, run_dir)
+    score = _scorer(prepared, config)
     start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
     if resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
@@ -67,10 +71,13 @@ def run_session(
         Ledger(),
         checkpoint.RunProgress(),
         rate_of=prepared.method.rate_of,
+        score=score,
     )
     if overwrite:
         remove_run(run_dir, saved_names())
+    announce(trainer, prepared.model_folder)
     trainer.run(run_dir, identity, start, progress)
+    trainer.use_best(run_dir, identity)
     prepared.method.save(model, run_dir)
     with atomic_file(run_dir / LEDGER_NAME) as path:
         trainer.ledger.finished().write_parquet(path)
@@ -78,6 +85,14 @@ def run_session(
     record.save(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
     return record
+
+
+def _scorer(prepared: Prepared, config: TrainConfig) -> CheckpointScorer | None:
+    """Returns what scores checkpoints, where that is not the validation loss; made before the model is loaded, as it may not fit."""
+    if config.best in {LOSS, LAST}:
+        return None
+    wanted = ScorerRequest(config.best, prepared.dataset.path, config.model, prepared.objective.form, prepared.chat_template)
+    return find_scorer(wanted)
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
@@ -105,10 +120,11 @@ def _chat_template_of(options: ChatTemplateConfig) -> dict[str, Any]:
 
 def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> RunRecord:
     config, data, progress = trainer.config, trainer.data, trainer.progress
-    plan = RunPlan.of(len(data.train), config)
+    plan, num_steps = RunPlan.of(len(data.train), config), progress.num_steps
     recorded = trainer.ledger.recorded()
     order = StepOrder(data.train, config, plan)
-    num_tokens = sum(example.num_tokens for step in range(plan.num_steps) for example in order[step])
+    num_tokens = sum(example.num_tokens for step in range(num_steps) for example in order[step])
+    best_step = progress.best.step if progress.best else num_steps
     first = data.train[0]
     return RunRecord(
         loopwright_version=__version__,
@@ -121,16 +137,20 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         dataset=str(prepared.dataset.path),
         dataset_key=prepared.dataset.manifest.key,
         plugins=identity.get("plugins"),
-        final_train_loss=mean_loss(recorded.filter(recorded["step"] > plan.num_steps - plan.steps_per_epoch), data.train),
-        validation_loss=progress.validation_losses[-1][1] if progress.validation_losses else None,
+        final_train_loss=mean_loss(recorded.filter(recorded["step"] > num_steps - plan.steps_per_epoch), data.train),
+        validation_loss=dict(progress.validation_losses).get(best_step),
         validation_losses=list(progress.validation_losses),
         num_examples=len(data.train),
         num_validation_examples=len(data.validation),
-        num_steps=plan.num_steps,
+        num_steps=num_steps,
+        best_step=best_step,
         num_tokens=num_tokens,
         num_trained_tokens=int(recorded["num_trained_tokens"].sum()),
         seconds=round(progress.seconds, 3),
         tokens_per_second=round(num_tokens / progress.seconds, 1),
+        peak_memory_bytes=progress.peak_memory_bytes,
+        flops_per_token=flops_per_token(trainer.model, data.train),
+        micro_batch_tokens=progress.micro_batch_tokens,
         dtype=str(trainer.scorer.dtype).removeprefix("torch."),
         packed=trainer.scorer.packed,
         seed=config.seed,

@@ -1,6 +1,7 @@
 """The loss core: a forward pass whose supervised positions alone go through the head, in float32, a chunk at a time."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +29,12 @@ class Scorer:
     Attributes:
         causal: the transformers model itself, beneath peft.
         packed: its attention takes packed examples; else they are padded.
+        attention: what transformers calls the model's own attention.
     """
 
     causal: Model
     packed: bool
+    attention: str = ""
 
     @classmethod
     def for_model(cls, model: Model) -> "Scorer":
@@ -41,8 +44,8 @@ class Scorer:
             UserError: the model does something to its logits after the output head.
         """
         causal = unwrapped(model)
-        plain, packed = cls(causal, packed=False), cls(causal, packed=True)
         own_attention = causal.config._attn_implementation
+        plain, packed = cls(causal, packed=False, attention=own_attention), cls(causal, packed=True, attention=own_attention)
         with torch.inference_mode(), plain._precision():
             expected = [_probe(causal, length) for length in _PROBE_LENGTHS]
             register()
@@ -64,6 +67,18 @@ class Scorer:
     def dtype(self) -> torch.dtype:
         """The precision of its computation."""
         return compute_dtype(self.causal)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Lets the model be asked as outside of training within the block: with its own attention, in the precision that it computes in."""
+        if self.packed:
+            self.causal.set_attn_implementation(self.attention)
+        try:
+            with self._precision():
+                yield
+        finally:
+            if self.packed:
+                self.causal.set_attn_implementation(IMPLEMENTATION)
 
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the scores of the batch's supervised tokens; differentiable where gradients are on."""
