@@ -15,6 +15,7 @@ from train.data.examples import TrainingData, load_examples
 from train.methods.base import METHODS, Method, saved_names
 from train.models.config_checks import model_config, require_embeddings, require_trainable
 from train.models.load import model_folder
+from train.models.quantize import require_quantizable
 from train.objectives.base import OBJECTIVES, Objective
 from train.runs.folder import begun_day, finished_run
 from train.runs.record import RunRecord
@@ -71,6 +72,8 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     dataset = Dataset.open(dataset_dir)
     objective = OBJECTIVES.get(config.objective)(config)
     method = METHODS.get(config.method)(config)
+    if config.quantize is not None:
+        require_quantizable(config.method)
     finished = finished_run(run_dir, saved_names(), resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)

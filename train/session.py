@@ -23,6 +23,7 @@ from train.engine.start import announce
 from train.ledger.ledger import Ledger, mean_loss
 from train.methods.base import saved_names
 from train.models.load import load_model, model_sha256
+from train.models.quantize import load_in_4_bits
 from train.prepare import Prepared
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import RunRecord, mask_proof
@@ -59,7 +60,8 @@ def run_session(
     start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
     if resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
-    base = load_model(config.model, config.dtype, prepared.objective.auto_class)
+    load = load_model if config.quantize is None else load_in_4_bits
+    base = load(config.model, config.dtype, prepared.objective.auto_class)
     torch.manual_seed(config.seed)
     model = prepared.method.fresh(base)
     trainer = Trainer(

@@ -35,11 +35,7 @@ class Measured:
 
 
 class CheckpointScorer(Protocol):
-    """Scores a model on the validation split, at each validation of a run.
-
-    Found under the entry point group `loopwright.checkpoint_scorers`: whatever stands there is called with a `ScorerRequest`, before the
-    model is loaded, and returns one of these or None, where it does not know the metric.
-    """
+    """Scores a model on the validation split, at each validation of a run; made by a `ScorerSource`, before the model is loaded."""
 
     def scores(self, model: Model) -> list[Any]:
         """Lets the model, which is in evaluation mode, answer; returns what `compare` needs: plain JSON without corpus text."""
@@ -70,18 +66,33 @@ class ScorerRequest:
     chat_template: ChatTemplateConfig
 
 
+class ScorerSource(Protocol):
+    """What stands under the entry point group `loopwright.checkpoint_scorers`."""
+
+    def known(self) -> list[str]:
+        """Returns the metrics that it knows."""
+
+    def make(self, request: ScorerRequest) -> CheckpointScorer:
+        """Returns what scores by one of them.
+
+        Raises:
+            UserError: the metric does not fit the dataset.
+        """
+
+
 def find_scorer(request: ScorerRequest) -> CheckpointScorer:
     """Returns what scores checkpoints by a metric.
 
     Raises:
         UserError: there is nothing that knows the metric, or it does not fit the dataset.
     """
+    known: list[str] = []
     for plugin in installed(_GROUP):
-        make: Any = plugin.load()
-        scorer: CheckpointScorer | None = make(request)
-        if scorer is not None:
-            return scorer
-    raise UserError(f"unknown metric '{request.metric}'", "best", did_you_mean(request.metric, [LOSS, LAST]))
+        source: ScorerSource = plugin.load()  # type: ignore[assignment]
+        if request.metric in source.known():
+            return source.make(request)
+        known += source.known()
+    raise UserError(f"unknown metric '{request.metric}'", "best", did_you_mean(request.metric, [LOSS, LAST, *known]))
 
 
 @dataclass(frozen=True, slots=True)

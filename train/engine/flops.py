@@ -6,6 +6,7 @@ import torch
 
 from train.data.examples import TrainingExample
 from train.models.load import Model, unwrapped
+from train.models.quantize import num_weights
 
 
 def flops_per_token(model: Model, examples: list[TrainingExample]) -> float:
@@ -33,11 +34,11 @@ def flops_per_token(model: Model, examples: list[TrainingExample]) -> float:
     for _, parameter in model.named_parameters():
         is_trained = parameter.requires_grad
         if parameter.ndim > 1 and id(parameter) not in head_weights | looked_up:
-            total += parameter.numel() * (2 + 2 * below_is_trained + 2 * is_trained)
+            total += num_weights(parameter) * (2 + 2 * below_is_trained + 2 * is_trained)
         below_is_trained = below_is_trained or is_trained
     for parameter in head.parameters() if head is not None else ():
         # Where the head is trained its logits are formed once more in the backward pass.
-        total += share * parameter.numel() * (8 if parameter.requires_grad else 4) * (parameter.ndim > 1)
+        total += share * num_weights(parameter) * (8 if parameter.requires_grad else 4) * (parameter.ndim > 1)
     return total + _attention(model, sum(sequence.num_tokens**2 for sequence in sequences) / num_tokens)
 
 

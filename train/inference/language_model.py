@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.methods.base import Method, method_of
-from train.models.load import Dtype, load_model
+from train.models.load import Dtype
+from train.models.quantize import load_base
 from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ class LanguageModel:
 
     def __init__(self, name: str, dtype: Dtype, adapters: Mapping[str, Path], chat_template: ChatTemplateConfig | None = None) -> None:
         self.name = name
-        options = {given: RunRecord.load(folder).chat_template for given, folder in adapters.items()}
+        records = {given: RunRecord.load(folder) for given, folder in adapters.items()}
+        options = {given: record.chat_template for given, record in records.items()}
         own = next(iter(options.values()), chat_template or ChatTemplateConfig())
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(name, own.on_a_day())
         self._tokenizers = {given: load_tokenizer(name, option.on_a_day()) for given, option in options.items()}
-        self.model: Any = load_model(name, dtype)
+        # Systems of one evaluation share a base: it is in 4 bits where each of its adapters was trained on that.
+        self.model: Any = load_base(name, dtype, bool(records) and all(record.config.get("quantize") for record in records.values()))
         self.dtype = str(self.model.dtype).removeprefix("torch.")
         self.max_length = _context_length(self.model.config, self.tokenizer)
         # Peft forbids dots and slashes in an adapter's name, and users' run names are full of them.
@@ -48,6 +51,24 @@ class LanguageModel:
         for given, folder in adapters.items():
             self._methods[given] = method_of(folder)
             self.model = self._methods[given].load(self.model, folder, self._adapter_names[given])
+
+    @classmethod
+    def of_loaded(cls, name: str, model: Any, chat_template: ChatTemplateConfig) -> "LanguageModel":
+        """Returns a model that is loaded already, as it is: whatever changes it stays on.
+
+        Args:
+            name: the base model, for its tokenizer.
+            model: the model.
+            chat_template: how the chat template is used.
+        """
+        made = cls.__new__(cls)
+        made.name = name
+        made.tokenizer = load_tokenizer(name, chat_template.on_a_day())
+        made._tokenizers, made._adapter_names, made._methods = {}, {}, {}
+        made.model = model
+        made.dtype = str(model.dtype).removeprefix("torch.")
+        made.max_length = _context_length(model.config, made.tokenizer)
+        return made
 
     def tokenizer_of(self, given: str | None) -> "PreTrainedTokenizerBase":
         """Returns the tokenizer whose chat template is used as in training an adapter; None is the base."""
