@@ -106,7 +106,7 @@ class LossScorer:
     examples: list[TrainingExample]
 
     def value(self, scores: Sequence[float]) -> Measured:
-        """Returns the mean loss by the examples' normalizers; of `chat`, in nats a trained token.
+        """Returns the mean loss by the examples' normalizers; of `chat`, the mean loss per trained token (nats).
 
         Args:
             scores: each example's summed loss.
