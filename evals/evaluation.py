@@ -114,7 +114,7 @@ def _open_model(context: EvalContext, plan: EvalPlan) -> None:
     if plan.model is not None:
         config = context.config
         context.model = LanguageModel(plan.model, config.dtype, {run: Path(run) for run in plan.runs}, plan.dataset.manifest.chat_template)
-        context.max_new_tokens = config.max_new_tokens or _longest_answer(context)
+        context.max_new_tokens = config.max_new_tokens or longest_answer(context)
 
 
 def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[dict[str, Prediction], float]:
@@ -164,7 +164,7 @@ def _system_report(
     )
 
 
-def _longest_answer(context: EvalContext) -> int:
+def longest_answer(context: EvalContext) -> int:
     """Returns the limit of new tokens: a quarter more than the longest train answer. The evaluated answers are not looked at."""
     answers = [row.reference for row in context.train_rows if row.task is Task.GENERATION]
     if not context.rows_of(Task.GENERATION):

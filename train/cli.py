@@ -11,7 +11,7 @@ from loopwright.console import console, notice, print_error, print_json, print_v
 if TYPE_CHECKING:
     from train.inference.chat import Answers
 
-app = make_program("Train an adapter on a built dataset, and talk to the result.", ("models", "run", "chat"))
+app = make_program("Train a model on a built dataset, and talk to the result.", ("models", "run", "chat"))
 models_app = make_app("List the models that have a short name, and fetch them.")
 app.add_typer(models_app, name="models")
 
@@ -54,36 +54,56 @@ def run(
     objective: Annotated[
         str | None, typer.Option(help="What is learned: chat, completion, verbalizer, cloze or another that is installed; default: chat.")
     ] = None,
+    method: Annotated[str | None, typer.Option(help="What of the model is trained: lora, full or freeze.")] = None,
+    quantize: Annotated[str | None, typer.Option(help="Load the base in 4 bits, on a GPU: nf4.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate; default: by method and objective.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adamw or adafactor.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="How the learning rate falls: cosine, linear, constant or wsd.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the steps over which the learning rate rises.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Decoupled weight decay.")] = None,
+    max_grad_norm: Annotated[float | None, typer.Option(help="Norm that gradients are scaled down to.")] = None,
+    normalize: Annotated[str | None, typer.Option(help="What counts the same in a step: each token, or each example.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
     micro_batch_size: Annotated[int | None, typer.Option(help="Examples a forward pass; gradients accumulate.")] = None,
     max_length: Annotated[int | None, typer.Option(help="Longest example, in tokens.")] = None,
     truncation: Annotated[str | None, typer.Option(help="What longer examples do: raise or drop.")] = None,
     leaks: Annotated[str | None, typer.Option(help="Train rows that are also in validation or test: refuse or allow.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, bfloat16 or float32.")] = None,
+    best: Annotated[str | None, typer.Option(help="Which checkpoint is kept: the best by validation_loss or a metric, or last.")] = None,
+    early_stopping: Annotated[int | None, typer.Option(help="Stop after so many validations that are worse than the best.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a LoRA adapter. Options override the config's train: section, which has more of them."""
+    """Train a model on a dataset. Options override the config's train: section, which has more of them."""
     from train.api import train
 
     options = {
         "model": model,
         "objective": objective,
+        "method": method,
+        "quantize": quantize,
         "seed": seed,
         "epochs": epochs,
         "max_steps": max_steps,
         "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "warmup": warmup,
+        "weight_decay": weight_decay,
+        "max_grad_norm": max_grad_norm,
+        "normalize": normalize,
         "batch_size": batch_size,
         "micro_batch_size": micro_batch_size,
         "max_length": max_length,
         "truncation": truncation,
         "leaks": leaks,
         "dtype": dtype,
+        "best": best,
+        "early_stopping": early_stopping,
     }
     try:
         record = train(dataset, out, config, resume=resume, overwrite=overwrite, progress=True, **options).record

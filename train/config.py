@@ -1,16 +1,24 @@
 """What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from train.models.load import Dtype
 
-Schedule = Literal["cosine", "linear", "constant"]
+Schedule = Literal["cosine", "linear", "constant", "wsd"]
 Truncation = Literal["raise", "drop"]
 VerbalizerLoss = Literal["choices", "target"]
-# What came later. An option that is at its default is what there was before.
-_LATER = ("method", "verbalizer_loss", "stride")
+OptimizerName = Literal["adamw", "adafactor"]
+Normalize = Literal["token", "example"]
+Quantize = Literal["nf4"]
+Kept = Literal["half", "best"] | Annotated[int, Field(ge=1)]
+
+LOSS, LAST = "validation_loss", "last"
+"""What `best` may say beside the metrics of evals."""
+
+# The default learning rate from before it depended on method and objective, which keys of older runs hold.
+_FIRST_LEARNING_RATE = 5e-4
 
 
 class _Model(BaseModel):
@@ -28,6 +36,19 @@ class LoraOptions(_Model):
     """Dropout on the adapter's input while training."""
     targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """Names of the linear layers that get an adapter, such as `[q_proj, v_proj]`; `all-linear` is all but the output head."""
+    rslora: bool = False
+    """Scale the update by alpha / sqrt(rank), which keeps its size where the rank is high (rsLoRA; Kalajdzievski, 2023)."""
+    dora: bool = False
+    """Train each weight's magnitude beside its direction (DoRA; Liu et al., 2024): often better at low ranks, and slower."""
+    plus_ratio: float = Field(1.0, ge=1)
+    """Learning rate of the B matrices over that of the A matrices (LoRA+; Hayou et al., 2024, who advise 16); 1 is plain LoRA."""
+
+
+class FreezeOptions(_Model):
+    """Which layers are trained where the rest is frozen."""
+
+    layers: int = Field(2, ge=1)
+    """How many of the topmost layers are trained."""
 
 
 class TrainConfig(_Model):
@@ -41,13 +62,13 @@ class TrainConfig(_Model):
     verbalizer_loss: VerbalizerLoss = "choices"
     """Of `verbalizer` and `cloze`: `choices` trains the right one's share of all choices' probability, `target` its likelihood alone."""
     method: str = "lora"
-    """What of the model is trained; `lora` trains an adapter and leaves the base as it is."""
+    """What of the model is trained: `lora` an adapter beside the base, `full` all weights, `freeze` the topmost layers."""
     epochs: int = Field(2, ge=1)
     """Passes over the train split."""
     max_steps: int | None = Field(None, ge=1)
     """Stop after this many steps, however many epochs that is."""
-    learning_rate: float = Field(5e-4, gt=0)
-    """The highest learning rate, reached at the end of the warm-up."""
+    learning_rate: float | None = Field(None, gt=0)
+    """The highest learning rate, reached at the end of the warm-up. Default: by method, objective and optimiser; run.json has the value."""
     batch_size: int = Field(8, ge=1)
     """Examples a step."""
     micro_batch_size: int | None = Field(None, ge=1)
@@ -57,13 +78,22 @@ class TrainConfig(_Model):
     warmup: float = Field(0.05, ge=0, le=1)
     """Share of the steps over which the learning rate rises from zero."""
     schedule: Schedule = "cosine"
-    """How the learning rate falls after the warm-up: to zero along a cosine, along a line, or not at all."""
+    """How the learning rate falls after the warm-up: to zero along a `cosine` or a line (`linear`), not at all (`constant`), or in the
+    last fifth of the steps alone (`wsd`)."""
+    optimizer: OptimizerName = "adamw"
+    """How gradients become updates. `adafactor` keeps a few numbers a row and column where `adamw` keeps two a weight: for `full`."""
     weight_decay: float = Field(0.0, ge=0)
-    """Decoupled weight decay on the adapter (AdamW)."""
+    """Decoupled weight decay (Loshchilov and Hutter, 2019) on what is trained, gains of norms and biases left out."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm where theirs is higher."""
+    normalize: Normalize = "token"
+    """What counts the same in a step: each trained `token`, or each `example`, however long its answer."""
     lora: LoraOptions = LoraOptions()
     """The adapter's shape."""
+    freeze: FreezeOptions = FreezeOptions()
+    """What `method: freeze` trains."""
+    quantize: Quantize | None = None
+    """Load the base in 4 bits, `nf4` (QLoRA; Dettmers et al., 2023): on a GPU, with `method: lora` and the `qlora` extra."""
     max_length: int = Field(2048, ge=2)
     """Longest example in tokens; the model's own limit where that is lower. `completion` cuts longer texts into windows of this length."""
     stride: int | None = Field(None, ge=1)
@@ -74,11 +104,18 @@ class TrainConfig(_Model):
     """What happens where rows of the train split are also in validation or test, or nearly so (LEK401, LEK402): `refuse` stops before
     training and names them, `allow` trains all the same; run.json lists them, and an evaluation says it."""
     dtype: Dtype = "auto"
-    """Precision of the base weights and of the computation; the adapter itself is always float32."""
+    """Precision of the base weights and of the computation; what is trained is always float32."""
     seed: int = Field(17, ge=0)
     """Decides the adapter's start, the order of the examples and dropout."""
     validation: bool = True
     """Measure the loss on the validation split at the end of each epoch."""
+    best: str = LOSS
+    """Which checkpoint the run keeps: the latest that is not worse, beyond the noise, than the best by `validation_loss` or by a metric of
+    evals on the validation split, such as `accuracy`; `last` is the last one, whatever it scores."""
+    early_stopping: int | None = Field(None, ge=1)
+    """Stop after so many validations in a row that are worse than the best, beyond the noise."""
+    keep_checkpoints: tuple[Kept, ...] = ("half", "best")
+    """Checkpoints that stay in `checkpoints/step-N/` of the run: at `half` the steps, the `best`, and those of steps by number."""
     checkpoint_every: int = Field(50, ge=1)
     """Steps between checkpoints; one is also written at the end of each epoch."""
 
@@ -88,16 +125,35 @@ class TrainConfig(_Model):
         An option that came later counts only where it differs from its default, which is what there was before: what an earlier version
         made stays valid.
         """
-        later = {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].default}
-        return self.model_dump_json(exclude=later)
-
-    @classmethod
-    def completed(cls, options: dict[str, Any]) -> dict[str, Any]:
-        """Returns the options that an earlier version wrote down, as JSON, with those that came later at their defaults."""
-        return cls().model_dump(mode="json", include=set(_LATER)) | options
+        later: dict[str, Any] = {name: True for name in _LATER if getattr(self, name) == type(self).model_fields[name].default}
+        of_lora = {name for name in _LATER_OF_LORA if getattr(self.lora, name) == LoraOptions.model_fields[name].default}
+        same = self
+        if self.learning_rate is None and (self.method, self.objective, self.optimizer) == ("lora", "chat", "adamw"):
+            same = self.model_copy(update={"learning_rate": _FIRST_LEARNING_RATE})
+        return same.model_dump_json(exclude={**later, "lora": of_lora})
 
     @model_validator(mode="after")
     def _stride_is_at_most_half(self) -> Self:
         if self.stride is not None and self.stride > self.max_length // 2:
             raise ValueError(f"stride is {self.stride}: give at most half of max_length, {self.max_length // 2}")
         return self
+
+
+_LATER = (
+    *("method", "verbalizer_loss", "stride", "optimizer", "normalize", "freeze", "quantize", "best", "early_stopping"),
+    "keep_checkpoints",
+)
+_LATER_OF_LORA = ("rslora", "dora", "plus_ratio")
+
+
+def completed(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options that an earlier version wrote, with those that it did not know at what it did.
+
+    Args:
+        options: what a run's config says, but for its model.
+
+    Raises:
+        ValueError: they are of a later version, or no options at all.
+    """
+    before = {"method": "lora", "learning_rate": _FIRST_LEARNING_RATE, **options}
+    return TrainConfig.model_validate(before).model_dump(mode="json", exclude={"model", "leaks"})

@@ -4,17 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopwright.console import notice
+from loopwright.errors import UserError
 from loopwright.files import require_writable
 from prep.dataset.manifest import Dataset
 from templates.chat import ChatTemplateConfig, load_tokenizer, served_kwargs
 from templates.chat_options import asks_clock, dated_notice, used_options
 from templates.form import Form
-from train.config import TrainConfig
+from train.config import LAST, LOSS, TrainConfig
 from train.data.examples import TrainingData, load_examples
 from train.data.leaks import find_leaks, leak_error
-from train.methods.base import METHODS, Method
+from train.methods.base import METHODS, Method, saved_names
 from train.models.config_checks import model_config, position_limit, require_embeddings, require_trainable
 from train.models.load import model_folder
+from train.models.quantize import require_quantizable
 from train.objectives.base import OBJECTIVES, Objective
 from train.runs.folder import begun_day, finished_run, is_begun
 from train.runs.record import RunRecord
@@ -47,6 +49,23 @@ class Prepared:
     finished: RunRecord | None
 
 
+# What T5 was fine-tuned with (Raffel et al., 2020): Adafactor scales each update by its weight's own size, so that the rate says a share.
+_ADAFACTOR_RATE = 1e-3
+
+
+def with_learning_rate(config: TrainConfig) -> TrainConfig:
+    """Returns the options with the learning rate filled in: that of the method, times the objective's factor, where none is given.
+
+    Raises:
+        UserError: there is no such method or objective.
+    """
+    method, objective = METHODS.get(config.method), OBJECTIVES.get(config.objective)
+    if config.learning_rate is not None:
+        return config
+    rate = _ADAFACTOR_RATE if config.optimizer == "adafactor" else method.learning_rate
+    return config.model_copy(update={"learning_rate": rate * objective.learning_rate_factor})
+
+
 def prepare(
     dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, config_path: Path | None = None
 ) -> Prepared:
@@ -58,7 +77,9 @@ def prepare(
     dataset = Dataset.open(dataset_dir)
     objective = OBJECTIVES.get(config.objective)(config)
     method = METHODS.get(config.method)(config)
-    finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
+    if config.quantize is not None:
+        require_quantizable(config.method)
+    finished = finished_run(run_dir, saved_names(), resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)
     require_trainable(config.model, folder, objective.auto_class)
@@ -66,6 +87,7 @@ def prepare(
     tokenizer = load_tokenizer(config.model, options.on_a_day())
     require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
+    _require_validation(config, data)
     _report_left_out(data)
     _report_encoding(data)
     leaks = find_leaks(dataset_dir, data.train, config_path)
@@ -87,6 +109,21 @@ def length_limit(folder: Path, config: TrainConfig) -> int:
         UserError: the model's config cannot be read.
     """
     return min(config.max_length, position_limit(model_config(folder)) or config.max_length)
+
+
+def _require_validation(config: TrainConfig, data: TrainingData) -> None:
+    """Refuses to choose among checkpoints by what is not there to choose by.
+
+    Raises:
+        UserError: the options ask for it.
+    """
+    asks = [f"early_stopping: {config.early_stopping}"] if config.early_stopping is not None else []
+    asks += [f"best: {config.best}"] if config.best not in {LOSS, LAST} else []
+    if asks and not data.validation:
+        cause = "there are no validation rows to choose a checkpoint by"
+        raise UserError(cause, asks[0], "Build the dataset with a validation split, leave validation: true, or leave this option out.")
+    if config.early_stopping is not None and config.best == LAST:
+        raise UserError("early_stopping needs a best checkpoint, and best: last asks for none", "early_stopping", "Leave one of them out.")
 
 
 def _chat_template(dataset: Dataset, run_dir: Path, finished: RunRecord | None, *, resume: bool) -> ChatTemplateConfig:

@@ -5,7 +5,7 @@ from pathlib import Path
 from loopwright.progress import ProgressCallback
 from prep.dataset.plugins import dataset_plugins
 from train.config import TrainConfig
-from train.prepare import prepare
+from train.prepare import prepare, with_learning_rate
 from train.runs.record import RunRecord
 
 
@@ -36,6 +36,7 @@ def train(
         UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
     """
     with dataset_plugins(dataset_dir, config_path):
+        config = with_learning_rate(config)
         prepared = prepare(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite, config_path=config_path)
         # Torch takes seconds to import: nobody should wait for it to read that a folder is missing.
         from train.session import run_session

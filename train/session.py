@@ -12,14 +12,18 @@ from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig
-from train.config import TrainConfig
+from train.config import LAST, LOSS, TrainConfig, completed
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
+from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
+from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
 from train.engine.loss import Scorer
+from train.engine.start import announce
 from train.ledger.ledger import Ledger, mean_loss
 from train.methods.base import saved_names
 from train.models.load import load_model, model_sha256
+from train.models.quantize import load_in_4_bits
 from train.prepare import Prepared
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import RunRecord, mask_proof
@@ -46,24 +50,37 @@ def run_session(
         "loopwright_version": __version__,
         "dataset_key": prepared.dataset.manifest.key,
         "model_sha256": model_sha256(prepared.model_folder),
-        "config": config.model_dump(
-            mode="json", exclude={"model", "leaks"}
-        ),  # the model is known by its hash; what is allowed trains the same
+        # The model is known by its hash, wherever it lies; what leaks are allowed trains the same.
+        "config": config.model_dump(mode="json", exclude={"model", "leaks"}),
         **({} if plugins is None else {"plugins": plugins}),
         **_chat_template_of(prepared.chat_template),
     }
     if prepared.finished:
         return _require_same_run(prepared.finished, identity, run_dir)
+    score = _scorer(prepared, config)
     start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
     if resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
-    base = load_model(config.model, config.dtype, prepared.objective.auto_class)
+    load = load_model if config.quantize is None else load_in_4_bits
+    base = load(config.model, config.dtype, prepared.objective.auto_class)
     torch.manual_seed(config.seed)
     model = prepared.method.fresh(base)
-    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.RunProgress())
+    trainer = Trainer(
+        model,
+        Scorer.for_model(model),
+        prepared.objective,
+        config,
+        prepared.data,
+        Ledger(),
+        checkpoint.RunProgress(),
+        rate_of=prepared.method.rate_of,
+        score=score,
+    )
     if overwrite:
         remove_run(run_dir, saved_names())
+    announce(trainer, prepared.model_folder)
     trainer.run(run_dir, identity, start, progress)
+    trainer.use_best(run_dir, identity)
     prepared.method.save(model, run_dir)
     with atomic_file(run_dir / LEDGER_NAME) as path:
         trainer.ledger.finished().write_parquet(path)
@@ -73,8 +90,16 @@ def run_session(
     return record
 
 
+def _scorer(prepared: Prepared, config: TrainConfig) -> CheckpointScorer | None:
+    """Returns what scores checkpoints, where that is not the validation loss; made before the model is loaded, as it may not fit."""
+    if config.best in {LOSS, LAST}:
+        return None
+    wanted = ScorerRequest(config.best, prepared.dataset.path, config.model, prepared.objective.form, prepared.chat_template)
+    return find_scorer(wanted)
+
+
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
-    config = TrainConfig.completed({key: value for key, value in finished.config.items() if key not in {"model", "leaks"}})
+    config = completed({"method": finished.method, **finished.config})
     checkpoint.require_same(
         {
             "loopwright_version": finished.loopwright_version,
@@ -98,10 +123,11 @@ def _chat_template_of(options: ChatTemplateConfig) -> dict[str, Any]:
 
 def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> RunRecord:
     config, data, progress = trainer.config, trainer.data, trainer.progress
-    plan = RunPlan.of(len(data.train), config)
+    plan, num_steps = RunPlan.of(len(data.train), config), progress.num_steps
     recorded = trainer.ledger.recorded()
     order = StepOrder(data.train, config, plan)
-    num_tokens = sum(example.num_tokens for step in range(plan.num_steps) for example in order[step])
+    num_tokens = sum(example.num_tokens for step in range(num_steps) for example in order[step])
+    best_step = progress.best.step if progress.best else num_steps
     first = data.train[0]
     return RunRecord(
         loopwright_version=__version__,
@@ -114,17 +140,21 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         dataset=str(prepared.dataset.path),
         dataset_key=prepared.dataset.manifest.key,
         plugins=identity.get("plugins"),
-        final_train_loss=mean_loss(recorded.filter(recorded["step"] > plan.num_steps - plan.steps_per_epoch), data.train),
-        validation_loss=progress.validation_losses[-1][1] if progress.validation_losses else None,
+        final_train_loss=mean_loss(recorded.filter(recorded["step"] > num_steps - plan.steps_per_epoch), data.train),
+        validation_loss=dict(progress.validation_losses).get(best_step),
         validation_losses=list(progress.validation_losses),
         num_examples=len(data.train),
         num_validation_examples=len(data.validation),
-        num_steps=plan.num_steps,
+        num_steps=num_steps,
+        best_step=best_step,
         num_tokens=num_tokens,
         num_trained_tokens=int(recorded["num_trained_tokens"].sum()),
         seconds=round(progress.seconds, 3),
         tokens_per_second=round(num_tokens / progress.seconds, 1),
-        dtype=str(trainer.scorer.causal.dtype).removeprefix("torch."),
+        peak_memory_bytes=progress.peak_memory_bytes,
+        flops_per_token=flops_per_token(trainer.model, data.train),
+        micro_batch_tokens=progress.micro_batch_tokens,
+        dtype=str(trainer.scorer.dtype).removeprefix("torch."),
         packed=trainer.scorer.packed,
         seed=config.seed,
         dropped_too_long=data.too_long,

@@ -78,10 +78,10 @@ def measure(
     names = list(dict.fromkeys(name for template_metrics in metrics.values() for name in template_metrics))
     columns: dict[str, dict[str, Column]] = {}
     for system, predictions in answers.items():
-        made = {name: _column(METRICS.get(name)(), rows, metrics, predictions) for name in names}
+        made = {name: column_of(METRICS.get(name)(), rows, metrics, predictions) for name in names}
         columns[system] = {name: column for name, column in made.items() if column is not None}
     values = {
-        system: dict(zip(by_name, _values(list(by_name.values()), clusters, config), strict=True)) for system, by_name in columns.items()
+        system: dict(zip(by_name, values_of(list(by_name.values()), clusters, config), strict=True)) for system, by_name in columns.items()
     }
     pairs = [pair for a, b in pairs_to_compare(roles) for pair in _compare(a, b, columns, clusters, config)]
     return Measured(columns, values, pairs)
@@ -124,7 +124,7 @@ def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, 
     return MetricValue(value=value, low=low, high=high), count
 
 
-def _column(
+def column_of(
     metric: Metric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
 ) -> Column | None:
     """Scores one system by one metric; None where none of its examples is of the metric's kind."""
@@ -148,7 +148,7 @@ def _column(
     return Column(metric, sums, np.asarray(sums.any(axis=1)), row_scores)
 
 
-def _values(columns: list[Column], clusters: Clusters, config: EvalsConfig) -> list[MetricValue]:
+def values_of(columns: list[Column], clusters: Clusters, config: EvalsConfig) -> list[MetricValue]:
     """Returns each column's value and interval."""
     if not columns:
         return []
@@ -179,7 +179,7 @@ def _resample(sums: Array, clusters: Clusters, config: EvalsConfig) -> Array:
 
 def _compare(a: str, b: str, columns: Mapping[str, Mapping[str, Column]], clusters: Clusters, config: EvalsConfig) -> list[PairReport]:
     """Compares two systems by every metric that both have, and adjusts for the number of metrics."""
-    pairs = [_difference((a, b), columns[a][name], columns[b][name], clusters, config) for name in columns[a] if name in columns[b]]
+    pairs = [difference_of((a, b), columns[a][name], columns[b][name], clusters, config) for name in columns[a] if name in columns[b]]
     tested = [index for index, pair in enumerate(pairs) if pair.p is not None]
     adjusted = holm([pair.p for pair in pairs if pair.p is not None])
     for index, p in zip(tested, adjusted, strict=True):
@@ -187,7 +187,7 @@ def _compare(a: str, b: str, columns: Mapping[str, Mapping[str, Column]], cluste
     return pairs
 
 
-def _difference(names: tuple[str, str], left: Column, right: Column, clusters: Clusters, config: EvalsConfig) -> PairReport:
+def difference_of(names: tuple[str, str], left: Column, right: Column, clusters: Clusters, config: EvalsConfig) -> PairReport:
     """Compares two systems by one metric on the examples that both have a score for."""
     a, b = names
     both = left.counted & right.counted

@@ -33,6 +33,7 @@ def adapted(tiny_model_dir: Path, options: Options) -> Model:
 def plain_steps(model: Model, steps: list[list[TrainingExample]], config: TrainConfig) -> Iterator[float]:
     """One example a forward pass through the model's own code, cross-entropy over trained tokens, clipping, AdamW on a falling line."""
     parameters = list(trainable(model).values())
+    assert config.learning_rate is not None
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=len(steps))
     model.train()

@@ -149,6 +149,7 @@ def test_the_objective_is_an_option_that_says_which_there_are(
     command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path
 ) -> None:
     run = ["run", dataset_dir, "--model", tiny_model_dir, "--dtype", "float32", "--max-steps", "1", "--out", tmp_path / "run"]
+    run += ["--leaks", "allow"]
     code, _, err = command(*run, "--objective", "verbaliser")
     assert code == ExitCode.COULD_NOT_RUN
     assert "unknown objective 'verbaliser'" in err and "verbalizer" in err
@@ -162,6 +163,7 @@ def test_the_objective_is_an_option_that_says_which_there_are(
 def test_a_run_that_writes_nothing_names_its_evaluation(command: Command, masked_dirs: dict[str, Path], tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", cloze_rows())
     options = ["--model", masked_dirs["bert"], "--objective", "cloze", "--dtype", "float32", "--max-steps", "1", "--out", tmp_path / "run"]
+    options += ["--leaks", "allow"]
     code, _, err = command("run", dataset, *options)
     assert code == ExitCode.FINE
     assert f"Evaluate it: evals run {dataset} --adapter {tmp_path / 'run'}" in " ".join(err.split())

@@ -78,7 +78,7 @@ def test_every_method_keeps_the_contract(method: type[Method], tiny_model_dir: P
     [
         ({"file_names": ("adapter_model.safetensors",)}, "writes .*adapter_config"),
         ({"fresh": lambda _, model: model.requires_grad_(False)}, "trains nothing"),
-        ({"fresh": lambda _, model: model}, "trains the head"),
+        ({"fresh": lambda _, model: model.to(torch.bfloat16)}, "small updates are lost"),
         ({"require_saved": classmethod(lambda *_: None)}, "takes an empty folder"),
         ({"using": classmethod(lambda cls, model, _: Lora.using(model, "tuned"))}, "switched off"),
     ],

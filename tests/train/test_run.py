@@ -50,7 +50,9 @@ def test_run_learns_and_says_what_it_did(finished_run: Finished, dataset_dir: Pa
     assert sorted(path.name for path in run_dir.iterdir()) == [
         "adapter_config.json",
         "adapter_model.safetensors",
+        "checkpoints",
         "ledger.parquet",
+        "metrics.jsonl",
         "run.json",
     ]
     assert (run_dir / "run.json").stat().st_mode & 0o777 == 0o600
@@ -149,12 +151,18 @@ CHANGES: list[dict[str, Any]] = [
     {"warmup": 0.9},
     {"schedule": "constant"},
     {"schedule": "linear"},
+    {"schedule": "wsd"},
+    {"optimizer": "adafactor"},
+    {"normalize": "example"},
     {"weight_decay": 5.0},
     {"max_grad_norm": 1e-3},
     {"lora": {"rank": 2}},
     {"lora": {"alpha": 4}},
     {"lora": {"dropout": 0.5}},
     {"lora": {"targets": ["q_proj"]}},
+    {"lora": {"rslora": True}},
+    {"lora": {"dora": True}},
+    {"lora": {"plus_ratio": 16}},
     {"dtype": "bfloat16"},
     {"seed": 5},
 ]
@@ -165,6 +173,11 @@ SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "
     "leaks",
     "verbalizer_loss",
     "stride",
+    "freeze",
+    "quantize",
+    "best",
+    "early_stopping",
+    "keep_checkpoints",
 }
 
 
@@ -211,7 +224,7 @@ def test_options_that_do_not_change_the_adapter_change_what_they_are_for(
     monkeypatch.setattr(Checkpoint, "save", counting_save)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    train(dataset_dir, tmp_path / "a", options(validation=False, micro_batch_size=2, checkpoint_every=2, epochs=1))
+    train(dataset_dir, tmp_path / "a", options(validation=False, micro_batch_size=2, checkpoint_every=2, epochs=1, keep_checkpoints=[]))
     assert max(forward_passes) == 2
     assert checkpoints == [2, 3]
     forward_passes.clear()
@@ -281,9 +294,22 @@ def test_a_finished_run_is_not_replaced_unasked(finished_run: Finished, dataset_
     with pytest.raises(UserError, match=r"another run: config.seed was 17, is 4"):
         train(dataset_dir, run_dir, TrainConfig.model_validate({**record.config, "seed": 4}), resume=True)
     train(dataset_dir, tmp_path / "run", options(max_steps=1))
-    (tmp_path / "run" / "mine.txt").write_text("kept", encoding="utf-8")
     assert train(dataset_dir, tmp_path / "run", options(max_steps=2), overwrite=True).num_steps == 2
-    assert (tmp_path / "run" / "mine.txt").exists()
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-1", "step-2"]
+
+
+@pytest.mark.parametrize("ways", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_folder_with_files_of_others_is_refused(ways: dict[str, Any], dataset_dir: Path, tmp_path: Path, options: Options) -> None:
+    train(dataset_dir, tmp_path / "run", options(max_steps=1))
+    (tmp_path / "run" / ".left-by-a-kill").write_text("", encoding="utf-8")
+    (tmp_path / "run" / "mine.txt").write_text("kept", encoding="utf-8")
+    with pytest.raises(UserError, match=r"the run folder holds 'mine.txt', which is no part of a run"):
+        train(dataset_dir, tmp_path / "run", options(max_steps=1), **ways)
+    assert (tmp_path / "run" / "run.json").exists()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes").mkdir()
+    with pytest.raises(UserError, match="holds 'notes'"):
+        train(dataset_dir, tmp_path / "other", options(max_steps=1), **ways)
 
 
 def test_bad_rows_stop_the_run_before_a_model_is_loaded(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,6 +193,7 @@ def plain_run(objective: Objective, data: TrainingData, model_dir: Path) -> dict
     plan = RunPlan.of(len(data.train), config)
     order = StepOrder(data.train, config, plan)
     parameters = list(trainable(model).values())
+    assert config.learning_rate is not None
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=plan.num_steps)
     for step in range(plan.num_steps):

@@ -25,6 +25,7 @@ class TrainingExample:
         location: `source:line` of the raw row.
         sequences: what the model reads; as many as the objective makes of the row.
         normalizer: what the example counts for in the mean loss.
+        group: what holds rows that are no independent evidence together; the example's id, where it stands alone.
     """
 
     id: str
@@ -32,6 +33,7 @@ class TrainingExample:
     location: str
     sequences: tuple[TokenSequence, ...]
     normalizer: float
+    group: str = ""
 
     def apart(self) -> "list[TrainingExample]":
         """Returns an example for each of its sequences; each counts as the whole does, so that what they lose adds up."""
@@ -115,7 +117,7 @@ def load_examples(
 
 
 def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
-    read = dataset.examples().filter(pl.col("split").is_in(splits)).select(pl.exclude("group", "position", "template", "fields"))
+    read = dataset.examples().filter(pl.col("split").is_in(splits)).select(pl.exclude("position", "template", "fields"))
     return read.collect().to_dicts()
 
 
@@ -134,7 +136,7 @@ def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTok
                 location,
                 "Give it an assistant turn, or leave the row out of the dataset.",
             )
-    return TrainingExample(row["id"], row["row_id"], location, sequences, objective.normalizer(sequences))
+    return TrainingExample(row["id"], row["row_id"], location, sequences, objective.normalizer(sequences), row["group"] or row["id"])
 
 
 def _too_long(example: TrainingExample, length_limit: int) -> UserError:

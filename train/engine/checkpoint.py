@@ -1,6 +1,8 @@
 """Checkpoints: all that a killed run needs to go on as if nothing had happened. No pickle: safetensors, JSON and parquet."""
 
 import json
+import shutil
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
 from loopwright.files import atomic_dir, os_errors
-from train.config import TrainConfig
+from train.config import completed
+from train.engine.best import Best
 from train.methods.base import trainable
 from train.models.load import Model
-from train.runs.folder import CHECKPOINT_NAME, STATE_NAME
+from train.runs.folder import CHECKPOINT_NAME, CHECKPOINTS_NAME, STATE_NAME
 
 _TENSORS, _LEDGER = "tensors.safetensors", "ledger.parquet"
 _REFERENCE = "reference"
@@ -29,11 +32,17 @@ class RunProgress:
         num_steps: steps done; data order, learning rate and dropout follow from it and the config.
         seconds: time in training steps so far.
         validation_losses: `[step, loss]` of each validation so far.
+        best: the best checkpoint so far; None before the first validation, or where the last one is kept anyway.
+        micro_batch_tokens: the most tokens in one forward pass, where memory ran out and there are fewer than the config lets.
+        peak_memory_bytes: the most memory that any process of the run took.
     """
 
     num_steps: int = 0
     seconds: float = 0.0
     validation_losses: tuple[tuple[int, float], ...] = ()
+    best: Best | None = None
+    micro_batch_tokens: int | None = None
+    peak_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +84,23 @@ class Checkpoint:
     def apply(self, model: Model, optimizer: torch.optim.Optimizer) -> None:
         """Puts what is trained and the optimiser where they were."""
         state: dict[int, dict[str, torch.Tensor]] = {}
-        with torch.no_grad():
-            for index, (name, parameter) in enumerate(trainable(model).items()):
-                parameter.copy_(self.tensors[f"adapter/{name}"])
-                prefix = f"optimizer/{name}/"
-                state[index] = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+        # The optimiser counts its parameters group by group.
+        places = {
+            id(parameter): index for index, parameter in enumerate(one for group in optimizer.param_groups for one in group["params"])
+        }
+        self.apply_weights(model)
+        for name, parameter in trainable(model).items():
+            prefix = f"optimizer/{name}/"
+            state[places[id(parameter)]] = {
+                key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)
+            }
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+    def apply_weights(self, model: Model) -> None:
+        """Puts what is trained where it was."""
+        with torch.no_grad():
+            for name, parameter in trainable(model).items():
+                parameter.copy_(self.tensors[f"adapter/{name}"])
 
     def save(self, run_dir: Path, identity: dict[str, Any]) -> None:
         """Writes the checkpoint into a run's folder; the one before is there until this one is whole.
@@ -92,7 +112,15 @@ class Checkpoint:
         Raises:
             UserError: it cannot be written.
         """
-        with atomic_dir(run_dir / CHECKPOINT_NAME) as folder, os_errors():
+        self.write(run_dir / CHECKPOINT_NAME, identity)
+
+    def keep(self, run_dir: Path, identity: dict[str, Any]) -> None:
+        """Writes the checkpoint among those that stay; otherwise as `save`."""
+        self.write(kept_dir(run_dir, self.progress.num_steps), identity)
+
+    def write(self, target: Path, identity: dict[str, Any]) -> None:
+        """Writes the checkpoint as a folder; otherwise as `save`."""
+        with atomic_dir(target) as folder, os_errors():
             try:
                 save_file(self.tensors, folder / _TENSORS)
             except SafetensorError as error:  # a full disk, for one
@@ -102,25 +130,45 @@ class Checkpoint:
             (folder / STATE_NAME).write_text(json.dumps(state, indent=2), encoding="utf-8")
 
 
-def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | None:
+def kept_dir(run_dir: Path, step: int) -> Path:
+    """Returns the folder of a checkpoint that stays."""
+    return run_dir / CHECKPOINTS_NAME / f"step-{step}"
+
+
+def drop_unkept(run_dir: Path, kept: Collection[int]) -> None:
+    """Removes the checkpoints in `checkpoints/` but for those of some steps."""
+    folder = run_dir / CHECKPOINTS_NAME
+    names = {kept_dir(run_dir, step).name for step in kept}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name not in names:
+            shutil.rmtree(path, ignore_errors=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def load_checkpoint(run_dir: Path, identity: dict[str, Any], step: int | None = None) -> Checkpoint | None:
     """Reads a run's checkpoint; None where there is none.
+
+    Args:
+        run_dir: the run's folder.
+        identity: what must be the same.
+        step: one of those that stay; None: the last one that was written.
 
     Raises:
         UserError: it cannot be read, or belongs to a run with another dataset, model or config.
     """
-    folder = run_dir / CHECKPOINT_NAME
+    folder = run_dir / CHECKPOINT_NAME if step is None else kept_dir(run_dir, step)
     if not folder.is_dir():
         return None
     try:
         state = json.loads((folder / STATE_NAME).read_text(encoding="utf-8"))
         progress = state["progress"]
-        losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
+        progress["validation_losses"] = tuple((done, loss) for done, loss in progress["validation_losses"])
+        progress["best"] = Best(**progress["best"]) if progress.get("best") else None
         saved = state["identity"]
-        saved["config"] = TrainConfig.completed(saved["config"])
+        saved["config"] = completed(saved["config"])
         require_same(saved, identity, folder)
-        return Checkpoint(
-            RunProgress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS)
-        )
+        return Checkpoint(RunProgress(**progress), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS))
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError, SafetensorError) as error:
         raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Start again with --overwrite.") from error
 

@@ -1,28 +1,38 @@
 """The training loop."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
+from loopwright.console import notice
+from loopwright.errors import UserError
 from loopwright.hashing import hash_text
 from loopwright.progress import ProgressCallback
-from train.config import TrainConfig
+from train.config import LAST, TrainConfig
 from train.data.examples import TrainingData, TrainingExample
 from train.data.order import RunPlan, StepOrder
 from train.data.packing import collate, micro_batches
-from train.engine.checkpoint import Checkpoint, RunProgress
+from train.engine.best import Best, CheckpointScorer, LossScorer
+from train.engine.checkpoint import Checkpoint, RunProgress, drop_unkept, kept_dir, load_checkpoint
+from train.engine.interrupts import watching_for_interrupts
 from train.engine.loss import Scorer
-from train.engine.optim import learning_rate
+from train.engine.memory import OutOfMemory, memory_for, peak_memory_bytes
+from train.engine.metrics import MetricsLog
+from train.engine.optim import learning_rate, make_optimizer, set_learning_rate
 from train.engine.progress import TrainingBar
 from train.engine.reference import Reference
 from train.ledger.ledger import Ledger, summarise
 from train.methods.base import trainable
 from train.models.load import Model
 from train.objectives.base import Objective, TokenScores
+
+T = TypeVar("T")
+Summary = tuple[list[TrainingExample], torch.Tensor]
 
 
 @dataclass(slots=True)
@@ -38,6 +48,10 @@ class Trainer:
         ledger: what training saw so far.
         progress: how far the run is.
         reference: what the model that the run began with says; None where the objective needs none.
+        rate_of: what a trained parameter's learning rate is multiplied by, by its name.
+        score: scores checkpoints by a metric; None: the validation loss does.
+        num_tokens: tokens of the steps that this process has done.
+        seconds: and their time.
     """
 
     model: Model
@@ -48,14 +62,21 @@ class Trainer:
     ledger: Ledger
     progress: RunProgress
     reference: Reference | None = None
+    rate_of: Callable[[str], float] = lambda _: 1.0
+    score: CheckpointScorer | None = None
+    num_tokens: int = 0
+    seconds: float = 0.0
 
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
-        """Trains from the checkpoint, or from the start, to the end, writing checkpoints into `run_dir` on the way.
+        """Trains from the checkpoint, or from the start, to the end, writing checkpoints and `metrics.jsonl` into `run_dir` on the way.
+
+        Ctrl-C ends it after a step, with a checkpoint.
 
         Raises:
-            UserError: the loss or the gradient is no longer a finite number, or a checkpoint cannot be written.
+            UserError: the loss or the gradient is no longer a finite number, one example does not fit into memory, or a file cannot be
+                written.
         """
-        optimizer = torch.optim.AdamW(trainable(self.model).values(), lr=0.0, weight_decay=self.config.weight_decay, fused=True)
+        optimizer = make_optimizer(trainable(self.model), self.config, self.rate_of)
         if self.objective.needs_reference:  # before the checkpoint changes the model
             known = [*self.data.train, *self.data.validation]
             self.reference = Reference.of(known, checkpoint.reference) if checkpoint else self._ask_reference(known)
@@ -65,70 +86,211 @@ class Trainer:
             self.progress = checkpoint.progress
         plan = RunPlan.of(len(self.data.train), self.config)
         order = StepOrder(self.data.train, self.config, plan)
-        with TrainingBar(plan.num_steps, self.progress.num_steps, callback) as bar:
-            num_tokens = 0
-            began = self.progress.seconds
-            for step in range(self.progress.num_steps, plan.num_steps):
-                examples = order[step]
-                started = time.perf_counter()
-                loss = self._step(step, plan, examples, optimizer)
-                num_tokens += sum(example.num_tokens for example in examples)
-                is_last = step + 1 == plan.num_steps
-                bar.advance()
-                if bar.is_due() or is_last:
-                    self.ledger.flush()
-                    seconds = self.progress.seconds - began + time.perf_counter() - started
-                    bar.show(loss.item(), num_tokens / seconds)
-                self._count_step(time.perf_counter() - started)
-                ends_epoch = (step + 1) % plan.steps_per_epoch == 0 or is_last
-                if ends_epoch and self.data.validation:
-                    self._validate(bar)
-                if ends_epoch or (step + 1) % self.config.checkpoint_every == 0:
-                    reference = self.reference.logprobs if self.reference else None
-                    Checkpoint.of(self.progress, self.ledger.recorded(), self.model, optimizer, reference).save(run_dir, identity)
+        metrics = MetricsLog.begin(run_dir, self.progress.num_steps)
+        with TrainingBar(plan.num_steps, self.progress.num_steps, callback) as bar, watching_for_interrupts() as interrupts:
+            try:
+                while not self._is_done(plan):
+                    self._advance(plan, order[self.progress.num_steps], optimizer, metrics, bar)
+                    if self._is_saved(plan) or interrupts.pressed:
+                        metrics.flush()
+                        self._save(run_dir, identity, optimizer, plan)
+                    if interrupts.pressed:
+                        raise KeyboardInterrupt
+            except BaseException:
+                with suppress(UserError):  # the curve up to here is what tells why
+                    metrics.flush()
+                raise
 
-    def _step(self, step: int, plan: RunPlan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer) -> torch.Tensor:
-        """Does one step and returns its loss, on the device: the mean by the normalizers of the whole step, not of each micro-batch."""
-        # Seeded anew each step, so that dropout needs no state to be the same in a resumed run.
-        torch.manual_seed(int(hash_text(str(self.config.seed), "step", str(step))[:15], 16))
-        normalizer = sum(example.normalizer for example in examples)
-        total = torch.zeros((), device=self.scorer.device)
-        self.model.train()
-        for group in self._micro_batches(examples):
-            scores = self._score(group)
-            loss = self.objective.loss(scores) / normalizer
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-            self.ledger.record(step // plan.steps_per_epoch + 1, step + 1, group, summarise(self.objective, group, scores))
+    def _is_done(self, plan: RunPlan) -> bool:
+        """Says whether there is no step left, or no hope that one helps."""
+        patience, best = self.config.early_stopping, self.progress.best
+        stops_early = patience is not None and best is not None and best.num_worse >= patience
+        return self.progress.num_steps >= plan.num_steps or stops_early
+
+    def _advance(
+        self, plan: RunPlan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer, metrics: MetricsLog, bar: TrainingBar
+    ) -> None:
+        """Does a step and, where an epoch ends with it, validates."""
+        step = self.progress.num_steps
+        started = time.perf_counter()
+        loss, norm = self._step(step, plan, examples, optimizer)
+        num_tokens = sum(example.num_tokens for example in examples)
+        self.num_tokens += num_tokens
+        bar.advance()
+        is_last = step + 1 == plan.num_steps
+        if bar.is_due() or is_last:
+            self.ledger.flush()
+            metrics.flush()  # of the steps before: this one's may yet get a validation loss
+            bar.show(loss.item(), self.num_tokens / (self.seconds + time.perf_counter() - started))
+        seconds = time.perf_counter() - started
+        self.seconds += seconds
+        rate = learning_rate(step, plan.num_steps, self.config)
+        metrics.record(step + 1, (step + 1) / plan.steps_per_epoch, loss, rate, norm, num_tokens / seconds)
+        done = self.progress
+        peak = max(done.peak_memory_bytes, peak_memory_bytes())
+        self.progress = replace(done, num_steps=step + 1, seconds=done.seconds + seconds, peak_memory_bytes=peak)
+        if self._ends_epoch(plan) and self.data.validation:
+            metrics.validated(self._validate(bar))
+
+    def _ends_epoch(self, plan: RunPlan) -> bool:
+        return self.progress.num_steps % plan.steps_per_epoch == 0 or self.progress.num_steps == plan.num_steps
+
+    def _is_saved(self, plan: RunPlan) -> bool:
+        step = self.progress.num_steps
+        return self._ends_epoch(plan) or step % self.config.checkpoint_every == 0 or step in self._kept_steps(plan)
+
+    def _kept_steps(self, plan: RunPlan) -> set[int]:
+        """Returns the steps whose checkpoints stay, as far as is known: the best so far, and those that the config names."""
+        named = {plan.num_steps // 2 if one == "half" else one for one in self.config.keep_checkpoints if one != "best"}
+        best = self.progress.best
+        if best is not None:  # even where the best is not to stay: the run ends with it
+            return {*named, best.step}
+        return {*named, plan.num_steps} if "best" in self.config.keep_checkpoints else named
+
+    def _save(self, run_dir: Path, identity: dict[str, Any], optimizer: torch.optim.Optimizer, plan: RunPlan) -> None:
+        """Writes the checkpoint, and once more where it is one that stays; killed in between, the run finds all that it goes on from."""
+        reference = self.reference.logprobs if self.reference else None
+        state = Checkpoint.of(self.progress, self.ledger.recorded(), self.model, optimizer, reference)
+        kept = self._kept_steps(plan)
+        if self.progress.num_steps in kept:
+            state.keep(run_dir, identity)
+        state.save(run_dir, identity)
+        drop_unkept(run_dir, {step for step in kept if step <= self.progress.num_steps})
+
+    def use_best(self, run_dir: Path, identity: dict[str, Any]) -> None:
+        """Puts the weights of the best checkpoint in place, and leaves of those that stay what the config names.
+
+        Raises:
+            UserError: the checkpoint cannot be read.
+        """
+        plan = RunPlan.of(len(self.data.train), self.config)
+        best, kept = self.progress.best, self._kept_steps(plan)
+        if best is not None and best.step != self.progress.num_steps:
+            found = load_checkpoint(run_dir, identity, best.step)
+            if found is None:
+                remedy = "Train again with --overwrite."
+                raise UserError("the best checkpoint is no longer there", str(kept_dir(run_dir, best.step)), remedy)
+            found.apply_weights(self.model)
+        if best is not None and "best" not in self.config.keep_checkpoints:
+            named = self.config.keep_checkpoints
+            kept -= {best.step} - {plan.num_steps // 2 if one == "half" else one for one in named}
+        drop_unkept(run_dir, kept)
+
+    def _step(
+        self, step: int, plan: RunPlan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Does one step and returns, on the device, its loss and its gradient's norm before clipping.
+
+        The loss is the mean by the normalizers of the whole step, not of each micro-batch.
+        """
+        total, summaries = self._within_memory(lambda: self._accumulate(step, examples))
+        for group, summary in summaries:
+            self.ledger.record(step // plan.steps_per_epoch + 1, step + 1, group, summary)
         norm = torch.nn.utils.clip_grad_norm_(trainable(self.model).values(), self.config.max_grad_norm)
         self.ledger.record_gradient(step + 1, examples, norm)
-        for group_options in optimizer.param_groups:
-            group_options["lr"] = learning_rate(step, plan.num_steps, self.config)
+        set_learning_rate(optimizer, learning_rate(step, plan.num_steps, self.config))
         optimizer.step()
         optimizer.zero_grad()
-        return total
+        return total, norm
 
-    def _count_step(self, seconds: float) -> None:
-        done = self.progress
-        self.progress = RunProgress(done.num_steps + 1, done.seconds + seconds, done.validation_losses)
+    def _accumulate(
+        self, step: int, examples: list[TrainingExample]
+    ) -> tuple[torch.Tensor, list[tuple[list[TrainingExample], torch.Tensor]]]:
+        """Sums a step's gradient over its micro-batches; returns the step's loss, and what the ledger takes of each."""
+        # Seeded anew each step, so that dropout needs no state to be the same in a resumed run.
+        torch.manual_seed(int(hash_text(str(self.config.seed), "step", str(step))[:15], 16))
+        normalizer = sum(example.normalizer for example in examples) if self.config.normalize == "token" else len(examples)
+        total = torch.zeros((), device=self.scorer.device)
+        summaries = []
+        self.model.train()
+        for group in self._groups(examples):
+            with memory_for(group):
+                scores = self._score(group)
+                loss = self._loss(group, scores) / normalizer
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+                summaries.append((group, summarise(self.objective, group, scores)))
+        return total, summaries
 
-    def _validate(self, bar: TrainingBar) -> None:
-        loss = self.mean_loss(self.data.validation)
-        done = self.progress
-        self.progress = RunProgress(done.num_steps, done.seconds, (*done.validation_losses, (done.num_steps, loss)))
+    def _groups(self, examples: list[TrainingExample]) -> Iterator[list[TrainingExample]]:
+        """Divides examples into micro-batches, smaller ones than the config lets where memory has run out before."""
+        limit = self.progress.micro_batch_tokens
+        config = self.config if limit is None else self.config.model_copy(update={"micro_batch_tokens": limit})
+        return micro_batches(examples, config, packed=self.scorer.packed, apart=self.objective.independent)
+
+    def _within_memory(self, work: Callable[[], T]) -> T:
+        """Does some work on micro-batches; each time that memory runs out it is begun anew with smaller ones.
+
+        A step is the same whatever its micro-batches are, but for rounding: the examples of a step stay those that they were.
+
+        Raises:
+            UserError: one example alone does not fit.
+        """
+        while True:
+            try:
+                return work()
+            except OutOfMemory as error:
+                group = error.group
+            self.model.zero_grad()
+            longest = max(group, key=lambda example: example.longest)
+            if len(group) == 1:
+                cause = f"memory runs out on row {longest.row_id} alone, which has {longest.num_tokens} tokens"
+                raise UserError(cause, longest.location, "Lower max_length, or take a smaller model; close what else takes memory.")
+            positions = sum(one.num_tokens for one in group) if self.scorer.packed else longest.longest * len(group)
+            self.progress = replace(self.progress, micro_batch_tokens=positions // 2)
+            notice(
+                f"Memory ran out in a forward pass of {positions:,} tokens: from here on one takes {positions // 2:,} at most. "
+                f"A step is {self.config.batch_size} examples, as before."
+            )
+
+    def _loss(self, group: list[TrainingExample], scores: TokenScores) -> torch.Tensor:
+        """Returns the summed loss of a micro-batch, yet to be divided by what the step counts for."""
+        if self.config.normalize == "token":
+            return self.objective.loss(scores)
+        normalizers = torch.tensor([example.normalizer for example in group], device=scores.logprobs.device)
+        return (self.objective.row_losses(scores) / normalizers).sum()
+
+    def _validate(self, bar: TrainingBar) -> float:
+        """Takes the validation loss, and says which checkpoint is the best so far."""
+        losses = self._row_losses(self.data.validation)
+        by_loss = LossScorer(self.data.validation)
+        done, loss = self.progress, by_loss.value(losses).value
+        best = done.best
+        if self.config.best != LAST:
+            by, scores = (by_loss, losses) if self.score is None else (self.score, self._ask_scorer(self.score))
+            best = Best(done.num_steps, done.num_steps, scores) if best is None else best.after(done.num_steps, scores, by)
+            if self.score is not None:
+                bar.note(f"step {done.num_steps}: {self.config.best} {self.score.value(scores).value:.4f}")
+        self.progress = replace(done, validation_losses=(*done.validation_losses, (done.num_steps, loss)), best=best)
         bar.note(f"step {done.num_steps}: validation loss {loss:.4f}")
+        return loss
+
+    def _ask_scorer(self, score: CheckpointScorer) -> list[Any]:
+        """Lets the model answer, as it will outside of training: with its own attention."""
+        self.model.eval()
+        with torch.no_grad(), self.scorer.answering():
+            return score.scores(self.model)
 
     def mean_loss(self, examples: list[TrainingExample]) -> float:
         """Returns the objective's loss over some examples, by the sum of their normalizers (`chat`: mean loss per trained token, nats)."""
-        self.model.eval()
-        total = torch.zeros((), dtype=torch.float64, device=self.scorer.device)
-        with torch.no_grad():
-            for group in self._micro_batches(examples):
-                total += self.objective.loss(self._score(group))
-        return float(total) / sum(example.normalizer for example in examples)
+        return LossScorer(examples).value(self._row_losses(examples)).value
 
-    def _micro_batches(self, examples: list[TrainingExample]) -> Iterator[list[TrainingExample]]:
-        return micro_batches(examples, self.config, packed=self.scorer.packed, apart=self.objective.independent)
+    def _row_losses(self, examples: list[TrainingExample]) -> list[float]:
+        """Returns the objective's loss of each example, not divided by its normalizer, in their order."""
+        self.model.eval()
+
+        def ask() -> dict[str, float]:
+            found: dict[str, float] = {}
+            for group in self._groups(examples):
+                with memory_for(group):
+                    losses = self.objective.row_losses(self._score(group)).tolist()
+                for example, loss in zip(group, losses, strict=True):  # of an example whose sequences are apart, each its part
+                    found[example.id] = found.get(example.id, 0.0) + loss
+            return found
+
+        with torch.no_grad():
+            found = self._within_memory(ask)
+        return [found[example.id] for example in examples]
 
     def _score(self, examples: list[TrainingExample]) -> TokenScores:
         """Scores one micro-batch, with the reference where there is one."""
@@ -143,7 +305,12 @@ class Trainer:
         assert not self.objective.independent, "a reference is of whole examples"
         reference = Reference.of(examples)
         self.model.eval()
+
+        def ask() -> None:
+            for group in self._groups(examples):
+                with memory_for(group):
+                    reference.logprobs[reference.places(group)] = self._score(group).sequence_logprobs().cpu()
+
         with torch.no_grad():
-            for group in self._micro_batches(examples):
-                reference.logprobs[reference.places(group)] = self._score(group).sequence_logprobs().cpu()
+            self._within_memory(ask)
         return reference

@@ -1,16 +1,18 @@
 """The loss core: a forward pass whose supervised positions alone go through the head, in float32, a chunk at a time."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from loopwright.errors import UserError
 from train.data.packing import MicroBatch, Segments
 from train.engine.attention import IMPLEMENTATION, attending, register
 from train.models.heads import into_head, is_masked
-from train.models.load import Model, unwrapped
+from train.models.load import Model, compute_dtype, unwrapped
 from train.objectives.base import TokenScores
 
 # Positions a chunk: 256 x 49,152 logits in float32 are 50 MB.
@@ -29,11 +31,13 @@ class Scorer:
         causal: the transformers model itself, beneath peft.
         packed: its attention takes packed examples; else they are padded.
         first_position: the position of a packed sequence's first token; RoBERTa and its like count from behind the padding token's id.
+        attention: what transformers calls the model's own attention.
     """
 
     causal: Model
     packed: bool
     first_position: int = 0
+    attention: str = ""
 
     @classmethod
     def for_model(cls, model: Model) -> "Scorer":
@@ -43,8 +47,8 @@ class Scorer:
             UserError: the model does something to its logits after the output head, or is causal and sees what comes after a token.
         """
         causal = unwrapped(model)
-        plain = cls(causal, packed=False)
         own_attention = causal.config._attn_implementation
+        plain = cls(causal, packed=False, attention=own_attention)
         with torch.inference_mode(), plain._precision():
             expected = [_probe(causal, length) for length in _PROBE_LENGTHS]
             if not is_masked(causal):
@@ -53,7 +57,7 @@ class Scorer:
             try:
                 causal.set_attn_implementation(IMPLEMENTATION)
                 for first_position in (0, (getattr(causal.config, "pad_token_id", None) or 0) + 1):
-                    packed = cls(causal, packed=True, first_position=first_position)
+                    packed = cls(causal, packed=True, first_position=first_position, attention=own_attention)
                     if _relative_difference(packed._hidden_of_probes(), torch.cat(expected)) < _PACKED_TOLERANCE:
                         return packed
             except (NotImplementedError, ValueError, TypeError, RuntimeError, IndexError):
@@ -66,11 +70,32 @@ class Scorer:
         """Where the model is."""
         return torch.device(self.causal.device)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of its computation."""
+        return compute_dtype(self.causal)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Lets the model be asked as outside of training within the block: with its own attention, in the precision that it computes in."""
+        if self.packed:
+            self.causal.set_attn_implementation(self.attention)
+        try:
+            with self._precision():
+                yield
+        finally:
+            if self.packed:
+                self.causal.set_attn_implementation(IMPLEMENTATION)
+
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the scores of the batch's supervised tokens; differentiable where gradients are on."""
         with self._precision():
             hidden = self._hidden(batch).index_select(0, batch.predictors)
-            logprobs, margins = _HeadScores.apply(hidden, batch.targets, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
+            head = self.causal.get_output_embeddings()
+            if torch.is_grad_enabled() and any(weight.requires_grad for weight in head.parameters()):
+                logprobs, margins = _trained_head_scores(hidden, batch.targets, head)
+            else:
+                logprobs, margins = _HeadScores.apply(hidden, batch.targets, head)  # type: ignore[no-untyped-call]
         return TokenScores(logprobs, margins, batch.weights, batch.sequences, batch.rows, batch.signs, len(batch.examples))
 
     def _hidden(self, batch: MicroBatch) -> torch.Tensor:
@@ -88,10 +113,10 @@ class Scorer:
             return into_head(self.causal, input_ids=ids, position_ids=position_ids + self.first_position)[0]
 
     def _precision(self) -> Any:
-        """The adapter's float32 weights are cast down for each product where the base is bfloat16."""
-        if self.causal.dtype == torch.float32:
+        """What is trained, in float32, is cast down for each product where the model computes in bfloat16."""
+        if self.dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.causal.dtype)
+        return torch.autocast(self.device.type, dtype=self.dtype)
 
 
 class _HeadScores(torch.autograd.Function):
@@ -126,6 +151,26 @@ class _HeadScores(torch.autograd.Function):
     def backward(ctx: Any, upstream: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (gradients,) = ctx.saved_tensors
         return (upstream.unsqueeze(1) * gradients).to(gradients.dtype), None, None
+
+
+def _trained_head_scores(hidden: torch.Tensor, targets: torch.Tensor, head: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `_HeadScores`, with the gradient of the head's own weights, which depends on how each token's score is used.
+
+    So it is formed in the backward pass, which computes each chunk's logits once more: still one chunk alive at a time.
+    """
+    scored = [
+        checkpoint(_chunk_scores, states, tokens, head, use_reentrant=False)
+        for states, tokens in zip(torch.split(hidden, _CHUNK), torch.split(targets.unsqueeze(1), _CHUNK), strict=True)
+    ]
+    return torch.cat([logprobs for logprobs, _ in scored]), torch.cat([margins for _, margins in scored])
+
+
+def _chunk_scores(states: torch.Tensor, tokens: torch.Tensor, head: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states [n, width], tokens [n, 1] -> log-probabilities and margins [n]."""
+    logits = head(states).float()
+    target_logits = logits.gather(1, tokens).squeeze(1)
+    best_others = logits.detach().scatter(1, tokens, float("-inf")).amax(-1)
+    return target_logits - logits.logsumexp(-1), target_logits.detach() - best_others
 
 
 def _probe_ids(causal: Model, length: int) -> torch.Tensor:

@@ -11,7 +11,8 @@ from templates.chat import AnswerFrame, Message, encode_prompt, frame_answer, lo
 from train.inference.generation import all_end_ids, generate
 from train.methods.base import METHODS, Method
 from train.models.config_checks import model_config, require_embeddings, says_masked
-from train.models.load import Model, load_model, model_folder
+from train.models.load import Model, model_folder
+from train.models.quantize import load_base
 from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -72,7 +73,13 @@ class Comparison:
         tokenizer = load_tokenizer(name, record.chat_template.on_a_day())
         require_embeddings(name, folder, tokenizer)
         method = METHODS.get(record.method)
-        return cls(method.load(load_model(name), run_dir), method, tokenizer, system or None, max_new_tokens)
+        return cls(
+            method.load(load_base(name, "auto", bool(record.config.get("quantize"))), run_dir),
+            method,
+            tokenizer,
+            system or None,
+            max_new_tokens,
+        )
 
     def ask(self, question: str) -> Answers:
         """Answers a question greedily, with the adapter off and on.

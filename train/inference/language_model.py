@@ -1,7 +1,7 @@
 """One loaded model that serves the base and every adapter: an adapter switched off gives the base exactly."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,8 @@ from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.methods.base import Method, method_of
 from train.models.config_checks import MASKED_CLASS, model_config, position_limit, says_masked
 from train.models.heads import is_masked
-from train.models.load import Dtype, load_model, model_folder
+from train.models.load import Dtype, model_folder
+from train.models.quantize import load_base
 from train.objectives.base import OBJECTIVES, Objective
 from train.runs.record import RunRecord
 
@@ -38,11 +39,14 @@ class LanguageModel:
 
     def __init__(self, name: str, dtype: Dtype, adapters: Mapping[str, Path], chat_template: ChatTemplateConfig | None = None) -> None:
         self.name = name
-        options = {given: RunRecord.load(folder).chat_template for given, folder in adapters.items()}
+        records = {given: RunRecord.load(folder) for given, folder in adapters.items()}
+        options = {given: record.chat_template for given, record in records.items()}
         own = next(iter(options.values()), chat_template or ChatTemplateConfig())
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(name, own.on_a_day())
         self._tokenizers = {given: load_tokenizer(name, option.on_a_day()) for given, option in options.items()}
-        self.model: Any = load_model(name, dtype, _auto_class(name, adapters))
+        # Systems of one evaluation share a base: it is in 4 bits where each of its adapters was trained on that.
+        quantized = bool(records) and all(record.config.get("quantize") for record in records.values())
+        self.model: Any = load_base(name, dtype, quantized, _auto_class(name, adapters))
         self.is_masked = is_masked(self.model)
         self.dtype = str(self.model.dtype).removeprefix("torch.")
         self.max_length = _context_length(self.model.config, self.tokenizer)
@@ -53,6 +57,24 @@ class LanguageModel:
             self._methods[given] = method_of(folder)
             self.model = self._methods[given].load(self.model, folder, self._adapter_names[given])
 
+    @classmethod
+    def of_loaded(cls, name: str, model: Any, chat_template: ChatTemplateConfig) -> "LanguageModel":
+        """Returns a model that is loaded already, as it is: whatever changes it stays on.
+
+        Args:
+            name: the base model, for its tokenizer.
+            model: the model.
+            chat_template: how the chat template is used.
+        """
+        made = cls.__new__(cls)
+        made.name = name
+        made.tokenizer = load_tokenizer(name, chat_template.on_a_day())
+        made._tokenizers, made._adapter_names, made._methods = {}, {}, {}
+        made.model = model
+        made.dtype = str(model.dtype).removeprefix("torch.")
+        made.max_length = _context_length(model.config, made.tokenizer)
+        return made
+
     def tokenizer_of(self, given: str | None) -> "PreTrainedTokenizerBase":
         """Returns the tokenizer whose chat template is used as in training an adapter; None is the base."""
         return self.tokenizer if given is None else self._tokenizers[given]
@@ -60,14 +82,13 @@ class LanguageModel:
     @contextmanager
     def with_adapter(self, given: str | None) -> Iterator[Any]:
         """Yields the model with one adapter switched on, or with all of them off."""
-        if given is not None:
-            with self._methods[given].using(self.model, self._adapter_names[given]) as model:
-                yield model
-        elif self._methods:
-            with next(iter(self._methods.values())).using(self.model, None) as model:
-                yield model
-        else:
-            yield self.model
+        own = None if given is None else self._methods[given]
+        with ExitStack() as stack:
+            # Several methods may have changed the model: those of the other runs are off, too.
+            for method in dict.fromkeys(self._methods.values()):
+                if method is not own:
+                    stack.enter_context(method.using(self.model, None))
+            yield self.model if own is None or given is None else stack.enter_context(own.using(self.model, self._adapter_names[given]))
 
 
 def _auto_class(name: str, adapters: Mapping[str, Path]) -> str:

@@ -1,6 +1,7 @@
 """What a method is: what of a model is trained, and how that is saved, loaded and switched."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -29,6 +30,10 @@ class Method(ABC):
     """What `method:` takes."""
     file_names: ClassVar[tuple[str, ...]]
     """The files that `save` writes into a run's folder, in the order in which `require_saved` looks for them."""
+    what: ClassVar[str] = "adapter"
+    """What it saves, in a word or two, for messages."""
+    learning_rate: ClassVar[float] = 5e-4
+    """The highest learning rate of AdamW where none is given, for an objective of likelihood; the docstring says why."""
 
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config
@@ -37,12 +42,16 @@ class Method(ABC):
     def fresh(self, model: Model) -> Model:
         """Prepares a base model for training: what is trained requires a gradient afterwards, nothing else does.
 
-        The model may be changed in place. Torch's seed decides where what is new begins.
-        The output head is no part of it: the loss core forms the gradient of what goes into the head, and none of its weights.
+        The model may be changed in place. Torch's seed decides where what is new begins. What is trained is in float32, whatever the
+        model is computed in: updates are smaller than what bfloat16 can tell apart.
 
         Raises:
             UserError: the options do not fit the model.
         """
+
+    def rate_of(self, name: str) -> float:  # noqa: ARG002 (a method may tell its parameters apart)
+        """Returns what the learning rate of a trained parameter is multiplied by, by its name."""
+        return 1.0
 
     @abstractmethod
     def save(self, model: Model, folder: Path) -> None:
@@ -78,10 +87,19 @@ class Method(ABC):
         Raises:
             UserError: it does not.
         """
-        for name in cls.file_names:
-            if not (folder / name).is_file():
-                cause = f"the folder holds no adapter: there is no {name} in it"
-                raise UserError(cause, str(folder), "Name the --out folder of a train run.")
+        require_files(cls, folder, cls.file_names)
+
+
+def require_files(method: type[Method], folder: Path, names: Iterable[str]) -> None:
+    """Makes sure that a run's folder holds some of the files that its method saves.
+
+    Raises:
+        UserError: it does not.
+    """
+    for name in names:
+        if not (folder / name).is_file():
+            cause = f"the folder holds no {method.what}: there is no {name} in it"
+            raise UserError(cause, str(folder), "Name the --out folder of a train run.")
 
 
 METHODS: Registry[Method] = Registry("train.methods", Method, key="name", kind="method", plugins=("methods",))

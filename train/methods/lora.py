@@ -3,7 +3,7 @@
 import json
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,10 @@ class Lora(Method):
     """A low-rank update of linear layers (Hu et al., 2021), kept apart from the base model, which stays as it is.
 
     ## What it trains
-    Two small float32 matrices for each layer that `lora.targets` names, whatever the base model's own precision.
+    Two small float32 matrices for each layer that `lora.targets` names, whatever the base model's own precision. The output head is none
+    of them. `lora.rslora` scales the update for high ranks, `lora.dora` trains each weight's magnitude as well, and `lora.plus_ratio` lets
+    the B matrices learn faster than the A matrices. The default learning rate, 5e-4, is the usual one of adapters of this rank (Biderman
+    et al., "LoRA Learns Less and Forgets Less", 2024, find 2e-4 to 5e-4 best); it does not depend on the rank, as alpha / rank scales it.
 
     ## What it saves
     The adapter in peft's format, which peft and every server that takes LoRA adapters load. Switched off, it leaves the base exactly.
@@ -38,12 +41,16 @@ class Lora(Method):
         from peft import LoraConfig, get_peft_model
 
         options = self.config.lora
+        if options.targets != "all-linear":
+            _require_linear(model, options.targets)
         config = LoraConfig(
             r=options.rank,
             lora_alpha=options.alpha,
             lora_dropout=options.dropout,
             target_modules=options.targets if isinstance(options.targets, str) else list(options.targets),
             exclude_modules=_not_plainly_linear(model) or None if options.targets == "all-linear" else None,
+            use_rslora=options.rslora,
+            use_dora=options.dora,
             task_type="CAUSAL_LM" if model.can_generate() else None,  # peft's wrapper for causal models asks for their generation methods
         )
         try:
@@ -54,6 +61,11 @@ class Lora(Method):
             raise UserError(cause, "lora.targets", "Name linear layers of this model, or all-linear.") from error
         _compute_in_model_dtype(model)
         return model
+
+    @override
+    def rate_of(self, name: str) -> float:
+        """Lets the B matrices, which begin at zero, learn faster (LoRA+)."""
+        return self.config.lora.plus_ratio if ".lora_B." in name else 1.0
 
     @override
     def save(self, model: Model, folder: Path) -> None:
@@ -102,11 +114,51 @@ class Lora(Method):
             yield model
 
 
+def _require_linear(model: Model, targets: Iterable[str]) -> None:
+    """Makes sure that each name stands for linear layers which an adapter has an effect on.
+
+    Raises:
+        UserError: one does not.
+    """
+    modules = dict(model.named_modules())
+    unfit = _not_plainly_linear(model)
+    for target in targets:
+        found = [name for name in modules if name == target or name.endswith(f".{target}")]
+        if not found:
+            cause = f"the adapter fits no layer '{target}': the model has none of that name"
+            raise UserError(cause, "lora.targets", f"Its linear layers are: {', '.join(_linear_names(model))}. Or name all-linear.")
+        if any(modules[name] is model.get_output_embeddings() for name in found):
+            cause = f"'{target}' is the output head, on which an adapter would be lost wherever it is tied to the embeddings"
+            raise UserError(cause, "lora.targets", "Leave it out; method: full trains the head.")
+        if other := next((name for name in found if not _is_linear(modules[name])), None):
+            cause = f"'{other}' is no linear layer but a {type(modules[other]).__name__}"
+            raise UserError(cause, "lora.targets", f"The model's linear layers are: {', '.join(_linear_names(model))}.")
+        if unused := next((name for name in found if name in unfit), None):
+            cause = f"an adapter on '{unused}' would be trained and not used: the model reads that layer's weights past the layer"
+            raise UserError(cause, "lora.targets", f"Leave '{target}' out, or name all-linear, which does.")
+
+
+def _linear_names(model: Model) -> list[str]:
+    """Returns the last parts of the names of the linear layers that can have an adapter, each once."""
+    unfit = {*_not_plainly_linear(model)}
+    head = model.get_output_embeddings()
+    named = [name for name, module in model.named_modules() if _is_linear(module) and module is not head and name not in unfit]
+    return list(dict.fromkeys(name.rpartition(".")[2] for name in named))
+
+
+def _is_linear(module: Any) -> bool:
+    """Says whether a layer is a matrix product: torch's own, or GPT-2's, whose matrix is turned around."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(module, torch.nn.Linear | Conv1D)
+
+
 def _not_plainly_linear(model: Model) -> list[str]:
     """Returns the names of linear layers that no adapter can be put on, which `all-linear` leaves out.
 
     A router may be a linear layer that returns more than a product (Llama 4), and a state space mixer (Mamba) reads the weights of the
-    projection behind its convolution past the layer, so that an adapter there would be trained and not used.
+    projections behind its convolution past the layers, so that an adapter there would be trained and not used.
     """
     import torch
 
@@ -114,8 +166,11 @@ def _not_plainly_linear(model: Model) -> list[str]:
     found = []
     for name, module in modules.items():
         parent, _, own_name = name.rpartition(".")
-        is_mixer = own_name == "out_proj" and f"{parent}.conv1d" in modules
-        if isinstance(module, torch.nn.Linear) and (is_mixer or type(module).forward is not torch.nn.Linear.forward):
+        is_mixer = own_name in {"out_proj", "dt_proj"} and f"{parent}.conv1d" in modules
+        is_quantized = type(module).__module__.startswith("bitsandbytes.")  # its layers have a forward of their own, and peft's for them
+        if not isinstance(module, torch.nn.Linear) or (is_quantized and not is_mixer):
+            continue
+        if is_mixer or type(module).forward is not torch.nn.Linear.forward:
             found.append(name)
     return found
 
@@ -131,7 +186,8 @@ def _compute_in_model_dtype(model: Model) -> None:
 
 @contextmanager
 def _no_future_warnings() -> Iterator[None]:
-    """Hides that peft still asks transformers by names that are being renamed: nothing that a user can act on."""
+    """Hides that peft asks transformers by names that are being renamed, and turns GPT-2's matrices around: nothing to act on."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
         yield

@@ -70,7 +70,8 @@ def require_trainable(model: str, folder: Path, auto_class: str = "AutoModelForC
 
 def says_masked(config: Any) -> bool:
     """Says whether a model was saved as a masked language model, by its config."""
-    return any(name.endswith("ForMaskedLM") for name in getattr(config, "architectures", None) or ())
+    is_masked = any(name.endswith("ForMaskedLM") for name in getattr(config, "architectures", None) or ())
+    return is_masked and not getattr(config, "is_decoder", False)
 
 
 def _require_masked(model: str, folder: Path, config: Any) -> None:

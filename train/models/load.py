@@ -119,7 +119,7 @@ def model_folder(name: str) -> Path:
         return Path(snapshot_download(source, allow_patterns=patterns, local_files_only=not hub_answers()))
     except Exception as error:  # the hub's own errors, the network's, and the file system's
         cause = error if hub_answers() else OSError("the hub cannot be reached, and its cache does not hold the model")
-        raise _cannot_load(name, cause) from error
+        raise cannot_load(name, cause) from error
 
 
 def load_model(name: str, dtype: Dtype = "auto", auto_class: str = "AutoModelForCausalLM") -> Model:
@@ -149,7 +149,7 @@ def load_model(name: str, dtype: Dtype = "auto", auto_class: str = "AutoModelFor
             folder, dtype=resolve_dtype(dtype), use_safetensors=True, trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise _cannot_load(name, error) from error
+        raise cannot_load(name, error) from error
     loaded: Model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     return loaded
 
@@ -158,6 +158,15 @@ def unwrapped(model: Model) -> Model:
     """Returns the transformers model itself, beneath what peft may have wrapped around it."""
     inner: Model = model.get_base_model() if hasattr(model, "get_base_model") else model
     return inner
+
+
+def compute_dtype(model: Model) -> "torch.dtype":
+    """Returns the precision in which a model computes: that in which it was loaded, though what is trained of it may be float32."""
+    import torch
+
+    loaded = unwrapped(model).config.dtype
+    named = getattr(torch, loaded) if isinstance(loaded, str) else loaded
+    return named if isinstance(named, torch.dtype) else unwrapped(model).dtype
 
 
 def resolve_dtype(dtype: Dtype) -> "torch.dtype":
@@ -207,7 +216,8 @@ def use_physical_cores() -> None:
     torch.set_num_threads(max(1, min(allowed, torch.cpu.get_capabilities().get("num_physical_cores") or allowed)))
 
 
-def _cannot_load(name: str, error: Exception) -> UserError:
+def cannot_load(name: str, error: Exception) -> UserError:
+    """Returns what to say of a model that cannot be loaded."""
     return UserError(
         f"cannot load the model '{name}': {(str(error).strip() or type(error).__name__).splitlines()[0]}",
         remedy="Check that the folder has config.json and *.safetensors of a causal language model, or that the hub can be reached.",

@@ -119,6 +119,8 @@ class Objective(ABC):
     independent: ClassVar[bool] = False
     """Whether a row's loss is the sum of what each of its sequences loses by itself: then they need no forward pass in common, and a row
     of many sequences is divided where memory asks for it. `row_losses` and `margins` see some of a row's sequences at a time then."""
+    learning_rate_factor: ClassVar[float] = 1.0
+    """What the method's own learning rate is multiplied by where none is given; the docstring says why where it is not 1."""
 
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config

@@ -13,12 +13,30 @@ from train.runs.record import FILE_NAME, RunRecord
 
 LEDGER_NAME = "ledger.parquet"
 CHECKPOINT_NAME = "checkpoint"
+CHECKPOINTS_NAME = "checkpoints"
+"""The checkpoints that stay, each in a folder `step-N`."""
+METRICS_NAME = "metrics.jsonl"
 STATE_NAME = "state.json"
 """Within the checkpoint: what the run is, and how far."""
 
 
-def finished_run(run_dir: Path, *, resume: bool, overwrite: bool) -> RunRecord | None:
+def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names of all that a run's folder may hold, `run.json` first: without it the folder holds no finished run.
+
+    Args:
+        saved_names: the files that its method saves.
+    """
+    return (FILE_NAME, *saved_names, LEDGER_NAME, METRICS_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
+
+
+def finished_run(run_dir: Path, saved_names: Iterable[str], *, resume: bool, overwrite: bool) -> RunRecord | None:
     """Returns the finished run that is to be resumed; refuses a folder whose run nobody asked to touch.
+
+    Args:
+        run_dir: the run's folder.
+        saved_names: the files that any method saves.
+        resume: the run is to be gone on with.
+        overwrite: the run is to be replaced.
 
     Raises:
         UserError: there is a run that is neither to be resumed nor to be replaced, or the folder cannot be a run's.
@@ -29,6 +47,7 @@ def finished_run(run_dir: Path, *, resume: bool, overwrite: bool) -> RunRecord |
         raise UserError("--resume and --overwrite exclude each other", remedy="Resume goes on with the run, overwrite removes it.")
     if run_dir.exists() and not run_dir.is_dir():
         raise UserError("the run folder is a file", str(run_dir), "Give another --out.")
+    _require_no_strangers(run_dir, saved_names)
     finished, begun = (run_dir / FILE_NAME).exists(), (run_dir / CHECKPOINT_NAME).exists()
     if resume:
         return RunRecord.load(run_dir) if finished else None
@@ -53,6 +72,19 @@ def begun_day(run_dir: Path) -> datetime.date | None:
         return None
 
 
+def _require_no_strangers(run_dir: Path, saved_names: Iterable[str]) -> None:
+    """Refuses a folder that holds what no run writes. Names that begin with a dot are what a killed command left, or the system put there.
+
+    Raises:
+        UserError: there is such a file or folder.
+    """
+    known = run_names(saved_names)
+    names = sorted(path.name for path in run_dir.iterdir()) if run_dir.is_dir() else []
+    stranger = next((name for name in names if name not in known and not name.startswith(".")), None)
+    if stranger is not None:
+        raise UserError(f"the run folder holds '{stranger}', which is no part of a run", str(run_dir), "Give another --out, or move it.")
+
+
 def remove_run(run_dir: Path, saved_names: Iterable[str]) -> None:
     """Removes a run's own files, and nothing else that may lie in the folder.
 
@@ -60,6 +92,9 @@ def remove_run(run_dir: Path, saved_names: Iterable[str]) -> None:
         run_dir: the run's folder.
         saved_names: the files that its method saved; those that are not there are passed over.
     """
-    for name in (FILE_NAME, *saved_names, LEDGER_NAME):  # run.json first: without it the folder holds no finished run
-        (run_dir / name).unlink(missing_ok=True)
-    shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
+    for name in run_names(saved_names):
+        path = run_dir / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

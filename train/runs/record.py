@@ -57,13 +57,16 @@ class RunRecord(BaseModel):
     """The objective's mean loss (of `chat` and `completion` per trained token, in nats) over the last epoch's worth of steps, each measured
     before its step's update."""
     validation_loss: float | None
-    """The same over the validation split at the end; null where that is empty or not wanted."""
+    """Mean loss per trained token (nats) over the validation split, of the weights that were saved; null where it was not measured."""
     validation_losses: list[tuple[int, float]]
     """`[step, loss]` at the end of each epoch."""
     num_examples: int
     """Examples of the train split that were trained on."""
     num_validation_examples: int
     num_steps: int
+    """Steps that were done; fewer than planned where `early_stopping` ended the run."""
+    best_step: int | None = None
+    """The step whose weights were saved; null in runs of earlier versions, which saved those of the last."""
     num_tokens: int
     """Tokens that went through the model in training, all epochs together; no padding is counted."""
     num_trained_tokens: int
@@ -71,6 +74,12 @@ class RunRecord(BaseModel):
     seconds: float
     """Time in training steps, all processes of a resumed run together; loading and validation are left out."""
     tokens_per_second: float
+    peak_memory_bytes: int | None = None
+    """The most memory that the process took in training: of the GPU where there is one, else of the machine; null in earlier runs."""
+    flops_per_token: float | None = None
+    """Floating-point operations for each token that was trained on, forward and backward (`train.engine.flops`); null in earlier runs."""
+    micro_batch_tokens: int | None = None
+    """The most tokens in one forward pass, where memory ran out and they became fewer than the config lets; else null."""
     dtype: str
     """Precision of the base weights and of the computation."""
     packed: bool
@@ -123,13 +132,16 @@ class RunRecord(BaseModel):
 
     def summary(self, run_dir: Path) -> str:
         """Returns what came of the run, for people."""
+        is_earlier = self.best_step is not None and self.best_step < self.num_steps
+        kept = f"Step {self.best_step} is the best by {self.config.get('best')}, and what was saved. " if is_earlier else ""
+        saved = "Adapter" if self.method == "lora" else "Weights"
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
         mean = "Mean loss per trained token (nats)" if self.form in {Form.CHAT, Form.COMPLETION} else "Mean loss (nats)"
         writes = self.objective != "cloze"
         use = f"Try it: train chat --adapter {run_dir}" if writes else f"Evaluate it: evals run {self.dataset} --adapter {run_dir}"
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
-            f"{mean}: train {self.final_train_loss:.4f}, validation {validation}.\nAdapter in {run_dir}. {use}"
+            f"{mean}: train {self.final_train_loss:.4f}, validation {validation}.\n{kept}{saved} in {run_dir}. {use}"
         )
 
     @property

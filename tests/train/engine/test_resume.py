@@ -21,9 +21,11 @@ from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.engine.loop import Trainer
 from train.engine.reference import Reference
+from train.methods.base import METHODS
 from train.run import train
 
-# Batches of 2 out of 11 examples: 6 steps an epoch; checkpoints after steps 4, 6, 8, 12 ... Step 10 (from 0) dies, so 9 and 10 are lost.
+# Batches of 2 out of 11 examples: 6 steps an epoch; checkpoints after steps 4, 6, 8, 9 (half of all), 12 ... Step 11 (from 0) dies, so
+# that 9 and 10 are lost.
 _DIES = """
 import os, signal
 from tests.train import several
@@ -32,7 +34,7 @@ from train.engine import loop
 several.register()
 step = loop.Trainer._step
 def dying(self, number, *rest):
-    if number == 10:
+    if number == 11:
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, number, *rest)
 loop.Trainer._step = dying
@@ -42,20 +44,22 @@ cli.main()
 
 @pytest.fixture
 def killed(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
-    """Starts a run of some objective that dies in step 10; returns its folder and its config file."""
+    """Starts a run of some objective that dies in step 11; returns its folder and its config file."""
 
-    def start(objective: str = "chat", dataset: Path = dataset_dir, **more: Any) -> tuple[Path, Path]:
+    def start(objective: str = "chat", dataset: Path = dataset_dir, **changes: Any) -> tuple[Path, Path]:
         config_path = tmp_path / "config.yaml"
         section = {"model": str(tiny_model_dir), "batch_size": 2, "epochs": 3, "checkpoint_every": 4, "learning_rate": 0.01}
-        section |= {"dtype": "float32", "objective": objective, "lora": {"dropout": 0.2}, "leaks": "allow", **more}
+        section |= {"dtype": "float32", "objective": objective, "lora": {"dropout": 0.2}, "leaks": "allow", **changes}
         config_path.write_text(json.dumps({"train": section}), encoding="utf-8")
         run_dir = tmp_path / "killed"
         command = [sys.executable, "-c", _DIES, "run", str(dataset), "--out", str(run_dir), "--config", str(config_path)]
         result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
         assert result.returncode == -signal.SIGKILL, result.stderr
         state = json.loads((run_dir / "checkpoint" / "state.json").read_text(encoding="utf-8"))
-        assert state["progress"]["num_steps"] == 8
+        assert state["progress"]["num_steps"] == 9
         assert not (run_dir / "run.json").exists()
+        with (run_dir / "metrics.jsonl").open("a", encoding="utf-8") as file:  # as where the kill cuts a line
+            file.write('{"step": 12, "ep')
         return run_dir, config_path
 
     return start
@@ -64,11 +68,43 @@ def killed(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path) -> Callable[
 def goes_on_as_unbroken(dataset: Path, killed_dir: Path, unbroken_dir: Path, config: TrainConfig) -> None:
     unbroken = train(dataset, unbroken_dir, config)
     resumed = train(dataset, killed_dir, config, resume=True)
-    times = {"seconds", "tokens_per_second"}
-    assert resumed.model_dump(exclude=times) == unbroken.model_dump(exclude=times)
-    for name in ("ledger.parquet", "adapter_model.safetensors"):
+    of_the_machine = {"seconds", "tokens_per_second", "peak_memory_bytes"}
+    assert resumed.model_dump(exclude=of_the_machine) == unbroken.model_dump(exclude=of_the_machine)
+    names = sorted(path.name for path in unbroken_dir.iterdir())
+    assert names == sorted(path.name for path in killed_dir.iterdir())
+    assert {"ledger.parquet", *METHODS.get(config.method).file_names} <= set(names)
+    for name in {*names} - {"run.json", "metrics.jsonl", "checkpoints"}:
         assert (killed_dir / name).read_bytes() == (unbroken_dir / name).read_bytes(), name
-    assert not (killed_dir / "checkpoint").exists()
+    assert metrics(killed_dir) == metrics(unbroken_dir)
+    kept = [path.name for path in sorted((unbroken_dir / "checkpoints").iterdir())]
+    assert f"step-{unbroken.best_step}" in kept
+    for name in kept:
+        for file in ("tensors.safetensors", "ledger.parquet"):
+            found, expected = (folder / "checkpoints" / name / file for folder in (killed_dir, unbroken_dir))
+            assert found.read_bytes() == expected.read_bytes(), (name, file)
+
+
+def metrics(run_dir: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
+    return [{key: value for key, value in line.items() if key != "tokens_per_second"} for line in lines]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": "full"},
+        {"method": "full", "optimizer": "adafactor", "schedule": "wsd", "weight_decay": 0.1},
+        {"method": "freeze", "freeze": {"layers": 1}, "normalize": "example"},
+        {"lora": {"dropout": 0.2, "dora": True, "rslora": True, "plus_ratio": 8.0}, "early_stopping": 2},
+    ],
+    ids=["full", "adafactor", "freeze", "lora"],
+)
+def test_killed_run_of_each_method_and_optimizer_resumes_to_the_same_bytes(
+    changes: dict[str, Any], dataset_dir: Path, tmp_path: Path, killed: Callable[..., tuple[Path, Path]]
+) -> None:
+    run_dir, config_path = killed(**changes)
+    goes_on_as_unbroken(dataset_dir, run_dir, tmp_path / "unbroken", load_section(config_path, "train", TrainConfig))
 
 
 def test_killed_run_resumes_to_the_same_bytes(dataset_dir: Path, tmp_path: Path, killed: Callable[..., tuple[Path, Path]]) -> None:
@@ -125,8 +161,10 @@ def _forget_method(path: Path) -> None:
     """Makes a checkpoint one of a version that had no choice of methods, nor the options that came after it."""
     state = json.loads(path.read_text(encoding="utf-8"))
     assert state["identity"]["config"].pop("method") == "lora"
-    assert state["identity"]["config"].pop("verbalizer_loss") == "choices"
-    assert state["identity"]["config"].pop("stride", "there is none") is None
+    for name in ("optimizer", "normalize", "freeze", "quantize", "best", "early_stopping", "keep_checkpoints", "verbalizer_loss", "stride"):
+        del state["identity"]["config"][name]
+    for name in ("rslora", "dora", "plus_ratio"):
+        del state["identity"]["config"]["lora"][name]
     path.write_text(json.dumps(state), encoding="utf-8")
 
 
@@ -159,4 +197,4 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_checkpoint(
     config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32", leaks="allow")
     with pytest.raises(UserError, match=r"cannot write: .*No space left on device"):
         train(dataset_dir, tmp_path / "run", config)
-    assert not list((tmp_path / "run").iterdir())
+    assert [path.name for path in (tmp_path / "run").rglob("*") if path.is_file()] == ["metrics.jsonl"]

@@ -82,7 +82,13 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
     assert record.method == record.config["method"] == "last_layer"
     assert method_of(tuned_run) is LastLayer
     assert record.validation_losses[-1][1] < record.validation_losses[0][1]
-    assert sorted(path.name for path in tuned_run.iterdir()) == ["last_layer.safetensors", "ledger.parquet", "run.json"]
+    assert sorted(path.name for path in tuned_run.iterdir()) == [
+        "checkpoints",
+        "last_layer.safetensors",
+        "ledger.parquet",
+        "metrics.jsonl",
+        "run.json",
+    ]
     answers = Comparison.load(tuned_run, max_new_tokens=8).ask("The soup was great")
     assert answers.base != answers.tuned
     ids = torch.arange(3, 23)[None]
@@ -97,7 +103,7 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
 
 def test_a_run_of_another_method_is_replaced_whole(tuned_run: Path, dataset_dir: Path, options: Options) -> None:
     train(dataset_dir, tuned_run, options(max_steps=1), overwrite=True)
-    names = ["adapter_config.json", "adapter_model.safetensors", "ledger.parquet", "run.json"]
+    names = ["adapter_config.json", "adapter_model.safetensors", "checkpoints", "ledger.parquet", "metrics.jsonl", "run.json"]
     assert sorted(path.name for path in tuned_run.iterdir()) == names
     assert method_of(tuned_run) is Lora
 
@@ -119,8 +125,8 @@ def test_a_run_from_before_there_was_a_choice_is_lora(
 
 
 def test_a_run_of_a_method_that_is_not_known_is_refused(finished_run: tuple[Path, RunRecord], tmp_path: Path) -> None:
-    finished_run[1].model_copy(update={"method": "full"}).save(tmp_path)
-    with pytest.raises(UserError, match="unknown method 'full'"):
+    finished_run[1].model_copy(update={"method": "fullest"}).save(tmp_path)
+    with pytest.raises(UserError, match="unknown method 'fullest'"):
         method_of(tmp_path)
 
 

@@ -50,7 +50,7 @@ class Case:
 
     def config(self, **changes: Any) -> TrainConfig:
         given = {"model": str(self.model_dir), "objective": self.objective, "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2}
-        return TrainConfig.model_validate(given | changes)
+        return TrainConfig.model_validate({"leaks": "allow"} | given | changes)
 
     def adapted(self, config: TrainConfig) -> Model:
         """The model with an adapter whose effect is not zero."""
@@ -234,7 +234,7 @@ def test_each_objective_leaves_the_rows_of_the_other(tiny_model_dir: Path, maske
         record = train(
             dataset,
             tmp_path / objective,
-            TrainConfig(model=str(folder), objective=objective, dtype="float32", max_steps=1, truncation="drop"),
+            TrainConfig(leaks="allow", model=str(folder), objective=objective, dtype="float32", max_steps=1, truncation="drop"),
         )
         assert record.dropped_other_form == [f"row{index}/reviews/sentiment/0" for index in range(left, left + 14)]
         assert record.num_examples == 11
@@ -245,10 +245,10 @@ def test_nothing_to_train_says_what_is_missing(
     dataset_dir: Path, masked_dirs: dict[str, Path], tiny_model_dir: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"no training example has a prompt with a mask.*'cloze' trains"):
-        train(dataset_dir, tmp_path / "run", TrainConfig(model=str(masked_dirs["bert"]), objective="cloze"))
+        train(dataset_dir, tmp_path / "run", TrainConfig(leaks="allow", model=str(masked_dirs["bert"]), objective="cloze"))
     dataset = write_dataset(tmp_path / "data", cloze_rows())
     with pytest.raises(UserError, match=r"no training example has the verbalizer form without a mask .*'verbalizer' trains"):
-        train(dataset, tmp_path / "run", TrainConfig(model=str(tiny_model_dir), objective="verbalizer"))
+        train(dataset, tmp_path / "run", TrainConfig(leaks="allow", model=str(tiny_model_dir), objective="verbalizer"))
 
 
 def test_a_label_outside_the_verbalizer_is_told_before_the_model_is_loaded(
@@ -257,7 +257,11 @@ def test_a_label_outside_the_verbalizer_is_told_before_the_model_is_loaded(
     rows = [*verbalizer_rows(), review("The soup", 1) | {"label": 2}, review("The bill", 1) | {"label": None}, review("x", 0, target=" so")]
     monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(UserErrors) as caught:
-        train(write_dataset(tmp_path / "data", rows), tmp_path / "run", TrainConfig(model=str(tiny_model_dir), objective="verbalizer"))
+        train(
+            write_dataset(tmp_path / "data", rows),
+            tmp_path / "run",
+            TrainConfig(leaks="allow", model=str(tiny_model_dir), objective="verbalizer"),
+        )
     told = str(caught.value)
     assert (
         "row row14 cannot be trained on: the label is outside the verbalizer: it is 2, and the choices are 'negative', 'positive'" in told
@@ -271,7 +275,7 @@ def test_a_label_outside_the_verbalizer_is_told_before_the_model_is_loaded(
 def test_a_prompt_with_a_free_target_trains_its_likelihood(tiny_model_dir: Path, tmp_path: Path) -> None:
     rows = [{"prompt": "The waiter", "target": " was slow"}, {"prompt": "The soup", "target": " was great"}, verbalizer_rows()[0]]
     dataset = write_dataset(tmp_path / "data", rows)
-    config = TrainConfig(model=str(tiny_model_dir), objective="verbalizer", dtype="float32")
+    config = TrainConfig(leaks="allow", model=str(tiny_model_dir), objective="verbalizer", dtype="float32")
     objective = Verbalizer(config)
     examples = load_examples(Dataset.open(dataset), objective, load_tokenizer(str(tiny_model_dir)), config, 64).train
     assert [len(example.sequences) for example in examples] == [1, 1, 2]
@@ -307,7 +311,11 @@ def test_choices_are_encoded_as_evals_scores_them(tiny_model_dir: Path, tmp_path
 
 def test_the_mask_proof_shows_each_choice(masked_dirs: dict[str, Path], tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", cloze_rows())
-    train(dataset, tmp_path / "run", TrainConfig(model=str(masked_dirs["bert"]), objective="cloze", dtype="float32", max_steps=1))
+    train(
+        dataset,
+        tmp_path / "run",
+        TrainConfig(leaks="allow", model=str(masked_dirs["bert"]), objective="cloze", dtype="float32", max_steps=1),
+    )
     spans = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["sample"]["spans"]
     assert [(span["sequence"], span["text"].strip()) for span in spans if span["trained"]] == [
         ("great", "[MASK]"),
@@ -320,7 +328,7 @@ def test_layers_that_a_masked_model_lacks_are_told(kind: str, masked_dirs: dict[
     dataset = write_dataset(tmp_path / "data", cloze_rows())
     options = {"model": str(masked_dirs[kind]), "objective": "cloze", "lora": {"targets": ["q_proj", "v_proj"]}}
     with pytest.raises(UserError, match="the adapter fits no layer"):
-        train(dataset, tmp_path / "run", TrainConfig.model_validate(options))
+        train(dataset, tmp_path / "run", TrainConfig.model_validate({"leaks": "allow"} | options))
 
 
 def test_models_without_the_head_that_is_asked_for_are_refused_before_they_are_loaded(
@@ -328,10 +336,10 @@ def test_models_without_the_head_that_is_asked_for_are_refused_before_they_are_l
 ) -> None:
     monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(UserError, match="of the kind 'llama', which is no masked language model"):
-        train(dataset_dir, tmp_path / "run", TrainConfig(model=str(tiny_model_dir), objective="cloze"))
+        train(dataset_dir, tmp_path / "run", TrainConfig(leaks="allow", model=str(tiny_model_dir), objective="cloze"))
     for kind, folder in masked_dirs.items():
         with pytest.raises(UserError, match=f"is a masked language model of the kind '{kind}', which fills blanks and writes nothing"):
-            train(dataset_dir, tmp_path / "run", TrainConfig(model=str(folder)))
+            train(dataset_dir, tmp_path / "run", TrainConfig(leaks="allow", model=str(folder)))
 
 
 def test_a_model_that_sees_ahead_is_no_causal_one(tiny_model_dir: Path) -> None:
@@ -353,7 +361,11 @@ def test_roberta_takes_as_many_tokens_as_it_has_positions_behind_its_padding(mas
     rows = cloze_rows()
     rows[0]["prompt"] = "slow " * 100 + rows[0]["prompt"]
     with pytest.raises(UserError, match=r"row row0 has \d+ tokens, where the limit is 64"):
-        train(write_dataset(tmp_path / "data", rows), tmp_path / "run", TrainConfig(model=str(masked_dirs["roberta"]), objective="cloze"))
+        train(
+            write_dataset(tmp_path / "data", rows),
+            tmp_path / "run",
+            TrainConfig(leaks="allow", model=str(masked_dirs["roberta"]), objective="cloze"),
+        )
     tokenizer = load_tokenizer(str(masked_dirs["roberta"]))
     row = {"mask": "[MASK]", "target": "great", "choices": None, "label": None}
     fitting = [Cloze(config).encode(tokenizer, {**row, "prompt": "a" * number + "[MASK]"}) for number in range(10, 62)]

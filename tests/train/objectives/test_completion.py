@@ -126,7 +126,7 @@ def test_loss_and_gradient_are_those_of_a_plain_loop_however_documents_are_divid
             trainer = make_trainer(model, data, used, packed=packed)
             model.zero_grad()
             total = 0.0
-            for group in trainer._micro_batches(data.train):
+            for group in trainer._groups(data.train):
                 loss = trainer.objective.loss(trainer._score(group)) / sum(example.normalizer for example in data.train)
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.item()
@@ -239,7 +239,9 @@ def test_a_document_has_one_line_in_the_ledger_whatever_the_division(documents_d
 
 
 def test_a_run_learns_the_texts_and_goes_by_the_models_own_limit(documents_dir: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
-    config = {"model": str(tiny_model_dir), "objective": "completion", "dtype": "float32", "epochs": 6, "learning_rate": 1e-2}
+    config = {"model": str(tiny_model_dir), "objective": "completion", "dtype": "float32", "epochs": 6, "learning_rate": 1e-2} | {
+        "leaks": "allow"
+    }
     record = train(documents_dir, tmp_path / "run", TrainConfig.model_validate({**config, "batch_size": 2}))
     assert (record.form, record.objective) == ("completion", "completion")
     losses = [loss for _, loss in record.validation_losses]
