@@ -1,5 +1,6 @@
 """Small random masked language models of three families, each with a tokenizer like its own, and rows for them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,13 @@ _TEXT = [
 ]
 
 
-def wordpiece_tokenizer() -> "PreTrainedTokenizerFast":
-    """BERT's kind: [CLS] and [SEP] around a text, words cut into pieces, Chinese by character."""
+def wordpiece_tokenizer(texts: Sequence[str] = _TEXT) -> "PreTrainedTokenizerFast":
+    """BERT's kind: [CLS] and [SEP] around a text, words cut into pieces, Chinese by character; it knows the letters of some texts."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     # Written down and not learnt: the library's learner gives another vocabulary each time.
-    letters = sorted(set("".join(_TEXT).lower()) - {" "} | set("abcdefghijklmnopqrstuvwxyz0123456789"))
+    letters = sorted(set("".join(texts).lower()) - {" "} | set("abcdefghijklmnopqrstuvwxyz0123456789"))
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{one}" for one in letters if one.isascii() and one.isalnum())]
     words = [
         "the",
@@ -69,12 +70,12 @@ def bytes_tokenizer() -> "PreTrainedTokenizerFast":
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token=mask, **names)
 
 
-def write_model(kind: str, folder: Path) -> Path:
-    """Writes a random model of a family without dropout, with random biases, and its tokenizer."""
+def write_model(kind: str, folder: Path, texts: Sequence[str] = _TEXT) -> Path:
+    """Writes a random model of a family without dropout, with random biases, and its tokenizer, for some texts."""
     import torch
     import transformers as hf
 
-    tokenizer = bytes_tokenizer() if kind == "roberta" else wordpiece_tokenizer()
+    tokenizer = bytes_tokenizer() if kind == "roberta" else wordpiece_tokenizer(texts)
     # Further apart than a model begins: it matters who sees whom, and there is something to learn from.
     sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "initializer_range": 0.25}
     plain = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
