@@ -1,5 +1,6 @@
 """Small random masked language models of three families, each with a tokenizer like its own, and rows for them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,35 @@ _TEXT = [
 ]
 
 
-def wordpiece_tokenizer() -> "PreTrainedTokenizerFast":
-    """BERT's kind: [CLS] and [SEP] around a text, words cut into pieces, Chinese by character."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+def wordpiece_tokenizer(texts: Sequence[str] = _TEXT) -> "PreTrainedTokenizerFast":
+    """BERT's kind: [CLS] and [SEP] around a text, words cut into pieces, Chinese by character; it knows the letters of some texts."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    # Written down and not learnt: the library's learner gives another vocabulary each time.
+    letters = sorted(set("".join(texts).lower()) - {" "} | set("abcdefghijklmnopqrstuvwxyz0123456789"))
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{one}" for one in letters if one.isascii() and one.isalnum())]
+    words = [
+        "the",
+        "soup",
+        "was",
+        "great",
+        "waiter",
+        "slow",
+        "bill",
+        "wrong",
+        "terrible",
+        "bad",
+        "good",
+        "order",
+        "visit",
+        "in",
+        "all",
+        "so",
+    ]
+    tokenizer = Tokenizer(models.WordPiece({one: place for place, one in enumerate([*pieces, *words])}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(_TEXT * 3, trainers.WordPieceTrainer(vocab_size=160, special_tokens=special, show_progress=False))
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
@@ -50,13 +70,14 @@ def bytes_tokenizer() -> "PreTrainedTokenizerFast":
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token=mask, **names)
 
 
-def write_model(kind: str, folder: Path) -> Path:
-    """Writes a random model of a family without dropout, with random biases, and its tokenizer."""
+def write_model(kind: str, folder: Path, texts: Sequence[str] = _TEXT) -> Path:
+    """Writes a random model of a family without dropout, with random biases, and its tokenizer, for some texts."""
     import torch
     import transformers as hf
 
-    tokenizer = bytes_tokenizer() if kind == "roberta" else wordpiece_tokenizer()
-    sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    tokenizer = bytes_tokenizer() if kind == "roberta" else wordpiece_tokenizer(texts)
+    # Further apart than a model begins: it matters who sees whom, and there is something to learn from.
+    sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "initializer_range": 0.25}
     plain = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     off = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     made: dict[str, Any] = {
@@ -72,7 +93,8 @@ def write_model(kind: str, folder: Path) -> Path:
     model = made[kind]()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.add_(torch.randn_like(parameter) * (0.3 if "attention" in name else 0.03))  # so that it matters who sees whom
+            if name.endswith("bias"):
+                parameter.normal_(std=0.1)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

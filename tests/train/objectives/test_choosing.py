@@ -212,12 +212,12 @@ def test_the_ledger_says_by_how_much_the_right_choice_leads(case: Case, loss: st
 def test_a_run_learns_and_what_it_saves_is_loaded_by_peft_alone(case: Case, tmp_path: Path) -> None:
     from peft import PeftModel
 
-    record = train(case.dataset, tmp_path / "run", case.config(epochs=4, learning_rate=2e-2))
+    record = train(case.dataset, tmp_path / "run", case.config(epochs=10))
     assert (record.objective, record.form, record.packed) == (case.objective, "verbalizer", True)
     losses = [loss for _, loss in record.validation_losses]
-    assert losses[-1] < losses[0]
+    assert losses[-1] < losses[0] * (0.5 if case.objective == "cloze" else 1)  # the verbalizer's labels say nothing of their texts
     ledger = pl.read_parquet(tmp_path / "run" / "ledger.parquet")
-    assert ledger.filter(epoch=4)["margin"].mean() > ledger.filter(epoch=1)["margin"].mean()  # type: ignore[operator]
+    assert ledger.filter(epoch=10)["margin"].mean() > ledger.filter(epoch=1)["margin"].mean()  # type: ignore[operator]
     auto = AutoModelForCausalLM if case.objective == "verbalizer" else AutoModelForMaskedLM
     base = auto.from_pretrained(case.model_dir, dtype=torch.float32)
     tuned = PeftModel.from_pretrained(base, tmp_path / "run").eval()
@@ -225,7 +225,7 @@ def test_a_run_learns_and_what_it_saves_is_loaded_by_peft_alone(case: Case, tmp_
     held_out = Dataset.open(case.dataset).examples("validation").collect().to_dicts()
     with torch.no_grad():
         values = [plain_scores(case, tuned, tokenizer, row).log_softmax(-1)[row["label"]] for row in held_out]
-    assert record.validation_loss == pytest.approx(-float(torch.stack(values).mean()), rel=1e-4)
+    assert record.validation_loss == pytest.approx(-float(torch.stack(values).mean()), rel=1e-4, abs=1e-6)
 
 
 def test_each_objective_leaves_the_rows_of_the_other(tiny_model_dir: Path, masked_dirs: dict[str, Path], tmp_path: Path) -> None:
