@@ -21,6 +21,10 @@ from train.models.config_checks import require_embeddings
 from train.models.load import model_folder
 from train.runs.record import RunRecord
 
+_OTHER_ROWS = (
+    "Pairs of answers and plain texts are not evaluated: evaluate on a dataset of chats that end on an answer, or of prompts with choices."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EvalPlan:
@@ -104,7 +108,8 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
     if not rows:
         splits = ", ".join(f"{name} ({count})" for name, count in dataset.manifest.splits.items() if count) or "none"
         cause = "has no example with an answer to compare with" if num_other else "is empty"
-        raise UserError(f"the {config.split} split {cause}", str(dataset.path), f"Splits with examples: {splits}. Choose one with --split.")
+        remedy = _OTHER_ROWS if num_other else f"Splits with examples: {splits}. Choose one with --split."
+        raise UserError(f"the {config.split} split {cause}", str(dataset.path), remedy)
     if num_other:
         notes.append(f"{num_other} examples have neither a chat that ends on an answer nor a prompt with choices, and are not evaluated")
     limited = limit_rows(rows, config.limit)

@@ -51,6 +51,8 @@ def run(
     out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
     model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: section is read.")] = None,
+    objective: Annotated[str | None, typer.Option(help="What is learned from an example, such as chat or preference.")] = None,
+    loss: Annotated[str | None, typer.Option(help="Of preference: dpo, orpo or simpo.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
@@ -69,6 +71,8 @@ def run(
 
     options = {
         "model": model,
+        "objective": objective,
+        "loss": loss,
         "seed": seed,
         "epochs": epochs,
         "max_steps": max_steps,

@@ -1,6 +1,6 @@
 """What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,6 +8,10 @@ from train.models.load import Dtype
 
 Schedule = Literal["cosine", "linear", "constant"]
 Truncation = Literal["raise", "drop"]
+Loss = Literal["dpo", "orpo", "simpo"]
+
+LATER_OPTIONS = ("method", "loss", "dpo", "orpo", "simpo")
+"""Options that came later, with the defaults that stand for what there was before."""
 
 
 class _Model(BaseModel):
@@ -27,15 +31,48 @@ class LoraOptions(_Model):
     """Names of the linear layers that get an adapter, such as `[q_proj, v_proj]`; `all-linear` is all but the output head."""
 
 
+class DpoOptions(_Model):
+    """Direct preference optimisation (Rafailov et al., 2023)."""
+
+    beta: float = Field(0.1, gt=0)
+    """How closely the model is held to the one that the run began with: the larger, the closer."""
+    length_normalized: bool = False
+    """Divide each answer's log-probabilities by its number of tokens, so that length wins nothing; `beta` is then larger, such as 5."""
+
+
+class OrpoOptions(_Model):
+    """Odds ratio preference optimisation (Hong et al., 2024)."""
+
+    weight: float = Field(0.1, gt=0)
+    """What the odds ratio counts for beside the likelihood of the preferred answer: lambda in the paper, beta in other trainers."""
+
+
+class SimpoOptions(_Model):
+    """Simple preference optimisation (Meng et al., 2024)."""
+
+    beta: float = Field(2.0, gt=0)
+    """Scales the difference of the two answers' mean log-probabilities."""
+    gamma: float = Field(1.0, ge=0)
+    """By how much, in these units, the preferred answer is to be ahead."""
+
+
 class TrainConfig(_Model):
     """One training run. The defaults suit a small model and a few hundred short examples on a CPU."""
 
     model: str = "embedded"
     """The base model: `embedded`, a folder or a hub name."""
     objective: str = "chat"
-    """What is learned from an example; `chat` trains the assistant's turns."""
+    """What is learned from an example: `chat` trains the assistant's turns, `preference` the better of two answers."""
     method: str = "lora"
     """What of the model is trained; `lora` trains an adapter and leaves the base as it is."""
+    loss: Loss | None = None
+    """What an objective that has several losses minimises; default: `dpo` of `preference`."""
+    dpo: DpoOptions = DpoOptions()
+    """Options of `loss: dpo`."""
+    orpo: OrpoOptions = OrpoOptions()
+    """Options of `loss: orpo`."""
+    simpo: SimpoOptions = SimpoOptions()
+    """Options of `loss: simpo`."""
     epochs: int = Field(2, ge=1)
     """Passes over the train split."""
     max_steps: int | None = Field(None, ge=1)
@@ -77,5 +114,11 @@ class TrainConfig(_Model):
         An option that came later counts only where it differs from its default, which is what there was before: what an earlier version
         made stays valid.
         """
-        later = {name for name in ("method",) if getattr(self, name) == type(self).model_fields[name].default}
+        later = {name for name in LATER_OPTIONS if getattr(self, name) == type(self).model_fields[name].default}
         return self.model_dump_json(exclude=later)
+
+
+def with_later_options(saved: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a run says of its options, with the defaults of those that came after it."""
+    defaults = TrainConfig().model_dump(mode="json", include=set(LATER_OPTIONS))
+    return {**defaults, **saved}

@@ -15,6 +15,7 @@ from train.methods.base import METHODS, Method
 from train.models.config_checks import model_config, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.objectives.base import OBJECTIVES, Objective
+from train.objectives.loss_options import require_loss
 from train.runs.folder import begun_day, finished_run
 from train.runs.record import RunRecord
 
@@ -52,6 +53,7 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     """
     dataset = Dataset.open(dataset_dir)
     objective = OBJECTIVES.get(config.objective)(config)
+    require_loss(objective)
     method = METHODS.get(config.method)(config)
     finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
     require_writable(run_dir)

@@ -12,7 +12,7 @@ from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig
-from train.config import TrainConfig
+from train.config import TrainConfig, with_later_options
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
 from train.engine.loop import Trainer
@@ -72,7 +72,7 @@ def run_session(
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
-    config = {"method": finished.method} | {key: value for key, value in finished.config.items() if key != "model"}
+    config = with_later_options({"method": finished.method} | {key: value for key, value in finished.config.items() if key != "model"})
     checkpoint.require_same(
         {
             "loopwright_version": finished.loopwright_version,

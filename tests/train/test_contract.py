@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from templates.form import Form
 from tests.train.methods.test_methods import LastLayer
 from tests.train.several import Choice, Pair, Turns, rows
 from train.config import TrainConfig
@@ -27,7 +28,7 @@ def test_every_objective_keeps_the_contract(objective: type[Objective], tokenize
         if objective in {Turns, Pair, Choice}
         else objective
     )
-    check_objective(told, tokenizer, rows(3, 0) if objective in {Pair, Choice} else CHATS)
+    check_objective(told, tokenizer, CHATS if objective.form is Form.CHAT else rows(3, 0))
 
 
 def mean_of_batch(self: Chat, scores: TokenScores) -> torch.Tensor:

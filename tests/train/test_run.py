@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
@@ -12,7 +12,7 @@ import torch
 from loopwright.errors import UserError, UserErrors
 from tests.helpers import review, write_dataset
 from tests.train.conftest import reviews
-from train.config import LoraOptions, TrainConfig
+from train.config import LoraOptions, Loss, TrainConfig
 from train.data.examples import TrainingExample
 from train.data.packing import MicroBatch, collate
 from train.engine.checkpoint import Checkpoint
@@ -158,10 +158,11 @@ CHANGES: list[dict[str, Any]] = [
     {"dtype": "bfloat16"},
     {"seed": 5},
 ]
-# What these do is shown by tests of their own: further down, and of `truncation` in test_examples.py.
+# What these do is shown by tests of their own: further down, and of `truncation` in test_examples.py, of losses in objectives/.
 SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "validation", "checkpoint_every"} | {
     "micro_batch_size",
     "micro_batch_tokens",
+    *("loss", *get_args(Loss)),
 }
 
 

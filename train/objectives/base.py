@@ -104,11 +104,14 @@ class Objective(ABC):
     """The form of the examples that it trains on, and so the form in which evals scores the run."""
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
     """The class of transformers that loads the model."""
-    needs_reference: ClassVar[bool] = False
+    losses: ClassVar[tuple[str, ...]] = ()
+    """What `loss:` may be, the default first; empty where there is no choice. A loss's own options stand in a section of its name."""
+    needs_reference: bool = False
     """Whether the loss compares with the model that the run began with: `TokenScores.reference` is filled then, computed once."""
 
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config
+        self.loss_name = config.loss or (self.losses[0] if self.losses else "")
 
     @abstractmethod
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:

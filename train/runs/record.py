@@ -14,6 +14,7 @@ from templates.form import Form
 from train.models.load import model_sha256
 
 FILE_NAME = "run.json"
+_MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair"}
 
 
 class SampleSpan(BaseModel):
@@ -54,9 +55,10 @@ class RunRecord(BaseModel):
     plugins: str | None = None
     """The hash of the plug-ins that objective and method may have come from; not written where there were none."""
     final_train_loss: float
-    """Mean loss per trained token (nats) over the last epoch's worth of steps, each measured before its step's update."""
+    """The objective's mean loss (`chat`: per trained token, in nats) over the last epoch's worth of steps, each measured before its step's
+    update."""
     validation_loss: float | None
-    """Mean loss per trained token (nats) over the validation split at the end; null where that is empty or not wanted."""
+    """The objective's mean loss over the validation split at the end; null where that is empty or not wanted."""
     validation_losses: list[tuple[int, float]]
     """`[step, loss]` at the end of each epoch."""
     num_examples: int
@@ -119,9 +121,10 @@ class RunRecord(BaseModel):
     def summary(self, run_dir: Path) -> str:
         """Returns what came of the run, for people."""
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
+        loss = _MEAN_LOSS.get(self.form, "Mean loss per trained token (nats)")
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
-            f"Mean loss per trained token (nats): train {self.final_train_loss:.4f}, validation {validation}.\n"
+            f"{loss}: train {self.final_train_loss:.4f}, validation {validation}.\n"
             f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
         )
 
