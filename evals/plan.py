@@ -121,6 +121,7 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
 def _open_run(given: str) -> RunRecord:
     folder = Path(given)
     record = RunRecord.load(folder)
+    record.require_answers(folder)
     METHODS.get(record.method).require_saved(folder)
     return record
 

@@ -62,7 +62,8 @@ class TrainConfig(_Model):
     model: str = "embedded"
     """The base model: `embedded`, a folder or a hub name."""
     objective: str = "chat"
-    """What is learned from an example: `chat` trains the assistant's turns, `preference` the better of two answers."""
+    """What is learned from an example: `chat` trains the assistant's turns, `preference` the better of two answers, `reward` a model that
+    scores answers."""
     method: str = "lora"
     """What of the model is trained; `lora` trains an adapter and leaves the base as it is."""
     loss: Loss | None = None

@@ -16,9 +16,9 @@ from train.config import TrainConfig, with_later_options
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
 from train.engine.loop import Trainer
-from train.engine.loss import Scorer
+from train.engine.values import scorer_for
 from train.ledger.ledger import Ledger, mean_loss
-from train.methods.base import saved_names
+from train.methods.base import begin_value_head, saved_names
 from train.models.load import load_model, model_sha256
 from train.prepare import Prepared
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
@@ -58,7 +58,11 @@ def run_session(
     base = load_model(config.model, config.dtype, prepared.objective.auto_class)
     torch.manual_seed(config.seed)
     model = prepared.method.fresh(base)
-    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.RunProgress())
+    if prepared.objective.reads == "values":
+        begin_value_head(model)
+    trainer = Trainer(
+        model, scorer_for(prepared.objective, model), prepared.objective, config, prepared.data, Ledger(), checkpoint.RunProgress()
+    )
     if overwrite:
         remove_run(run_dir, saved_names())
     trainer.run(run_dir, identity, start, progress)
@@ -105,6 +109,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         loopwright_version=__version__,
         objective=config.objective,
         method=config.method,
+        auto_class=trainer.objective.auto_class,
         form=trainer.objective.form,
         model=config.model,
         model_path=str(prepared.model_folder.resolve()),

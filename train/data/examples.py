@@ -123,7 +123,7 @@ def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTok
         where = f" ({error.location})" if error.location else ""
         raise UserError(f"row {row['row_id']} cannot be trained on: {error.cause}{where}", location, error.remedy) from error
     for sequence in sequences:
-        if not sequence.targets:
+        if not (sequence.targets if objective.reads == "tokens" else sequence.encoded.num_trained_tokens):
             which = f" in '{sequence.name}'" if sequence.name else ""
             raise UserError(
                 f"row {row['row_id']} has no trained token{which}, so that its loss would read 0.0",

@@ -43,7 +43,7 @@ class Scorer:
         plain, packed = cls(causal, packed=False), cls(causal, packed=True)
         own_attention = causal.config._attn_implementation
         with torch.inference_mode(), plain._precision():
-            expected = [_probe(causal, length) for length in _PROBE_LENGTHS]
+            expected = [plain._probe(length) for length in _PROBE_LENGTHS]
             register()
             try:
                 causal.set_attn_implementation(IMPLEMENTATION)
@@ -65,6 +65,23 @@ class Scorer:
             hidden = self._hidden(batch).index_select(0, batch.predictors)
             logprobs, margins = _HeadScores.apply(hidden, batch.targets, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
         return TokenScores(logprobs, margins, batch.weights, batch.sequences, batch.rows, batch.signs, len(batch.examples))
+
+    def _probe(self, length: int) -> torch.Tensor:
+        """Returns the model's own hidden states [length, width] on a short example, once what is read of them is proven to be the model's.
+
+        Raises:
+            UserError: the model does something to its logits after the output head.
+        """
+        ids = _probe_ids(self.causal, length)
+        hidden: torch.Tensor = self.causal.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        logits = self.causal(input_ids=ids, use_cache=False).logits
+        if _relative_difference(self.causal.get_output_embeddings()(hidden), logits) > _HEAD_TOLERANCE:
+            kind = self.causal.config.model_type
+            raise UserError(
+                f"the architecture '{kind}' changes its logits after the output head, which this trainer does not do",
+                remedy="Train a model of another family, such as Llama, Qwen, Mistral or SmolLM.",
+            )
+        return hidden[0]
 
     def _hidden(self, batch: MicroBatch) -> torch.Tensor:
         """Returns the last hidden states, [B * T, width]."""
@@ -124,19 +141,6 @@ def _probe_ids(causal: Model, length: int) -> torch.Tensor:
     vocabulary = causal.get_input_embeddings().num_embeddings
     ids: torch.Tensor = torch.arange(1, length + 1, device=causal.device) * 7919 % vocabulary
     return ids.unsqueeze(0)
-
-
-def _probe(causal: Model, length: int) -> torch.Tensor:
-    """Returns the model's own hidden states [length, width] on a short example, once its logits are proven to be the head's output."""
-    ids = _probe_ids(causal, length)
-    hidden = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    logits = causal(input_ids=ids, use_cache=False).logits
-    if _relative_difference(causal.get_output_embeddings()(hidden), logits) > _HEAD_TOLERANCE:
-        raise UserError(
-            f"the architecture '{causal.config.model_type}' changes its logits after the output head, which this trainer does not do",
-            remedy="Train a model of another family, such as Llama, Qwen, Mistral or SmolLM.",
-        )
-    return hidden[0]  # type: ignore[no-any-return]
 
 
 def _relative_difference(value: torch.Tensor, expected: torch.Tensor) -> float:

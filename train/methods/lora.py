@@ -44,7 +44,7 @@ class Lora(Method):
             lora_dropout=options.dropout,
             target_modules=options.targets if isinstance(options.targets, str) else list(options.targets),
             exclude_modules=_not_plainly_linear(model) or None if options.targets == "all-linear" else None,
-            task_type="CAUSAL_LM" if model.can_generate() else None,  # peft's wrapper for causal models asks for their generation methods
+            task_type=_task_type(model),
         )
         try:
             with _no_future_warnings():
@@ -100,6 +100,15 @@ class Lora(Method):
         else:
             model.set_adapter(name)
             yield model
+
+
+def _task_type(model: Model) -> str | None:
+    """Returns what peft calls the model's task: its wrapper for causal models asks for their generation methods, and the one for sequence
+    classification trains the head `score`, and saves it with the adapter.
+    """
+    if model.can_generate():
+        return "CAUSAL_LM"
+    return "SEQ_CLS" if hasattr(model, "score") else None
 
 
 def _not_plainly_linear(model: Model) -> list[str]:

@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from loopwright.registry import Registry
 from templates.chat import Encoded
 from templates.form import Form
+from train.runs.record import CAUSAL
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +45,11 @@ class TokenSequence:
         positions = [token - 1 for token in trained]
         return cls(encoded, positions, [ids[token] for token in trained], [weights[token] for token in trained], name, sign)
 
+    @classmethod
+    def whole(cls, encoded: Encoded, name: str = "", sign: int = 1) -> "TokenSequence":
+        """Supervises no token: for an objective that reads one value of each sequence."""
+        return cls(encoded, [], [], [], name, sign)
+
     @property
     def num_tokens(self) -> int:
         """The sequence's length in tokens."""
@@ -65,6 +71,8 @@ class TokenScores:
         signs: of each sequence, float32 [S].
         num_rows: R.
         reference: `sequence_logprobs` of the model that the run began with, float32 [S]; None where the objective needs none.
+        values: what a head of one output reads at each sequence's last token, float32 [S], differentiable; None where the objective reads
+            tokens. Where it reads values, N is 0.
     """
 
     logprobs: "torch.Tensor"
@@ -75,6 +83,7 @@ class TokenScores:
     signs: "torch.Tensor"
     num_rows: int
     reference: "torch.Tensor | None" = None
+    values: "torch.Tensor | None" = None
 
     def by_sequence(self, values: "torch.Tensor") -> "torch.Tensor":
         """Sums a value of each token, [N], over each sequence: [S]."""
@@ -102,8 +111,11 @@ class Objective(ABC):
     """What `objective:` takes."""
     form: ClassVar[Form]
     """The form of the examples that it trains on, and so the form in which evals scores the run."""
-    auto_class: ClassVar[str] = "AutoModelForCausalLM"
+    auto_class: ClassVar[str] = CAUSAL
     """The class of transformers that loads the model."""
+    reads: ClassVar[Literal["tokens", "values"]] = "tokens"
+    """What of the model the loss is made of: the log-probabilities of supervised tokens, or `TokenScores.values`, one of each sequence, for
+    which the class that loads the model gives it a head `score`."""
     losses: ClassVar[tuple[str, ...]] = ()
     """What `loss:` may be, the default first; empty where there is no choice. A loss's own options stand in a section of its name."""
     needs_reference: bool = False

@@ -14,6 +14,7 @@ from templates.form import Form
 from train.models.load import model_sha256
 
 FILE_NAME = "run.json"
+CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
 _MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair"}
 
 
@@ -42,6 +43,8 @@ class RunRecord(BaseModel):
     objective: str
     method: str = "lora"
     """What of the model was trained; runs from before there was a choice do not say, and are all `lora`."""
+    auto_class: str = CAUSAL
+    """The class of transformers that loads the base model for what was trained."""
     form: Form
     """The form that was trained, and in which evals scores every system."""
     model: str
@@ -125,7 +128,7 @@ class RunRecord(BaseModel):
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
             f"{loss}: train {self.final_train_loss:.4f}, validation {validation}.\n"
-            f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
+            f"Adapter in {run_dir}." + (f" Try it: train chat --adapter {run_dir}" if self.auto_class == CAUSAL else "")
         )
 
     @property
@@ -133,6 +136,19 @@ class RunRecord(BaseModel):
         """What the base model is found by: its name as given or, where that was a path seen from another folder, the folder itself."""
         found_by_name = self.model in KNOWN_MODELS or Path(self.model).is_dir()
         return self.model_path if not found_by_name and Path(self.model_path).is_dir() else self.model
+
+    def require_answers(self, run_dir: Path) -> None:
+        """Makes sure that what was trained writes answers.
+
+        Raises:
+            UserError: it is a reward model.
+        """
+        if self.auto_class == SEQUENCE_CLASSIFIER:
+            raise UserError(
+                "the run trained a reward model, which scores answers and writes none",
+                str(run_dir),
+                "Name another run. How often this one ranks its pairs rightly is the share of 'correct' in its ledger.parquet.",
+            )
 
     def require_base(self, model: str, folder: Path) -> None:
         """Makes sure that a model is the one that the adapter was trained on.

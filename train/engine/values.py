@@ -1,0 +1,43 @@
+"""Scores of whole sequences: one value of each, which a head of one output reads at its last token."""
+
+from dataclasses import dataclass
+
+import torch
+from typing_extensions import override
+
+from train.data.packing import MicroBatch
+from train.engine.loss import Scorer
+from train.methods.base import value_head
+from train.models.load import Model
+from train.objectives.base import Objective, TokenScores
+
+
+@dataclass(frozen=True, slots=True)
+class ValueScorer(Scorer):
+    """Scores micro-batches with a model that has a head `score`."""
+
+    @override
+    def score(self, batch: MicroBatch) -> TokenScores:
+        """Returns the value of each sequence, in float32; differentiable where gradients are on."""
+        with self._precision():
+            hidden = self._hidden(batch)
+        # By its position: what token stands there, and what token pads, plays no part.
+        values = value_head(self.causal)(hidden.index_select(0, batch.ends).float()).squeeze(-1)
+        nothing = values.new_zeros(0)
+        return TokenScores(nothing, nothing, batch.weights, batch.sequences, batch.rows, batch.signs, len(batch.examples), values=values)
+
+    @override
+    def _probe(self, length: int) -> torch.Tensor:
+        """Returns the hidden states that the head reads, [length, width]."""
+        ids = torch.arange(1, length + 1, device=self.device) * 7919 % self.causal.get_input_embeddings().num_embeddings
+        hidden: torch.Tensor = self.causal.base_model(input_ids=ids.unsqueeze(0), use_cache=False).last_hidden_state
+        return hidden[0]
+
+
+def scorer_for(objective: Objective, model: Model) -> Scorer:
+    """Returns the scorer for what an objective reads of a model.
+
+    Raises:
+        UserError: the model's head is not one that can be trained.
+    """
+    return (ValueScorer if objective.reads == "values" else Scorer).for_model(model)
