@@ -155,6 +155,7 @@ def _metadata(template: Template) -> Iterator[Problem]:
 def _inputs(template: Template) -> Iterator[Problem]:
     used = {node.name for node in template.tree.find_all(nodes.Name)}
     used |= {node.attr for loop in template.shot_loops for node in loop.find_all(nodes.Getattr)}
+    used |= {template.header.wanted}
     for name in template.header.inputs:
         if name not in used:
             yield Problem("warning", f"the input '{name}' is not used, and rows without it are dropped all the same")

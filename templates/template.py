@@ -126,7 +126,8 @@ class Template:
     @property
     def forms(self) -> list[Form]:
         """The forms that this template gives. Messages that a preference continues are its prompt and no chat of their own."""
-        return forms_where(lambda form: not self.tags.isdisjoint(form.tags))
+        given = self.tags | ({"wanted"} if self.header.wanted else set())
+        return forms_where(lambda form: not given.isdisjoint(form.tags))
 
     @property
     def shots(self) -> int:
@@ -267,7 +268,8 @@ class Template:
             raise RenderError(
                 f"text stands outside of any tag: {rest.strip()[:40]!r}", f"template '{self.name}'", "Move it into a tag or remove it."
             )
-        return assemble(state.blocks, self.header.mask, self.name)
+        wanted = bool(values[self.header.wanted]) if self.header.wanted else None
+        return assemble(state.blocks, self.header.mask, self.name, wanted=wanted)
 
 
 def load_template(path: Path, language: str | None = None) -> Template:
