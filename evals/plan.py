@@ -22,7 +22,8 @@ from train.models.load import model_folder
 from train.runs.record import RunRecord
 
 _OTHER_ROWS = (
-    "Pairs of answers and plain texts are not evaluated: evaluate on a dataset of chats that end on an answer, or of prompts with choices."
+    "Pairs of answers, judged answers and plain texts are not evaluated: take a dataset of chats that end on an answer, or of prompts "
+    "with choices."
 )
 
 

@@ -35,6 +35,10 @@ class Form(StrEnum):
         return form
 
 
+JUDGED = (Form.PREFERENCE, Form.UNPAIRED)
+"""The forms of answers that people judge. Two of one prompt are no conflict, and what one says is not held to be right."""
+
+
 def forms_where(has_column: Callable[[Form], bool]) -> list[Form]:
     """Returns the forms of something in the order of `Form`, by whether it has what gives each of them."""
     given = [form for form in Form if has_column(form)]

@@ -145,6 +145,13 @@ class Template:
         return [name for name in self.header.inputs if name not in self.header.optional]
 
     @cached_property
+    def unused_inputs(self) -> list[str]:
+        """The inputs that neither the body uses nor the front matter judges by, in declared order."""
+        used = {self.header.wanted, *(node.name for node in self.tree.find_all(nodes.Name))}
+        used |= {node.attr for loop in self.shot_loops for node in loop.find_all(nodes.Getattr)}
+        return [name for name in self.header.inputs if name not in used]
+
+    @cached_property
     def label_field(self) -> str | None:
         """The input that goes through the `verbalize` filter, if any."""
         for node in self.tree.find_all(nodes.Filter):

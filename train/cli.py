@@ -51,8 +51,10 @@ def run(
     out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
     model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: section is read.")] = None,
-    objective: Annotated[str | None, typer.Option(help="What is learned from an example, such as chat, preference or reward.")] = None,
-    loss: Annotated[str | None, typer.Option(help="Of preference: dpo, orpo or simpo.")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What is learned from an example, such as chat, preference, reward or unpaired.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="Of preference: dpo, orpo or simpo; of unpaired: kto.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,

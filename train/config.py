@@ -8,9 +8,9 @@ from train.models.load import Dtype
 
 Schedule = Literal["cosine", "linear", "constant"]
 Truncation = Literal["raise", "drop"]
-Loss = Literal["dpo", "orpo", "simpo"]
+Loss = Literal["dpo", "orpo", "simpo", "kto"]
 
-LATER_OPTIONS = ("method", "loss", "dpo", "orpo", "simpo")
+LATER_OPTIONS = ("method", "loss", "dpo", "orpo", "simpo", "kto")
 """Options that came later, with the defaults that stand for what there was before."""
 
 
@@ -56,6 +56,17 @@ class SimpoOptions(_Model):
     """By how much, in these units, the preferred answer is to be ahead."""
 
 
+class KtoOptions(_Model):
+    """Kahneman-Tversky optimisation (Ethayarajh et al., 2024)."""
+
+    beta: float = Field(0.1, gt=0)
+    """How closely the model is held to the one that the run began with: the larger, the closer."""
+    wanted_weight: float = Field(1.0, gt=0)
+    """What a wanted answer counts for. Times the number of such answers it should be 1 to 4/3 of the same for the others (by the paper)."""
+    unwanted_weight: float = Field(1.0, gt=0)
+    """What an unwanted answer counts for."""
+
+
 class TrainConfig(_Model):
     """One training run. The defaults suit a small model and a few hundred short examples on a CPU."""
 
@@ -63,17 +74,19 @@ class TrainConfig(_Model):
     """The base model: `embedded`, a folder or a hub name."""
     objective: str = "chat"
     """What is learned from an example: `chat` trains the assistant's turns, `preference` the better of two answers, `reward` a model that
-    scores answers."""
+    scores answers, `unpaired` answers of which each is wanted or not."""
     method: str = "lora"
     """What of the model is trained; `lora` trains an adapter and leaves the base as it is."""
     loss: Loss | None = None
-    """What an objective that has several losses minimises; default: `dpo` of `preference`."""
+    """What an objective that has several losses minimises; default: `dpo` of `preference`, `kto` of `unpaired`."""
     dpo: DpoOptions = DpoOptions()
     """Options of `loss: dpo`."""
     orpo: OrpoOptions = OrpoOptions()
     """Options of `loss: orpo`."""
     simpo: SimpoOptions = SimpoOptions()
     """Options of `loss: simpo`."""
+    kto: KtoOptions = KtoOptions()
+    """Options of `loss: kto`."""
     epochs: int = Field(2, ge=1)
     """Passes over the train split."""
     max_steps: int | None = Field(None, ge=1)

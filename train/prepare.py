@@ -19,7 +19,7 @@ from train.objectives.loss_options import require_loss
 from train.runs.folder import begun_day, finished_run
 from train.runs.record import RunRecord
 
-_CHATS = (Form.CHAT, Form.PREFERENCE)
+_CHATS = (Form.CHAT, Form.PREFERENCE, Form.UNPAIRED)
 
 
 @dataclass(frozen=True, slots=True)

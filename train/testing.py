@@ -162,6 +162,7 @@ def _scores(encoded: Sequence[Sequence[TokenSequence]], values: "Sequence[Sequen
         rows=torch.tensor([row for row, _ in flat]),
         signs=torch.tensor([float(one.sign) for _, one in flat]),
         num_rows=len(encoded),
+        baseline=torch.tensor(0.3) if objective.has_baseline else None,
         reference=torch.tensor([-2.0 - 0.1 * len(one.targets) for _, one in flat]) if objective.needs_reference else None,
     )
 

@@ -18,6 +18,7 @@ from train.objectives.chat import Chat
 from train.testing import check_method, check_objective
 
 CHATS = [{**row, "messages": [*row["messages"], *row["chosen"]], "chosen": None} for row in rows(3, 0)]
+JUDGED = [{**row, "wanted": place != 1} for place, row in enumerate(CHATS)]
 TOLD = "What.\n\n## What it trains\nThis.\n\n## What it saves\nThat."
 
 
@@ -28,7 +29,7 @@ def test_every_objective_keeps_the_contract(objective: type[Objective], tokenize
         if objective in {Turns, Pair, Choice}
         else objective
     )
-    check_objective(told, tokenizer, CHATS if objective.form is Form.CHAT else rows(3, 0))
+    check_objective(told, tokenizer, CHATS if objective.form is Form.CHAT else JUDGED if objective.form is Form.UNPAIRED else rows(3, 0))
 
 
 def mean_of_batch(self: Chat, scores: TokenScores) -> torch.Tensor:

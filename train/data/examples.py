@@ -1,6 +1,7 @@
 """A dataset's rows as encoded training examples, with everything that is wrong with them said at once, before a model is loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -25,6 +26,7 @@ class TrainingExample:
         location: `source:line` of the raw row.
         sequences: what the model reads; as many as the objective makes of the row.
         normalizer: what the example counts for in the mean loss.
+        baseline: what the objective measures its step's baseline on; empty where it has none, or where that exceeds the length limit.
     """
 
     id: str
@@ -32,6 +34,11 @@ class TrainingExample:
     location: str
     sequences: tuple[TokenSequence, ...]
     normalizer: float
+    baseline: tuple[TokenSequence, ...] = ()
+
+    def as_baseline(self) -> "TrainingExample":
+        """Returns the baseline's sequences as an example of their own, to be scored as such."""
+        return replace(self, id=f"{self.id}/baseline", sequences=self.baseline, baseline=())
 
     @property
     def num_tokens(self) -> int:
@@ -86,15 +93,15 @@ def load_examples(
     """
     errors: list[UserError] = []
     too_long: list[str] = []
-    other_form: list[str] = []
     encoded: dict[str, list[TrainingExample]] = {"train": [], "validation": []}
     prompts: set[str | None] = set()
-    for row in _rows(dataset, [split for split in encoded if split == "train" or config.validation]):
-        if objective.form not in row["forms"]:
-            other_form.append(row["id"])
-            continue
+    read = _rows(dataset, [split for split in encoded if split == "train" or config.validation])
+    other_form = [row["id"] for row in read if objective.form not in row["forms"]]
+    fitting = [row for row in read if objective.form in row["forms"]]
+    by_split = (objective.complete([row for row in fitting if row["split"] == split]) for split in encoded)
+    for row in chain.from_iterable(by_split):
         try:
-            example = _encode(row, objective, tokenizer)
+            example = _encode(row, objective, tokenizer, length_limit)
             if example.longest <= length_limit:
                 encoded[row["split"]].append(example)
                 prompts |= {_system_prompt(row)} if row["split"] == "train" else set()
@@ -115,10 +122,11 @@ def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
     return read.collect().to_dicts()
 
 
-def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTokenizerBase") -> TrainingExample:
+def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTokenizerBase", length_limit: int) -> TrainingExample:
     location = f"{row['source']}:{row['line']}"
     try:
         sequences = objective.encode(tokenizer, row)
+        baseline = objective.encode_baseline(tokenizer, row)
     except EncodeError as error:
         where = f" ({error.location})" if error.location else ""
         raise UserError(f"row {row['row_id']} cannot be trained on: {error.cause}{where}", location, error.remedy) from error
@@ -130,7 +138,9 @@ def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTok
                 location,
                 "Give it an assistant turn, or leave the row out of the dataset.",
             )
-    return TrainingExample(row["id"], row["row_id"], location, sequences, objective.normalizer(sequences))
+    if any(sequence.num_tokens > length_limit for sequence in baseline):
+        baseline = ()  # the row itself may fit
+    return TrainingExample(row["id"], row["row_id"], location, sequences, objective.normalizer(sequences), baseline)
 
 
 def _too_long(example: TrainingExample, length_limit: int) -> UserError:

@@ -37,6 +37,7 @@ class Trainer:
         ledger: what training saw so far.
         progress: how far the run is.
         reference: what the model that the run began with says; None where the objective needs none.
+        baseline: where the losses of the rows that are scored together are measured from; None where the objective has no such point.
     """
 
     model: Model
@@ -47,6 +48,7 @@ class Trainer:
     ledger: Ledger
     progress: RunProgress
     reference: Reference | None = None
+    baseline: torch.Tensor | None = None
 
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
         """Trains from the checkpoint, or from the start, to the end, writing checkpoints into `run_dir` on the way.
@@ -56,7 +58,7 @@ class Trainer:
         """
         optimizer = torch.optim.AdamW(trainable(self.model).values(), lr=0.0, weight_decay=self.config.weight_decay, fused=True)
         if self.objective.needs_reference:  # before the checkpoint changes the model
-            known = [*self.data.train, *self.data.validation]
+            known = _with_baselines([*self.data.train, *self.data.validation])
             self.reference = Reference.of(known, checkpoint.reference) if checkpoint else self._ask_reference(known)
         if checkpoint:
             checkpoint.apply(self.model, optimizer)
@@ -92,6 +94,7 @@ class Trainer:
         torch.manual_seed(int(hash_text(str(self.config.seed), "step", str(step))[:15], 16))
         normalizer = sum(example.normalizer for example in examples)
         total = torch.zeros((), device=self.scorer.device)
+        self.measure_baseline(examples)
         self.model.train()
         for group in micro_batches(examples, self.config, packed=self.scorer.packed):
             scores = self._score(group)
@@ -119,6 +122,7 @@ class Trainer:
 
     def mean_loss(self, examples: list[TrainingExample]) -> float:
         """Returns the objective's loss over some examples, by the sum of their normalizers (`chat`: mean loss per trained token, nats)."""
+        self.measure_baseline(examples)
         self.model.eval()
         total = torch.zeros((), dtype=torch.float64, device=self.scorer.device)
         with torch.no_grad():
@@ -126,9 +130,21 @@ class Trainer:
                 total += self.objective.loss(self._score(group))
         return float(total) / sum(example.normalizer for example in examples)
 
+    def measure_baseline(self, examples: list[TrainingExample]) -> None:
+        """Measures the point that the losses of some rows are measured from, of all of them at once, where the objective has one."""
+        if not self.objective.has_baseline:
+            return
+        self.model.eval()
+        measured = [example.as_baseline() for example in examples if example.baseline]
+        total = torch.zeros((), device=self.scorer.device)
+        with torch.no_grad():
+            for group in micro_batches(measured, self.config, packed=self.scorer.packed) if measured else ():
+                total += self.objective.baseline_values(self._score(group)).sum()
+        self.baseline = total / max(1, len(measured))
+
     def _score(self, examples: list[TrainingExample]) -> TokenScores:
-        """Scores one micro-batch, with the reference where there is one."""
-        scores = self.scorer.score(collate(examples, self.scorer.device, packed=self.scorer.packed))
+        """Scores one micro-batch, with the reference and the baseline where there are any."""
+        scores = replace(self.scorer.score(collate(examples, self.scorer.device, packed=self.scorer.packed)), baseline=self.baseline)
         if self.reference is None:
             return scores
         reference = self.reference.logprobs[self.reference.places(examples)]
@@ -142,3 +158,8 @@ class Trainer:
             for group in micro_batches(examples, self.config, packed=self.scorer.packed):
                 reference.logprobs[reference.places(group)] = self._score(group).sequence_logprobs().cpu()
         return reference
+
+
+def _with_baselines(examples: list[TrainingExample]) -> list[TrainingExample]:
+    """Returns examples, and behind them what their baselines are measured on, which have a reference of their own."""
+    return [*examples, *(example.as_baseline() for example in examples if example.baseline)]

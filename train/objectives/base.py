@@ -73,6 +73,8 @@ class TokenScores:
         reference: `sequence_logprobs` of the model that the run began with, float32 [S]; None where the objective needs none.
         values: what a head of one output reads at each sequence's last token, float32 [S], differentiable; None where the objective reads
             tokens. Where it reads values, N is 0.
+        baseline: the mean of `Objective.baseline_values` over the rows of the whole step, a scalar and a constant; None where the objective
+            has none.
     """
 
     logprobs: "torch.Tensor"
@@ -84,6 +86,7 @@ class TokenScores:
     num_rows: int
     reference: "torch.Tensor | None" = None
     values: "torch.Tensor | None" = None
+    baseline: "torch.Tensor | None" = None
 
     def by_sequence(self, values: "torch.Tensor") -> "torch.Tensor":
         """Sums a value of each token, [N], over each sequence: [S]."""
@@ -121,6 +124,9 @@ class Objective(ABC):
     needs_reference: bool = False
     """Whether the loss compares with the model that the run began with: `TokenScores.reference` is filled then, computed once."""
 
+    has_baseline: ClassVar[bool] = False
+    """Whether the rows of a step are measured from a point that they decide together: `TokenScores.baseline` is filled then."""
+
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config
         self.loss_name = config.loss or (self.losses[0] if self.losses else "")
@@ -132,6 +138,29 @@ class Objective(ABC):
         Raises:
             EncodeError: the mask cannot be proven.
         """
+
+    def complete(self, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Returns the examples of one split, each with what it takes from the others; by default as they are.
+
+        What is added must follow from the data alone, and not from how a run divides it.
+        """
+        return examples
+
+    def encode_baseline(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:  # noqa: ARG002
+        """Turns one row that `complete` gave into the sequences of `baseline_values`; by default none.
+
+        Raises:
+            EncodeError: the mask cannot be proven.
+        """
+        return ()
+
+    def baseline_values(self, scores: TokenScores) -> "torch.Tensor":
+        """Returns what each row says of the point that a step's losses are measured from: [R].
+
+        The scores are those of the sequences that `encode_baseline` made of the rows of a whole step, without a gradient, before the step.
+        Their mean, `TokenScores.baseline`, is a constant of the step, so that the rows' losses do not depend on how it is divided.
+        """
+        raise NotImplementedError
 
     def normalizer(self, sequences: Sequence[TokenSequence]) -> float:
         """Returns what an example counts for in the mean: a step's loss is the sum of its rows' losses over the sum of this.

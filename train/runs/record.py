@@ -15,7 +15,7 @@ from train.models.load import model_sha256
 
 FILE_NAME = "run.json"
 CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
-_MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair"}
+_MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair", Form.UNPAIRED: "Mean loss per answer"}
 
 
 class SampleSpan(BaseModel):

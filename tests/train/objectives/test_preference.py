@@ -127,6 +127,7 @@ def test_equal_answers_are_refused_before_the_model_is_loaded(tmp_path: Path, op
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"loss": "kto"}, r"the objective 'preference' has no loss 'kto'. Choose one of dpo, orpo, simpo"),
         ({"objective": "chat", "loss": "dpo"}, r"the objective 'chat' has no loss 'dpo'. Leave it out"),
         ({"simpo": {"gamma": 0.5}}, r"simpo.gamma is set, and the loss is dpo. Leave it out, or train with loss: simpo"),
         ({"loss": "orpo", "dpo": {"beta": 0.5}}, r"dpo.beta is set, and the loss is orpo"),
@@ -160,6 +161,6 @@ def test_a_run_answers_chats_and_is_evaluated_as_one(
     train(pairs_dir, tmp_path / "run", options(objective="preference", max_steps=1))
     report = evaluate_dataset(dataset_dir, tmp_path / "evals", evals_options(adapter=str(tmp_path / "run"), systems=("base", "adapter")))
     assert report.form == "chat"
-    with pytest.raises(UserError, match=r"has no example with an answer to compare with\. Pairs of answers"):
+    with pytest.raises(UserError, match=r"has no example with an answer to compare with\. Pairs of answers, judged"):
         only_pairs = [{**row, "prompt": None, "choices": None, "split": "validation"} for row in rows(3, 0)]
         evaluate_dataset(write_dataset(tmp_path / "pairs", only_pairs), tmp_path / "other", evals_options(adapter=str(tmp_path / "run")))
