@@ -12,7 +12,8 @@ from evals.metrics.base import DEFAULT_METRICS, LABEL_METRICS, METRICS
 from evals.systems.base import System, make_systems
 from loopwright.console import notice
 from loopwright.errors import UserError
-from prep.dataset.manifest import Dataset
+from prep.dataset.manifest import Dataset, has_form
+from prep.dataset.splits import SplitName
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from templates.chat_options import asks_clock, dated_notice
 from templates.form import Form
@@ -86,10 +87,16 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     for given, run in runs.items():
         if run.dataset_key != dataset.manifest.key:
             warnings.append(f"{given} was trained on another build of the data: rows of this split may have been in its train split")
+        if run.leaks:
+            warnings.append(f"{given} was trained on {len(run.leaks)} rows that are also in validation or test: {_few(run.leaks)}")
     if config.split == "train":
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
     primary = _primary(rows, metrics)
     return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings)
+
+
+def _few(ids: list[str]) -> str:
+    return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
 def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRow], dict[str, tuple[str, ...]], str]:
@@ -110,6 +117,11 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
         splits = ", ".join(f"{name} ({count})" for name, count in dataset.manifest.splits.items() if count) or "none"
         cause = "has no example with an answer to compare with" if num_other else "is empty"
         remedy = _OTHER_ROWS if num_other else f"Splits with examples: {splits}. Choose one with --split."
+        if num_other and _is_text(dataset, config.split):
+            cause += ": its examples are plain texts"
+            remedy = (
+                "Read a run's loss on held-out text in its run.json (validation_loss), and evaluate it on a dataset that asks something."
+            )
         raise UserError(f"the {config.split} split {cause}", str(dataset.path), remedy)
     if num_other:
         notes.append(f"{num_other} examples have neither a chat that ends on an answer nor a prompt with choices, and are not evaluated")
@@ -117,6 +129,10 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
     if len(limited) < len(rows):
         notes.append(f"{len(limited)} of {len(rows)} examples, drawn by a stable hash of their ids")
     return limited
+
+
+def _is_text(dataset: Dataset, split: SplitName) -> bool:
+    return bool(dataset.examples(split).select(has_form(Form.COMPLETION).all()).collect().item())
 
 
 def _open_run(given: str) -> RunRecord:

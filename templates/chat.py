@@ -4,15 +4,19 @@ Lint, `prep show`, train and evals all call this module and nothing else, so tha
 trained, and the prompt that is trained is the prompt that is evaluated.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from templates.chat_options import ChatTemplateConfig
-from templates.conversation import EncodeError, Message, Tools, load_tokenizer
+from templates.answer_frame import AnswerFrame
+from templates.chat_options import ChatTemplateConfig, end_ids_of, options_of
+from templates.composed import compose
+from templates.continuation import Continuation, encode_continuation
+from templates.conversation import EncodeError, Message, Tools, decode, load_tokenizer
 from templates.fitted_chat import INSTRUCTING, FittedChat, fit_chat, texts_of_tools
-from templates.turns import Span, prompt_before, special_pattern, trained_span, wrapping_of
+from templates.thoughts import thought_format
+from templates.turns import Span, Turn, prompt_before, read_turn, special_pattern
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,8 +33,10 @@ __all__ = [
     "encode_chat",
     "encode_continuation",
     "encode_prompt",
+    "encoding_notices",
     "frame_answer",
     "load_tokenizer",
+    "served_kwargs",
 ]
 
 
@@ -63,6 +69,9 @@ class Encoded:
         offsets: `[start, end)` of each token in `text`, in characters.
         trained: spans of `text` that are trained: each answer and its end of turn.
         left_out: indices of messages that are not in it: the assistant's first turns, where the chat template takes a user's first.
+        num_apart: answers whose tokens differ from those of the text encoded as a whole, as they were encoded apart from their prompt.
+        num_thoughts: answers before which a thought of the row's is trained.
+        num_closed: answers before which the close of a thought is trained that the prompt opens, as the row holds none.
     """
 
     text: str
@@ -71,6 +80,9 @@ class Encoded:
     offsets: list[Span]
     trained: list[Span]
     left_out: tuple[int, ...] = ()
+    num_apart: int = 0
+    num_thoughts: int = 0
+    num_closed: int = 0
 
     @property
     def num_trained_tokens(self) -> int:
@@ -90,73 +102,49 @@ class Encoded:
         return pieces
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerFrame:
-    """What a chat template writes around an answer: trained as the turn's, and no part of what is answered.
+def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> tuple[Encoded, ...]:
+    """Encodes a chat with weight 1 on each assistant turn's answer, tool calls and end-of-turn token, behind what a server would give.
 
-    Attributes:
-        lead: before the answer, behind the generation prompt, such as an empty thought.
-        tail: behind it, before the end-of-turn token.
-        end_ids: tokens at which an answer ends: the one that is trained to close it, and the tokenizer's end token. They differ in some
-            models (`<|eot_id|>` and `<|end_of_text|>`); stopping at the second alone would run on into the next turn.
-    """
+    Where the whole rendering holds each trained turn behind the generation prompt of the messages before it, on a token boundary and with
+    nothing around the answer, it is encoded once, as a whole. Elsewhere each trained turn is `encode_prompt` of the messages before it and
+    the turn: one sequence for as long as the chat template keeps what it wrote before, else a further one.
 
-    lead: str
-    tail: str
-    end_ids: frozenset[int]
-
-    def num_tokens(self, tokenizer: "PreTrainedTokenizerBase") -> int:
-        """Returns how many tokens a model writes before and behind an answer, about."""
-        return sum(len(tokenizer.encode(text, add_special_tokens=False)) for text in (self.lead, self.tail) if text)
-
-    def answer(self, tokenizer: "PreTrainedTokenizerBase", token_ids: Sequence[int]) -> str:
-        """Returns the answer that a model wrote, without the frame where it wrote that, and without special tokens.
-
-        Args:
-            tokenizer: the model's.
-            token_ids: what was written, up to the end token.
-        """
-        ids = list(token_ids)
-        rest = ""
-        if self.lead and _decode(tokenizer, ids).startswith(self.lead):
-            # Whole tokens first, so that special tokens of the frame are told from text that spells the same.
-            framed = max(count for count in range(len(ids) + 1) if self.lead.startswith(_decode(tokenizer, ids[:count])))
-            rest = self.lead.removeprefix(_decode(tokenizer, ids[:framed]))
-            ids = ids[framed:]
-        text = _decode(tokenizer, ids, skip_special_tokens=True).removeprefix(rest)
-        return text.removesuffix(self.tail) if self.tail else text
-
-
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """A context and what follows it, encoded jointly as lm-evaluation-harness 0.4 does it.
-
-    Attributes:
-        context_ids: token ids of the context, beginning-of-sequence token included where the tokenizer adds one.
-        continuation_ids: token ids whose log-probabilities are summed. Never empty.
-        split_apart: a token spanned the join and left nothing, so that the two were encoded apart.
-    """
-
-    context_ids: list[int]
-    continuation_ids: list[int]
-    split_apart: bool
-
-
-def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> Encoded:
-    """Encodes a chat once, as a whole, with weight 1 on each assistant turn's content and tool calls and its end-of-turn token.
-
-    A trained turn begins where the generation prompt of the messages before it ends (which must be a literal prefix of the whole
-    rendering, on a token boundary) and ends after the special token that closes the turn. Where either cannot be proven, or the chat
-    template leaves something of the chat out, the row is refused: a guessed mask trains the wrong tokens in silence.
+    Where a turn cannot be proven, or the chat template leaves something of the chat out, the row is refused: a guessed mask trains the
+    wrong tokens in silence.
 
     Raises:
         EncodeError: the mask cannot be proven; the message says which turn and why.
     """
     chat = fit_chat(tokenizer, messages, tools)
     text = chat.render()
-    trained = [trained_span(chat, index, text) for index, place in enumerate(chat.places) if _is_trained(messages[place])]
-    input_ids, offsets = _tokenize(chat, text, generation_prompt=False)
-    return Encoded(text, input_ids, _weigh(offsets, trained, text), offsets, trained, chat.left_out)
+    trained = [index for index, place in enumerate(chat.places) if _is_trained(messages[place])]
+    turns = {index: read_turn(chat, index, text) for index in trained}
+    spans = _spans_in(text, turns.values())
+    if spans is not None:
+        input_ids, offsets = _tokenize(chat, text, generation_prompt=False)
+        weights = _weigh(offsets, spans)
+        if weights is not None:
+            return (_counting(Encoded(text, input_ids, weights, offsets, spans, chat.left_out), turns.values()),)
+    first, *others = _compose(chat, turns)
+    return (_counting(first, turns.values()), *others)
+
+
+def encoding_notices(encoded: Sequence[Encoded]) -> list[str]:
+    """Returns what a person should know of how a chat was encoded: each a sentence without its end."""
+    said = []
+    if encoded[0].left_out:
+        said.append("the assistant speaks first, which the chat template does not take: that turn is left out, and not trained")
+    if closed := sum(one.num_closed for one in encoded):
+        said.append(f"the generation prompt opens a thought, and {_answers(closed)} no 'reasoning': its close is trained")
+    if len(encoded) > 1:
+        said.append(f"the chat template rewrites earlier turns: the chat is trained as {len(encoded)} sequences")
+    if apart := sum(one.num_apart for one in encoded):
+        said.append(f"a token would span prompt and answer: {_answers(apart)} tokens of its own")
+    return said
+
+
+def _answers(count: int) -> str:
+    return "1 answer has" if count == 1 else f"{count} answers have"
 
 
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> list[int]:
@@ -175,66 +163,32 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Messa
     return _tokenize(chat, prompt_before(chat, len(chat.messages)), generation_prompt=True)[0]
 
 
+def served_kwargs(tokenizer: "PreTrainedTokenizerBase", *, thinks: bool) -> dict[str, Any]:
+    """Returns the chat template's variables with which a model is asked as it was trained.
+
+    Args:
+        tokenizer: the model's.
+        thinks: whether it was trained on thoughts; where the template can be kept from opening one, this decides.
+    """
+    return {**dict.fromkeys(thought_format(tokenizer).switch, thinks), **options_of(tokenizer).kwargs}
+
+
 def frame_answer(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> AnswerFrame:
-    """Returns what the chat template writes around the answer to some messages, by the same proof as what is trained.
+    """Returns what a model writes around the answer to some messages, by the same function as what is trained.
 
     Raises:
         EncodeError: no end-of-turn token can be proven.
     """
     chat = fit_chat(tokenizer, [*messages, _ANSWER], tools)
-    found = wrapping_of(chat, len(chat.messages) - 1)
-    ends = {tokenizer.convert_tokens_to_ids(found.closing), tokenizer.eos_token_id}
-    return AnswerFrame(found.lead, found.tail, frozenset(end for end in ends if end is not None))
-
-
-def encode_continuation(tokenizer: "PreTrainedTokenizerBase", context: str, continuation: str) -> Continuation:
-    """Encodes raw context and continuation jointly, by the conventions of lm-evaluation-harness 0.4.
-
-    Trailing white space of the context moves into the continuation. An empty context becomes the beginning-of-sequence token, or
-    the end-of-sequence token where there is none. A beginning-of-sequence token that the context begins with is not doubled; any
-    other special token in the text is text, unlike there: a corpus must not be able to end a sequence.
-
-    Raises:
-        EncodeError: the continuation has no token at all.
-    """
-    stripped = context.rstrip()
-    continuation = context[len(stripped) :] + continuation
-    if not stripped:
-        start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        return _continuation([start], _encode_raw(tokenizer, continuation, special_tokens=False), split_apart=False)
-    written = tokenizer.bos_token is not None and stripped.startswith(tokenizer.bos_token)
-    start_ids = [tokenizer.bos_token_id] if written else []
-    if written:
-        stripped = stripped.removeprefix(tokenizer.bos_token)
-    whole = start_ids + _encode_raw(tokenizer, stripped + continuation, special_tokens=not written)
-    context_ids = start_ids + _encode_raw(tokenizer, stripped, special_tokens=not written)
-    if len(whole) > len(context_ids):
-        return _continuation(context_ids, whole[len(context_ids) :], split_apart=False)
-    return _continuation(context_ids, _encode_raw(tokenizer, continuation, special_tokens=False), split_apart=True)
-
-
-def _continuation(context_ids: list[int], continuation_ids: list[int], *, split_apart: bool) -> Continuation:
-    if not continuation_ids:
-        raise EncodeError("the continuation has no token", remedy="Give each choice at least one character.")
-    return Continuation(context_ids, continuation_ids, split_apart)
-
-
-def _encode_raw(tokenizer: "PreTrainedTokenizerBase", text: str, *, special_tokens: bool) -> list[int]:
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=special_tokens, split_special_tokens=True)
-    # Some tokenizers close every text with an end token; a continuation after it would score a text that never occurs.
-    while special_tokens and ids and ids[-1] == tokenizer.eos_token_id:
-        ids = ids[:-1]
-    return ids
+    turn = read_turn(chat, len(chat.messages) - 1)
+    closing = special_pattern(tokenizer).match(turn.end)
+    ends = {*end_ids_of(tokenizer), *([] if closing is None else [tokenizer.convert_tokens_to_ids(closing.group())])}
+    thought_end = turn.lead if turn.closes_thought else chat.thoughts.closing
+    return AnswerFrame(turn.lead, thought_end.strip(), frozenset(ends))
 
 
 def _is_trained(message: Message) -> bool:
     return message["role"] == "assistant" and message.get("weight", 1) != 0
-
-
-def _decode(tokenizer: "PreTrainedTokenizerBase", ids: list[int], *, skip_special_tokens: bool = False) -> str:
-    text = tokenizer.decode(ids, skip_special_tokens=skip_special_tokens, clean_up_tokenization_spaces=False)
-    assert isinstance(text, str)
-    return text
 
 
 def _tokenize(chat: FittedChat, text: str, *, generation_prompt: bool) -> tuple[list[int], list[Span]]:
@@ -262,7 +216,7 @@ def _tokenize(chat: FittedChat, text: str, *, generation_prompt: bool) -> tuple[
         add(match.start(), match.end(), split_special_tokens=False)
         done = match.end()
     add(done, len(text), split_special_tokens=True)
-    if _decode(tokenizer, input_ids) != text:
+    if decode(tokenizer, input_ids) != text:
         raise EncodeError(
             "a message holds the text of a special token, which this tokenizer cannot encode as plain text",
             remedy="Reword that message.",
@@ -310,8 +264,34 @@ def _content_spans(chat: FittedChat, text: str, *, generation_prompt: bool) -> l
     return spans
 
 
-def _weigh(offsets: list[Span], trained: list[Span], text: str) -> list[float]:
-    """Gives weight 1 to the tokens within a trained span, after proving that no token straddles its start."""
+def _spans_in(text: str, turns: Iterable[Turn]) -> list[Span] | None:
+    """Returns where a rendering holds each turn behind its prompt; None where it does not hold one so."""
+    spans = []
+    for turn in turns:
+        start = len(turn.prompt)
+        if not text.startswith(turn.prompt) or not text.startswith(turn.text, start):
+            return None
+        spans.append((start, start + len(turn.text)))
+    return spans
+
+
+def _compose(chat: FittedChat, turns: Mapping[int, Turn]) -> Iterator[Encoded]:
+    """Encodes each turn behind the prompt that is given for it."""
+    parts = ((turn, *_tokenize(chat.first(index), turn.prompt, generation_prompt=True)) for index, turn in turns.items())
+    for one in compose(chat.tokenizer, parts):
+        weights = [float(trained) for trained in one.trained]
+        yield Encoded(one.text, one.input_ids, weights, one.offsets, one.spans, chat.left_out, one.num_apart)
+
+
+def _counting(encoded: Encoded, turns: Iterable[Turn]) -> Encoded:
+    """Returns the first sequence of a chat with the counts of the whole."""
+    turns = list(turns)
+    thoughts, closed = sum(turn.thinks for turn in turns), sum(turn.closes_thought for turn in turns)
+    return replace(encoded, num_thoughts=thoughts, num_closed=closed)
+
+
+def _weigh(offsets: list[Span], trained: list[Span]) -> list[float] | None:
+    """Gives weight 1 to the tokens within a trained span; None where a token straddles the start of one."""
     weights = [0.0] * len(offsets)
     token = 0
     for start, end in trained:
@@ -319,10 +299,7 @@ def _weigh(offsets: list[Span], trained: list[Span], text: str) -> list[float]:
             token += 1
         # A tokenizer may leave a leading space out of a token's offsets: then the token before ends short of the join.
         if token == len(offsets) or offsets[token][0] < start or (token and offsets[token - 1][1] < start):
-            raise EncodeError(
-                f"a token spans the join between prompt and answer, at {text[max(start - 8, 0) : start + 8]!r}",
-                remedy="Remove the white space at the start of the answer.",
-            )
+            return None
         while token < len(offsets) and offsets[token][1] <= end:
             weights[token] = 1.0
             token += 1

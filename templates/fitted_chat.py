@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from templates.chat_options import options_of
-from templates.conversation import EncodeError, Message, Rendered, Tools, render
+from templates.conversation import REFUSES, EncodeError, Message, Rendered, Tools, render
+from templates.thoughts import ThoughtFormat, split_inline, thought_format
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,6 +23,7 @@ _FOLD = (
     "Set 'chat_template: {fold_system: true}' in the dataset's config and build it again: the system text then opens the user's turn that "
     "follows. Or leave that message out of the template of the data."
 )
+_NO_THOUGHTS = ThoughtFormat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class FittedChat:
         arguments_as_text: the arguments of calls are given as the JSON that they are kept as. Most chat templates write an object by
             `tojson`, which would quote a text once more; some join a text to theirs.
         left_out: indices of the assistant's first turns that are in no rendering, as the chat template takes a user's first.
+        thoughts: how the chat template writes thoughts under `kwargs`.
+        kwargs: the chat template's variables: the config's, and in a chat without thoughts what keeps its prompt from opening one.
     """
 
     tokenizer: "PreTrainedTokenizerBase"
@@ -44,6 +48,8 @@ class FittedChat:
     tools: Tools | None
     arguments_as_text: bool = False
     left_out: tuple[int, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    thoughts: ThoughtFormat = _NO_THOUGHTS
 
     def render(self, *, generation_prompt: bool = False) -> str:
         """Renders them.
@@ -52,7 +58,7 @@ class FittedChat:
             EncodeError: the chat template is missing or refuses them.
         """
         messages = self.messages if self.arguments_as_text else tuple(map(_with_parsed_calls, self.messages))
-        return render(self.tokenizer, messages, self.tools, generation_prompt=generation_prompt)
+        return render(self.tokenizer, messages, self.tools, generation_prompt=generation_prompt, kwargs=self.kwargs)
 
     def first(self, count: int) -> "FittedChat":
         """Returns its beginning."""
@@ -66,6 +72,16 @@ class FittedChat:
         """Returns it with other contents in the place of some."""
         changed = ({**one, "content": contents[index]} if index in contents else one for index, one in enumerate(self.messages))
         return replace(self, messages=tuple(changed))
+
+    def with_thought(self, index: int, thought: str) -> "FittedChat":
+        """Returns it with another thought before one of its turns."""
+        key = self.thoughts.key
+        changed = ({**one, key: thought} if key and place == index else one for place, one in enumerate(self.messages))
+        return replace(self, messages=tuple(changed))
+
+    def thought_of(self, index: int) -> str:
+        """Returns what is thought before a turn, where the chat template renders that; else nothing."""
+        return str(self.messages[index].get(self.thoughts.key) or "") if self.thoughts.key else ""
 
     def where(self, index: int) -> str:
         """Returns what errors call a message."""
@@ -97,7 +113,7 @@ def fit_chat(
 
 
 def _fit(given: FittedChat, *, generation_prompt: bool) -> FittedChat | EncodeError:
-    """Returns the first shape of a chat that is rendered whole, or what is wrong with the plainest."""
+    """Returns the first shape of a chat that is rendered whole, or what is wrong with the plainest that is rendered at all."""
     errors: list[EncodeError] = []
     unopened = _without_opening(given)
     for attempt in chain.from_iterable(map(_shapes, (given, unopened) if unopened.left_out else (given,))):
@@ -107,7 +123,7 @@ def _fit(given: FittedChat, *, generation_prompt: bool) -> FittedChat | EncodeEr
             errors.append(error)
         else:
             return attempt
-    return errors[0]
+    return next((error for error in errors if not error.cause.startswith(REFUSES)), errors[0])
 
 
 def texts_of_tools(chat: FittedChat) -> Iterator[str]:
@@ -131,13 +147,34 @@ def _parsed(function: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shape(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None) -> FittedChat:
+    kwargs = _kwargs(tokenizer, messages, tools)
+    thoughts = thought_format(tokenizer, tools, kwargs)
+    key = thoughts.key
     shaped = []
     for message in messages:
         one: dict[str, Any] = {"role": message["role"], "content": message["content"] or ""}
         if calls := message.get("tool_calls"):
             one["tool_calls"] = calls
+        if message.get("reasoning"):
+            one["reasoning"] = message["reasoning"]
+        if key and message["role"] == "assistant" and (told := _thought(message)):
+            one.pop("reasoning", None)
+            one[key], one["content"] = told
         shaped.append(one | {key: value for key, value in message.items() if key in {"tool_call_id", "name"}})
-    return FittedChat(tokenizer, tuple(shaped), tuple(range(len(shaped))), tools)
+    return FittedChat(tokenizer, tuple(shaped), tuple(range(len(shaped))), tools, kwargs=kwargs, thoughts=thoughts)
+
+
+def _thought(message: Message) -> tuple[str, str] | None:
+    """Returns what a turn thinks, and its content without that; None where it does not say what it thinks."""
+    content = message["content"] or ""
+    return (message["reasoning"], content) if message.get("reasoning") else split_inline(content)
+
+
+def _kwargs(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None) -> Mapping[str, Any]:
+    """Returns the chat template's variables for a chat: in one without any thought the template is kept from opening one."""
+    given = options_of(tokenizer).kwargs
+    thinks = any(_thought(message) for message in messages if message["role"] == "assistant")
+    return given if thinks else {**thought_format(tokenizer, tools).switch, **given}
 
 
 def _folded(chat: FittedChat) -> FittedChat:

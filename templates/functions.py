@@ -36,7 +36,7 @@ def as_text(role: Role) -> Role:
     """The role of a turn whose tool calls the template writes as text: without the calls, so that they do not stand there twice."""
     if not isinstance(role, Role):
         raise TypeError("'as_text' stands after a turn's role alone")
-    return Role(role, {key: value for key, value in role.extras.items() if key in {"weight", "refusal"}})
+    return Role(role, {key: value for key, value in role.extras.items() if key in {"weight", "refusal", "reasoning"}})
 
 
 def most_frequent(items: Iterable[Any]) -> list[Any]:

@@ -55,7 +55,7 @@ class Rendered:
         rejected: the worse one.
         wanted: whether the answer that ends the chat is one that people want, where the template says it.
         extras: what the chat has beside role and content, as JSON: `tools`, and for each message its `tool_calls`, `tool_call_id`,
-            `name`, `weight` and `refusal`, or null. None where there is nothing.
+            `name`, `weight`, `refusal` and `reasoning`, or null. None where there is nothing.
     """
 
     messages: list[Message] | None = None

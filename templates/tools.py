@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # The keys of a turn, beside role and content, that travel with its message; in the order in which they are written.
-TURN_EXTRAS = ("tool_calls", "tool_call_id", "name", "weight", "refusal")
+TURN_EXTRAS = ("tool_calls", "tool_call_id", "name", "weight", "refusal", "reasoning")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

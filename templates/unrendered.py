@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from templates.conversation import Message, Tools
 from templates.fitted_chat import fit_chat
+from templates.thoughts import thought_format
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,6 +39,8 @@ def unrendered_keys(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Mes
     found = []
     for index, message in enumerate(messages):
         for key in message.keys() - _KNOWN:
+            if key == "reasoning" and thought_format(tokenizer, tools).key is not None:
+                continue  # left out behind a later question, and trained where it stands
             changed: list[Message] = [*messages]
             changed[index] = cast("Message", {**message, key: _OTHER})
             if fit_chat(tokenizer, changed, tools).render() == rendered:

@@ -41,7 +41,7 @@ _SPEAKER_ROLES = {
     "developer": "developer",
 }
 SPEAKER_KEYS, TEXT_KEYS = ("speaker", "role", "from"), ("text", "content", "value")
-TURN_KEYS = ("speaker", "role", "text", *TURN_EXTRAS, "reasoning")
+TURN_KEYS = ("speaker", "role", "text", *TURN_EXTRAS)
 """What a turn may have once it is read, whatever its corpus calls it."""
 # Speakers whose text is a call, not words.
 _CALLING = frozenset({"function_call", "tool_call"})

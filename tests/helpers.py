@@ -2,14 +2,19 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from prep.dataset.manifest import FixAccounting, Manifest, RowAccounting, TemplateInfo
 from prep.dataset.schema import EXAMPLE_SCHEMA
+from templates.chat import Encoded, Message, Tools, encode_chat
 from templates.form import Form, forms_where
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 BEFORE = Path(__file__).parent / "fixtures" / "before"
 """What version 0.1.0 wrote before forms were a list; its README says how."""
@@ -111,3 +116,9 @@ def summary(dialogue: str, answer: str, *, split: str = "train", **more: Any) ->
     """Returns a partial example row of a generation task, chat form only."""
     messages = [{"role": "user", "content": dialogue}, {"role": "assistant", "content": answer}]
     return {"split": split, "messages": messages, **more}
+
+
+def encode_one(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], tools: Tools | None = None) -> Encoded:
+    """Encodes a chat that becomes one sequence."""
+    [encoded] = encode_chat(tokenizer, messages, tools)
+    return encoded

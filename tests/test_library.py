@@ -45,7 +45,8 @@ CONFIG: dict[str, Any] = {"split": {"train": 0.6, "validation": 0.4, "test": 0}}
 def calls(tmp_path: Path, tiny_model_dir: Path) -> dict[str, Callable[[], object]]:
     """Each call on tiny inputs, each needing what those before it made."""
     model = {"model": str(tiny_model_dir), "dtype": "float32"}
-    options = {"train": {**model, "max_steps": 1}, "evals": {"dtype": "float32", "num_resamples": 100, "systems": ["base", "constant"]}}
+    options = {"train": {**model, "max_steps": 1, "leaks": "allow"}}
+    options |= {"evals": {"dtype": "float32", "num_resamples": 100, "systems": ["base", "constant"]}}
     project = make_project(tmp_path, ROWS, **CONFIG, **options)
     data, run, config = tmp_path / "data", tmp_path / "run", project.config
     return {

@@ -94,7 +94,8 @@ FILES = {"metrics": METRIC, "systems": SYSTEM, "objectives": OBJECTIVE, "methods
 def project(tmp_path: Path, tiny_model_dir: Path) -> Project:
     """A built dataset beside a config with one plug-in of each kind."""
     sections: dict[str, Any] = {
-        "train": {"model": str(tiny_model_dir), "dtype": "float32", "max_steps": 1, "objective": "twice", "method": "mine"},
+        "train": {"model": str(tiny_model_dir), "dtype": "float32", "max_steps": 1, "leaks": "allow", "objective": "twice"}
+        | {"method": "mine"},
         "evals": {"systems": ["always:good", "constant"], "metrics": ["letters"], "num_resamples": 100},
     }
     made = make_project(tmp_path / "project", plugins={kind: [f"{kind}.py"] for kind in FILES}, **sections)
@@ -156,7 +157,7 @@ def test_an_objective_and_a_method_train_resume_with_their_own_code_alone_and_ar
 def test_a_run_without_plugins_is_recorded_as_before(tmp_path: Path, tiny_model_dir: Path) -> None:
     project = make_project(tmp_path / "project")
     project.build()
-    config = TrainConfig.model_validate({"model": str(tiny_model_dir), "dtype": "float32", "max_steps": 1})
+    config = TrainConfig.model_validate({"model": str(tiny_model_dir), "dtype": "float32", "max_steps": 1, "leaks": "allow"})
     record = train_run(project.out, tmp_path / "run", config)
     assert "plugins" not in json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert "plugins" not in record.model_dump(mode="json")

@@ -52,7 +52,10 @@ def run(
     model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: section is read.")] = None,
     objective: Annotated[
-        str | None, typer.Option(help="What is learned from an example, such as chat, preference, reward or unpaired.")
+        str | None,
+        typer.Option(
+            help="What is learned: chat (the default), completion, verbalizer, cloze, preference, unpaired, reward or an own one."
+        ),
     ] = None,
     loss: Annotated[str | None, typer.Option(help="Of preference: dpo, orpo or simpo; of unpaired: kto.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
@@ -63,6 +66,7 @@ def run(
     micro_batch_size: Annotated[int | None, typer.Option(help="Examples a forward pass; gradients accumulate.")] = None,
     max_length: Annotated[int | None, typer.Option(help="Longest example, in tokens.")] = None,
     truncation: Annotated[str | None, typer.Option(help="What longer examples do: raise or drop.")] = None,
+    leaks: Annotated[str | None, typer.Option(help="Train rows that are also in validation or test: refuse or allow.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, bfloat16 or float32.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
@@ -83,6 +87,7 @@ def run(
         "micro_batch_size": micro_batch_size,
         "max_length": max_length,
         "truncation": truncation,
+        "leaks": leaks,
         "dtype": dtype,
     }
     try:

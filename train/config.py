@@ -1,17 +1,17 @@
 """What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from train.models.load import Dtype
 
 Schedule = Literal["cosine", "linear", "constant"]
 Truncation = Literal["raise", "drop"]
 Loss = Literal["dpo", "orpo", "simpo", "kto"]
-
-LATER_OPTIONS = ("method", "loss", "dpo", "orpo", "simpo", "kto")
-"""Options that came later, with the defaults that stand for what there was before."""
+VerbalizerLoss = Literal["choices", "target"]
+# What came later. An option that is at its default is what there was before.
+_LATER = ("method", "verbalizer_loss", "stride", "loss", "dpo", "orpo", "simpo", "kto")
 
 
 class _Model(BaseModel):
@@ -73,8 +73,11 @@ class TrainConfig(_Model):
     model: str = "embedded"
     """The base model: `embedded`, a folder or a hub name."""
     objective: str = "chat"
-    """What is learned from an example: `chat` trains the assistant's turns, `preference` the better of two answers, `reward` a model that
-    scores answers, `unpaired` answers of which each is wanted or not."""
+    """What is learned from an example: `chat` trains the assistant's turns, `completion` whole texts, `verbalizer` the choice among the
+    words for the labels, `cloze` the same at a mask, with a masked language model, `preference` the better of two answers, `unpaired`
+    answers of which each is wanted or not, `reward` a model that scores answers. A plug-in may add others."""
+    verbalizer_loss: VerbalizerLoss = "choices"
+    """Of `verbalizer` and `cloze`: `choices` trains the right one's share of all choices' probability, `target` its likelihood alone."""
     method: str = "lora"
     """What of the model is trained; `lora` trains an adapter and leaves the base as it is."""
     loss: Loss | None = None
@@ -110,9 +113,14 @@ class TrainConfig(_Model):
     lora: LoraOptions = LoraOptions()
     """The adapter's shape."""
     max_length: int = Field(2048, ge=2)
-    """Longest example in tokens; the model's own limit where that is lower."""
+    """Longest example in tokens; the model's own limit where that is lower. `completion` cuts longer texts into windows of this length."""
+    stride: int | None = Field(None, ge=1)
+    """Held-out loss of `completion`: a window begins this many tokens behind the one before, at most (and by default) half its length."""
     truncation: Truncation = "raise"
     """What longer examples do: `raise` stops before training and lists them, `drop` leaves them out and lists them in run.json."""
+    leaks: Literal["refuse", "allow"] = Field("refuse", exclude_if=lambda value: value == "refuse")
+    """What happens where rows of the train split are also in validation or test, or nearly so (LEK401, LEK402): `refuse` stops before
+    training and names them, `allow` trains all the same; run.json lists them, and an evaluation says it."""
     dtype: Dtype = "auto"
     """Precision of the base weights and of the computation; the adapter itself is always float32."""
     seed: int = Field(17, ge=0)
@@ -128,11 +136,16 @@ class TrainConfig(_Model):
         An option that came later counts only where it differs from its default, which is what there was before: what an earlier version
         made stays valid.
         """
-        later = {name for name in LATER_OPTIONS if getattr(self, name) == type(self).model_fields[name].default}
+        later = {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].default}
         return self.model_dump_json(exclude=later)
 
+    @classmethod
+    def completed(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Returns the options that an earlier version wrote down, as JSON, with those that came later at their defaults."""
+        return cls().model_dump(mode="json", include=set(_LATER)) | options
 
-def with_later_options(saved: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a run says of its options, with the defaults of those that came after it."""
-    defaults = TrainConfig().model_dump(mode="json", include=set(LATER_OPTIONS))
-    return {**defaults, **saved}
+    @model_validator(mode="after")
+    def _stride_is_at_most_half(self) -> Self:
+        if self.stride is not None and self.stride > self.max_length // 2:
+            raise ValueError(f"stride is {self.stride}: give at most half of max_length, {self.max_length // 2}")
+        return self

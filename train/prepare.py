@@ -6,17 +6,18 @@ from pathlib import Path
 from loopwright.console import notice
 from loopwright.files import require_writable
 from prep.dataset.manifest import Dataset
-from templates.chat import ChatTemplateConfig, load_tokenizer
+from templates.chat import ChatTemplateConfig, load_tokenizer, served_kwargs
 from templates.chat_options import asks_clock, dated_notice, used_options
 from templates.form import Form
 from train.config import TrainConfig
 from train.data.examples import TrainingData, load_examples
+from train.data.leaks import find_leaks, leak_error
 from train.methods.base import METHODS, Method
-from train.models.config_checks import model_config, require_embeddings, require_trainable
+from train.models.config_checks import model_config, position_limit, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.objectives.base import OBJECTIVES, Objective
 from train.objectives.loss_options import require_loss
-from train.runs.folder import begun_day, finished_run
+from train.runs.folder import begun_day, finished_run, is_begun
 from train.runs.record import RunRecord
 
 _CHATS = (Form.CHAT, Form.PREFERENCE, Form.UNPAIRED)
@@ -33,6 +34,7 @@ class Prepared:
         model_folder: the base model's files.
         data: the encoded examples.
         chat_template: how the chat template is used.
+        leaks: ids of train examples that are also in an evaluation split, which the config allows.
         finished: the run that is in the folder already and is to be resumed.
     """
 
@@ -42,10 +44,13 @@ class Prepared:
     model_folder: Path
     data: TrainingData
     chat_template: ChatTemplateConfig
+    leaks: list[str]
     finished: RunRecord | None
 
 
-def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> Prepared:
+def prepare(
+    dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, config_path: Path | None = None
+) -> Prepared:
     """Checks a run, and encodes its examples.
 
     Raises:
@@ -58,15 +63,23 @@ def prepare(dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bo
     finished = finished_run(run_dir, resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)
-    require_trainable(config.model, folder)
+    require_trainable(config.model, folder, objective.auto_class)
     options = _chat_template(dataset, run_dir, finished, resume=resume)
     tokenizer = load_tokenizer(config.model, options.on_a_day())
     require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
     _report_left_out(data)
+    _report_encoding(data)
+    leaks = find_leaks(dataset_dir, data.train, config_path)
+    has_begun = resume and (finished is not None or is_begun(run_dir))
+    if leaks and config.leaks == "refuse" and not has_begun:
+        raise leak_error(dataset_dir, leaks, data.train)
     if options.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
         notice(dated_notice(tokenizer, "the run"))
-    return Prepared(dataset, objective, method, folder, data, used_options(tokenizer), finished)
+    used = used_options(tokenizer)
+    if objective.form in _CHATS:
+        used = used.model_copy(update={"kwargs": served_kwargs(tokenizer, thinks=_count(data, "num_thoughts") > 0)})
+    return Prepared(dataset, objective, method, folder, data, used, leaks, finished)
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:
@@ -75,7 +88,7 @@ def length_limit(folder: Path, config: TrainConfig) -> int:
     Raises:
         UserError: the model's config cannot be read.
     """
-    return min(config.max_length, getattr(model_config(folder), "max_position_embeddings", None) or config.max_length)
+    return min(config.max_length, position_limit(model_config(folder)) or config.max_length)
 
 
 def _chat_template(dataset: Dataset, run_dir: Path, finished: RunRecord | None, *, resume: bool) -> ChatTemplateConfig:
@@ -84,6 +97,21 @@ def _chat_template(dataset: Dataset, run_dir: Path, finished: RunRecord | None, 
     if not resume or options.date is not None:
         return options
     return options.model_copy(update={"date": begun_day(run_dir) if finished is None else finished.chat_template.date})
+
+
+def _count(data: TrainingData, what: str) -> int:
+    return sum(getattr(one.encoded, what) for example in (*data.train, *data.validation) for one in example.sequences)
+
+
+def _report_encoding(data: TrainingData) -> None:
+    """Says what the chat template made of the rows, where that is not what one would expect."""
+    if apart := _count(data, "num_apart"):
+        notice(f"{apart} answers are encoded apart from their prompt, as at inference: a token would span the two.")
+    if closed := _count(data, "num_closed"):
+        notice(
+            f"The chat template's prompt opens a thought, and {closed} answers have no 'reasoning': "
+            "the thought's close is trained before them. ('chat_template: {reasoning: refuse}' stops instead.)"
+        )
 
 
 def _report_left_out(data: TrainingData) -> None:
@@ -95,4 +123,4 @@ def _report_left_out(data: TrainingData) -> None:
             f"In {cut} examples the assistant speaks first, which the chat template does not take: that turn is left out, and not trained."
         )
     if data.other_form:
-        notice(f"{len(data.other_form)} examples do not have the form that is trained and are left out; run.json lists them.")
+        notice(f"{len(data.other_form)} examples are not what the objective trains and are left out; run.json lists them.")

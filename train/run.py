@@ -36,7 +36,7 @@ def train(
         UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
     """
     with dataset_plugins(dataset_dir, config_path):
-        prepared = prepare(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite)
+        prepared = prepare(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite, config_path=config_path)
         # Torch takes seconds to import: nobody should wait for it to read that a folder is missing.
         from train.session import run_session
 

@@ -12,7 +12,7 @@ from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig
-from train.config import TrainConfig, with_later_options
+from train.config import TrainConfig
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
 from train.engine.loop import Trainer
@@ -46,7 +46,9 @@ def run_session(
         "loopwright_version": __version__,
         "dataset_key": prepared.dataset.manifest.key,
         "model_sha256": model_sha256(prepared.model_folder),
-        "config": config.model_dump(mode="json", exclude={"model"}),  # the model is known by its hash, wherever it lies
+        "config": config.model_dump(
+            mode="json", exclude={"model", "leaks"}
+        ),  # the model is known by its hash; what is allowed trains the same
         **({} if plugins is None else {"plugins": plugins}),
         **_chat_template_of(prepared.chat_template),
     }
@@ -76,7 +78,7 @@ def run_session(
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
-    config = with_later_options({"method": finished.method} | {key: value for key, value in finished.config.items() if key != "model"})
+    config = TrainConfig.completed({key: value for key, value in finished.config.items() if key not in {"model", "leaks"}})
     checkpoint.require_same(
         {
             "loopwright_version": finished.loopwright_version,
@@ -132,8 +134,10 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         seed=config.seed,
         dropped_too_long=data.too_long,
         dropped_other_form=data.other_form,
+        leaks=prepared.leaks,
         system_prompt=data.system_prompt,
         chat_template=prepared.chat_template,
+        chat_template_kwargs=prepared.chat_template.kwargs,
         config=config.model_dump(mode="json"),
         sample=mask_proof(first.id, [(sequence.name, sequence.encoded) for sequence in first.sequences]),
     )

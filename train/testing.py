@@ -35,7 +35,8 @@ def check_objective(
     """Makes sure that an objective keeps all that an objective has to.
 
     It is documented; it makes sequences of each example whose supervised tokens are the example's own; its losses are a finite number a
-    row, differentiable, and no row's depends on the rows beside it, so that batches can be cut anywhere.
+    row, differentiable, and no row's depends on the rows beside it, so that batches can be cut anywhere; where it is `independent`, a row's
+    sequences may be cut apart as well.
 
     Args:
         objective: its class.
@@ -129,14 +130,17 @@ def _check_losses(who: str, objective: Objective, encoded: Sequence[Sequence[Tok
     assert losses.shape == (len(encoded),), f"{who} gives losses of the shape {tuple(losses.shape)}: one a row"
     assert bool(torch.isfinite(losses).all()), f"{who} gives a loss that is no number"
     summed = objective.loss(whole)
-    torch.testing.assert_close(summed, losses.sum(), msg=lambda text: f"{who}: its loss is not the sum of its rows' losses: {text}")
+    _assert_equal(summed, losses.sum(), f"{who}: its loss is not the sum of its rows' losses")
     summed.backward()  # type: ignore[no-untyped-call]
     gradient = (whole.logprobs if whole.values is None else whole.values).grad
     assert gradient is not None and bool(torch.isfinite(gradient).all()), f"{who} has no gradient"
     assert bool(gradient.any()), f"{who} has a loss that no token changes"
     for row, (sequences, own) in enumerate(zip(encoded, values, strict=True)):
         alone = objective.row_losses(_scores([sequences], [own], objective))
-        torch.testing.assert_close(alone[0], losses[row], msg=lambda text: f"{who}: a row's loss depends on the rows beside it: {text}")
+        _assert_equal(alone[0], losses[row], f"{who}: a row's loss depends on the rows beside it")
+        if objective.independent:
+            parts = _scores([[one] for one in sequences], [[one] for one in own], objective)
+            _assert_equal(objective.row_losses(parts).sum(), losses[row], f"{who} is independent, and its sequences do not add up")
     margins = objective.margins(whole)
     assert all(one.shape == losses.shape for one in margins), f"{who} gives margins that are not one a row"
 
@@ -144,6 +148,12 @@ def _check_losses(who: str, objective: Objective, encoded: Sequence[Sequence[Tok
 def _num_read(objective: Objective, sequence: TokenSequence) -> int:
     """Returns how many numbers the objective reads of a sequence."""
     return len(sequence.targets) if objective.reads == "tokens" else 1
+
+
+def _assert_equal(found: "torch.Tensor", expected: "torch.Tensor", what: str) -> None:
+    import torch
+
+    torch.testing.assert_close(found, expected, msg=lambda text: f"{what}: {text}")
 
 
 def _scores(encoded: Sequence[Sequence[TokenSequence]], values: "Sequence[Sequence[torch.Tensor]]", objective: Objective) -> TokenScores:

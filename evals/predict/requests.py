@@ -9,7 +9,8 @@ from evals.data.rows import EvalRow
 from templates.chat import AnswerFrame, EncodeError, Message, encode_chat, encode_continuation, encode_prompt, frame_answer
 from templates.cloze import fill
 from templates.form import Form
-from train.inference.requests import ChoiceRequest
+from templates.raw_text import encode_blank
+from train.inference.requests import BlankRequest, ChoiceRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,6 +27,19 @@ def encode_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow, form: For
         EncodeError: the example does not have the form, or it cannot be encoded with proof.
     """
     return _encode_chat_choices(tokenizer, row) if form == Form.CHAT else _encode_raw_choices(tokenizer, row)
+
+
+def encode_blanks(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> BlankRequest:
+    """Encodes a cloze for a masked model, as it is trained: every word of every choice, with as many masks as it has tokens.
+
+    Raises:
+        EncodeError: the example is no cloze, or it cannot be encoded.
+    """
+    if row.prompt is None or row.target is None or row.mask is None:
+        raise EncodeError("the example is no cloze: a masked language model needs a mask in its prompt")
+    blanks = [encode_blank(tokenizer, row.prompt, row.mask, text) for text in _put_words(row, row.target)]
+    texts = [blank.encoded.input_ids for blank in blanks]
+    return BlankRequest(texts, [blank.positions for blank in blanks], [blank.word_ids for blank in blanks], _words_of_choices(row))
 
 
 def encode_question(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> list[int]:
@@ -61,7 +75,7 @@ def _encode_chat_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> 
     context_ids = encode_prompt(tokenizer, asked, row.tools)
     continuations = []
     for text in _put_words(row, row.messages[-1]["content"] or ""):
-        encoded = encode_chat(tokenizer, [*_untrained(asked), _answer(text)], row.tools)
+        [encoded] = encode_chat(tokenizer, [*_untrained(asked), _answer(text)], row.tools)  # of one trained turn there is one sequence
         trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
         if not trained or encoded.input_ids[: trained[0]] != context_ids:
             raise EncodeError("the chat with its answer does not begin with the tokens of its prompt", remedy="Check the chat template.")

@@ -27,7 +27,7 @@ from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import score_choices
 from train.inference.requests import ChoiceRequest
 from train.methods.base import METHODS
-from train.models.config_checks import require_embeddings
+from train.models.config_checks import model_config, require_embeddings, says_masked
 from train.models.load import Dtype, model_folder
 from train.runs.record import RunRecord
 
@@ -142,6 +142,9 @@ def _score_dataset(path: Path, out: Path, options: ScoreOptions, start: Callable
     require_writable(out.absolute().parent)
     run = _open_run(options.adapter)
     model = _model(run, options.model)
+    if says_masked(model_config(model_folder(model))):
+        cause = f"'{model}' is a masked language model: it gives no log-likelihood of a text, which lint's model rules read"
+        raise UserError(cause, "--model", "Give a causal model, such as embedded, or a run of one.")
     form = _form(run, options.form, has_chat=bool(getattr(load_tokenizer(model), "chat_template", None)))
     chunks = read_chunks(path, form)
     first = next(chunks, [])  # the data are read once before a model is loaded

@@ -1,19 +1,19 @@
 """How a language model answers examples: choices by log-likelihood, free text by greedy generation."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.predict.requests import encode_choices, encode_question, frame_question
 from evals.systems.base import EvalContext
+from evals.systems.filled import fill_blanks, likeliest
 from loopwright.progress import Advance
 from templates.chat import AnswerFrame, EncodeError
 from templates.chat_options import options_of
 from templates.form import Form
 from train.inference.generation import all_end_ids, generate
 from train.inference.language_model import LanguageModel
-from train.inference.loglikelihood import Scored, score_choices
+from train.inference.loglikelihood import score_choices
 from train.inference.requests import ChoiceRequest
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 def answer_with_model(context: EvalContext, adapter: str | None, advance: Advance) -> list[Prediction]:
     """Answers every example with the model, one adapter switched on or all of them off."""
-    with context.require_model().with_adapter(adapter) as model:
-        tokenizer = context.require_model().tokenizer_of(adapter)
+    language_model = context.require_model()
+    with language_model.with_adapter(adapter) as model:
+        tokenizer = language_model.tokenizer_of(adapter)
+        if language_model.is_masked:
+            return fill_blanks(context, model, tokenizer, advance)
         return [*_choose(context, model, tokenizer, advance), *_write(context, model, tokenizer, advance)]
 
 
@@ -47,7 +50,7 @@ def _choose(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBas
         max_batch_tokens=context.config.max_batch_tokens,
         advance=advance,
     )
-    return failed + [_best(row, result) for (row, _), result in zip(ready, scored, strict=True)]
+    return failed + [likeliest(row, result) for (row, _), result in zip(ready, scored, strict=True)]
 
 
 def _encoded(context: EvalContext, tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> ChoiceRequest | str:
@@ -61,14 +64,6 @@ def _encoded(context: EvalContext, tokenizer: "PreTrainedTokenizerBase", row: Ev
         except EncodeError as error:
             encoded[row.id] = str(error)
     return encoded[row.id]
-
-
-def _best(row: EvalRow, scored: Scored) -> Prediction:
-    assert row.choices is not None
-    if not all(map(math.isfinite, scored.loglikelihoods)):
-        return Prediction(row.id, PredictionState.NOT_A_NUMBER, detail="the model gives no finite log-likelihood")
-    best = max(range(len(row.choices)), key=scored.loglikelihoods.__getitem__)
-    return Prediction(row.id, PredictionState.PROMPT_CUT if scored.is_cut else PredictionState.OK, row.choices[best], scored.loglikelihoods)
 
 
 def _write(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", advance: Advance) -> list[Prediction]:

@@ -19,7 +19,8 @@ class ExampleMessages:
     """The messages of an example.
 
     Attributes:
-        messages: the chat, or what both answers of a pair follow; each with its tool calls, name, weight and refusal where it has them.
+        messages: the chat, or what both answers of a pair follow; each with its tool calls, name, weight, refusal and reasoning where there
+            are any.
             The content of a message that does nothing but call tools is None.
         tools: the tools that may be called; None where the example declares none.
         chosen: the preferred answer of a pair; None where the example is none.

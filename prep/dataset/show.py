@@ -9,7 +9,7 @@ from loopwright.console import notice, printable
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
-from templates.chat import ChatTemplateConfig, Piece, encode_chat, load_tokenizer
+from templates.chat import ChatTemplateConfig, Piece, encode_chat, encoding_notices, load_tokenizer
 from templates.unrendered import unrendered_keys
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def trained_pieces(row: dict[str, Any], model: str, options: ChatTemplateConfig)
     if unread := unrendered_keys(tokenizer, found.said(), found.tools):
         said = ", ".join(f"'{one.key}' of messages[{one.index}]" for one in unread)
         notice(f"{row['id']}: the chat template does not render {said}.")
-    if encoded.left_out:
-        notice(f"{row['id']}: the assistant speaks first, which the chat template does not take: that turn is left out, and not trained.")
-    return encoded.pieces()
+    for said in encoding_notices(encoded):
+        notice(f"{row['id']}: {said}.")
+    return [piece for one in encoded for piece in one.pieces()]
 
 
 def render_example(row: dict[str, Any], pieces: list[Piece] | None, *, coloured: bool = True) -> "RenderableType":
@@ -123,6 +123,8 @@ def _chat_lines(row: dict[str, Any]) -> "list[Text]":
     lines = [Text("tools", style="bold cyan"), Text(printable(json.dumps(found.tools, ensure_ascii=False)))] if found.tools else []
     for message in found.said():
         lines.append(Text(message["role"] + (", not trained" if message.get("weight") == 0 else ""), style="bold cyan"))
+        if reasoning := message.get("reasoning"):
+            lines.append(Text(printable(f"thinks: {reasoning}"), style="italic"))
         if message["content"]:
             lines.append(Text(printable(message["content"])))
         for call in message.get("tool_calls", ()):

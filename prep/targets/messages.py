@@ -7,7 +7,9 @@ from typing import Any
 from prep.targets.profile import CannotHold, Job
 from prep.targets.rows import ExportRow, Message
 
-_ORDER = ("role", "content", "refusal", "name", "tool_calls", "function_call", "tool_call_id", "weight", "train")
+REASONING_KEY = "reasoning_content"
+"""What most chat templates, and so the libraries that train with them, call what a turn thinks."""
+_ORDER = ("role", "content", REASONING_KEY, "refusal", "name", "tool_calls", "function_call", "tool_call_id", "weight", "train")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ def _shaped(message: Message, shape: MessageShape, job: Job) -> Message:
     if made["role"] == "developer" and not shape.developer:
         made["role"] = "system"
         job.changed["developer_as_system"] += 1
+    if REASONING_KEY in shape.keys and "reasoning" in made:
+        made[REASONING_KEY] = made.pop("reasoning")
     refusal = made.pop("refusal", None)
     if refusal and made["content"]:
         job.changed["refusal_beside_content_removed"] += 1

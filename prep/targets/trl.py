@@ -8,6 +8,7 @@ from prep.targets.card import CARD_NAME, write_card
 from prep.targets.checks.chat import ChatRules
 from prep.targets.checks.columns import TRL_FORMS, ColumnChecker, FormGuard
 from prep.targets.messages import (
+    REASONING_KEY,
     MessageShape,
     chat_row,
     compact,
@@ -21,7 +22,7 @@ from prep.targets.profile import Checker, Job, Profile
 from prep.targets.rows import ExportRow, Message
 from templates.form import Form
 
-_SHAPE = MessageShape(frozenset({"name", "tool_calls", "tool_call_id", "weight"}), refusal_parts=False)
+_SHAPE = MessageShape(frozenset({"name", "tool_calls", "tool_call_id", "weight", REASONING_KEY}), refusal_parts=False)
 _RULES = ChatRules(
     row_keys=None, message_keys=None, reads_weights=False, must_end_on_assistant=False, checks_calls=False, arguments_as_objects=True
 )

@@ -12,9 +12,10 @@ from evals.data.rows import load_rows
 from evals.predict.requests import encode_question, frame_question
 from evals.run import evaluate_dataset
 from prep.dataset.manifest import Dataset
-from templates.chat import ChatTemplateConfig, Message, encode_chat, encode_prompt
+from templates.chat import ChatTemplateConfig, Message, encode_prompt
 from tests.conftest import make_tokenizer
 from tests.evals.conftest import make_run
+from tests.helpers import encode_one
 from tests.templates.test_chat_shapes import EMPTY_THOUGHT
 from train.inference.generation import Generated, generate
 from train.inference.language_model import LanguageModel
@@ -81,7 +82,7 @@ def test_an_answer_ends_where_the_context_is_full(language_model: LanguageModel)
 def test_the_prompt_is_the_untrained_beginning_of_the_trained_chat(language_model: LanguageModel, summaries: Path) -> None:
     for row in load_rows(Dataset.open(summaries), "validation")[0]:
         assert row.messages is not None
-        trained = encode_chat(language_model.tokenizer, row.messages)
+        trained = encode_one(language_model.tokenizer, row.messages)
         prompt = encode_question(language_model.tokenizer, row)
         first = next(index for index, weight in enumerate(trained.loss_weights) if weight > 0)
         assert prompt == trained.input_ids[:first]
@@ -104,7 +105,7 @@ def test_what_a_chat_template_writes_around_an_answer_is_no_part_of_it(
     taught = {}
     for index, row in enumerate(rows):
         assert row.messages is not None
-        encoded = encode_chat(tokenizer, row.messages)
+        encoded = encode_one(tokenizer, row.messages)
         answer = [token for token, weight in zip(encoded.input_ids, encoded.loss_weights, strict=True) if weight]
         bare = [*tokenizer.encode(row.reference, add_special_tokens=False), answer[-1]]
         taught[tuple(encode_question(tokenizer, row))] = answer if index else bare

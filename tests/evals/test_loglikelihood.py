@@ -9,10 +9,11 @@ import torch
 from evals.data.rows import EvalRow, load_rows
 from evals.predict.requests import encode_choices
 from prep.dataset.manifest import Dataset
-from templates.chat import encode_chat, encode_continuation, encode_prompt
+from templates.chat import encode_continuation, encode_prompt
 from templates.form import Form
 from tests.conftest import CHATML, make_tokenizer
 from tests.evals.conftest import make_run
+from tests.helpers import encode_one
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import Scored, score_choices
 from train.inference.requests import ChoiceRequest
@@ -128,7 +129,7 @@ def test_the_chat_form_scores_the_trained_tokens_after_the_trained_prompt(langua
     for row in rows:
         request = encode_choices(language_model.tokenizer, row, Form.CHAT)
         assert row.messages is not None and row.label is not None
-        trained = encode_chat(language_model.tokenizer, row.messages)
+        trained = encode_one(language_model.tokenizer, row.messages)
         trained_ids = [token for token, weight in zip(trained.input_ids, trained.loss_weights, strict=True) if weight > 0]
         assert request.continuations[row.label] == trained_ids
         assert request.continuations[row.label][-1] == language_model.tokenizer.eos_token_id
@@ -138,18 +139,18 @@ def test_the_chat_form_scores_the_trained_tokens_after_the_trained_prompt(langua
 
 def test_an_end_of_turn_of_several_tokens_counts_in_every_choice(language_model: LanguageModel) -> None:
     """The reference renders by hand, tokenises the whole text at once, and reads the log-softmax after the prompt."""
-    template = CHATML.replace("{{ message['content'] }}<|im_end|>", "{{ message['content'] }}\n\n<|im_end|>")
+    template = CHATML.replace("{{ message['content'] }}<|im_end|>", "{{ message['content'] }}<|endoftext|><|im_end|>")
     assert template != CHATML
     tokenizer = make_tokenizer(template)
     choices = ["positive", "not positive at all", "中性"]
     messages = [{"role": "user", "content": "The soup was great."}, {"role": "assistant", "content": "I say: positive"}]
     row = EvalRow("x", "x", "f", 1, None, "validation", "t", 0, choices, messages, None, None)  # type: ignore[arg-type]
     request = encode_choices(tokenizer, row, Form.CHAT)
-    prompt = "<|im_start|>user\nThe soup was great.\n\n<|im_end|>\n<|im_start|>assistant\n"
+    prompt = "<|im_start|>user\nThe soup was great.<|endoftext|><|im_end|>\n<|im_start|>assistant\n"
     context_ids = tokenizer.encode(prompt, add_special_tokens=False)
     expected = []
     for choice in choices:
-        whole = tokenizer.encode(f"{prompt}I say: {choice}\n\n<|im_end|>", add_special_tokens=False)
+        whole = tokenizer.encode(f"{prompt}I say: {choice}<|endoftext|><|im_end|>", add_special_tokens=False)
         assert whole[: len(context_ids)] == context_ids and len(whole) - len(context_ids) > 4
         expected.append(plain_loglikelihood(language_model.model, context_ids, whole[len(context_ids) :]))
     assert score(language_model, [request])[0].loglikelihoods == pytest.approx(expected, abs=1e-4)

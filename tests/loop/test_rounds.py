@@ -42,7 +42,7 @@ templates:
   - name: reviews/sentiment
 labels: {{0: negative, 1: positive}}
 split: {{train: 0.6, validation: 0.4, test: 0}}
-train: {{model: "{tiny_model_dir}", max_steps: 3, dtype: float32, batch_size: 4}}
+train: {{model: "{tiny_model_dir}", max_steps: 3, dtype: float32, batch_size: 4, leaks: allow}}
 evals: {{dtype: float32, num_resamples: 200}}
 """,
     )

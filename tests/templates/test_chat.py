@@ -5,8 +5,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopwright.errors import UserError
-from templates.chat import Encoded, EncodeError, Message, encode_chat, encode_continuation, encode_prompt, load_tokenizer
+from templates.chat import (
+    ChatTemplateConfig,
+    Encoded,
+    EncodeError,
+    Message,
+    encode_chat,
+    encode_continuation,
+    encode_prompt,
+    load_tokenizer,
+)
+from templates.chat_options import bind
 from tests.conftest import CHATML, make_tokenizer
+from tests.helpers import encode_one
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -59,7 +70,7 @@ def any_tokenizer(request: pytest.FixtureRequest) -> "PreTrainedTokenizerFast":
 @given(question=CONTENT, answer=CONTENT)
 def test_the_trained_tokens_are_the_answer_and_its_end(any_tokenizer: "PreTrainedTokenizerFast", question: str, answer: str) -> None:
     try:
-        encoded = encode_chat(any_tokenizer, chat(question, answer))
+        encoded = encode_one(any_tokenizer, chat(question, answer))
     except EncodeError as error:
         # Refused only where white space at the join makes it unprovable, and said so.
         assert answer.strip() != answer or question.strip() != question or not answer.strip(), error
@@ -80,7 +91,7 @@ def test_the_trained_tokens_are_the_answer_and_its_end(any_tokenizer: "PreTraine
 def test_the_prompt_evaluated_is_the_prompt_trained(any_tokenizer: "PreTrainedTokenizerFast", question: str, answer: str) -> None:
     messages = chat(question, answer)
     try:
-        encoded = encode_chat(any_tokenizer, messages)
+        encoded = encode_one(any_tokenizer, messages)
     except EncodeError:
         return
     assert encode_prompt(any_tokenizer, messages[:-1]) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
@@ -90,14 +101,14 @@ def test_the_prompt_evaluated_is_the_prompt_trained(any_tokenizer: "PreTrainedTo
 @given(question=CONTENT, answer=CONTENT)
 def test_text_that_looks_like_a_special_token_never_is_one(tokenizer: "PreTrainedTokenizerFast", question: str, answer: str) -> None:
     special = set(tokenizer.all_special_ids)
-    encoded = encode_chat(tokenizer, chat(question, answer))
+    encoded = encode_one(tokenizer, chat(question, answer))
     assert sum(token in special for token in encoded.input_ids) == 4  # a start and an end for each of two turns
     assert sum(token in special for token in encode_prompt(tokenizer, chat(question))) == 3
 
 
 def test_the_end_token_is_trained_where_padding_is_the_same_token(tokenizer: "PreTrainedTokenizerFast") -> None:
     assert tokenizer.pad_token_id == tokenizer.eos_token_id
-    encoded = encode_chat(tokenizer, chat("Good?", "positive"))
+    encoded = encode_one(tokenizer, chat("Good?", "positive"))
     last = max(index for index, weight in enumerate(encoded.loss_weights) if weight)
     assert encoded.input_ids[last] == tokenizer.eos_token_id
     assert encoded.trained == [(encoded.text.index("positive"), encoded.text.rindex("<|im_end|>") + len("<|im_end|>"))]
@@ -116,37 +127,56 @@ def test_the_end_token_is_trained_where_padding_is_the_same_token(tokenizer: "Pr
 def test_every_turn_of_the_assistant_is_trained_but_those_of_weight_0(
     tokenizer: "PreTrainedTokenizerFast", weights: tuple[int, ...], trained: list[str]
 ) -> None:
-    assert trained_text(tokenizer, encode_chat(tokenizer, chat(*"abcdef", weights=weights))) == trained
+    assert trained_text(tokenizer, encode_one(tokenizer, chat(*"abcdef", weights=weights))) == trained
 
 
 @pytest.mark.parametrize("answer", ["assistant", "im_start", "\n", "a", ""])
 def test_an_answer_that_also_stands_elsewhere_is_found_in_its_own_turn(tokenizer: "PreTrainedTokenizerFast", answer: str) -> None:
-    assert trained_text(tokenizer, encode_chat(tokenizer, chat("assistant a", answer))) == [answer + "<|im_end|>"]
+    assert trained_text(tokenizer, encode_one(tokenizer, chat("assistant a", answer))) == [answer + "<|im_end|>"]
 
 
-def test_an_answer_that_the_chat_template_writes_in_its_own_words_too() -> None:
-    # The turn opens with words of the template's own, which hold the answer.
+def test_words_of_the_chat_template_around_an_answer_are_not_trained() -> None:
+    # They hold the answer themselves.
     template = CHATML.replace("{{ message['content'] }}", "{{ 'yes, ' if message['role'] == 'assistant' }}{{ message['content'] }}")
     tokenizer = make_tokenizer(template)
-    assert trained_text(tokenizer, encode_chat(tokenizer, chat("good?", "yes"))) == ["yes, yes<|im_end|>"]
+    assert trained_text(tokenizer, encode_one(tokenizer, chat("good?", "yes"))) == ["yes<|im_end|>"]
 
 
 def refuse(template: str, messages: list[Message], error: str) -> None:
     with pytest.raises(EncodeError, match=error) as raised:
-        encode_chat(make_tokenizer(template), messages)
+        encode_one(make_tokenizer(template), messages)
     assert raised.value.remedy
 
 
-def test_without_an_end_of_turn_the_row_is_refused() -> None:
-    refuse(NO_END, chat("a", "b"), r"messages\[1\]: no end-of-turn token follows the answer")
+def test_where_the_chat_template_ends_no_turn_the_models_own_end_does() -> None:
+    tokenizer = make_tokenizer(NO_END)
+    assert trained_text(tokenizer, encode_one(tokenizer, chat("a", "b"))) == ["b<|im_end|>"]
+    # The settings of the model name another one.
+    bind(tokenizer, ChatTemplateConfig(), (0,))
+    tokenizer.eos_token = None
+    assert trained_text(tokenizer, encode_one(tokenizer, chat("a", "b"))) == ["b<|endoftext|>"]
 
 
-def test_a_chat_template_that_drops_earlier_thinking_is_refused_unless_only_the_last_turn_is_trained() -> None:
-    thought = chat("a", "<think>hm</think>b", "c", "<think>so</think>d")
-    refuse(DROPS_THINKING, thought, r"messages\[1\]: .*renders the messages before this turn otherwise")
+def test_without_any_end_of_turn_the_row_is_refused() -> None:
+    tokenizer = make_tokenizer(NO_END)
+    tokenizer.eos_token = None
+    with pytest.raises(EncodeError, match=r"messages\[1\]: no end-of-turn token follows the answer") as raised:
+        encode_one(tokenizer, chat("a", "b"))
+    assert raised.value.remedy
+
+
+def test_turns_that_a_chat_template_rewrites_later_are_sequences_of_their_own() -> None:
     tokenizer = make_tokenizer(DROPS_THINKING)
+    thought = chat("a", "<think>hm</think>b", "c", "<think>so</think>d")
+    first, second = encode_chat(tokenizer, thought)
+    assert trained_text(tokenizer, first) == ["<think>hm</think>b<|im_end|>"]
+    assert trained_text(tokenizer, second) == ["<think>so</think>d<|im_end|>"]
+    for encoded, before in ((first, thought[:1]), (second, thought[:3])):
+        prompt = tokenizer.apply_chat_template(before, add_generation_prompt=True, return_dict=False)
+        assert encoded.input_ids[: len(prompt)] == prompt == encode_prompt(tokenizer, before)
+        assert tokenizer.decode(encoded.input_ids) == encoded.text
     thought[1]["weight"] = 0
-    assert trained_text(tokenizer, encode_chat(tokenizer, thought)) == ["<think>so</think>d<|im_end|>"]
+    assert trained_text(tokenizer, encode_one(tokenizer, thought)) == ["<think>so</think>d<|im_end|>"]
 
 
 def test_a_chat_template_that_changes_the_answer_is_refused() -> None:
@@ -160,7 +190,7 @@ def test_a_chat_template_that_refuses_the_roles_says_so() -> None:
 def test_no_chat_template_is_an_error_with_a_remedy(tokenizer: "PreTrainedTokenizerFast") -> None:
     bare = make_tokenizer()
     bare.chat_template = None
-    for encode in (encode_chat, encode_prompt):
+    for encode in (encode_one, encode_prompt):
         with pytest.raises(EncodeError, match=r"no chat template.*verbalizer form"):
             encode(bare, chat("a", "b"))
 
@@ -171,7 +201,7 @@ def test_a_system_message_and_empty_content_are_no_trouble(tokenizer: "PreTraine
         {"role": "user", "content": None},
         {"role": "assistant", "content": "x"},
     ]
-    assert trained_text(tokenizer, encode_chat(tokenizer, messages)) == ["x<|im_end|>"]
+    assert trained_text(tokenizer, encode_one(tokenizer, messages)) == ["x<|im_end|>"]
 
 
 def ids(tokenizer: Any, text: str) -> list[int]:
@@ -254,4 +284,4 @@ def test_a_saved_tokenizer_encodes_as_the_one_in_memory(tmp_path: Any, tokenizer
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     tokenizer.save_pretrained(tmp_path)
     messages = chat("a<|im_end|>", "b")
-    assert encode_chat(load_tokenizer(str(tmp_path)), messages) == encode_chat(tokenizer, messages)
+    assert encode_one(load_tokenizer(str(tmp_path)), messages) == encode_one(tokenizer, messages)

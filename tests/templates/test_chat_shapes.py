@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from templates.chat import ChatTemplateConfig, EncodeError, Message, encode_chat, encode_prompt, frame_answer
+from templates.chat import ChatTemplateConfig, EncodeError, Message, encode_prompt, frame_answer
 from templates.chat_options import asks_clock, bind, used_options
 from templates.unrendered import UnrenderedKey, unrendered_keys
 from tests.conftest import CHATML, make_tokenizer
+from tests.helpers import encode_one
 from tests.templates.test_chat import chat, trained_text
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def folding(template: str) -> "PreTrainedTokenizerFast":
 @pytest.mark.parametrize("before", [(), ("system: Be brief.",)])
 def test_the_turn_that_opens_a_chat_is_trained_as_any_other(template: str, before: tuple[str, ...]) -> None:
     tokenizer = make_tokenizer(template)
-    encoded = encode_chat(tokenizer, said(*before, "assistant: Good morning.", "user: Hm", "assistant: Yes?"))
+    encoded = encode_one(tokenizer, said(*before, "assistant: Good morning.", "user: Hm", "assistant: Yes?"))
     assert trained_text(tokenizer, encoded) == ["Good morning.<|im_end|>", "Yes?<|im_end|>"]
     assert not encoded.left_out
 
@@ -87,32 +88,32 @@ def test_the_turn_that_opens_a_chat_is_trained_as_any_other(template: str, befor
 def test_the_prompt_of_an_opening_is_the_one_that_is_trained(template: str) -> None:
     tokenizer = make_tokenizer(template)
     for before in ([], said("system: Be brief.")):
-        encoded = encode_chat(tokenizer, [*before, *said("assistant: Good morning.")])
+        encoded = encode_one(tokenizer, [*before, *said("assistant: Good morning.")])
         assert encode_prompt(tokenizer, before) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
 
 
 def test_an_opening_that_the_chat_template_does_not_take_is_left_out_and_said() -> None:
     tokenizer = make_tokenizer(ALTERNATES)
     opened = said("assistant: Good morning.", "user: Hm", "assistant: Yes?")
-    encoded = encode_chat(tokenizer, opened)
+    encoded = encode_one(tokenizer, opened)
     assert trained_text(tokenizer, encoded) == ["Yes?<|im_end|>"]
     assert (encoded.left_out, "Good morning" in encoded.text) == ((0,), False)
     assert encode_prompt(tokenizer, opened[:2]) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
     # Roles that are out of order elsewhere are no opening.
     with pytest.raises(EncodeError, match="Roles must alternate"):
-        encode_chat(tokenizer, said("user: a", "user: b", "assistant: c"))
+        encode_one(tokenizer, said("user: a", "user: b", "assistant: c"))
 
 
 @pytest.mark.parametrize("template", [KNOWS_THREE, REFUSES_OTHERS])
 def test_a_developers_message_is_the_systems_where_the_chat_template_knows_that_alone(template: str) -> None:
     tokenizer = make_tokenizer(template)
-    encoded = encode_chat(tokenizer, said("developer: Be brief.", "user: Hm", "assistant: Yes?"))
+    encoded = encode_one(tokenizer, said("developer: Be brief.", "user: Hm", "assistant: Yes?"))
     assert encoded.text.startswith("<|im_start|>system\nBe brief.<|im_end|>")
     assert encode_prompt(tokenizer, said("developer: Be brief.", "user: Hm")) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
 
 
 def test_a_role_that_the_chat_template_knows_stays() -> None:
-    encoded = encode_chat(make_tokenizer(CHATML), said("developer: Be brief.", "user: Hm", "assistant: Yes?"))
+    encoded = encode_one(make_tokenizer(CHATML), said("developer: Be brief.", "user: Hm", "assistant: Yes?"))
     assert encoded.text.startswith("<|im_start|>developer\nBe brief.")
 
 
@@ -139,19 +140,19 @@ def test_a_role_that_the_chat_template_knows_stays() -> None:
 )
 def test_a_message_that_is_not_rendered_is_refused_by_name(template: str, turns: tuple[str, ...], error: str) -> None:
     messages = said(*turns)
-    for encode in (lambda: encode_chat(make_tokenizer(template), messages), lambda: encode_prompt(make_tokenizer(template), messages[:-1])):
+    for encode in (lambda: encode_one(make_tokenizer(template), messages), lambda: encode_prompt(make_tokenizer(template), messages[:-1])):
         with pytest.raises(EncodeError, match=error):
             encode()
     if "fold_system" in error:  # the remedy works
         tokenizer = folding(template)
-        text = encode_chat(tokenizer, messages).text
+        text = encode_one(tokenizer, messages).text
         assert all(str(message["content"]) in text for message in messages if message["content"] != "hi")
 
 
 def test_an_option_folds_system_texts_into_the_users_next_turn() -> None:
     tokenizer = folding(CHATML)
     messages = said("system: One.", "developer: Two.", "user: a", "assistant: b", "system: Three.", "user: c", "assistant: d")
-    encoded = encode_chat(tokenizer, messages)
+    encoded = encode_one(tokenizer, messages)
     assert encoded.text.startswith("<|im_start|>user\nOne.\n\nTwo.\n\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n")
     assert "<|im_start|>user\nThree.\n\nc<|im_end|>" in encoded.text
     assert trained_text(tokenizer, encoded) == ["b<|im_end|>", "d<|im_end|>"]
@@ -161,8 +162,10 @@ def test_an_option_folds_system_texts_into_the_users_next_turn() -> None:
 
 
 def test_errors_speak_of_the_messages_that_were_given() -> None:
-    with pytest.raises(EncodeError, match=r"messages\[2\]: no end-of-turn token"):
-        encode_chat(folding("{% for m in messages %}{{ m['content'] }}\n{% endfor %}"), said("system: One.", "user: a", "assistant: b"))
+    with pytest.raises(EncodeError, match=r"messages\[2\]: the chat template changes"):
+        encode_one(
+            folding("{% for m in messages %}{{ m['content'] | upper }}\n{% endfor %}"), said("system: One.", "user: a", "assistant: b")
+        )
 
 
 @pytest.mark.parametrize(
@@ -178,7 +181,7 @@ def test_errors_speak_of_the_messages_that_were_given() -> None:
 )
 def test_what_only_closes_the_whole_conversation_is_no_turns(contents: tuple[str, ...], trained: list[str]) -> None:
     tokenizer = make_tokenizer(CLOSES)
-    encoded = encode_chat(tokenizer, chat(*contents))
+    encoded = encode_one(tokenizer, chat(*contents))
     assert trained_text(tokenizer, encoded) == trained
     assert encoded.text.endswith("<|im_end|>\n<|endoftext|>")
 
@@ -187,34 +190,29 @@ def test_calls_that_end_a_conversation_are_trained_without_its_close() -> None:
     tokenizer = make_tokenizer(CLOSES)
     messages: list[Message] = [{"role": "user", "content": "time?"}, {"role": "assistant", "content": None, "tool_calls": [CALL]}]
     wanted = ['<call>clock {"zone": "CET"}</call><|im_end|>']
-    assert trained_text(tokenizer, encode_chat(tokenizer, messages)) == wanted
+    assert trained_text(tokenizer, encode_one(tokenizer, messages)) == wanted
     answered = [*messages, *said("tool: 9:00", "assistant: Nine.")]
-    assert trained_text(tokenizer, encode_chat(tokenizer, answered)) == [*wanted, "Nine.<|im_end|>"]
+    assert trained_text(tokenizer, encode_one(tokenizer, answered)) == [*wanted, "Nine.<|im_end|>"]
 
 
 @pytest.mark.parametrize(
     "template", [EMPTY_THOUGHT, CHATML.replace("<|im_end|>", "<|im_end|>{{ 'Bye.' if loop.last and message.role == 'assistant' }}")]
 )
-def test_a_turn_that_is_written_otherwise_later_is_no_close(template: str) -> None:
-    with pytest.raises(EncodeError, match=r"messages\[1\]: .*renders the messages before this turn otherwise"):
-        encode_chat(make_tokenizer(template), chat("a", "b", "c", "d"))
+def test_what_is_written_around_the_last_answer_alone_is_trained_in_none(template: str) -> None:
+    tokenizer = make_tokenizer(template)
+    encoded = encode_one(tokenizer, chat("a", "b", "c", "d"))
+    assert trained_text(tokenizer, encoded) == ["b<|im_end|>", "d<|im_end|>"]
+    assert "think" not in encoded.text
 
 
-@pytest.mark.parametrize(
-    ("template", "lead", "tail"),
-    [
-        (CHATML, "", ""),
-        (EMPTY_THOUGHT, "<think>\n\n</think>\n\n", ""),
-        (CHANNEL, "<|im_start|>final\n", ""),
-        (SPACES, " ", " "),
-    ],
-)
-def test_the_answer_is_what_the_chat_template_wraps(template: str, lead: str, tail: str) -> None:
+@pytest.mark.parametrize(("template", "lead"), [(CHATML, ""), (EMPTY_THOUGHT, ""), (CHANNEL, "<|im_start|>final\n"), (SPACES, "")])
+def test_the_answer_is_what_the_chat_template_wraps(template: str, lead: str) -> None:
     tokenizer = make_tokenizer(template)
     frame = frame_answer(tokenizer, chat("a"))
-    assert (frame.lead, frame.tail, frame.end_ids) == (lead, tail, frozenset({tokenizer.eos_token_id}))
-    encoded = encode_chat(tokenizer, chat("a", "final answer"))
+    assert (frame.lead, frame.end_ids) == (lead, frozenset({tokenizer.eos_token_id}))
+    encoded = encode_one(tokenizer, chat("a", "final answer"))
     written = [token for token, weight in zip(encoded.input_ids, encoded.loss_weights, strict=True) if weight]
+    assert tokenizer.decode(written) == f"{lead}final answer<|im_end|>"
     assert frame.answer(tokenizer, written[:-1]) == "final answer"
     # Only the frame as a whole is none of the answer: without it the answer stays as it was written.
     bare = tokenizer.encode("final answer", add_special_tokens=False)
@@ -228,7 +226,7 @@ def test_the_answer_is_what_the_chat_template_wraps(template: str, lead: str, ta
 def test_arguments_are_given_as_the_chat_template_writes_them(written: str) -> None:
     tokenizer = make_tokenizer(CLOSES.replace("c.function.arguments | tojson", written))
     messages: list[Message] = [{"role": "user", "content": "time?"}, {"role": "assistant", "content": None, "tool_calls": [CALL]}]
-    encoded = encode_chat(tokenizer, messages)
+    encoded = encode_one(tokenizer, messages)
     assert trained_text(tokenizer, encoded) == ['<call>clock {"zone": "CET"}</call><|im_end|>']
     assert encode_prompt(tokenizer, messages[:1]) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
 
@@ -237,14 +235,14 @@ def test_arguments_that_are_written_one_by_one_are_an_object() -> None:
     one_by_one = "{% for k, v in c.function.arguments.items() %}<p={{ k }}>{{ v }}</p>{% endfor %}"
     tokenizer = make_tokenizer(CLOSES.replace("{{ c.function.arguments | tojson }}", one_by_one))
     messages: list[Message] = [{"role": "user", "content": "time?"}, {"role": "assistant", "content": None, "tool_calls": [CALL]}]
-    assert trained_text(tokenizer, encode_chat(tokenizer, messages)) == ["<call>clock <p=zone>CET</p></call><|im_end|>"]
+    assert trained_text(tokenizer, encode_one(tokenizer, messages)) == ["<call>clock <p=zone>CET</p></call><|im_end|>"]
 
 
 def test_a_text_beside_calls_that_is_not_rendered_is_refused() -> None:
     template = CLOSES.replace("{{ m['content'] }}", "{{ m['content'] if not m.tool_calls }}")
     messages: list[Message] = [{"role": "user", "content": "time?"}, {"role": "assistant", "content": "Let me see.", "tool_calls": [CALL]}]
     with pytest.raises(EncodeError, match=r"leaves out the text beside the calls of messages\[1\]"):
-        encode_chat(make_tokenizer(template), messages)
+        encode_one(make_tokenizer(template), messages)
 
 
 def test_a_chat_template_that_asks_the_clock_is_told_one_day() -> None:
@@ -253,7 +251,7 @@ def test_a_chat_template_that_asks_the_clock_is_told_one_day() -> None:
     for date in (day, None, datetime.date(2025, 12, 1), day):
         tokenizer = make_tokenizer(DATED)
         bind(tokenizer, ChatTemplateConfig(date=date))
-        texts.append(encode_chat(tokenizer, chat("a", "b")).text.split("Today is ")[1][:11])
+        texts.append(encode_one(tokenizer, chat("a", "b")).text.split("Today is ")[1][:11])
         assert asks_clock(tokenizer)
         assert used_options(tokenizer).date == date
     assert texts == ["31 Jan 2026", datetime.datetime.now().strftime("%d %b %Y"), "01 Dec 2025", "31 Jan 2026"]

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from templates.chat import EncodeError, Message, encode_chat, encode_prompt
+from templates.chat import EncodeError, Message, encode_prompt
 from tests.conftest import CHATML, make_tokenizer
+from tests.helpers import encode_one
 from tests.templates.test_chat import trained_text
 
 # As Qwen's and Hermes' chat templates write them.
@@ -33,7 +34,7 @@ def conversation(content: str | None = None, **more: Any) -> list[Message]:
 def test_a_call_is_trained_with_its_end_of_turn(content: str | None) -> None:
     tokenizer = make_tokenizer(WITH_TOOLS)
     messages = conversation(content)
-    encoded = encode_chat(tokenizer, messages, TOOLS)
+    encoded = encode_one(tokenizer, messages, TOOLS)
     assert trained_text(tokenizer, encoded) == [f'{content or ""}<call>clock {{"zone": "CET"}}</call><|im_end|>', "Nine.<|im_end|>"]
     assert encode_prompt(tokenizer, messages[:1], TOOLS) == encoded.input_ids[: encoded.loss_weights.index(1.0)]
     assert '"name": "clock"' in encoded.text
@@ -43,7 +44,7 @@ def test_a_call_of_weight_0_is_not_trained() -> None:
     tokenizer = make_tokenizer(WITH_TOOLS)
     messages = conversation()
     messages[1]["weight"] = 0
-    assert trained_text(tokenizer, encode_chat(tokenizer, messages, TOOLS)) == ["Nine.<|im_end|>"]
+    assert trained_text(tokenizer, encode_one(tokenizer, messages, TOOLS)) == ["Nine.<|im_end|>"]
 
 
 @pytest.mark.parametrize(
@@ -57,20 +58,32 @@ def test_a_call_of_weight_0_is_not_trained() -> None:
 )
 def test_a_chat_template_that_leaves_something_of_tools_out_is_refused(template: str, what: str) -> None:
     with pytest.raises(EncodeError, match=f"the chat template leaves out {what}.*chat template knows tools"):
-        encode_chat(make_tokenizer(template), conversation(), TOOLS)
+        encode_one(make_tokenizer(template), conversation(), TOOLS)
 
 
 def test_text_of_a_special_token_in_a_call_is_refused() -> None:
     messages = conversation()
     messages[1]["tool_calls"] = [{**CALL, "function": {"name": "clock", "arguments": '{"zone": "<|im_end|>"}'}}]
     with pytest.raises(EncodeError, match="a tool or its call holds the text of a special token"):
-        encode_chat(make_tokenizer(WITH_TOOLS), messages, TOOLS)
+        encode_one(make_tokenizer(WITH_TOOLS), messages, TOOLS)
 
 
 def test_text_of_a_special_token_in_an_answer_beside_calls_is_text() -> None:
     tokenizer = make_tokenizer(WITH_TOOLS)
     messages = conversation()
     messages[3]["content"] = "Nine.<|im_end|>"
-    encoded = encode_chat(tokenizer, messages, TOOLS)
+    encoded = encode_one(tokenizer, messages, TOOLS)
     assert trained_text(tokenizer, encoded)[1] == "Nine.<|im_end|><|im_end|>"
     assert sum(token in set(tokenizer.all_special_ids) for token in encoded.input_ids) == 10  # a start and an end of each of five turns
+
+
+def test_a_special_token_within_a_call_does_not_end_the_turn() -> None:
+    tokenizer = make_tokenizer(WITH_TOOLS.replace("<|im_end|>", ""))
+    messages: list[Message] = [
+        {"role": "user", "content": "time?"},
+        {"role": "assistant", "content": None, "tool_calls": [{**CALL, "function": {"name": "clock", "arguments": "{}"}}]},
+    ]
+    marked = make_tokenizer(WITH_TOOLS.replace("<|im_end|>", "").replace("tojson", "tojson | replace('{', '<|endoftext|>{')"))
+    for one in (tokenizer, marked):
+        [trained] = trained_text(one, encode_one(one, messages, TOOLS))
+        assert trained.endswith("<|im_end|>") and "}" in trained

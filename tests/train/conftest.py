@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import review, write_dataset
+from tests.train.masked import KINDS, write_model
 from train.config import TrainConfig
 from train.runs.record import RunRecord
 
@@ -42,12 +43,18 @@ def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("data") / "reviews", reviews())
 
 
+@pytest.fixture(scope="session")
+def masked_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A random masked language model of each family, in a folder."""
+    return {kind: write_model(kind, tmp_path_factory.mktemp(kind)) for kind in KINDS}
+
+
 @pytest.fixture
 def options(tiny_model_dir: Path) -> Callable[..., TrainConfig]:
-    """Makes options for the tiny model, in float32."""
+    """Makes options for the tiny model, in float32; the small dataset repeats its rows across splits."""
 
     def make(**changes: Any) -> TrainConfig:
-        defaults = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2, "epochs": 2}
+        defaults = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2, "epochs": 2, "leaks": "allow"}
         return TrainConfig.model_validate({**defaults, **changes})
 
     return make
@@ -61,5 +68,6 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path,
     run_dir = tmp_path_factory.mktemp("runs") / "run"
     config = TrainConfig.model_validate(
         {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 2e-2, "epochs": 3, "lora": {"dropout": 0.1}}
+        | {"leaks": "allow"}
     )
     return run_dir, train(dataset_dir, run_dir, config)

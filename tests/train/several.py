@@ -13,9 +13,9 @@ from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
 from prep.dataset.messages import messages_of
-from templates.chat import Message, encode_chat
+from templates.chat import Message
 from templates.form import Form
-from tests.helpers import write_dataset
+from tests.helpers import encode_one, write_dataset
 from train.objectives.base import OBJECTIVES, Objective, TokenScores, TokenSequence
 from train.objectives.chat import Chat
 
@@ -32,7 +32,7 @@ class Pair(Objective):
     @override
     def encode(self, tokenizer: PreTrainedTokenizerBase, example: dict[str, Any]) -> tuple[TokenSequence, ...]:
         return tuple(
-            TokenSequence.causal(encode_chat(tokenizer, [*example["messages"], *example[name]]), name, sign)
+            TokenSequence.causal(encode_one(tokenizer, [*example["messages"], *example[name]]), name, sign)
             for name, sign in (("chosen", 1), ("rejected", -1))
         )
 
@@ -64,7 +64,7 @@ class Choice(Objective):
     def encode(self, tokenizer: PreTrainedTokenizerBase, example: dict[str, Any]) -> tuple[TokenSequence, ...]:
         asked: Message = {"role": "user", "content": example["prompt"]}
         return tuple(
-            TokenSequence.causal(encode_chat(tokenizer, [asked, answer(choice)]), choice, 1 if index == example["label"] else -1)
+            TokenSequence.causal(encode_one(tokenizer, [asked, answer(choice)]), choice, 1 if index == example["label"] else -1)
             for index, choice in enumerate(example["choices"])
         )
 
@@ -99,7 +99,7 @@ class Turns(Chat):
         for index, message in enumerate(messages):
             if message["role"] == "assistant":
                 before: list[Message] = [{**one, "weight": 0} if one["role"] == "assistant" else one for one in messages[:index]]
-                sequences.append(TokenSequence.causal(encode_chat(tokenizer, [*before, message], tools), f"turn {index}"))
+                sequences.append(TokenSequence.causal(encode_one(tokenizer, [*before, message], tools), f"turn {index}"))
         return tuple(sequences)
 
 

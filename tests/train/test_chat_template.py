@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from evals.config import EvalsConfig
@@ -14,9 +15,10 @@ from evals.run import evaluate_dataset
 from loopwright.errors import UserError
 from prep.dataset.show import show
 from templates import chat_options
-from templates.chat import ChatTemplateConfig
+from templates.chat import ChatTemplateConfig, encode_prompt
 from tests.conftest import CHATML, make_tokenizer
 from tests.helpers import write_dataset
+from tests.templates.test_chat_thoughts import ALWAYS, SWITCHED
 from train.config import TrainConfig
 from train.inference.chat import Comparison
 from train.run import train
@@ -211,3 +213,51 @@ def test_a_kind_of_model_that_cannot_be_trained_is_refused_before_it_is_loaded(
     monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model is loaded"))
     with pytest.raises(UserError, match=r"a model of the kind 'llama4_text'.*another family"):
         train(dataset_dir, tmp_path / "run", options(model=str(model)))
+
+
+def test_a_thought_that_is_switched_off_in_training_is_switched_off_wherever_the_run_is_asked(
+    with_template: Callable[[str], Path], options: Options, tmp_path: Path
+) -> None:
+    model, data = str(with_template(SWITCHED)), dataset(tmp_path / "data", "user: a", "assistant: b")
+    record = train(data, tmp_path / "run", options(model=model, epochs=1))
+    assert record.chat_template_kwargs == {"enable_thinking": False}
+    assert RunRecord.load(tmp_path / "run").chat_template.kwargs == record.chat_template_kwargs
+    assert record.sample.spans[0].text.endswith("<think>\n\n</think>\n\n")
+    tokenizer = Comparison.load(tmp_path / "run").tokenizer
+    served = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "a"}], add_generation_prompt=True, return_dict=False, **record.chat_template_kwargs
+    )
+    assert encode_prompt(tokenizer, [{"role": "user", "content": "a"}]) == served
+    # The same run again is the same run.
+    assert train(data, tmp_path / "run", options(model=model, epochs=1), resume=True) == record
+
+
+def test_a_run_on_thoughts_is_asked_to_think(with_template: Callable[[str], Path], options: Options, tmp_path: Path) -> None:
+    model = str(with_template(SWITCHED))
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    extras = json.dumps({"messages": [None, {"reasoning": "Hm."}]})
+    rows = [{"messages": messages, "extras": extras, "split": "train" if index < 3 else "validation"} for index in range(4)]
+    data = write_dataset(tmp_path / "data", rows)
+    record = train(data, tmp_path / "run", options(model=model, epochs=1))
+    assert record.chat_template_kwargs == {"enable_thinking": True}
+    assert [span.text for span in record.sample.spans if span.trained] == ["Hm.\n</think>\n\nb<|im_end|>"]
+    tokenizer = Comparison.load(tmp_path / "run").tokenizer
+    assert tokenizer.decode(encode_prompt(tokenizer, [{"role": "user", "content": "a"}])).endswith("assistant\n<think>\n")
+
+
+def test_a_chat_of_several_sequences_is_one_example(
+    with_template: Callable[[str], Path], options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its steps, ledger and mean loss are those of one row; the loss is the sum over its sequences."""
+    model = str(with_template(ALWAYS))
+    data = dataset(tmp_path / "data", "user: a", "assistant: b", "user: c", "assistant: d")
+    record = train(data, tmp_path / "run", options(model=model, epochs=1, batch_size=2))
+    assert (record.num_examples, record.num_steps) == (3, 2)
+    assert len({span.sequence for span in record.sample.spans}) == 2
+    assert "8 answers have no 'reasoning'" in " ".join(capsys.readouterr().err.split())
+    [show_row] = [pieces for _, pieces in show(data, split="train", example_id=None, limit=1, model=model)]
+    assert show_row is not None
+    assert [piece.text for piece in show_row if piece.trained] == ["\n</think>\n\nb<|im_end|>", "\n</think>\n\nd<|im_end|>"]
+    evaluate_dataset(data, tmp_path / "evals", EvalsConfig(adapter=str(tmp_path / "run"), systems=("base",), max_new_tokens=9))
+    predictions = pl.read_parquet(tmp_path / "evals" / "predictions.parquet")
+    assert set(predictions["system"]) == {"base", f"adapter:{tmp_path / 'run'}"} and set(predictions["reference"]) == {"d"}

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from loopwright.errors import ExitCode
+from tests.helpers import write_dataset
+from tests.train.masked import cloze_rows
 from train.cli import main
+from train.objectives.base import OBJECTIVES
 from train.runs.record import RunRecord
 
 Command = Callable[..., tuple[int, str, str]]
@@ -44,6 +47,7 @@ def test_models_json(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_run_json_is_run_json(command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     options = ["--seed", "3", "--epochs", "1", "--max-steps", "2", "--learning-rate", "0.001", "--batch-size", "4", "--dtype", "float32"]
+    options += ["--leaks", "allow"]
     code, out, err = command("run", dataset_dir, "--model", tiny_model_dir, "--out", run_dir, *options, "--json")
     assert code == ExitCode.FINE
     assert json.loads(out) == json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
@@ -54,7 +58,7 @@ def test_run_json_is_run_json(command: Command, dataset_dir: Path, tiny_model_di
 
 def test_options_stand_above_the_config(command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
-    config.write_text(f"train: {{model: '{tiny_model_dir}', seed: 5, max_steps: 1, dtype: float32}}", encoding="utf-8")
+    config.write_text(f"train: {{model: '{tiny_model_dir}', seed: 5, max_steps: 1, dtype: float32, leaks: allow}}", encoding="utf-8")
     code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--config", config, "--seed", "6")
     assert (code, out) == (ExitCode.FINE, "")
     assert "Try it: train chat" in err
@@ -136,6 +140,32 @@ def test_an_interrupted_run_says_how_it_goes_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("train.engine.loop.Trainer.run", interrupt)
-    code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--model", tiny_model_dir)
+    code, out, err = command("run", dataset_dir, "--out", tmp_path / "run", "--model", tiny_model_dir, "--leaks", "allow")
     assert (code, out) == (ExitCode.INTERRUPTED, "")
     assert "--resume goes on" in err
+
+
+def test_the_objective_is_an_option_that_says_which_there_are(
+    command: Command, dataset_dir: Path, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    run = ["run", dataset_dir, "--model", tiny_model_dir, "--dtype", "float32", "--max-steps", "1", "--out", tmp_path / "run"]
+    code, _, err = command(*run, "--objective", "verbaliser")
+    assert code == ExitCode.COULD_NOT_RUN
+    assert "unknown objective 'verbaliser'" in err and "verbalizer" in err
+    code, out, _ = command(*run, "--objective", "verbalizer", "--json")
+    assert code == ExitCode.FINE
+    assert (json.loads(out)["objective"], json.loads(out)["form"], json.loads(out)["config"]["objective"]) == ("verbalizer",) * 3
+    told = " ".join(command("run", "--help")[1].split())
+    assert all(name in told for name in OBJECTIVES.entries)
+
+
+def test_a_run_that_writes_nothing_names_its_evaluation(command: Command, masked_dirs: dict[str, Path], tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", cloze_rows())
+    options = ["--model", masked_dirs["bert"], "--objective", "cloze", "--dtype", "float32", "--max-steps", "1", "--out", tmp_path / "run"]
+    code, _, err = command("run", dataset, *options)
+    assert code == ExitCode.FINE
+    assert f"Evaluate it: evals run {dataset} --adapter {tmp_path / 'run'}" in " ".join(err.split())
+    assert "Mean loss (nats): train" in err
+    code, _, err = command("chat", "--adapter", tmp_path / "run", "--ask", "How was it?")
+    assert code == ExitCode.COULD_NOT_RUN
+    assert "fills blanks and writes nothing" in err

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from templates.form import Form
+from tests.train.masked import cloze_rows, wordpiece_tokenizer
 from tests.train.methods.test_methods import LastLayer
 from tests.train.several import Choice, Pair, Turns, rows
 from train.config import TrainConfig
@@ -29,7 +29,16 @@ def test_every_objective_keeps_the_contract(objective: type[Objective], tokenize
         if objective in {Turns, Pair, Choice}
         else objective
     )
-    check_objective(told, tokenizer, CHATS if objective.form is Form.CHAT else JUDGED if objective.form is Form.UNPAIRED else rows(3, 0))
+    examples = {
+        "chat": CHATS,
+        "turns": CHATS,
+        "completion": [{"text": "The soup was great. " * 30}, {"text": "The waiter was slow."}],
+        "cloze": cloze_rows(3, 0),
+        "unpaired": JUDGED,
+    }
+    used = wordpiece_tokenizer() if objective.name == "cloze" else tokenizer
+    for options in ({}, {"max_length": 32}, {"verbalizer_loss": "target"}):
+        check_objective(told, used, examples.get(objective.name, rows(3, 0)), TrainConfig.model_validate(options))
 
 
 def mean_of_batch(self: Chat, scores: TokenScores) -> torch.Tensor:
@@ -52,6 +61,12 @@ def test_each_way_to_break_an_objective_is_told(changes: dict[str, Any], cause: 
     broken = type("Broken", (Chat,), {"__doc__": Chat.__doc__, **changes})
     with pytest.raises(AssertionError, match=cause):
         check_objective(broken, tokenizer, CHATS)
+
+
+def test_sequences_that_cannot_go_apart_are_told(tokenizer: Any) -> None:
+    broken = type("Broken", (Choice,), {"__doc__": TOLD, "independent": True})
+    with pytest.raises(AssertionError, match="is independent, and its sequences do not add up"):
+        check_objective(broken, tokenizer, rows(3, 0))
 
 
 @pytest.mark.parametrize("method", [*METHODS.entries.values(), LastLayer], ids=lambda one: one.name)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from loopwright.errors import UserError, UserErrors
-from tests.helpers import review, write_dataset
+from tests.helpers import encode_one, review, write_dataset
 from tests.train.conftest import reviews
 from train.config import LoraOptions, Loss, TrainConfig
 from train.data.examples import TrainingExample
@@ -102,7 +102,7 @@ def test_several_adapters_share_one_base_in_its_precision(
 def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     """With a learning rate of next to nothing every epoch sees the base model, whose losses are recomputed here."""
     from prep.dataset.manifest import Dataset
-    from templates.chat import encode_chat, load_tokenizer
+    from templates.chat import load_tokenizer
 
     train(dataset_dir, tmp_path / "run", options(learning_rate=1e-12))
     ledger = pl.read_parquet(tmp_path / "run" / "ledger.parquet")
@@ -111,7 +111,7 @@ def test_ledger_holds_the_losses_of_the_forward_passes(tiny_model_dir: Path, dat
     examples = Dataset.open(dataset_dir).examples("train").collect().to_dicts()
     assert sorted(ledger["id"]) == sorted([row["id"] for row in examples] * 2)
     for row in examples:
-        encoded = encode_chat(tokenizer, row["messages"])
+        encoded = encode_one(tokenizer, row["messages"])
         ids, trained = torch.tensor(encoded.input_ids), torch.tensor(encoded.loss_weights)[1:] > 0
         with torch.no_grad():
             logprobs = model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)[trained]
@@ -158,10 +158,13 @@ CHANGES: list[dict[str, Any]] = [
     {"dtype": "bfloat16"},
     {"seed": 5},
 ]
-# What these do is shown by tests of their own: further down, and of `truncation` in test_examples.py, of losses in objectives/.
+# What these do is shown by tests of their own: further down, in test_examples.py, test_leaks.py and objectives/.
 SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "validation", "checkpoint_every"} | {
     "micro_batch_size",
     "micro_batch_tokens",
+    "leaks",
+    "verbalizer_loss",
+    "stride",
     *("loss", *get_args(Loss)),
 }
 
@@ -184,7 +187,9 @@ def test_every_option_changes_the_result(
 @pytest.fixture(scope="module")
 def plain_run(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path, dataset_dir: Path) -> Path:
     run_dir = tmp_path_factory.mktemp("plain") / "run"
-    config = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2, "validation": False}
+    config = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "learning_rate": 1e-2, "validation": False} | {
+        "leaks": "allow"
+    }
     train(dataset_dir, run_dir, TrainConfig.model_validate(config))
     return run_dir
 

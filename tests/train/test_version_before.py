@@ -32,6 +32,7 @@ def options(folder: Path) -> TrainConfig:
 
 def test_its_dataset_trains_as_a_build_of_now(folder: Path, options: TrainConfig) -> None:
     rebuilt = build(folder / "loop.yaml", folder / "rebuilt").out
+    options = options.model_copy(update={"leaks": "allow"})  # its validation rows repeat those of train
     old = train(_ROUND / "dataset", folder / "old", options)
     new = train(rebuilt, folder / "new", options)
     assert old.model_dump(exclude=_TIMES) == new.model_dump(exclude=_TIMES)

@@ -40,6 +40,10 @@ class TrainingExample:
         """Returns the baseline's sequences as an example of their own, to be scored as such."""
         return replace(self, id=f"{self.id}/baseline", sequences=self.baseline, baseline=())
 
+    def apart(self) -> "list[TrainingExample]":
+        """Returns an example for each of its sequences; each counts as the whole does, so that what they lose adds up."""
+        return [replace(self, sequences=(sequence,)) for sequence in self.sequences]
+
     @property
     def num_tokens(self) -> int:
         """The tokens of all its sequences."""
@@ -64,7 +68,7 @@ class TrainingData:
         train: the train split's examples, in the dataset's order.
         validation: the validation split's.
         too_long: ids that were left out because a sequence of theirs exceeds the length limit (`truncation: drop`).
-        other_form: ids that were left out because they do not have the objective's form at all.
+        other_form: ids that were left out because they are not what the objective trains.
         system_prompt: the system message, where every training example has the same one.
     """
 
@@ -96,8 +100,8 @@ def load_examples(
     encoded: dict[str, list[TrainingExample]] = {"train": [], "validation": []}
     prompts: set[str | None] = set()
     read = _rows(dataset, [split for split in encoded if split == "train" or config.validation])
-    other_form = [row["id"] for row in read if objective.form not in row["forms"]]
-    fitting = [row for row in read if objective.form in row["forms"]]
+    other_form = [row["id"] for row in read if not objective.trains(row)]
+    fitting = [row for row in read if objective.trains(row)]
     by_split = (objective.complete([row for row in fitting if row["split"] == split]) for split in encoded)
     for row in chain.from_iterable(by_split):
         try:
@@ -125,7 +129,7 @@ def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
 def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTokenizerBase", length_limit: int) -> TrainingExample:
     location = f"{row['source']}:{row['line']}"
     try:
-        sequences = objective.encode(tokenizer, row)
+        sequences = objective.encode_within(tokenizer, row, length_limit)
         baseline = objective.encode_baseline(tokenizer, row)
     except EncodeError as error:
         where = f" ({error.location})" if error.location else ""
@@ -165,6 +169,6 @@ def _require_training_rows(
     if too_long:
         raise UserError(f"all {len(too_long)} training examples exceed the length limit", where, "Raise max_length.")
     if other_form:
-        cause = f"no training example has the {objective.form} form, which the objective '{objective.name}' trains"
-        raise UserError(cause, where, f"Build the dataset with a template that has {objective.form.column}.")
+        cause = f"no training example has {objective.trained_rows}, which the objective '{objective.name}' trains"
+        raise UserError(cause, where, f"Build the dataset with a template that has {objective.form.column}, or train another objective.")
     raise UserError("the train split is empty", where, "Check 'split:' in the dataset's config, and dropped.jsonl.")

@@ -18,11 +18,13 @@ class Segments:
             shows to no token of the sequence.
         scatter: where each position went, an index into S * L, int64 [T].
         num_segments: S.
+        lengths: of each sequence, int64 [S].
     """
 
     gather: torch.Tensor
     scatter: torch.Tensor
     num_segments: int
+    lengths: torch.Tensor
 
     @classmethod
     def of(cls, lengths: list[int], device: torch.device) -> "Segments":
@@ -35,7 +37,8 @@ class Segments:
             gather.extend(start + min(token, length - 1) for token in range(longest))
             scatter.extend(index * longest + token for token in range(length))
             start += length
-        return cls(torch.tensor(gather, device=device), torch.tensor(scatter, device=device), len(lengths))
+        placed = torch.tensor(gather, device=device), torch.tensor(scatter, device=device)
+        return cls(*placed, len(lengths), torch.tensor(lengths, device=device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class MicroBatch:
         rows: index into `examples` of each sequence, int64 [S].
         signs: of each sequence, float32 [S].
         ends: index into the flattened positions of each sequence's last token, int64 [S].
+        real: 1 where a token stands and 0 where padding does, int64 [B, T]; None where they are packed.
     """
 
     examples: list[TrainingExample]
@@ -68,14 +72,26 @@ class MicroBatch:
     rows: torch.Tensor
     signs: torch.Tensor
     ends: torch.Tensor
+    real: torch.Tensor | None
 
 
-def micro_batches(examples: list[TrainingExample], config: TrainConfig, *, packed: bool) -> Iterator[list[TrainingExample]]:
-    """Divides examples into micro-batches within the config's limits, those of like length together, no example apart.
+def micro_batches(
+    examples: list[TrainingExample], config: TrainConfig, *, packed: bool, apart: bool = False
+) -> Iterator[list[TrainingExample]]:
+    """Divides examples into micro-batches within the config's limits, those of like length together.
 
     A step's loss does not depend on the division, so sorting costs nothing and saves padding.
+
+    Args:
+        examples: of one step, say.
+        config: with the limits.
+        packed: the sequences of a micro-batch follow each other without padding.
+        apart: sequences of one example may go into several micro-batches (`Objective.independent`), one `TrainingExample` each; else an
+            example stays together, however large.
     """
     batch: list[TrainingExample] = []
+    if apart:
+        examples = [part for example in examples for part in example.apart()]
     for example in sorted(examples, key=lambda one: (one.longest, one.num_tokens, one.id)):
         wanted = [*batch, example]
         num_sequences = sum(len(one.sequences) for one in wanted)
@@ -92,7 +108,7 @@ def collate(examples: list[TrainingExample], device: torch.device, *, packed: bo
     """Makes a micro-batch's tensors.
 
     Padding stands at the right, where causal attention keeps it from every real token, and has no weight: it is told by its
-    position and never by its id, which may be that of the end-of-turn token.
+    position and never by its id, which may be that of the end-of-turn token. Attention in both directions is kept from it by `real`.
     """
     placed = [(row, sequence) for row, example in enumerate(examples) for sequence in example.sequences]
     lengths = [sequence.num_tokens for _, sequence in placed]
@@ -118,4 +134,5 @@ def collate(examples: list[TrainingExample], device: torch.device, *, packed: bo
         torch.tensor([row for row, _ in placed], device=device),
         torch.tensor([float(sequence.sign) for _, sequence in placed], device=device),
         torch.tensor([start + length - 1 for start, length in zip(starts, lengths, strict=True)], device=device),
+        None if packed else (torch.arange(width, device=device) < torch.tensor(lengths, device=device)[:, None]).long(),
     )

@@ -46,7 +46,7 @@ def register() -> None:
 
 
 def _packed_attention(  # noqa: PLR0917 (the parameters are transformers')
-    _module: torch.nn.Module,
+    module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -56,18 +56,24 @@ def _packed_attention(  # noqa: PLR0917 (the parameters are transformers')
     sliding_window: int | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Computes causal attention within each segment. Shapes: query [1, H, T, D], key and value [1, KV, T, D] -> [1, T, H, D]."""
+    """Computes attention within each segment, causal where the module's own is.
+
+    Shapes: query [1, H, T, D], key and value [1, KV, T, D] -> [1, T, H, D].
+    """
     segments = _current.get()
-    if segments is None or attention_mask is not None or any(options.get(name) is not None for name in _UNSUPPORTED):
+    is_causal = getattr(module, "is_causal", True)  # as transformers asks it
+    unsupported = any(options.get(name) is not None for name in _UNSUPPORTED) or (sliding_window is not None and not is_causal)
+    if segments is None or attention_mask is not None or unsupported:
         raise NotImplementedError("this model's attention cannot be packed")
     query, key, value = (_unpack(states, segments) for states in (query, key, value))
     length = query.shape[2]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    windowed = sliding_window is not None and sliding_window < length
+    windowed = not is_causal or (sliding_window is not None and sliding_window < length)
+    visible = _visible(length, sliding_window, query.device) if is_causal else _within(segments, length)
     if query.device.type == "cpu" and length <= _LONGEST_BY_HAND and not dropout:
-        output = _attend_by_hand(query, key, value, _visible(length, sliding_window, query.device), scale)
+        output = _attend_by_hand(query, key, value, visible, scale)
     else:
-        mask = _visible(length, sliding_window, query.device) if windowed else None
+        mask = visible if windowed else None
         output = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scale, enable_gqa=True
         )
@@ -88,13 +94,18 @@ def _visible(length: int, sliding_window: int | None, device: torch.device) -> t
     return seen if sliding_window is None else seen & (distance < sliding_window)
 
 
+def _within(segments: Segments, length: int) -> torch.Tensor:
+    """Returns which keys belong to each segment, for attention in both directions, bool [S, 1, 1, L]."""
+    return (torch.arange(length, device=segments.lengths.device) < segments.lengths[:, None])[:, None, None]
+
+
 def _attend_by_hand(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, visible: torch.Tensor, scale: float) -> torch.Tensor:
     """Two batched products over [S * KV], the queries that share a key head folded into rows, so that no key is copied."""
     num_segments, num_heads, length, width = query.shape
     num_kv_heads = key.shape[1]
     folded = query.reshape(num_segments * num_kv_heads, -1, width)  # [S * KV, G * L, D]
     keys, values = (states.reshape(num_segments * num_kv_heads, length, width) for states in (key, value))
-    scores = torch.bmm(folded * scale, keys.transpose(1, 2)).view(-1, num_heads // num_kv_heads, length, length)
+    scores = torch.bmm(folded * scale, keys.transpose(1, 2)).view(num_segments, num_heads, length, length)
     probabilities = scores.masked_fill(~visible, float("-inf")).softmax(-1, dtype=torch.float32).to(values.dtype)
     output = torch.bmm(probabilities.view(num_segments * num_kv_heads, -1, length), values)
     return output.view(num_segments, num_heads, length, value.shape[-1])

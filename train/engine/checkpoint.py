@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
 from loopwright.files import atomic_dir, os_errors
-from train.config import with_later_options
+from train.config import TrainConfig
 from train.methods.base import trainable
 from train.models.load import Model
 from train.runs.folder import CHECKPOINT_NAME, STATE_NAME
@@ -116,7 +116,7 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
         progress = state["progress"]
         losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
         saved = state["identity"]
-        saved["config"] = with_later_options(saved["config"])
+        saved["config"] = TrainConfig.completed(saved["config"])
         require_same(saved, identity, folder)
         return Checkpoint(
             RunProgress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS)

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ class Trainer:
         total = torch.zeros((), device=self.scorer.device)
         self.measure_baseline(examples)
         self.model.train()
-        for group in micro_batches(examples, self.config, packed=self.scorer.packed):
+        for group in self._micro_batches(examples):
             scores = self._score(group)
             loss = self.objective.loss(scores) / normalizer
             loss.backward()  # type: ignore[no-untyped-call]
@@ -126,7 +127,7 @@ class Trainer:
         self.model.eval()
         total = torch.zeros((), dtype=torch.float64, device=self.scorer.device)
         with torch.no_grad():
-            for group in micro_batches(examples, self.config, packed=self.scorer.packed):
+            for group in self._micro_batches(examples):
                 total += self.objective.loss(self._score(group))
         return float(total) / sum(example.normalizer for example in examples)
 
@@ -138,9 +139,12 @@ class Trainer:
         measured = [example.as_baseline() for example in examples if example.baseline]
         total = torch.zeros((), device=self.scorer.device)
         with torch.no_grad():
-            for group in micro_batches(measured, self.config, packed=self.scorer.packed) if measured else ():
+            for group in self._micro_batches(measured) if measured else ():
                 total += self.objective.baseline_values(self._score(group)).sum()
         self.baseline = total / max(1, len(measured))
+
+    def _micro_batches(self, examples: list[TrainingExample]) -> Iterator[list[TrainingExample]]:
+        return micro_batches(examples, self.config, packed=self.scorer.packed, apart=self.objective.independent)
 
     def _score(self, examples: list[TrainingExample]) -> TokenScores:
         """Scores one micro-batch, with the reference and the baseline where there are any."""
@@ -152,10 +156,11 @@ class Trainer:
 
     def _ask_reference(self, examples: list[TrainingExample]) -> Reference:
         """Asks the model, as it is now, once for each sequence of each example."""
+        assert not self.objective.independent, "a reference is of whole examples"
         reference = Reference.of(examples)
         self.model.eval()
         with torch.no_grad():
-            for group in micro_batches(examples, self.config, packed=self.scorer.packed):
+            for group in self._micro_batches(examples):
                 reference.logprobs[reference.places(group)] = self._score(group).sequence_logprobs().cpu()
         return reference
 

@@ -9,6 +9,7 @@ import torch
 from loopwright.errors import UserError
 from train.data.packing import MicroBatch, Segments
 from train.engine.attention import IMPLEMENTATION, attending, register
+from train.models.heads import into_head, is_masked
 from train.models.load import Model, unwrapped
 from train.objectives.base import TokenScores
 
@@ -22,34 +23,40 @@ _PROBE_LENGTHS = (7, 12)
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Scores micro-batches with a causal language model, which may carry an adapter.
+    """Scores micro-batches with a language model, causal or masked, which may carry an adapter.
 
     Attributes:
         causal: the transformers model itself, beneath peft.
         packed: its attention takes packed examples; else they are padded.
+        first_position: the position of a packed sequence's first token; RoBERTa and its like count from behind the padding token's id.
     """
 
     causal: Model
     packed: bool
+    first_position: int = 0
 
     @classmethod
     def for_model(cls, model: Model) -> "Scorer":
         """Chooses the packed path where it is proven equal to the model's own forward pass on two short examples, else the plain one.
 
         Raises:
-            UserError: the model does something to its logits after the output head.
+            UserError: the model does something to its logits after the output head, or is causal and sees what comes after a token.
         """
         causal = unwrapped(model)
-        plain, packed = cls(causal, packed=False), cls(causal, packed=True)
+        plain = cls(causal, packed=False)
         own_attention = causal.config._attn_implementation
         with torch.inference_mode(), plain._precision():
             expected = [plain._probe(length) for length in _PROBE_LENGTHS]
+            if not is_masked(causal):
+                _require_causal(causal, *expected)
             register()
             try:
                 causal.set_attn_implementation(IMPLEMENTATION)
-                if _relative_difference(packed._hidden_of_probes(), torch.cat(expected)) < _PACKED_TOLERANCE:
-                    return packed
-            except (NotImplementedError, ValueError, TypeError, RuntimeError):
+                for first_position in (0, (getattr(causal.config, "pad_token_id", None) or 0) + 1):
+                    packed = cls(causal, packed=True, first_position=first_position)
+                    if _relative_difference(packed._hidden_of_probes(), torch.cat(expected)) < _PACKED_TOLERANCE:
+                        return packed
+            except (NotImplementedError, ValueError, TypeError, RuntimeError, IndexError):
                 pass  # an architecture whose attention is not pluggable, or needs what ours does not do
         causal.set_attn_implementation(own_attention)
         return plain
@@ -72,29 +79,31 @@ class Scorer:
         Raises:
             UserError: the model does something to its logits after the output head.
         """
-        ids = _probe_ids(self.causal, length)
-        hidden: torch.Tensor = self.causal.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        logits = self.causal(input_ids=ids, use_cache=False).logits
+        ids = probe_ids(self.causal, length)
+        hidden = into_head(self.causal, input_ids=ids)
+        logits = self.causal(input_ids=ids).logits if is_masked(self.causal) else self.causal(input_ids=ids, use_cache=False).logits
         if _relative_difference(self.causal.get_output_embeddings()(hidden), logits) > _HEAD_TOLERANCE:
             kind = self.causal.config.model_type
+            known = "BERT, RoBERTa or DistilBERT" if is_masked(self.causal) else "Llama, Qwen, Mistral or SmolLM"
             raise UserError(
                 f"the architecture '{kind}' changes its logits after the output head, which this trainer does not do",
-                remedy="Train a model of another family, such as Llama, Qwen, Mistral or SmolLM.",
+                remedy=f"Train a model of another family, such as {known}.",
             )
         return hidden[0]
 
     def _hidden(self, batch: MicroBatch) -> torch.Tensor:
-        """Returns the last hidden states, [B * T, width]."""
+        """Returns what goes into the output head at each position, [B * T, width]."""
+        if is_masked(self.causal) and not self.packed:  # the model counts positions in its own way
+            return into_head(self.causal, input_ids=batch.input_ids, attention_mask=batch.real).flatten(0, 1)
         with attending(batch.segments):
-            output = self.causal.base_model(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False)
-        return output.last_hidden_state.flatten(0, 1)  # type: ignore[no-any-return]
+            position_ids = batch.position_ids + self.first_position
+            return into_head(self.causal, input_ids=batch.input_ids, position_ids=position_ids).flatten(0, 1)
 
     def _hidden_of_probes(self) -> torch.Tensor:
-        ids = torch.cat([_probe_ids(self.causal, length) for length in _PROBE_LENGTHS], dim=1)
+        ids = torch.cat([probe_ids(self.causal, length) for length in _PROBE_LENGTHS], dim=1)
         position_ids = torch.cat([torch.arange(length, device=self.device) for length in _PROBE_LENGTHS]).unsqueeze(0)
         with attending(Segments.of(list(_PROBE_LENGTHS), self.device)):
-            output = self.causal.base_model(input_ids=ids, position_ids=position_ids, use_cache=False)
-        return output.last_hidden_state[0]  # type: ignore[no-any-return]
+            return into_head(self.causal, input_ids=ids, position_ids=position_ids + self.first_position)[0]
 
     def _precision(self) -> Any:
         """The adapter's float32 weights are cast down for each product where the base is bfloat16."""
@@ -137,10 +146,20 @@ class _HeadScores(torch.autograd.Function):
         return (upstream.unsqueeze(1) * gradients).to(gradients.dtype), None, None
 
 
-def _probe_ids(causal: Model, length: int) -> torch.Tensor:
+def probe_ids(causal: Model, length: int) -> torch.Tensor:
+    """Returns some tokens to try a model with, [1, length]; of two lengths the longer one begins as the shorter."""
     vocabulary = causal.get_input_embeddings().num_embeddings
     ids: torch.Tensor = torch.arange(1, length + 1, device=causal.device) * 7919 % vocabulary
     return ids.unsqueeze(0)
+
+
+def _require_causal(causal: Model, short: torch.Tensor, long: torch.Tensor) -> None:
+    """Refuses a model that reads a token before it predicts it: its loss would say nothing. The longer probe begins as the shorter one."""
+    if _relative_difference(long[: len(short)], short) > _PACKED_TOLERANCE:
+        raise UserError(
+            f"the model sees the tokens that it is to predict: as it is configured, '{causal.config.model_type}' is not causal",
+            remedy="Train a causal model, or a masked one with 'objective: cloze'.",
+        )
 
 
 def _relative_difference(value: torch.Tensor, expected: torch.Tensor) -> float:

@@ -6,8 +6,9 @@ import torch
 from typing_extensions import override
 
 from train.data.packing import MicroBatch
-from train.engine.loss import Scorer
+from train.engine.loss import Scorer, probe_ids
 from train.methods.base import value_head
+from train.models.heads import into_head
 from train.models.load import Model
 from train.objectives.base import Objective, TokenScores
 
@@ -29,9 +30,7 @@ class ValueScorer(Scorer):
     @override
     def _probe(self, length: int) -> torch.Tensor:
         """Returns the hidden states that the head reads, [length, width]."""
-        ids = torch.arange(1, length + 1, device=self.device) * 7919 % self.causal.get_input_embeddings().num_embeddings
-        hidden: torch.Tensor = self.causal.base_model(input_ids=ids.unsqueeze(0), use_cache=False).last_hidden_state
-        return hidden[0]
+        return into_head(self.causal, input_ids=probe_ids(self.causal, length))[0]
 
 
 def scorer_for(objective: Objective, model: Model) -> Scorer:

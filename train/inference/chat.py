@@ -10,7 +10,7 @@ from loopwright.files import is_utf8
 from templates.chat import AnswerFrame, Message, encode_prompt, frame_answer, load_tokenizer
 from train.inference.generation import all_end_ids, generate
 from train.methods.base import METHODS, Method
-from train.models.config_checks import require_embeddings
+from train.models.config_checks import model_config, require_embeddings, says_masked
 from train.models.load import Model, load_model, model_folder
 from train.runs.record import RunRecord
 
@@ -64,6 +64,9 @@ class Comparison:
         name = model or record.base_model
         folder = model_folder(name)
         record.require_base(name, folder)
+        if says_masked(model_config(folder)):
+            cause = "the run's model is a masked one, which fills blanks and writes nothing"
+            raise UserError(cause, str(run_dir), f"Evaluate it instead: evals run DATASET --adapter {run_dir}")
         if system is None and record.system_prompt is not None:
             system = record.system_prompt
             notice(f"System message, as in the training data (--system changes it): {system}")

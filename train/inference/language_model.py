@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.methods.base import Method, method_of
-from train.models.load import Dtype, load_model
+from train.models.config_checks import MASKED_CLASS, model_config, position_limit, says_masked
+from train.models.heads import is_masked
+from train.models.load import Dtype, load_model, model_folder
+from train.objectives.base import OBJECTIVES, Objective
 from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ _NO_LIMIT = 1 << 30
 
 
 class LanguageModel:
-    """A causal language model and its tokenizer, with adapters that can be switched.
+    """A language model, causal or masked, and its tokenizer, with adapters that can be switched.
 
     Args:
         name: the base model: known name, folder or hub name.
@@ -39,7 +42,8 @@ class LanguageModel:
         own = next(iter(options.values()), chat_template or ChatTemplateConfig())
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(name, own.on_a_day())
         self._tokenizers = {given: load_tokenizer(name, option.on_a_day()) for given, option in options.items()}
-        self.model: Any = load_model(name, dtype)
+        self.model: Any = load_model(name, dtype, _auto_class(name, adapters))
+        self.is_masked = is_masked(self.model)
         self.dtype = str(self.model.dtype).removeprefix("torch.")
         self.max_length = _context_length(self.model.config, self.tokenizer)
         # Peft forbids dots and slashes in an adapter's name, and users' run names are full of them.
@@ -66,10 +70,21 @@ class LanguageModel:
             yield self.model
 
 
+def _auto_class(name: str, adapters: Mapping[str, Path]) -> str:
+    """Returns the class of transformers that loads the model: a masked one's where a run was trained so, or it was saved as one.
+
+    Raises:
+        UserError: there is no such model, or its config cannot be read.
+    """
+    objectives = [OBJECTIVES.entries.get(RunRecord.load(folder).objective) for folder in adapters.values()]  # None: of a plug-in
+    fills_masks = any(objective is not None and objective.auto_class == MASKED_CLASS for objective in objectives)
+    return MASKED_CLASS if fills_masks or says_masked(model_config(model_folder(name))) else Objective.auto_class
+
+
 def _context_length(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:
     """Returns the longest input in tokens, looked for where lm-evaluation-harness looks."""
-    for attribute in ("n_positions", "max_position_embeddings", "n_ctx"):
-        if value := getattr(config, attribute, None):
+    for value in (getattr(config, "n_positions", None), position_limit(config), getattr(config, "n_ctx", None)):
+        if value:
             return int(value)
     limit = int(tokenizer.model_max_length)
     return limit if limit < _NO_LIMIT else _DEFAULT_CONTEXT

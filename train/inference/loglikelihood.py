@@ -119,15 +119,22 @@ def score_choices(
             missing[tree.request] -= len(tree.choices)
             if not missing[tree.request]:
                 advance(1)
-    return [Scored(_by_choice(values, request), is_cut) for values, is_cut, request in zip(sums, cut, requests, strict=True)]
+    return [
+        Scored(sum_words(values, request.words_of_choices), is_cut) for values, is_cut, request in zip(sums, cut, requests, strict=True)
+    ]
 
 
-def _by_choice(values: Sequence[float], request: ChoiceRequest) -> tuple[float, ...]:
-    """Sums the probabilities of a choice's words: the log of the sum of their exponentials."""
-    if not request.words_of_choices:
+def sum_words(values: Sequence[float], words_of_choices: Sequence[int]) -> tuple[float, ...]:
+    """Sums the probabilities of each choice's words: the log of the sum of their exponentials.
+
+    Args:
+        values: log-likelihood of each word, in nats.
+        words_of_choices: how many in a row say each choice; empty where each is said by one.
+    """
+    if not words_of_choices:
         return tuple(values)
     rest = iter(values)
-    return tuple(_log_sum_exp([next(rest) for _ in range(number)]) for number in request.words_of_choices)
+    return tuple(_log_sum_exp([next(rest) for _ in range(number)]) for number in words_of_choices)
 
 
 def _log_sum_exp(values: Sequence[float]) -> float:

@@ -4,6 +4,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class BlankRequest:
+    """One cloze to be scored by a masked model: the log-likelihood of each word at its own mask tokens.
+
+    Attributes:
+        texts: token ids of the text with masks in it, one text for each word of each choice, in the order of the example's choices.
+        positions: where the masks of each text stand.
+        words: token ids of each word, as many as there are masks.
+        words_of_choices: how many words in a row say each choice.
+    """
+
+    texts: list[list[int]]
+    positions: list[list[int]]
+    words: list[list[int]]
+    words_of_choices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChoiceRequest:
     """One example to be scored: the log-likelihood of each continuation after the context.
 

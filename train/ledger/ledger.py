@@ -49,6 +49,7 @@ class Ledger:
         Raises:
             UserError: an example's loss, or else a step's gradient, is NaN or infinite; the examples are named.
         """
+        frames: list[pl.DataFrame] = []
         for epoch, step, examples, summary in self._pending:
             losses, margins, least_margins, counts = summary.tolist()
             frame = pl.DataFrame(
@@ -66,7 +67,8 @@ class Ledger:
             )
             broken = frame["loss"].is_finite().not_().to_list()
             raise_all([_diverged(examples[row], f"the loss is {losses[row]}", step) for row, bad in enumerate(broken) if bad])
-            self._flushed.append(frame)
+            frames.append(frame)
+        self._flushed += [_joined(pl.concat(frames))] if frames else []
         self._pending.clear()
         for step, examples, norm in self._norms:
             if not norm.isfinite():
@@ -91,6 +93,28 @@ class Ledger:
             first_learned=pl.col("epoch").filter(correct).min().over("id"),
             times_forgotten=(correct.not_() & correct.shift(1, fill_value=False)).sum().over("id", order_by="epoch").cast(pl.Int32),
         ).select(LEDGER_SCHEMA.names())
+
+
+def _joined(frame: pl.DataFrame) -> pl.DataFrame:
+    """Returns one row for each example and step, where the sequences of one went through several forward passes.
+
+    The losses add up, as each is over the normalizer of the whole; the margin is the mean over the trained tokens.
+    """
+    key = ["id", "row_id", "epoch", "step"]
+    if not frame.select(pl.struct(key).is_duplicated().any()).item():
+        return frame
+    tokens = pl.col("num_trained_tokens")
+    return (
+        frame.group_by(key, maintain_order=True)
+        .agg(
+            loss=pl.col("loss").cast(pl.Float64).sum().cast(pl.Float32),
+            margin=((pl.col("margin").cast(pl.Float64) * tokens).sum() / tokens.sum()).cast(pl.Float32),
+            num_trained_tokens=tokens.sum(),
+            correct=pl.col("correct").all(),
+        )
+        .select(*_RECORDED)
+        .cast(pl.Schema(_RECORDED))
+    )
 
 
 def summarise(objective: Objective, examples: list[TrainingExample], scores: TokenScores) -> torch.Tensor:

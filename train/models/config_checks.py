@@ -8,8 +8,27 @@ from loopwright.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+MASKED_CLASS = "AutoModelForMaskedLM"
+"""The class of transformers that loads a masked language model."""
+
 # Kinds of model whose layers transformers does not offer apart from the output head, so that no loss can be computed on them.
 _WHOLE_ONLY = frozenset({"llama4", "llama4_text"})
+# Kinds of model whose first position is the one behind the padding token's id, which takes so many from the positions that there are.
+_COUNTS_BEHIND_PADDING = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "longformer",
+        "luke",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
 
 
 def model_config(folder: Path) -> Any:
@@ -26,16 +45,52 @@ def model_config(folder: Path) -> Any:
         raise UserError(f"cannot read the model's config: {str(error).splitlines()[0]}", str(folder)) from error
 
 
-def require_trainable(model: str, folder: Path) -> None:
-    """Refuses a model of a kind that this trainer cannot train.
+def require_trainable(model: str, folder: Path, auto_class: str = "AutoModelForCausalLM") -> None:
+    """Refuses a model of a kind that this trainer cannot train, or that does not have the output head that is asked for.
+
+    Args:
+        model: its name, for the message.
+        folder: where it is.
+        auto_class: the class of transformers that is to load it.
 
     Raises:
         UserError: it is one, or its config cannot be read.
     """
-    kind = model_config(folder).model_type
+    config = model_config(folder)
+    kind = config.model_type
+    if auto_class == MASKED_CLASS:
+        _require_masked(model, folder, config)
+    elif auto_class == "AutoModelForCausalLM" and says_masked(config):
+        cause = f"'{model}' is a masked language model of the kind '{kind}', which fills blanks and writes nothing"
+        raise UserError(cause, str(folder), "Train it with 'objective: cloze', or give a causal model, such as embedded.")
     if kind in _WHOLE_ONLY:
         cause = f"'{model}' is a model of the kind '{kind}', whose experts and output head this trainer cannot take apart"
         raise UserError(cause, str(folder), "Train a model of another family, such as Llama 3, Qwen, Mistral or SmolLM.")
+
+
+def says_masked(config: Any) -> bool:
+    """Says whether a model was saved as a masked language model, by its config."""
+    return any(name.endswith("ForMaskedLM") for name in getattr(config, "architectures", None) or ())
+
+
+def _require_masked(model: str, folder: Path, config: Any) -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    # Others of that mapping write: a mask of theirs is filled by a decoder, or by the head that also generates.
+    name = MODEL_FOR_MASKED_LM_MAPPING_NAMES.get(config.model_type, "")
+    if not name.endswith("ForMaskedLM") or getattr(config, "is_encoder_decoder", False):
+        cause = f"'{model}' is a model of the kind '{config.model_type}', which is no masked language model and has no mask to fill"
+        raise UserError(
+            cause, str(folder), "Give a masked model (--model), such as BERT, RoBERTa or DistilBERT, or train another objective."
+        )
+
+
+def position_limit(config: Any) -> int | None:
+    """Returns the most tokens that a model takes, by its config; None where that does not say."""
+    limit: int | None = getattr(config, "max_position_embeddings", None) or None
+    if limit is not None and config.model_type in _COUNTS_BEHIND_PADDING:
+        limit -= (config.pad_token_id or 0) + 1
+    return limit
 
 
 def require_embeddings(model: str, folder: Path, tokenizer: "PreTrainedTokenizerBase") -> None:

@@ -33,7 +33,11 @@ def encode_answer(
         EncodeError: the mask cannot be proven.
     """
     read: list[Message] = [{**message, "weight": 0} if message["role"] == "assistant" else message for message in asked]
-    return encode_chat(tokenizer, [*read, *answer], tools)
+    encoded, *others = encode_chat(tokenizer, [*read, *answer], tools)
+    if others:
+        cause = "the chat template rewrites the first turns of an answer of several turns, so that it cannot be scored as one"
+        raise EncodeError(cause, remedy="Give answers of one turn each, the turns before it as messages.")
+    return encoded
 
 
 def encode_pair(

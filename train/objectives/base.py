@@ -96,6 +96,15 @@ class TokenScores:
         """Sums a value of each sequence, [S], over each row: [R]."""
         return values.new_zeros(self.num_rows).index_add(0, self.rows, values)
 
+    def max_by_row(self, values: "torch.Tensor") -> "torch.Tensor":
+        """Returns the greatest value of each row's sequences, [S] -> [R]."""
+        return values.new_full((self.num_rows,), float("-inf")).scatter_reduce(0, self.rows, values, "amax")
+
+    def logsumexp_by_row(self, values: "torch.Tensor") -> "torch.Tensor":
+        """Returns the log of the sum of the exponentials of each row's sequences, [S] -> [R], without overflow; differentiable."""
+        greatest = self.max_by_row(values.detach())
+        return self.by_row((values - greatest[self.rows]).exp()).log() + greatest
+
     def sequence_logprobs(self) -> "torch.Tensor":
         """Returns the log-probability of each sequence's supervised tokens, by their weights, in nats: [S]."""
         return self.by_sequence(self.logprobs * self.weights)
@@ -126,10 +135,31 @@ class Objective(ABC):
 
     has_baseline: ClassVar[bool] = False
     """Whether the rows of a step are measured from a point that they decide together: `TokenScores.baseline` is filled then."""
+    independent: ClassVar[bool] = False
+    """Whether a row's loss is the sum of what each of its sequences loses by itself: then they need no forward pass in common, and a row
+    of many sequences is divided where memory asks for it. `row_losses` and `margins` see some of a row's sequences at a time then."""
 
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config
         self.loss_name = config.loss or (self.losses[0] if self.losses else "")
+
+    def trains(self, example: dict[str, Any]) -> bool:
+        """Says whether the objective is made for a row of `EXAMPLE_SCHEMA` at all; others are left out, and listed in run.json."""
+        return self.form in example["forms"]
+
+    @property
+    def trained_rows(self) -> str:
+        """What `trains` asks of a row, for a message."""
+        return f"the {self.form} form"
+
+    def encode_within(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any], length_limit: int) -> tuple[TokenSequence, ...]:
+        """Encodes a row for a model that takes so many tokens: by default as `encode` does, and what is too long is reported.
+
+        Raises:
+            EncodeError: as `encode`.
+        """
+        del length_limit  # of use to an objective that cuts a row into several sequences
+        return self.encode(tokenizer, example)
 
     @abstractmethod
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:

@@ -30,9 +30,11 @@ class Chat(Objective):
 
     @override
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:
-        """Encodes the conversation as a whole, once."""
+        """Encodes the conversation as a whole, once; in several sequences where the chat template rewrites what came before."""
         found = messages_of(example)
-        return (TokenSequence.causal(encode_chat(tokenizer, found.said(), found.tools)),)
+        encoded = encode_chat(tokenizer, found.said(), found.tools)
+        names = [""] if len(encoded) == 1 else [f"sequence {number}" for number in range(1, len(encoded) + 1)]
+        return tuple(TokenSequence.causal(one, name) for one, name in zip(encoded, names, strict=True))
 
     @override
     def row_losses(self, scores: TokenScores) -> "torch.Tensor":

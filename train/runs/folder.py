@@ -39,6 +39,11 @@ def finished_run(run_dir: Path, *, resume: bool, overwrite: bool) -> RunRecord |
     return None
 
 
+def is_begun(run_dir: Path) -> bool:
+    """Says whether a folder holds the checkpoint of an unfinished run."""
+    return (run_dir / CHECKPOINT_NAME / STATE_NAME).is_file()
+
+
 def begun_day(run_dir: Path) -> datetime.date | None:
     """Returns the day that the chat template was told in an unfinished run; None where that does not say so."""
     try:

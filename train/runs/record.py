@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
@@ -58,10 +58,10 @@ class RunRecord(BaseModel):
     plugins: str | None = None
     """The hash of the plug-ins that objective and method may have come from; not written where there were none."""
     final_train_loss: float
-    """The objective's mean loss (`chat`: per trained token, in nats) over the last epoch's worth of steps, each measured before its step's
-    update."""
+    """The objective's mean loss (of `chat` and `completion` per trained token, in nats) over the last epoch's worth of steps, each measured
+    before its step's update."""
     validation_loss: float | None
-    """The objective's mean loss over the validation split at the end; null where that is empty or not wanted."""
+    """The same over the validation split at the end; null where that is empty or not wanted."""
     validation_losses: list[tuple[int, float]]
     """`[step, loss]` at the end of each epoch."""
     num_examples: int
@@ -84,10 +84,14 @@ class RunRecord(BaseModel):
     """Ids left out for their length."""
     dropped_other_form: list[str]
     """Ids left out because they do not have the form that was trained."""
+    leaks: list[str] = Field(default_factory=list)
+    """Ids of train examples that are also in validation or test, or nearly so, and were trained on all the same (`leaks: allow`)."""
     system_prompt: str | None
     """The system message, where all training examples have the same one."""
     chat_template: ChatTemplateConfig = ChatTemplateConfig()
     """How the chat template was used, and the day that it was told; whatever asks this run's model asks it so."""
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """The chat template's variables, for a server that serves this run's model."""
     config: dict[str, Any]
     """All options of the run."""
     sample: Sample
@@ -124,11 +128,15 @@ class RunRecord(BaseModel):
     def summary(self, run_dir: Path) -> str:
         """Returns what came of the run, for people."""
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
-        loss = _MEAN_LOSS.get(self.form, "Mean loss per trained token (nats)")
+        mean = "Mean loss per trained token (nats)" if self.form in {Form.CHAT, Form.COMPLETION} else "Mean loss (nats)"
+        use = f"Try it: train chat --adapter {run_dir}"
+        if self.objective == "cloze":
+            use = f"Evaluate it: evals run {self.dataset} --adapter {run_dir}"
+        elif self.auto_class == SEQUENCE_CLASSIFIER:
+            use = f"Load it: AutoModelForSequenceClassification.from_pretrained('{run_dir}', num_labels=1)"
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
-            f"{loss}: train {self.final_train_loss:.4f}, validation {validation}.\n"
-            f"Adapter in {run_dir}." + (f" Try it: train chat --adapter {run_dir}" if self.auto_class == CAUSAL else "")
+            f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\nAdapter in {run_dir}. {use}"
         )
 
     @property

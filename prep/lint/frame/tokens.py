@@ -22,7 +22,7 @@ _NO_LIMIT = 10**7
 TOKEN_SCHEMA = pl.Schema(
     {
         "id": pl.String(),
-        "num_tokens": pl.Int64(),
+        "num_tokens": pl.Int64(),  # of its longest sequence, where a chat becomes several
         "num_trained_tokens": pl.Int64(),
         "last_trained": pl.Int64(),  # index of the last trained token, normally the end of turn; null where nothing is trained
         "encode_error": pl.String(),  # why the mask cannot be proven
@@ -82,10 +82,11 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", row: dict[str, Any]) -> dict[s
         encoded = encode_chat(tokenizer, messages, found.tools)
     except EncodeError as error:
         return {"id": row["id"], "encode_error": error.cause}
-    trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]
+    longest = max(encoded, key=lambda one: len(one.input_ids))
+    trained = [index for index, weight in enumerate(longest.loss_weights) if weight > 0]
     return {
         "id": row["id"],
-        "num_tokens": len(encoded.input_ids),
-        "num_trained_tokens": encoded.num_trained_tokens,
+        "num_tokens": len(longest.input_ids),
+        "num_trained_tokens": sum(one.num_trained_tokens for one in encoded),
         "last_trained": trained[-1] if trained else None,
     }

@@ -17,8 +17,8 @@ from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
 from prep.lint.frame.examples import load_files
 from prep.lint.frame.model_scores import open_model_scores
-from templates.chat import encode_chat
 from templates.form import Form
+from tests.helpers import encode_one
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import score_choices
 
@@ -83,7 +83,7 @@ def test_the_loss_of_free_text_is_that_of_the_trained_tokens(summaries: Path, ti
     language_model = LanguageModel(str(tiny_model_dir), "float32", {})
     row = load_rows(Dataset.open(summaries), "train")[0][0]
     assert row.messages is not None
-    encoded = encode_chat(language_model.tokenizer, row.messages)
+    encoded = encode_one(language_model.tokenizer, row.messages)
     with torch.inference_mode():
         logits = language_model.model(torch.tensor([encoded.input_ids])).logits[0].log_softmax(-1)
     trained = [index for index, weight in enumerate(encoded.loss_weights) if weight > 0]

@@ -10,7 +10,8 @@ from loopwright.errors import UserError
 from prep.cli.app import app
 from prep.compare.preview import preview, render_preview
 from prep.dataset.show import render_example, show
-from templates.chat import encode_chat, load_tokenizer
+from templates.chat import load_tokenizer
+from tests.helpers import encode_one
 from tests.prep.helpers import TEMPLATE, Project, make_project, reviews
 
 HOSTILE = [
@@ -37,7 +38,7 @@ def test_the_pieces_are_the_text_and_mark_exactly_what_is_trained(project: Proje
     assert len(shown) == 26
     for row, pieces in shown:
         assert pieces is not None
-        encoded = encode_chat(load_tokenizer(model), row["messages"])
+        encoded = encode_one(load_tokenizer(model), row["messages"])
         assert "".join(piece.text for piece in pieces) == encoded.text
         assert sum(piece.num_tokens for piece in pieces if piece.trained) == encoded.num_trained_tokens
         assert sum(piece.num_tokens for piece in pieces) == len(encoded.input_ids)

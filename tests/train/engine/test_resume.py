@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors import SafetensorError
@@ -15,6 +16,7 @@ from loopwright.errors import UserError
 from tests.helpers import write_dataset
 from tests.train import several
 from tests.train.conftest import reviews
+from tests.train.masked import cloze_rows
 from tests.train.objectives.judged import write_judged
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
@@ -43,10 +45,10 @@ cli.main()
 def killed(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     """Starts a run of some objective that dies in step 10; returns its folder and its config file."""
 
-    def start(objective: str = "chat", dataset: Path = dataset_dir) -> tuple[Path, Path]:
+    def start(objective: str = "chat", dataset: Path = dataset_dir, **more: Any) -> tuple[Path, Path]:
         config_path = tmp_path / "config.yaml"
         section = {"model": str(tiny_model_dir), "batch_size": 2, "epochs": 3, "checkpoint_every": 4, "learning_rate": 0.01}
-        section |= {"dtype": "float32", "objective": objective, "lora": {"dropout": 0.2}}
+        section |= {"dtype": "float32", "objective": objective, "lora": {"dropout": 0.2}, "leaks": "allow", **more}
         config_path.write_text(json.dumps({"train": section}), encoding="utf-8")
         run_dir = tmp_path / "killed"
         command = [sys.executable, "-c", _DIES, "run", str(dataset), "--out", str(run_dir), "--config", str(config_path)]
@@ -106,15 +108,31 @@ def test_killed_run_of_several_sequences_a_row_resumes_to_the_same_bytes(
     assert asked == {"pair": [14], "preference": [14], "unpaired": [28]}.get(objective, [])  # each row's, and its other answer's
 
 
+@pytest.mark.parametrize("objective", ["verbalizer", "cloze", "completion"])
+def test_killed_runs_of_choices_and_of_documents_resume_to_the_same_bytes(
+    objective: str, tmp_path: Path, killed: Callable[..., tuple[Path, Path]], masked_dirs: dict[str, Path]
+) -> None:
+    texts = [{"text": f"The soup of order {index} was slow. " * (index + 1), "split": "train"} for index in range(11)]
+    texts += [{"text": "The waiter was great. " * 20, "split": "validation"}]
+    rows = {"verbalizer": [*reviews(), *cloze_rows()], "cloze": [*cloze_rows(), *reviews()], "completion": texts}
+    more: dict[str, dict[str, Any]] = {"cloze": {"model": str(masked_dirs["roberta"])}, "completion": {"max_length": 16}}
+    dataset = write_dataset(tmp_path / "data", rows[objective])
+    # The documents' windows go through many forward passes, some of them with windows of several documents.
+    run_dir, config_path = killed(objective, dataset, micro_batch_tokens=60, **more.get(objective, {}))
+    goes_on_as_unbroken(dataset, run_dir, tmp_path / "unbroken", load_section(config_path, "train", TrainConfig))
+
+
 def _forget_method(path: Path) -> None:
-    """Makes a checkpoint one of a version that had no choice of methods."""
+    """Makes a checkpoint one of a version that had no choice of methods, nor the options that came after it."""
     state = json.loads(path.read_text(encoding="utf-8"))
     assert state["identity"]["config"].pop("method") == "lora"
+    assert state["identity"]["config"].pop("verbalizer_loss") == "choices"
+    assert state["identity"]["config"].pop("stride", "there is none") is None
     path.write_text(json.dumps(state), encoding="utf-8")
 
 
 def test_resume_without_a_checkpoint_starts_from_the_beginning(tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path) -> None:
-    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32")
+    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32", leaks="allow")
     assert train(dataset_dir, tmp_path / "run", config, resume=True).num_steps == 1
 
 
@@ -122,7 +140,7 @@ def test_damaged_checkpoint_is_an_error(tiny_model_dir: Path, dataset_dir: Path,
     (tmp_path / "run" / "checkpoint").mkdir(parents=True)
     (tmp_path / "run" / "checkpoint" / "state.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match="the checkpoint cannot be read"):
-        train(dataset_dir, tmp_path / "run", TrainConfig(model=str(tiny_model_dir)), resume=True)
+        train(dataset_dir, tmp_path / "run", TrainConfig(model=str(tiny_model_dir), leaks="allow"), resume=True)
 
 
 def _other_dataset(tmp_path: Path) -> Path:
@@ -139,7 +157,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_checkpoint(
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("train.engine.checkpoint.save_file", full)
-    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32")
+    config = TrainConfig(model=str(tiny_model_dir), max_steps=1, dtype="float32", leaks="allow")
     with pytest.raises(UserError, match=r"cannot write: .*No space left on device"):
         train(dataset_dir, tmp_path / "run", config)
     assert not list((tmp_path / "run").iterdir())

@@ -127,17 +127,17 @@ def test_a_run_of_a_method_that_is_not_known_is_refused(finished_run: tuple[Path
 def test_the_objective_says_which_class_loads_the_model(
     dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Masked(Chat):
-        name = "masked"
-        auto_class = "AutoModelForMaskedLM"
+    class Scored(Chat):
+        name = "scored"
+        auto_class = "AutoModelForSequenceClassification"
 
     def loading(name: str, dtype: str, auto_class: str) -> Model:
         raise UserError(f"asked for {auto_class}")
 
-    monkeypatch.setitem(OBJECTIVES.entries, "masked", Masked)
+    monkeypatch.setitem(OBJECTIVES.entries, "scored", Scored)
     monkeypatch.setattr("train.session.load_model", loading)
-    with pytest.raises(UserError, match="asked for AutoModelForMaskedLM"):
-        train(dataset_dir, tmp_path / "run", options(objective="masked"))
+    with pytest.raises(UserError, match="asked for AutoModelForSequenceClassification"):
+        train(dataset_dir, tmp_path / "run", options(objective="scored"))
 
 
 def test_lora_adapts_a_model_that_writes_nothing(tmp_path: Path, options: Options) -> None:

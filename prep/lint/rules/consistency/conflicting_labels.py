@@ -80,7 +80,7 @@ class ConflictingLabels(Rule):
                 )
 
     def draft(self, finding: Finding, subject: Subject) -> Draft | None:
-        if subject.row["form"] == Form.UNPAIRED:
+        if subject.row.get("wanted") is not None:
             return Draft("drop", "the same answer to the same input is judged otherwise in another row: keep one of them")
         return edit_answer(subject, "the same input has another answer in another row: keep, correct or drop this row")
 
