@@ -72,4 +72,4 @@ class EvalsConfig(BaseModel):
 
 def scored_form(trained: Form) -> Form:
     """Returns the form in which an adapter is scored that was trained in a form: as a chat where it was, else as raw text."""
-    return Form.CHAT if trained == Form.CHAT else Form.VERBALIZER
+    return Form.CHAT if trained in {Form.CHAT, Form.PREFERENCE, Form.UNPAIRED} else Form.VERBALIZER

@@ -22,6 +22,11 @@ from train.models.config_checks import require_embeddings
 from train.models.load import model_folder
 from train.runs.record import RunRecord
 
+_OTHER_ROWS = (
+    "Pairs of answers, judged answers and plain texts are not evaluated: take a dataset of chats that end on an answer, or of prompts "
+    "with choices."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EvalPlan:
@@ -111,7 +116,7 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
     if not rows:
         splits = ", ".join(f"{name} ({count})" for name, count in dataset.manifest.splits.items() if count) or "none"
         cause = "has no example with an answer to compare with" if num_other else "is empty"
-        remedy = f"Splits with examples: {splits}. Choose one with --split."
+        remedy = _OTHER_ROWS if num_other else f"Splits with examples: {splits}. Choose one with --split."
         if num_other and _is_text(dataset, config.split):
             cause += ": its examples are plain texts"
             remedy = (
@@ -133,6 +138,7 @@ def _is_text(dataset: Dataset, split: SplitName) -> bool:
 def _open_run(given: str) -> RunRecord:
     folder = Path(given)
     record = RunRecord.load(folder)
+    record.require_answers(folder)
     METHODS.get(record.method).require_saved(folder)
     return record
 

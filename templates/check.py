@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import nodes
-
 from templates.compile import plan
 from templates.form import Form
 from templates.header import Example
@@ -153,11 +151,8 @@ def _metadata(template: Template) -> Iterator[Problem]:
 
 
 def _inputs(template: Template) -> Iterator[Problem]:
-    used = {node.name for node in template.tree.find_all(nodes.Name)}
-    used |= {node.attr for loop in template.shot_loops for node in loop.find_all(nodes.Getattr)}
-    for name in template.header.inputs:
-        if name not in used:
-            yield Problem("warning", f"the input '{name}' is not used, and rows without it are dropped all the same")
+    for name in template.unused_inputs:
+        yield Problem("warning", f"the input '{name}' is not used, and rows without it are dropped all the same")
     if template.header.verbalizer and template.label_field is None:
         yield Problem("warning", "it has a verbalizer and puts no input through it, so that nothing is classified")
 

@@ -17,7 +17,7 @@ import polars as pl
 from loopwright.errors import UserError
 from templates.compile import MESSAGES_TYPE
 from templates.template import Template
-from templates.worker import DETAIL, GAVE_UP, LIST_PARTS, REASON, TEXT_PARTS, Columns, TimeBudget, receive, render_columns, send
+from templates.worker import DETAIL, GAVE_UP, LIST_PARTS, REASON, TEXT_PARTS, TRUTH_PART, Columns, TimeBudget, receive, render_columns, send
 
 __all__ = ["DETAIL", "REASON", "RENDERED_SCHEMA", "ROW_ID", "SHOTS", "JinjaPool", "render_frame", "usable_cores"]
 
@@ -32,6 +32,7 @@ RENDERED_SCHEMA = pl.Schema(
         "text": pl.String(),
         "chosen": MESSAGES_TYPE,
         "rejected": MESSAGES_TYPE,
+        "wanted": pl.Boolean(),
         "extras": pl.String(),
         REASON: pl.String(),
         DETAIL: pl.String(),
@@ -78,6 +79,7 @@ def _to_columns(template: Template, rows: pl.DataFrame) -> tuple[dict[str, list[
 
 def _to_frame(columns: Columns) -> pl.DataFrame:
     series = {name: pl.Series(name, columns[name], pl.String) for name in (*TEXT_PARTS, REASON, DETAIL)}
+    series[TRUTH_PART] = pl.Series(TRUTH_PART, columns[TRUTH_PART], pl.Boolean)
     series |= {name: _to_lists(*columns[name]) for name in LIST_PARTS}
     return pl.DataFrame([series[name].alias(name) for name in RENDERED_SCHEMA])
 

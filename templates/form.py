@@ -9,21 +9,23 @@ class Form(StrEnum):
 
     Attributes:
         column: the column of `EXAMPLE_SCHEMA` without which an example lacks the form.
-        tags: the tags of a template that give it.
-        continued_by: the form that takes this one's column over where an example has both: the messages of a preference pair are what its
-            two answers follow, and no chat to train on.
+        tags: the tags of a template that give it; of `unpaired` the key of its front matter.
+        continued_by: the forms that take this one's column over where an example has one of them, too: the messages of a preference pair
+            are what its two answers follow, and those of an answer that is judged by itself may end on one that nobody wants. Neither is a
+            chat to train on.
     """
 
-    CHAT = "chat", "messages", ("message",), "preference"
+    CHAT = "chat", "messages", ("message",), ("preference", "unpaired")
     VERBALIZER = "verbalizer", "prompt", ("prompt", "cloze")
     COMPLETION = "completion", "text", ("text",)
     PREFERENCE = "preference", "chosen", ("chosen",)
+    UNPAIRED = "unpaired", "wanted", ("wanted",)
 
     column: str
     tags: tuple[str, ...]
-    continued_by: str | None
+    continued_by: tuple[str, ...]
 
-    def __new__(cls, name: str, column: str = "", tags: tuple[str, ...] = (), continued_by: str | None = None) -> "Form":
+    def __new__(cls, name: str, column: str = "", tags: tuple[str, ...] = (), continued_by: tuple[str, ...] = ()) -> "Form":
         """Makes a form out of its line in the table."""
         form = str.__new__(cls, name)
         form._value_ = name
@@ -33,7 +35,11 @@ class Form(StrEnum):
         return form
 
 
+JUDGED = (Form.PREFERENCE, Form.UNPAIRED)
+"""The forms of answers that people judge. Two of one prompt are no conflict, and what one says is not held to be right."""
+
+
 def forms_where(has_column: Callable[[Form], bool]) -> list[Form]:
     """Returns the forms of something in the order of `Form`, by whether it has what gives each of them."""
     given = [form for form in Form if has_column(form)]
-    return [form for form in given if form.continued_by not in given]
+    return [form for form in given if not set(form.continued_by) & set(given)]

@@ -73,6 +73,8 @@ class TemplateHeader(BaseModel):
     """Label key -> the word that the model says, or several, the trained one first; or those by language code."""
     mask: str = Field(default="[MASK]", min_length=1)
     """What stands in a cloze where the word belongs."""
+    wanted: str = ""
+    """The input of type bool that says whether people want the answer that ends the chat: the form `unpaired`."""
     shots: int = Field(default=0, ge=0, le=MAX_SHOTS)
     """Demonstrations from the train split that `shots` holds."""
     metrics: tuple[str, ...] = ()

@@ -53,6 +53,7 @@ class Rendered:
         text: raw text.
         chosen: the better answer, as messages.
         rejected: the worse one.
+        wanted: whether the answer that ends the chat is one that people want, where the template says it.
         extras: what the chat has beside role and content, as JSON: `tools`, and for each message its `tool_calls`, `tool_call_id`,
             `name`, `weight`, `refusal` and `reasoning`, or null. None where there is nothing.
     """
@@ -64,16 +65,18 @@ class Rendered:
     text: str | None = None
     chosen: list[Message] | None = None
     rejected: list[Message] | None = None
+    wanted: bool | None = None
     extras: str | None = None
 
 
-def assemble(blocks: list[Block], mask: str, name: str) -> Rendered:
+def assemble(blocks: list[Block], mask: str, name: str, *, wanted: bool | None = None) -> Rendered:
     """Puts the blocks that a rendering collected together as one example.
 
     Args:
         blocks: what the tags rendered to, in their order.
         mask: the mask of a cloze.
         name: the template's name, for messages.
+        wanted: whether the answer that ends the chat is wanted; None where that is not said.
 
     Raises:
         RenderError: they make no example.
@@ -89,6 +92,8 @@ def assemble(blocks: list[Block], mask: str, name: str) -> Rendered:
             mask_position(cloze, mask)
         except ValueError as error:
             raise RenderError(str(error), where, 'Choose another text for it: mask: "...".') from error
+    if wanted is not None and chat and chat[-1].role != "assistant":
+        raise RenderError("its chat does not end on an answer that 'wanted' could speak of", where, "End it on the assistant's turn.")
     chosen, rejected = (_answer(single.get(kind)) for kind in ("chosen", "rejected"))
     return Rendered(
         messages=[_message(block) for block in chat] or None,
@@ -98,6 +103,7 @@ def assemble(blocks: list[Block], mask: str, name: str) -> Rendered:
         text=single.get("text"),
         chosen=chosen,
         rejected=rejected,
+        wanted=wanted if chat else None,
         extras=_extras(chat, single.get("tools"), where),
     )
 

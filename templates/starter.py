@@ -116,6 +116,21 @@ Negative or positive:
 {% rejected %}{{ rejected | trim }}{% endrejected %}
 """,
     ),
+    "unpaired": (
+        {
+            "task": "answers that people want or do not want",
+            "description": "A question with one answer, and whether it is wanted.",
+            "inputs": "question: str, answer: str, label: bool",
+            "more": "\nwanted: label   # the input that says whether people want the answer that ends the chat",
+            "fields": 'question: "When do you open?", answer: "At nine.", label: true',
+            "renders": """    messages: [{role: user, content: "When do you open?"}, {role: assistant, content: "At nine."}]
+    wanted: true""",
+        },
+        """{# The answer that ends the chat is judged by the input that `wanted` names. #}
+{% message "user" %}{{ question | trim }}{% endmessage %}
+{% message "assistant" %}{{ answer | trim }}{% endmessage %}
+""",
+    ),
 }
 
 

@@ -126,7 +126,8 @@ class Template:
     @property
     def forms(self) -> list[Form]:
         """The forms that this template gives. Messages that a preference continues are its prompt and no chat of their own."""
-        return forms_where(lambda form: not self.tags.isdisjoint(form.tags))
+        given = self.tags | ({"wanted"} if self.header.wanted else set())
+        return forms_where(lambda form: not given.isdisjoint(form.tags))
 
     @property
     def shots(self) -> int:
@@ -142,6 +143,13 @@ class Template:
     def required_fields(self) -> list[str]:
         """The inputs that a row must have, in declared order: all but the optional ones."""
         return [name for name in self.header.inputs if name not in self.header.optional]
+
+    @cached_property
+    def unused_inputs(self) -> list[str]:
+        """The inputs that neither the body uses nor the front matter judges by, in declared order."""
+        used = {self.header.wanted, *(node.name for node in self.tree.find_all(nodes.Name))}
+        used |= {node.attr for loop in self.shot_loops for node in loop.find_all(nodes.Getattr)}
+        return [name for name in self.header.inputs if name not in used]
 
     @cached_property
     def label_field(self) -> str | None:
@@ -267,7 +275,8 @@ class Template:
             raise RenderError(
                 f"text stands outside of any tag: {rest.strip()[:40]!r}", f"template '{self.name}'", "Move it into a tag or remove it."
             )
-        return assemble(state.blocks, self.header.mask, self.name)
+        wanted = bool(values[self.header.wanted]) if self.header.wanted else None
+        return assemble(state.blocks, self.header.mask, self.name, wanted=wanted)
 
 
 def load_template(path: Path, language: str | None = None) -> Template:

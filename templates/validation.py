@@ -32,6 +32,7 @@ def check_template(template: "Template") -> None:
         )
     _check_structure(template)
     _check_pairs(template)
+    _check_wanted(template)
     _check_mask(template)
     _check_shots(template)
     _check_verbalize(template)
@@ -122,6 +123,23 @@ def _check_pairs(template: "Template") -> None:
         raise UserError("the template has both 'prompt' and 'cloze'", template.location, "Write them as two templates.")
     if "tools" in tags and "message" not in tags:
         raise UserError("the template has 'tools' without 'message'", template.location, "Tools belong to a chat.")
+
+
+def _check_wanted(template: "Template") -> None:
+    """Refuses a judgement of an answer that is not there, or that would be there twice."""
+    name, inputs = template.header.wanted, template.header.inputs
+    if not name:
+        return
+    if name not in inputs:
+        raise UserError(f"'wanted' names '{name}', which is no input", template.location, did_you_mean(name, list(inputs)))
+    if inputs[name] != "bool":
+        remedy = f"Declare it: inputs: {{{name}: bool}}."
+        raise UserError(f"'wanted' names '{name}', which is of type {inputs[name]}", template.location, remedy)
+    if "message" not in template.tags:
+        remedy = 'End on the answer: {% message "assistant" %}{{ answer }}{% endmessage %}.'
+        raise UserError("the template has 'wanted' without 'message'", template.location, remedy)
+    if "chosen" in template.tags:
+        raise UserError("the template has both 'wanted' and 'chosen'", template.location, "Write them as two templates.")
 
 
 def _check_mask(template: "Template") -> None:

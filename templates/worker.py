@@ -18,6 +18,7 @@ from templates.template import Template, parse_template
 
 TEXT_PARTS = ("prompt", "target", "mask", "text", "extras")
 LIST_PARTS = ("messages", "chosen", "rejected")
+TRUTH_PART = "wanted"
 REASON, DETAIL = "#reason", "#detail"
 # What a batch gives: each text part as its values; of each list part (number of messages a row, None for none), roles, contents; the
 # reasons and details of rows that fail. Only what `marshal` knows, which packs it faster than pickle does.
@@ -105,6 +106,7 @@ def _render(
 ) -> Columns:
     texts: dict[str, list[str | None]] = {part: [] for part in TEXT_PARTS}
     lists: dict[str, tuple[list[int | None], list[str], list[str | None]]] = {part: ([], [], []) for part in LIST_PARTS}
+    truths: list[bool | None] = []
     problems: dict[str, list[str | None]] = {REASON: [], DETAIL: []}
     for fields, row_id in zip(_rows(columns, num_rows), row_ids or repeat("", num_rows), strict=True):
         reason = detail = failure = None
@@ -119,6 +121,7 @@ def _render(
         time_budget.count(template, time.perf_counter() - started, failure)
         problems[REASON].append(reason)
         problems[DETAIL].append(detail)
+        truths.append(rendered.wanted)
         for part, values in texts.items():
             values.append(getattr(rendered, part))
         for part, (lengths, roles, contents) in lists.items():
@@ -127,7 +130,7 @@ def _render(
             for message in messages or ():
                 roles.append(message["role"])
                 contents.append(message["content"])
-    return {**texts, **lists, **problems}
+    return {**texts, **lists, TRUTH_PART: truths, **problems}
 
 
 def _rows(columns: Mapping[str, Sequence[Any]], num_rows: int) -> Iterator[dict[str, Any]]:

@@ -52,8 +52,12 @@ def run(
     model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: section is read.")] = None,
     objective: Annotated[
-        str | None, typer.Option(help="What is learned: chat, completion, verbalizer, cloze or another that is installed; default: chat.")
+        str | None,
+        typer.Option(
+            help="What is learned: chat (the default), completion, verbalizer, cloze, preference, unpaired, reward or an own one."
+        ),
     ] = None,
+    loss: Annotated[str | None, typer.Option(help="Of preference: dpo, orpo or simpo; of unpaired: kto.")] = None,
     method: Annotated[str | None, typer.Option(help="What of the model is trained: lora, full or freeze.")] = None,
     quantize: Annotated[str | None, typer.Option(help="Load the base in 4 bits, on a GPU: nf4.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
@@ -84,6 +88,7 @@ def run(
     options = {
         "model": model,
         "objective": objective,
+        "loss": loss,
         "method": method,
         "quantize": quantize,
         "seed": seed,

@@ -8,6 +8,7 @@ from train.models.load import Dtype
 
 Schedule = Literal["cosine", "linear", "constant", "wsd"]
 Truncation = Literal["raise", "drop"]
+Loss = Literal["dpo", "orpo", "simpo", "kto"]
 VerbalizerLoss = Literal["choices", "target"]
 OptimizerName = Literal["adamw", "adafactor"]
 Normalize = Literal["token", "example"]
@@ -51,6 +52,42 @@ class FreezeOptions(_Model):
     """How many of the topmost layers are trained."""
 
 
+class DpoOptions(_Model):
+    """Direct preference optimisation (Rafailov et al., 2023)."""
+
+    beta: float = Field(0.1, gt=0)
+    """How closely the model is held to the one that the run began with: the larger, the closer."""
+    length_normalized: bool = False
+    """Divide each answer's log-probabilities by its number of tokens, so that length wins nothing; `beta` is then larger, such as 5."""
+
+
+class OrpoOptions(_Model):
+    """Odds ratio preference optimisation (Hong et al., 2024)."""
+
+    weight: float = Field(0.1, gt=0)
+    """What the odds ratio counts for beside the likelihood of the preferred answer: lambda in the paper, beta in other trainers."""
+
+
+class SimpoOptions(_Model):
+    """Simple preference optimisation (Meng et al., 2024)."""
+
+    beta: float = Field(2.0, gt=0)
+    """Scales the difference of the two answers' mean log-probabilities."""
+    gamma: float = Field(1.0, ge=0)
+    """By how much, in these units, the preferred answer is to be ahead."""
+
+
+class KtoOptions(_Model):
+    """Kahneman-Tversky optimisation (Ethayarajh et al., 2024)."""
+
+    beta: float = Field(0.1, gt=0)
+    """How closely the model is held to the one that the run began with: the larger, the closer."""
+    wanted_weight: float = Field(1.0, gt=0)
+    """What a wanted answer counts for. Times the number of such answers it should be 1 to 4/3 of the same for the others (by the paper)."""
+    unwanted_weight: float = Field(1.0, gt=0)
+    """What an unwanted answer counts for."""
+
+
 class TrainConfig(_Model):
     """One training run. The defaults suit a small model and a few hundred short examples on a CPU."""
 
@@ -58,11 +95,22 @@ class TrainConfig(_Model):
     """The base model: `embedded`, a folder or a hub name."""
     objective: str = "chat"
     """What is learned from an example: `chat` trains the assistant's turns, `completion` whole texts, `verbalizer` the choice among the
-    words for the labels, `cloze` the same at a mask, with a masked language model. A plug-in may add others."""
+    words for the labels, `cloze` the same at a mask, with a masked language model, `preference` the better of two answers, `unpaired`
+    answers of which each is wanted or not, `reward` a model that scores answers. A plug-in may add others."""
     verbalizer_loss: VerbalizerLoss = "choices"
     """Of `verbalizer` and `cloze`: `choices` trains the right one's share of all choices' probability, `target` its likelihood alone."""
     method: str = "lora"
     """What of the model is trained: `lora` an adapter beside the base, `full` all weights, `freeze` the topmost layers."""
+    loss: Loss | None = None
+    """What an objective that has several losses minimises; default: `dpo` of `preference`, `kto` of `unpaired`."""
+    dpo: DpoOptions = DpoOptions()
+    """Options of `loss: dpo`."""
+    orpo: OrpoOptions = OrpoOptions()
+    """Options of `loss: orpo`."""
+    simpo: SimpoOptions = SimpoOptions()
+    """Options of `loss: simpo`."""
+    kto: KtoOptions = KtoOptions()
+    """Options of `loss: kto`."""
     epochs: int = Field(2, ge=1)
     """Passes over the train split."""
     max_steps: int | None = Field(None, ge=1)
@@ -140,6 +188,7 @@ class TrainConfig(_Model):
 
 
 _LATER = (
+    *("loss", "dpo", "orpo", "simpo", "kto"),
     *("method", "verbalizer_loss", "stride", "optimizer", "normalize", "freeze", "quantize", "best", "early_stopping"),
     "keep_checkpoints",
 )

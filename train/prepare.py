@@ -18,10 +18,11 @@ from train.models.config_checks import model_config, position_limit, require_emb
 from train.models.load import model_folder
 from train.models.quantize import require_quantizable
 from train.objectives.base import OBJECTIVES, Objective
+from train.objectives.loss_options import require_loss
 from train.runs.folder import begun_day, finished_run, is_begun
 from train.runs.record import RunRecord
 
-_CHATS = (Form.CHAT, Form.PREFERENCE)
+_CHATS = (Form.CHAT, Form.PREFERENCE, Form.UNPAIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def prepare(
     """
     dataset = Dataset.open(dataset_dir)
     objective = OBJECTIVES.get(config.objective)(config)
+    require_loss(objective)
     method = METHODS.get(config.method)(config)
     if config.quantize is not None:
         require_quantizable(config.method)

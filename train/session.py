@@ -18,10 +18,10 @@ from train.engine import checkpoint
 from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
 from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
-from train.engine.loss import Scorer
 from train.engine.start import announce
+from train.engine.values import scorer_for
 from train.ledger.ledger import Ledger, mean_loss
-from train.methods.base import saved_names
+from train.methods.base import begin_value_head, saved_names
 from train.models.load import load_model, model_sha256
 from train.models.quantize import load_in_4_bits
 from train.prepare import Prepared
@@ -65,9 +65,11 @@ def run_session(
     base = load(config.model, config.dtype, prepared.objective.auto_class)
     torch.manual_seed(config.seed)
     model = prepared.method.fresh(base)
+    if prepared.objective.reads == "values":
+        begin_value_head(model)
     trainer = Trainer(
         model,
-        Scorer.for_model(model),
+        scorer_for(prepared.objective, model),
         prepared.objective,
         config,
         prepared.data,
@@ -133,6 +135,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         loopwright_version=__version__,
         objective=config.objective,
         method=config.method,
+        auto_class=trainer.objective.auto_class,
         form=trainer.objective.form,
         model=config.model,
         model_path=str(prepared.model_folder.resolve()),

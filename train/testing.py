@@ -54,7 +54,7 @@ def check_objective(
     made = objective(config or TrainConfig())
     encoded = [made.encode(tokenizer, dict.fromkeys(EXAMPLE_SCHEMA.names()) | example) for example in examples]
     for number, sequences in enumerate(encoded, start=1):
-        _check_sequences(f"{who}, example {number}", sequences)
+        _check_sequences(f"{who}, example {number}", sequences, objective.reads)
         assert made.normalizer(sequences) > 0, f"{who}: example {number} counts for nothing"
     _check_losses(who, made, encoded)
 
@@ -106,22 +106,25 @@ def check_method(
             assert torch.equal(used(input_ids=input_ids).logits, base), f"{who}, switched off, does not answer as the base model"
 
 
-def _check_sequences(who: str, sequences: Sequence[TokenSequence]) -> None:
+def _check_sequences(who: str, sequences: Sequence[TokenSequence], reads: str) -> None:
     assert sequences, f"{who} becomes no sequence"
     for one in sequences:
+        assert one.sign in {1, -1}, f"{who}: a sign is 1 or -1"
         assert len(one.positions) == len(one.targets) == len(one.weights), f"{who}: positions, targets and weights differ in number"
+        if reads == "values":
+            assert not one.targets, f"{who}: a token is supervised, where values are read"
+            continue
         assert one.targets, f"{who}: no token is supervised"
         assert one.positions == sorted(set(one.positions)), f"{who}: positions do not rise"
         assert one.positions[0] >= 0 and one.positions[-1] < one.num_tokens, f"{who}: a position lies outside of the sequence"
         assert all(weight > 0 for weight in one.weights), f"{who}: a supervised token has no weight"
-        assert one.sign in {1, -1}, f"{who}: a sign is 1 or -1"
 
 
 def _check_losses(who: str, objective: Objective, encoded: Sequence[Sequence[TokenSequence]]) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(17)
-    values = [[torch.rand(len(one.targets), generator=generator) * -3 - 0.1 for one in sequences] for sequences in encoded]
+    values = [[torch.rand(_num_read(objective, one), generator=generator) * -3 - 0.1 for one in sequences] for sequences in encoded]
     whole = _scores(encoded, values, objective)
     losses = objective.row_losses(whole)
     assert losses.shape == (len(encoded),), f"{who} gives losses of the shape {tuple(losses.shape)}: one a row"
@@ -129,7 +132,7 @@ def _check_losses(who: str, objective: Objective, encoded: Sequence[Sequence[Tok
     summed = objective.loss(whole)
     _assert_equal(summed, losses.sum(), f"{who}: its loss is not the sum of its rows' losses")
     summed.backward()  # type: ignore[no-untyped-call]
-    gradient = whole.logprobs.grad
+    gradient = (whole.logprobs if whole.values is None else whole.values).grad
     assert gradient is not None and bool(torch.isfinite(gradient).all()), f"{who} has no gradient"
     assert bool(gradient.any()), f"{who} has a loss that no token changes"
     for row, (sequences, own) in enumerate(zip(encoded, values, strict=True)):
@@ -140,6 +143,11 @@ def _check_losses(who: str, objective: Objective, encoded: Sequence[Sequence[Tok
             _assert_equal(objective.row_losses(parts).sum(), losses[row], f"{who} is independent, and its sequences do not add up")
     margins = objective.margins(whole)
     assert all(one.shape == losses.shape for one in margins), f"{who} gives margins that are not one a row"
+
+
+def _num_read(objective: Objective, sequence: TokenSequence) -> int:
+    """Returns how many numbers the objective reads of a sequence."""
+    return len(sequence.targets) if objective.reads == "tokens" else 1
 
 
 def _assert_equal(found: "torch.Tensor", expected: "torch.Tensor", what: str) -> None:
@@ -153,15 +161,18 @@ def _scores(encoded: Sequence[Sequence[TokenSequence]], values: "Sequence[Sequen
     import torch
 
     flat = [(row, one) for row, sequences in enumerate(encoded) for one in sequences]
-    logprobs = torch.cat([one for own in values for one in own]).requires_grad_()
+    read = torch.cat([one for own in values for one in own]).requires_grad_()
+    logprobs = read if objective.reads == "tokens" else torch.zeros(0)
     return TokenScores(
         logprobs=logprobs,
+        values=read if objective.reads == "values" else None,
         margins=logprobs.detach() + 0.7,
         weights=torch.tensor([weight for _, one in flat for weight in one.weights]),
-        sequences=torch.tensor([index for index, (_, one) in enumerate(flat) for _ in one.targets]),
+        sequences=torch.tensor([index for index, (_, one) in enumerate(flat) for _ in one.targets], dtype=torch.int64),
         rows=torch.tensor([row for row, _ in flat]),
         signs=torch.tensor([float(one.sign) for _, one in flat]),
         num_rows=len(encoded),
+        baseline=torch.tensor(0.3) if objective.has_baseline else None,
         reference=torch.tensor([-2.0 - 0.1 * len(one.targets) for _, one in flat]) if objective.needs_reference else None,
     )
 

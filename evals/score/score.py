@@ -298,6 +298,7 @@ def _open_run(adapter: str | None) -> RunRecord | None:
     if adapter is None:
         return None
     record = RunRecord.load(Path(adapter))
+    record.require_answers(Path(adapter))
     METHODS.get(record.method).require_saved(Path(adapter))
     return record
 

@@ -13,7 +13,7 @@ from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
 from prep.lint.frame.examples import load_dataset, load_files
 from templates.chat import Message
-from templates.form import Form
+from templates.form import JUDGED, Form
 
 _CHUNK_ROWS = 2_000
 _COLUMNS = (
@@ -78,7 +78,7 @@ def _classes(frame: pl.LazyFrame) -> dict[str, list[str]]:
     """Returns the answer words of each task whose answers come from a fixed set, the most frequent spelling of each."""
     key = pl.col("answer").str.strip_chars().str.to_lowercase()
     counted = (
-        frame.filter("is_closed_set", pl.col("label").is_null(), key != "", pl.col("form") != Form.PREFERENCE)
+        frame.filter("is_closed_set", pl.col("label").is_null(), key != "", ~pl.col("form").is_in(JUDGED))
         .group_by("task", "answer", key=key)
         .agg(pl.len().alias("rows"))
         .sort("rows", "answer", descending=[True, False])

@@ -23,7 +23,7 @@ from templates.template import Template
 
 _ORDER = "#order"
 _IS_FALLBACK = "#fallback"
-_PARTS = ("messages", "prompt", "target", "mask", "text", "chosen", "rejected", "extras")
+_PARTS = ("messages", "prompt", "target", "mask", "text", "chosen", "rejected", "wanted", "extras")
 _FAILED_SCHEMA = pl.Schema(
     {
         "row_id": pl.String(),

@@ -111,6 +111,8 @@ def _encode_lines(rows: pl.DataFrame, output: Form) -> pl.DataFrame:
             line = pl.when(pl.col("mask").is_null()).then(line).otherwise(pl.struct(*parts, "mask").struct.json_encode())
     elif output is Form.COMPLETION:
         line = pl.struct("text").struct.json_encode()
+    elif output is Form.UNPAIRED:
+        line = pl.struct("messages", "extras", "wanted").map_batches(_unpaired_lines, return_dtype=pl.String)
     else:
         line = pl.struct(
             input=pl.struct(messages=pl.col("messages")), preferred_output=pl.col("chosen"), non_preferred_output=pl.col("rejected")
@@ -125,6 +127,17 @@ def _chat_line() -> pl.Expr:
         return pl.Series(rows.name, [None if row["extras"] is None else merged_line(row) for row in rows], pl.String)
 
     return pl.struct("messages", "extras").map_batches(merge, return_dtype=pl.String)
+
+
+def _unpaired_lines(rows: pl.Series) -> pl.Series:
+    """Returns the JSON lines of answers that are judged by themselves: prompt, completion and label, as TRL names them."""
+    lines = []
+    for row in rows:
+        found = messages_of(row)
+        tools = {"tools": found.tools} if found.tools else {}
+        line = {"prompt": found.asked, "completion": [found.answer], "label": found.wanted, **tools}
+        lines.append(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+    return pl.Series(rows.name, lines, pl.String)
 
 
 def merged_line(row: dict[str, Any]) -> str:

@@ -15,14 +15,14 @@ from templates.chat_options import ChatTemplateConfig
 from templates.form import Form
 
 MANIFEST_NAME = "manifest.json"
-FORMAT = 2
-"""What this version writes. 1 kept an example's forms in one text, `kind`, joined by "+"; it is read as well."""
+FORMAT = 3
+"""What this version writes. 2 had no form `unpaired`, and 1 kept an example's forms in one text, `kind`, joined by "+". Both are read."""
 
 
+_SCHEMA_2 = pl.Schema({name: dtype for name, dtype in EXAMPLE_SCHEMA.items() if name != Form.UNPAIRED.column})
 # In the place of `forms`, format 1 has `kind`.
-_SCHEMA_1 = pl.Schema(
-    {"kind" if name == "forms" else name: pl.String() if name == "forms" else dtype for name, dtype in EXAMPLE_SCHEMA.items()}
-)
+_SCHEMA_1 = pl.Schema({"kind" if name == "forms" else name: pl.String() if name == "forms" else dtype for name, dtype in _SCHEMA_2.items()})
+_NOT_JUDGED = pl.lit(None, pl.Boolean).alias(Form.UNPAIRED.column)
 
 
 def forms_of(columns: Mapping[Form, pl.Expr]) -> pl.Expr:
@@ -31,8 +31,8 @@ def forms_of(columns: Mapping[Form, pl.Expr]) -> pl.Expr:
     names = []
     for form in Form:
         if form in present:
-            continued = [present[other] for other in present if other == form.continued_by]
-            has_form = present[form] & ~continued[0] if continued else present[form]
+            continued = [present[other] for other in present if other in form.continued_by]
+            has_form = present[form] & ~pl.any_horizontal(continued) if continued else present[form]
             names.append(pl.when(has_form).then(pl.lit(form)))
     return pl.concat_list(names).list.drop_nulls() if names else pl.lit([], pl.List(pl.String))
 
@@ -158,6 +158,8 @@ class Dataset:
             schema = pl.Schema()
         if schema == _SCHEMA_1:
             frame = _with_forms(frame)
+        elif schema == _SCHEMA_2:
+            frame = frame.with_columns(_NOT_JUDGED)
         elif schema != EXAMPLE_SCHEMA:
             raise UserError("examples.parquet is damaged or of another version", str(self.path), "Build the dataset again.")
         return frame if split is None else frame.filter(pl.col("split") == split)
@@ -179,5 +181,5 @@ def _with_forms(frame: pl.LazyFrame) -> pl.LazyFrame:
 
     Their forms are told by their columns, as a build tells them: `kind` was empty where a template that pairs answers gave a chat.
     """
-    forms = forms_of({form: pl.col(form.column) for form in Form})
-    return frame.with_columns(forms=pl.when(pl.col("kind").is_not_null()).then(forms)).select(EXAMPLE_SCHEMA.names())
+    forms = forms_of({form: pl.col(form.column) for form in Form if form is not Form.UNPAIRED})
+    return frame.with_columns(_NOT_JUDGED, forms=pl.when(pl.col("kind").is_not_null()).then(forms)).select(EXAMPLE_SCHEMA.names())

@@ -25,12 +25,14 @@ class ExampleMessages:
         tools: the tools that may be called; None where the example declares none.
         chosen: the preferred answer of a pair; None where the example is none.
         rejected: the other answer.
+        wanted: whether the answer that ends the messages is one that people want; None where that is not said.
     """
 
     messages: list[KeptMessage]
     tools: list[dict[str, Any]] | None
     chosen: list[KeptMessage] | None
     rejected: list[KeptMessage] | None
+    wanted: bool | None = None
 
     @property
     def whole(self) -> list[KeptMessage]:
@@ -51,17 +53,22 @@ class ExampleMessages:
     def said(self, *, rejected: bool = False) -> list[Message]:
         """Returns the conversation as a model reads and says it: a refusal is the content of its message.
 
+        Where its answer is one of a pair, or judged by itself, that alone is trained: what the assistant said before has the weight 0.
+
         Args:
             rejected: end a pair on the rejected answer.
         """
-        return [_said(message) for message in ([*self.messages, *(self.rejected or ())] if rejected else self.whole)]
+        whole = [_said(message) for message in ([*self.messages, *(self.rejected or ())] if rejected else self.whole)]
+        num_read = len(self.messages) if self.chosen is not None else len(self.asked) if self.wanted is not None else 0
+        return [*map(_read, whole[:num_read]), *whole[num_read:]]
 
 
 def messages_of(row: Mapping[str, Any]) -> ExampleMessages:
     """Returns the messages of an example.
 
     Args:
-        row: a row of `EXAMPLE_SCHEMA`, or of the lint frame, whose `messages` are whole; `extras`, `chosen` and `rejected` may be left out.
+        row: a row of `EXAMPLE_SCHEMA`, or of the lint frame, whose `messages` are whole; `extras`, `chosen`, `rejected` and `wanted` may be
+            left out.
 
     Raises:
         ValueError: the extras are no JSON, or of more messages than there are.
@@ -76,6 +83,7 @@ def messages_of(row: Mapping[str, Any]) -> ExampleMessages:
         tools=extras.get("tools") or None,
         chosen=row.get("chosen"),
         rejected=row.get("rejected") if row.get("chosen") is not None else None,
+        wanted=row.get("wanted"),
     )
 
 
@@ -94,3 +102,8 @@ def _kept(message: Mapping[str, Any], more: Mapping[str, Any]) -> KeptMessage:
 def _said(message: KeptMessage) -> Message:
     kept = {key: value for key, value in message.items() if key != "refusal"}
     return cast("Message", {**kept, "content": message["content"] or message.get("refusal") or message["content"]})
+
+
+def _read(message: Message) -> Message:
+    """Takes what the assistant said out of what is trained."""
+    return {**message, "weight": 0} if message["role"] == "assistant" else message

@@ -25,6 +25,7 @@ EXAMPLE_SCHEMA = pl.Schema(
         "text": pl.String(),
         "chosen": MESSAGES,
         "rejected": MESSAGES,
+        "wanted": pl.Boolean(),  # whether the answer that ends messages is one that people want; null where it is not judged
         "extras": pl.String(),  # JSON, what chats have beside role and content: {"tools": [...], "messages": [null | {...}, ...]}
     }
 )

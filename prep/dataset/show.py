@@ -103,6 +103,8 @@ def render_example(row: dict[str, Any], pieces: list[Piece] | None, *, coloured:
         for part in ("chosen", "rejected"):
             for message in row[part] or []:
                 lines += [Text(part, style="bold cyan"), Text(printable(message["content"] or ""))]
+        if row["wanted"] is not None:
+            lines += [Text("wanted", style="bold cyan"), Text("yes" if row["wanted"] else "no")]
         if row["choices"]:
             lines += [Text("choices", style="bold cyan"), Text(printable(", ".join(row["choices"])))]
     title = Text(printable(f"{row['source']}:{row['line']}  {row['split']}  {row['template']}"))

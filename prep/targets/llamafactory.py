@@ -8,7 +8,15 @@ from typing import Any
 from prep.targets.checks.llamafactory import INFO_NAME, Layout, LlamaFactoryChecker, read_layout
 from prep.targets.checks.rules import Findings
 from prep.targets.checks.sharegpt import Tags
-from prep.targets.messages import MessageShape, chat_row, compact, preference_parts, prompt_and_target, require_last_turn_only
+from prep.targets.messages import (
+    MessageShape,
+    chat_row,
+    compact,
+    judged_parts,
+    preference_parts,
+    prompt_and_target,
+    require_last_turn_only,
+)
 from prep.targets.profile import CannotHold, Checker, Job, Profile
 from prep.targets.rows import ExportRow, Message
 from templates.form import Form
@@ -24,6 +32,10 @@ _INFO: dict[Form, dict[str, Any]] = {
         "ranking": True,
         "columns": {"messages": "conversations", "chosen": "chosen", "rejected": "rejected", "system": "system", "tools": "tools"},
     },
+    Form.UNPAIRED: {
+        "formatting": "sharegpt",
+        "columns": {"messages": "conversations", "kto_tag": "kto_tag", "system": "system", "tools": "tools"},
+    },
     Form.VERBALIZER: {"columns": {"prompt": "instruction", "response": "output"}},
     Form.COMPLETION: {"columns": {"prompt": "text"}},
 }
@@ -37,7 +49,7 @@ class LlamaFactory(Profile):
 
     name = "llamafactory"
     title = "LLaMA-Factory"
-    forms = (Form.CHAT, Form.PREFERENCE, Form.VERBALIZER, Form.COMPLETION)
+    forms = (Form.CHAT, Form.PREFERENCE, Form.UNPAIRED, Form.VERBALIZER, Form.COMPLETION)
     beside = (INFO_NAME,)
     left_out_rules = frozenset({"roles.alternation", "tool_calls.type"})
 
@@ -56,6 +68,10 @@ class LlamaFactory(Profile):
             system, turns = _conversation(given)
             sides = {"chosen": _turn(preferred[0]), "rejected": _turn(other[0])}
             return {"conversations": turns, **sides, "system": system, "tools": tools}
+        if job.form is Form.UNPAIRED:
+            asked, answer, wanted = judged_parts(row, _SHAPE, job)
+            system, turns = _conversation([*asked, answer])
+            return {"conversations": turns, "kto_tag": wanted, "system": system, "tools": tools}
         if job.has_untrained_turns:
             require_last_turn_only(row)
         system, turns = _conversation(chat_row(row, _SHAPE, job)["messages"])

@@ -74,6 +74,20 @@ def preference_parts(row: ExportRow, shape: MessageShape, job: Job) -> tuple[lis
     return shaped(row.messages, shape, job), chosen, rejected
 
 
+def judged_parts(row: ExportRow, shape: MessageShape, job: Job) -> tuple[list[Message], Message, bool]:
+    """Returns the prompt, the answer and whether it is wanted, of a row whose answer is judged by itself.
+
+    Raises:
+        CannotHold: the row has no prompt, only the answer.
+    """
+    assert row.messages is not None
+    assert row.wanted is not None
+    *asked, answer = shaped(row.messages, shape, job)
+    if not asked:
+        raise CannotHold("no_input")
+    return asked, answer, row.wanted
+
+
 def prompt_and_target(row: ExportRow) -> tuple[str, str]:
     """Returns the prompt and what follows it.
 

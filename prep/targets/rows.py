@@ -26,6 +26,7 @@ _READ = (
     "text",
     "chosen",
     "rejected",
+    "wanted",
     "extras",
 )
 
@@ -41,6 +42,7 @@ class ExportRow:
         tools: the tools that the row declares.
         chosen: the preferred answer.
         rejected: the other answer.
+        wanted: whether the answer that ends the messages is wanted, where it is judged.
         prompt: the verbalizer form's prompt.
         target: what follows the prompt, or in a cloze stands in place of the mask.
         mask: a cloze's mask.
@@ -55,6 +57,7 @@ class ExportRow:
     tools: list[dict[str, Any]] | None = None
     chosen: list[Message] | None = None
     rejected: list[Message] | None = None
+    wanted: bool | None = None
     prompt: str | None = None
     target: str | None = None
     mask: str | None = None
@@ -94,6 +97,7 @@ def _row(values: dict[str, Any]) -> ExportRow:
         tools=found.tools,
         chosen=found.chosen,
         rejected=found.rejected,
+        wanted=found.wanted,
         prompt=values["prompt"],
         target=values["target"],
         mask=values["mask"],

@@ -12,6 +12,7 @@ from prep.targets.messages import (
     MessageShape,
     chat_row,
     compact,
+    judged_parts,
     preference_parts,
     prompt_and_target,
     require_last_turn_only,
@@ -37,7 +38,7 @@ class Trl(Profile):
 
     name = "trl"
     title = "TRL trainers"
-    forms = (Form.CHAT, Form.PREFERENCE, Form.VERBALIZER, Form.COMPLETION)
+    forms = (Form.CHAT, Form.PREFERENCE, Form.UNPAIRED, Form.VERBALIZER, Form.COMPLETION)
     beside = (CARD_NAME,)
 
     def convert(self, row: ExportRow, job: Job) -> dict[str, Any]:
@@ -52,6 +53,10 @@ class Trl(Profile):
         if job.form is Form.PREFERENCE:
             given, preferred, other = preference_parts(row, _SHAPE, job)
             return {"prompt": without_weights(_with_objects(given)), "chosen": preferred, "rejected": other, **tools}
+        if job.form is Form.UNPAIRED:
+            asked, answer, wanted = judged_parts(row, _SHAPE, job)
+            asked, answers = (without_weights(_with_objects(messages)) for messages in (asked, [answer]))
+            return {"prompt": asked, "completion": answers, "label": wanted, **tools}
         messages = _with_objects(chat_row(row, _SHAPE, job)["messages"])
         if not job.has_untrained_turns:
             return {"messages": without_weights(messages), **tools}

@@ -89,6 +89,11 @@ def _compile(template: Template) -> RenderPlan:
                 masks = [TagText("mask", None, (template.header.mask,), tag.condition) for tag in same]
                 expressions["mask"], json_parts["mask"] = _single("mask", masks)
                 state.fall_back(expressions["prompt"].is_not_null() & _mask_is_astray(expressions["prompt"], template.header.mask))
+    if template.header.wanted and messages:
+        # Where a chat does not end on an answer, Jinja words the error.
+        state.fall_back((expressions["messages"].list.last().struct.field("role") != "assistant").fill_null(False))
+        truth, _ = read_bool(pl.col(template.header.wanted), Size(1))
+        expressions["wanted"] = pl.when(expressions["messages"].is_not_null()).then(truth.truth)
     _fall_back_on_missing_tags(state, tags)
     lines: dict[Form, pl.Expr] = {
         form: joined([f'{{"{form.column}":', *json_parts[form.column], "}"])

@@ -29,7 +29,8 @@ def assert_same(template: Template, chosen: RenderPlan, frame: pl.DataFrame) -> 
     compiled = evaluate(chosen, frame)
     assert compiled["fallback_mask"].null_count() == 0
     assert all(
-        compiled.schema[f"#{part}"] == (MESSAGES_TYPE if part in {"messages", "chosen", "rejected"} else pl.String)
+        compiled.schema[f"#{part}"]
+        == (MESSAGES_TYPE if part in {"messages", "chosen", "rejected"} else pl.Boolean if part == "wanted" else pl.String)
         for part in chosen.expressions
     )
     for fields, row in zip(frame.iter_rows(named=True), compiled.iter_rows(named=True), strict=True):

@@ -15,7 +15,8 @@ TOGETHER = {
     (Form.CHAT, Form.VERBALIZER): [Form.CHAT, Form.VERBALIZER],
     (Form.CHAT, Form.PREFERENCE): [Form.PREFERENCE],  # the messages are what both answers follow
     (Form.COMPLETION, Form.PREFERENCE): [Form.COMPLETION, Form.PREFERENCE],
-    tuple(Form): [Form.VERBALIZER, Form.COMPLETION, Form.PREFERENCE],
+    (Form.CHAT, Form.UNPAIRED): [Form.UNPAIRED],  # the messages may end on an answer that nobody wants
+    tuple(Form): [Form.VERBALIZER, Form.COMPLETION, Form.PREFERENCE, Form.UNPAIRED],
     (): [],
 }
 CASES = [*(((form,), forms) for form, forms in ALONE.items()), *TOGETHER.items()]
@@ -27,11 +28,11 @@ def test_each_form_has_a_column_and_tags_of_its_own() -> None:
     assert len(set(columns)) == len(columns)
     assert len(set(tags)) == len(tags)
     assert set(columns) <= set(EXAMPLE_SCHEMA) & set(Rendered.__slots__)
-    assert {form.continued_by for form in Form} - {None} <= set(Form)
+    assert {other for form in Form for other in form.continued_by} <= set(Form)
 
 
 def test_a_form_is_its_name_wherever_it_goes() -> None:
-    assert [f"{form}" for form in Form] == ["chat", "verbalizer", "completion", "preference"]
+    assert [f"{form}" for form in Form] == ["chat", "verbalizer", "completion", "preference", "unpaired"]
     assert Form("chat") is Form.CHAT is pickle.loads(pickle.dumps(Form.CHAT))
 
 

@@ -3,6 +3,7 @@ from jinja2 import nodes
 
 from loopwright.errors import UserError
 from templates.check import check_template_file
+from templates.form import Form
 from templates.library import LIBRARY_DIR, library_template, template_names
 from templates.template import RenderError, Template
 
@@ -67,7 +68,7 @@ def test_the_library_covers_its_domains_forms_and_languages() -> None:
     assert {name.split("/")[0] for name in template_names()} == {
         *("reviews", "medical", "calls", "legal", "finance", "general", "preference"),
     }
-    assert {form for template in templates for form in template.forms} == {"chat", "verbalizer", "completion", "preference"}
+    assert {form for template in templates for form in template.forms} == set(Form)
     assert sum("cloze" in template.tags for template in templates) >= 5
     assert {template.header.language for template in templates} == {"en", "zh"}
     assert any(template.shots for template in templates) and any("tools" in template.tags for template in templates)

@@ -18,6 +18,7 @@ from train.objectives.chat import Chat
 from train.testing import check_method, check_objective
 
 CHATS = [{**row, "messages": [*row["messages"], *row["chosen"]], "chosen": None} for row in rows(3, 0)]
+JUDGED = [{**row, "wanted": place != 1} for place, row in enumerate(CHATS)]
 TOLD = "What.\n\n## What it trains\nThis.\n\n## What it saves\nThat."
 
 
@@ -33,6 +34,7 @@ def test_every_objective_keeps_the_contract(objective: type[Objective], tokenize
         "turns": CHATS,
         "completion": [{"text": "The soup was great. " * 30}, {"text": "The waiter was slow."}],
         "cloze": cloze_rows(3, 0),
+        "unpaired": JUDGED,
     }
     used = wordpiece_tokenizer() if objective.name == "cloze" else tokenizer
     for options in ({}, {"max_length": 32}, {"verbalizer_loss": "target"}):

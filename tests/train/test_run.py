@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
@@ -12,7 +12,7 @@ import torch
 from loopwright.errors import UserError, UserErrors
 from tests.helpers import encode_one, review, write_dataset
 from tests.train.conftest import reviews
-from train.config import LoraOptions, TrainConfig
+from train.config import LoraOptions, Loss, TrainConfig
 from train.data.examples import TrainingExample
 from train.data.packing import MicroBatch, collate
 from train.engine.checkpoint import Checkpoint
@@ -178,6 +178,7 @@ SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "
     "best",
     "early_stopping",
     "keep_checkpoints",
+    *("loss", *get_args(Loss)),
 }
 
 
@@ -270,7 +271,7 @@ def test_loss_that_is_not_finite_names_its_rows(
         return model
 
     monkeypatch.setattr("train.session.load_model", broken_load)
-    monkeypatch.setattr("train.session.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
+    monkeypatch.setattr("train.engine.loss.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
     with pytest.raises(UserErrors, match=r"data.jsonl:\d+: the loss is nan in step 1, which holds row row\d+") as caught:
         train(dataset_dir, tmp_path / "run", options())
     assert len(caught.value.errors) == 4

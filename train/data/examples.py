@@ -1,6 +1,7 @@
 """A dataset's rows as encoded training examples, with everything that is wrong with them said at once, before a model is loaded."""
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -26,6 +27,7 @@ class TrainingExample:
         sequences: what the model reads; as many as the objective makes of the row.
         normalizer: what the example counts for in the mean loss.
         group: what holds rows that are no independent evidence together; the example's id, where it stands alone.
+        baseline: what the objective measures its step's baseline on; empty where it has none, or where that exceeds the length limit.
     """
 
     id: str
@@ -34,6 +36,11 @@ class TrainingExample:
     sequences: tuple[TokenSequence, ...]
     normalizer: float
     group: str = ""
+    baseline: tuple[TokenSequence, ...] = ()
+
+    def as_baseline(self) -> "TrainingExample":
+        """Returns the baseline's sequences as an example of their own, to be scored as such."""
+        return replace(self, id=f"{self.id}/baseline", sequences=self.baseline, baseline=())
 
     def apart(self) -> "list[TrainingExample]":
         """Returns an example for each of its sequences; each counts as the whole does, so that what they lose adds up."""
@@ -92,13 +99,13 @@ def load_examples(
     """
     errors: list[UserError] = []
     too_long: list[str] = []
-    other_form: list[str] = []
     encoded: dict[str, list[TrainingExample]] = {"train": [], "validation": []}
     prompts: set[str | None] = set()
-    for row in _rows(dataset, [split for split in encoded if split == "train" or config.validation]):
-        if not objective.trains(row):
-            other_form.append(row["id"])
-            continue
+    read = _rows(dataset, [split for split in encoded if split == "train" or config.validation])
+    other_form = [row["id"] for row in read if not objective.trains(row)]
+    fitting = [row for row in read if objective.trains(row)]
+    by_split = (objective.complete([row for row in fitting if row["split"] == split]) for split in encoded)
+    for row in chain.from_iterable(by_split):
         try:
             example = _encode(row, objective, tokenizer, length_limit)
             if example.longest <= length_limit:
@@ -125,18 +132,23 @@ def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTok
     location = f"{row['source']}:{row['line']}"
     try:
         sequences = objective.encode_within(tokenizer, row, length_limit)
+        baseline = objective.encode_baseline(tokenizer, row)
     except EncodeError as error:
         where = f" ({error.location})" if error.location else ""
         raise UserError(f"row {row['row_id']} cannot be trained on: {error.cause}{where}", location, error.remedy) from error
     for sequence in sequences:
-        if not sequence.targets:
+        if not (sequence.targets if objective.reads == "tokens" else sequence.encoded.num_trained_tokens):
             which = f" in '{sequence.name}'" if sequence.name else ""
             raise UserError(
                 f"row {row['row_id']} has no trained token{which}, so that its loss would read 0.0",
                 location,
                 "Give it an assistant turn, or leave the row out of the dataset.",
             )
-    return TrainingExample(row["id"], row["row_id"], location, sequences, objective.normalizer(sequences), row["group"] or row["id"])
+    if any(sequence.num_tokens > length_limit for sequence in baseline):
+        baseline = ()  # the row itself may fit
+    return TrainingExample(
+        row["id"], row["row_id"], location, sequences, objective.normalizer(sequences), row["group"] or row["id"], baseline
+    )
 
 
 def _too_long(example: TrainingExample, length_limit: int) -> UserError:

@@ -57,6 +57,7 @@ class MicroBatch:
         sequences: index of each supervised token's sequence, int64 [N].
         rows: index into `examples` of each sequence, int64 [S].
         signs: of each sequence, float32 [S].
+        ends: index into the flattened positions of each sequence's last token, int64 [S].
         real: 1 where a token stands and 0 where padding does, int64 [B, T]; None where they are packed.
     """
 
@@ -70,6 +71,7 @@ class MicroBatch:
     sequences: torch.Tensor
     rows: torch.Tensor
     signs: torch.Tensor
+    ends: torch.Tensor
     real: torch.Tensor | None
 
 
@@ -125,11 +127,12 @@ def collate(examples: list[TrainingExample], device: torch.device, *, packed: bo
         torch.tensor(input_ids, device=device).view(shape),
         torch.tensor(position_ids, device=device).view(shape),
         Segments.of(lengths, device) if packed else None,
-        torch.tensor(predictors, device=device),
-        torch.tensor([target for _, sequence in placed for target in sequence.targets], device=device),
+        torch.tensor(predictors, dtype=torch.int64, device=device),
+        torch.tensor([target for _, sequence in placed for target in sequence.targets], dtype=torch.int64, device=device),
         torch.tensor([weight for _, sequence in placed for weight in sequence.weights], device=device),
-        torch.tensor([index for index, (_, sequence) in enumerate(placed) for _ in sequence.targets], device=device),
+        torch.tensor([index for index, (_, sequence) in enumerate(placed) for _ in sequence.targets], dtype=torch.int64, device=device),
         torch.tensor([row for row, _ in placed], device=device),
         torch.tensor([float(sequence.sign) for _, sequence in placed], device=device),
+        torch.tensor([start + length - 1 for start, length in zip(starts, lengths, strict=True)], device=device),
         None if packed else (torch.arange(width, device=device) < torch.tensor(lengths, device=device)[:, None]).long(),
     )

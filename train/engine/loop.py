@@ -48,6 +48,7 @@ class Trainer:
         ledger: what training saw so far.
         progress: how far the run is.
         reference: what the model that the run began with says; None where the objective needs none.
+        baseline: where the losses of the rows that are scored together are measured from; None where the objective has no such point.
         rate_of: what a trained parameter's learning rate is multiplied by, by its name.
         score: scores checkpoints by a metric; None: the validation loss does.
         num_tokens: tokens of the steps that this process has done.
@@ -66,6 +67,7 @@ class Trainer:
     score: CheckpointScorer | None = None
     num_tokens: int = 0
     seconds: float = 0.0
+    baseline: torch.Tensor | None = None
 
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
         """Trains from the checkpoint, or from the start, to the end, writing checkpoints and `metrics.jsonl` into `run_dir` on the way.
@@ -78,7 +80,7 @@ class Trainer:
         """
         optimizer = make_optimizer(trainable(self.model), self.config, self.rate_of)
         if self.objective.needs_reference:  # before the checkpoint changes the model
-            known = [*self.data.train, *self.data.validation]
+            known = _with_baselines([*self.data.train, *self.data.validation])
             self.reference = Reference.of(known, checkpoint.reference) if checkpoint else self._ask_reference(known)
         if checkpoint:
             checkpoint.apply(self.model, optimizer)
@@ -202,6 +204,7 @@ class Trainer:
         normalizer = sum(example.normalizer for example in examples) if self.config.normalize == "token" else len(examples)
         total = torch.zeros((), device=self.scorer.device)
         summaries = []
+        self.measure_baseline(examples)
         self.model.train()
         for group in self._groups(examples):
             with memory_for(group):
@@ -277,10 +280,11 @@ class Trainer:
 
     def _row_losses(self, examples: list[TrainingExample]) -> list[float]:
         """Returns the objective's loss of each example, not divided by its normalizer, in their order."""
-        self.model.eval()
 
         def ask() -> dict[str, float]:
             found: dict[str, float] = {}
+            self.measure_baseline(examples)
+            self.model.eval()
             for group in self._groups(examples):
                 with memory_for(group):
                     losses = self.objective.row_losses(self._score(group)).tolist()
@@ -292,9 +296,21 @@ class Trainer:
             found = self._within_memory(ask)
         return [found[example.id] for example in examples]
 
+    def measure_baseline(self, examples: list[TrainingExample]) -> None:
+        """Measures the point that the losses of some rows are measured from, of all of them at once, where the objective has one."""
+        if not self.objective.has_baseline:
+            return
+        self.model.eval()
+        measured = [example.as_baseline() for example in examples if example.baseline]
+        total = torch.zeros((), device=self.scorer.device)
+        with torch.no_grad():
+            for group in self._groups(measured) if measured else ():
+                total += self.objective.baseline_values(self._score(group)).sum()
+        self.baseline = total / max(1, len(measured))
+
     def _score(self, examples: list[TrainingExample]) -> TokenScores:
-        """Scores one micro-batch, with the reference where there is one."""
-        scores = self.scorer.score(collate(examples, self.scorer.device, packed=self.scorer.packed))
+        """Scores one micro-batch, with the reference and the baseline where there are any."""
+        scores = replace(self.scorer.score(collate(examples, self.scorer.device, packed=self.scorer.packed)), baseline=self.baseline)
         if self.reference is None:
             return scores
         reference = self.reference.logprobs[self.reference.places(examples)]
@@ -314,3 +330,8 @@ class Trainer:
         with torch.no_grad():
             self._within_memory(ask)
         return reference
+
+
+def _with_baselines(examples: list[TrainingExample]) -> list[TrainingExample]:
+    """Returns examples, and behind them what their baselines are measured on, which have a reference of their own."""
+    return [*examples, *(example.as_baseline() for example in examples if example.baseline)]

@@ -50,7 +50,7 @@ class Scorer:
         own_attention = causal.config._attn_implementation
         plain = cls(causal, packed=False, attention=own_attention)
         with torch.inference_mode(), plain._precision():
-            expected = [_probe(causal, length) for length in _PROBE_LENGTHS]
+            expected = [plain._probe(length) for length in _PROBE_LENGTHS]
             if not is_masked(causal):
                 _require_causal(causal, *expected)
             register()
@@ -98,6 +98,24 @@ class Scorer:
                 logprobs, margins = _HeadScores.apply(hidden, batch.targets, head)  # type: ignore[no-untyped-call]
         return TokenScores(logprobs, margins, batch.weights, batch.sequences, batch.rows, batch.signs, len(batch.examples))
 
+    def _probe(self, length: int) -> torch.Tensor:
+        """Returns the model's own hidden states [length, width] on a short example, once what is read of them is proven to be the model's.
+
+        Raises:
+            UserError: the model does something to its logits after the output head.
+        """
+        ids = probe_ids(self.causal, length)
+        hidden = into_head(self.causal, input_ids=ids)
+        logits = self.causal(input_ids=ids).logits if is_masked(self.causal) else self.causal(input_ids=ids, use_cache=False).logits
+        if _relative_difference(self.causal.get_output_embeddings()(hidden), logits) > _HEAD_TOLERANCE:
+            kind = self.causal.config.model_type
+            known = "BERT, RoBERTa or DistilBERT" if is_masked(self.causal) else "Llama, Qwen, Mistral or SmolLM"
+            raise UserError(
+                f"the architecture '{kind}' changes its logits after the output head, which this trainer does not do",
+                remedy=f"Train a model of another family, such as {known}.",
+            )
+        return hidden[0]
+
     def _hidden(self, batch: MicroBatch) -> torch.Tensor:
         """Returns what goes into the output head at each position, [B * T, width]."""
         if is_masked(self.causal) and not self.packed:  # the model counts positions in its own way
@@ -107,7 +125,7 @@ class Scorer:
             return into_head(self.causal, input_ids=batch.input_ids, position_ids=position_ids).flatten(0, 1)
 
     def _hidden_of_probes(self) -> torch.Tensor:
-        ids = torch.cat([_probe_ids(self.causal, length) for length in _PROBE_LENGTHS], dim=1)
+        ids = torch.cat([probe_ids(self.causal, length) for length in _PROBE_LENGTHS], dim=1)
         position_ids = torch.cat([torch.arange(length, device=self.device) for length in _PROBE_LENGTHS]).unsqueeze(0)
         with attending(Segments.of(list(_PROBE_LENGTHS), self.device)):
             return into_head(self.causal, input_ids=ids, position_ids=position_ids + self.first_position)[0]
@@ -173,24 +191,11 @@ def _chunk_scores(states: torch.Tensor, tokens: torch.Tensor, head: torch.nn.Mod
     return target_logits - logits.logsumexp(-1), target_logits.detach() - best_others
 
 
-def _probe_ids(causal: Model, length: int) -> torch.Tensor:
+def probe_ids(causal: Model, length: int) -> torch.Tensor:
+    """Returns some tokens to try a model with, [1, length]; of two lengths the longer one begins as the shorter."""
     vocabulary = causal.get_input_embeddings().num_embeddings
     ids: torch.Tensor = torch.arange(1, length + 1, device=causal.device) * 7919 % vocabulary
     return ids.unsqueeze(0)
-
-
-def _probe(causal: Model, length: int) -> torch.Tensor:
-    """Returns the model's own hidden states [length, width] on a short example, once its logits are proven to be the head's output."""
-    ids = _probe_ids(causal, length)
-    hidden = into_head(causal, input_ids=ids)
-    logits = causal(input_ids=ids).logits if is_masked(causal) else causal(input_ids=ids, use_cache=False).logits
-    if _relative_difference(causal.get_output_embeddings()(hidden), logits) > _HEAD_TOLERANCE:
-        known = "BERT, RoBERTa or DistilBERT" if is_masked(causal) else "Llama, Qwen, Mistral or SmolLM"
-        raise UserError(
-            f"the architecture '{causal.config.model_type}' changes its logits after the output head, which this trainer does not do",
-            remedy=f"Train a model of another family, such as {known}.",
-        )
-    return hidden[0]
 
 
 def _require_causal(causal: Model, short: torch.Tensor, long: torch.Tensor) -> None:

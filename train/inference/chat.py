@@ -61,6 +61,7 @@ class Comparison:
             UserError: the run is not finished, or the model is not the one that it was trained on.
         """
         record = RunRecord.load(run_dir)
+        record.require_answers(run_dir)
         name = model or record.base_model
         folder = model_folder(name)
         record.require_base(name, folder)

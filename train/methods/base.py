@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loopwright.errors import UserError
 from loopwright.registry import Registry
-from train.models.load import Model
+from train.models.load import Model, unwrapped
 from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -117,6 +117,41 @@ def method_of(run_dir: Path) -> type[Method]:
 def saved_names() -> list[str]:
     """Returns the names of all files that any method writes into a run's folder."""
     return list(dict.fromkeys(name for method in METHODS.entries.values() for name in method.file_names))
+
+
+def value_head(model: Model) -> "torch.nn.Module":
+    """Returns the head of one output that reads a value of a sequence.
+
+    Raises:
+        UserError: the model has none.
+    """
+    inner = unwrapped(model)
+    head: torch.nn.Module | None = getattr(inner, "score", None)
+    if head is None:
+        raise UserError(
+            f"the architecture '{inner.config.model_type}' has no head called 'score' that reads its last hidden state",
+            remedy="Train a model of another family, such as Llama, Qwen, Mistral or SmolLM.",
+        )
+    return head
+
+
+def begin_value_head(model: Model) -> None:
+    """Makes the head of one output new, in float32: normal, with the deviation 1 / sqrt(width + 1) (Stiennon et al., 2020, appendix B.1).
+
+    Torch's seed decides. How the head came from loading the model was left to chance.
+
+    Raises:
+        UserError: the model has no such head, or the method does not train it.
+    """
+    import torch
+
+    head = value_head(model).float()
+    weights = [parameter for parameter in head.parameters() if parameter.requires_grad]
+    if not weights:
+        raise UserError("the method does not train the head 'score', without which the model gives no values", "method", "Choose lora.")
+    with torch.no_grad():
+        for weight in weights:
+            weight.normal_(std=(weight.shape[-1] + 1) ** -0.5)
 
 
 def trainable(model: Model) -> "dict[str, torch.nn.Parameter]":

@@ -51,7 +51,7 @@ class Lora(Method):
             exclude_modules=_not_plainly_linear(model) or None if options.targets == "all-linear" else None,
             use_rslora=options.rslora,
             use_dora=options.dora,
-            task_type="CAUSAL_LM" if model.can_generate() else None,  # peft's wrapper for causal models asks for their generation methods
+            task_type=_task_type(model),
         )
         try:
             with _no_future_warnings():
@@ -152,6 +152,15 @@ def _is_linear(module: Any) -> bool:
     from transformers.pytorch_utils import Conv1D
 
     return isinstance(module, torch.nn.Linear | Conv1D)
+
+
+def _task_type(model: Model) -> str | None:
+    """Returns what peft calls the model's task: its wrapper for causal models asks for their generation methods, and the one for sequence
+    classification trains the head `score`, and saves it with the adapter.
+    """
+    if model.can_generate():
+        return "CAUSAL_LM"
+    return "SEQ_CLS" if hasattr(model, "score") else None
 
 
 def _not_plainly_linear(model: Model) -> list[str]:

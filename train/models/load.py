@@ -141,12 +141,13 @@ def load_model(name: str, dtype: Dtype = "auto", auto_class: str = "AutoModelFor
     from transformers.utils import logging
 
     folder = model_folder(name)
+    labels = {"num_labels": 1} if "SequenceClassification" in auto_class else {}
     use_physical_cores()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         model = getattr(transformers, auto_class).from_pretrained(
-            folder, dtype=resolve_dtype(dtype), use_safetensors=True, trust_remote_code=False, local_files_only=True
+            folder, dtype=resolve_dtype(dtype), use_safetensors=True, trust_remote_code=False, local_files_only=True, **labels
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise cannot_load(name, error) from error

@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from loopwright.registry import Registry
 from templates.chat import Encoded
 from templates.form import Form
+from train.runs.record import CAUSAL
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +45,11 @@ class TokenSequence:
         positions = [token - 1 for token in trained]
         return cls(encoded, positions, [ids[token] for token in trained], [weights[token] for token in trained], name, sign)
 
+    @classmethod
+    def whole(cls, encoded: Encoded, name: str = "", sign: int = 1) -> "TokenSequence":
+        """Supervises no token: for an objective that reads one value of each sequence."""
+        return cls(encoded, [], [], [], name, sign)
+
     @property
     def num_tokens(self) -> int:
         """The sequence's length in tokens."""
@@ -65,6 +71,10 @@ class TokenScores:
         signs: of each sequence, float32 [S].
         num_rows: R.
         reference: `sequence_logprobs` of the model that the run began with, float32 [S]; None where the objective needs none.
+        values: what a head of one output reads at each sequence's last token, float32 [S], differentiable; None where the objective reads
+            tokens. Where it reads values, N is 0.
+        baseline: the mean of `Objective.baseline_values` over the rows of the whole step, a scalar and a constant; None where the objective
+            has none.
     """
 
     logprobs: "torch.Tensor"
@@ -75,6 +85,8 @@ class TokenScores:
     signs: "torch.Tensor"
     num_rows: int
     reference: "torch.Tensor | None" = None
+    values: "torch.Tensor | None" = None
+    baseline: "torch.Tensor | None" = None
 
     def by_sequence(self, values: "torch.Tensor") -> "torch.Tensor":
         """Sums a value of each token, [N], over each sequence: [S]."""
@@ -111,11 +123,18 @@ class Objective(ABC):
     """What `objective:` takes."""
     form: ClassVar[Form]
     """The form of the examples that it trains on, and so the form in which evals scores the run."""
-    auto_class: ClassVar[str] = "AutoModelForCausalLM"
+    auto_class: ClassVar[str] = CAUSAL
     """The class of transformers that loads the model."""
-    needs_reference: ClassVar[bool] = False
+    reads: ClassVar[Literal["tokens", "values"]] = "tokens"
+    """What of the model the loss is made of: the log-probabilities of supervised tokens, or `TokenScores.values`, one of each sequence, for
+    which the class that loads the model gives it a head `score`."""
+    losses: ClassVar[tuple[str, ...]] = ()
+    """What `loss:` may be, the default first; empty where there is no choice. A loss's own options stand in a section of its name."""
+    needs_reference: bool = False
     """Whether the loss compares with the model that the run began with: `TokenScores.reference` is filled then, computed once."""
 
+    has_baseline: ClassVar[bool] = False
+    """Whether the rows of a step are measured from a point that they decide together: `TokenScores.baseline` is filled then."""
     independent: ClassVar[bool] = False
     """Whether a row's loss is the sum of what each of its sequences loses by itself: then they need no forward pass in common, and a row
     of many sequences is divided where memory asks for it. `row_losses` and `margins` see some of a row's sequences at a time then."""
@@ -124,6 +143,7 @@ class Objective(ABC):
 
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config
+        self.loss_name = config.loss or (self.losses[0] if self.losses else "")
 
     def trains(self, example: dict[str, Any]) -> bool:
         """Says whether the objective is made for a row of `EXAMPLE_SCHEMA` at all; others are left out, and listed in run.json."""
@@ -150,6 +170,29 @@ class Objective(ABC):
         Raises:
             EncodeError: the mask cannot be proven.
         """
+
+    def complete(self, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Returns the examples of one split, each with what it takes from the others; by default as they are.
+
+        What is added must follow from the data alone, and not from how a run divides it.
+        """
+        return examples
+
+    def encode_baseline(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:  # noqa: ARG002
+        """Turns one row that `complete` gave into the sequences of `baseline_values`; by default none.
+
+        Raises:
+            EncodeError: the mask cannot be proven.
+        """
+        return ()
+
+    def baseline_values(self, scores: TokenScores) -> "torch.Tensor":
+        """Returns what each row says of the point that a step's losses are measured from: [R].
+
+        The scores are those of the sequences that `encode_baseline` made of the rows of a whole step, without a gradient, before the step.
+        Their mean, `TokenScores.baseline`, is a constant of the step, so that the rows' losses do not depend on how it is divided.
+        """
+        raise NotImplementedError
 
     def normalizer(self, sequences: Sequence[TokenSequence]) -> float:
         """Returns what an example counts for in the mean: a step's loss is the sum of its rows' losses over the sum of this.

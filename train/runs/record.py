@@ -14,6 +14,8 @@ from templates.form import Form
 from train.models.load import model_sha256
 
 FILE_NAME = "run.json"
+CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
+_MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair", Form.UNPAIRED: "Mean loss per answer"}
 
 
 class SampleSpan(BaseModel):
@@ -41,6 +43,8 @@ class RunRecord(BaseModel):
     objective: str
     method: str = "lora"
     """What of the model was trained; runs from before there was a choice do not say, and are all `lora`."""
+    auto_class: str = CAUSAL
+    """The class of transformers that loads the base model for what was trained."""
     form: Form
     """The form that was trained, and in which evals scores every system."""
     model: str
@@ -137,11 +141,15 @@ class RunRecord(BaseModel):
         saved = "Adapter" if self.method == "lora" else "Weights"
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
         mean = "Mean loss per trained token (nats)" if self.form in {Form.CHAT, Form.COMPLETION} else "Mean loss (nats)"
-        writes = self.objective != "cloze"
-        use = f"Try it: train chat --adapter {run_dir}" if writes else f"Evaluate it: evals run {self.dataset} --adapter {run_dir}"
+        use = f"Try it: train chat --adapter {run_dir}"
+        if self.objective == "cloze":
+            use = f"Evaluate it: evals run {self.dataset} --adapter {run_dir}"
+        elif self.auto_class == SEQUENCE_CLASSIFIER:
+            use = f"Load it: AutoModelForSequenceClassification.from_pretrained('{run_dir}', num_labels=1)"
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
-            f"{mean}: train {self.final_train_loss:.4f}, validation {validation}.\n{kept}{saved} in {run_dir}. {use}"
+            f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\n"
+            f"{kept}{saved} in {run_dir}. {use}"
         )
 
     @property
@@ -149,6 +157,19 @@ class RunRecord(BaseModel):
         """What the base model is found by: its name as given or, where that was a path seen from another folder, the folder itself."""
         found_by_name = self.model in KNOWN_MODELS or Path(self.model).is_dir()
         return self.model_path if not found_by_name and Path(self.model_path).is_dir() else self.model
+
+    def require_answers(self, run_dir: Path) -> None:
+        """Makes sure that what was trained writes answers.
+
+        Raises:
+            UserError: it is a reward model.
+        """
+        if self.auto_class == SEQUENCE_CLASSIFIER:
+            raise UserError(
+                "the run trained a reward model, which scores answers and writes none",
+                str(run_dir),
+                "Name another run. How often this one ranks its pairs rightly is the share of 'correct' in its ledger.parquet.",
+            )
 
     def require_base(self, model: str, folder: Path) -> None:
         """Makes sure that a model is the one that the adapter was trained on.

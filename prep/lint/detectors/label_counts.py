@@ -10,7 +10,9 @@ import polars as pl
 from prep.lint.base.context import Context
 from prep.lint.detectors.expectations import DeclaredShare
 from prep.lint.detectors.label_variants import MAX_LABEL_CHARACTERS, find_variants, label_word, variant_limits
-from templates.form import Form
+from templates.form import JUDGED, Form
+
+WANTED, UNWANTED = "wanted", "unwanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +42,21 @@ class LabelCounts:
 def count_labels(examples: pl.LazyFrame) -> pl.LazyFrame:
     """Returns `task`, `template`, `word`, `count` of each label of tasks with a fixed set, in `train` as well; whether it is `given`, the
     `sources`, and the mapped `fields` of one row.
+
+    Of answers that are judged by themselves the labels are `wanted` and `unwanted`.
     """
-    word = label_word()
-    is_label = pl.col("label").is_not_null() | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
+    is_judged_alone = pl.col("form") == Form.UNPAIRED
+    judged = pl.when(pl.col("rejected").is_null()).then(pl.lit(WANTED)).otherwise(pl.lit(UNWANTED))
+    word = pl.when(is_judged_alone).then(judged).otherwise(label_word())
+    is_given = pl.col("label").is_not_null() | is_judged_alone
+    is_label = is_given | (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
     return (
-        examples.filter(pl.col("is_closed_set") & (pl.col("form") != Form.PREFERENCE) & is_label & (word != ""))
+        examples.filter(((pl.col("is_closed_set") & ~pl.col("form").is_in(JUDGED)) | is_judged_alone) & is_label & (word != ""))
         .group_by("task", "template", word=word)
         .agg(
             pl.len().alias("count"),
             (pl.col("split") == "train").sum().alias("train"),
-            pl.col("label").is_not_null().all().alias("given"),
+            is_given.all().alias("given"),
             pl.col("source").unique().alias("sources"),
             pl.col("fields").first(),
         )
@@ -103,5 +110,6 @@ def _expected_words(template: str, context: Context) -> dict[str, tuple[float, f
     declared = context.expect.label_share
     if context.manifest is None or not template:
         return declared
-    words = context.manifest.template(template).trained_words
+    of_template = context.manifest.template(template)
+    words = {word: word for word in (WANTED, UNWANTED)} if Form.UNPAIRED in of_template.forms else of_template.trained_words
     return {words.get(name, name): share for name, share in declared.items() if name in {*words, *words.values()}}

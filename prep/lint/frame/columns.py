@@ -16,7 +16,7 @@ from prep.lint.frame.tasks import (
     varied_body,
 )
 from prep.text.normalise import hash_column, normalise_expr
-from templates.form import Form
+from templates.form import JUDGED, Form
 
 TERMINAL = r"""[.!?\u{2026}\u{3002}\u{ff01}\u{ff1f}\u{0964}][\s"'\u{201d}\u{2019}\u{00bb})\]*_\u{300d}]*$"""
 """Ends as a sentence does: a final stop, then at most closing quotes and brackets."""
@@ -39,6 +39,7 @@ _TURN = pl.struct(
     is_system=pl.element().struct.field("role").eq_missing(pl.lit("system")),
     characters=pl.element().struct.field("content").str.len_chars().fill_null(0),
 )
+_WANTED = pl.when(pl.col("form") == Form.UNPAIRED).then(pl.col("answer").fill_null("")).otherwise(pl.col("answer"))
 _CUT = pl.Struct({"named": pl.String, "input_body": pl.String, "around": pl.String})
 # One shape is a task's own where all but the odd answer have it.
 _MAJORITY = 0.8
@@ -72,7 +73,8 @@ def add_columns(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
                 task=pl.when(pl.col("rows").is_null()).then(pl.lit("")).otherwise(pl.col("task")),
                 turns=pl.col("messages").list.eval(_TURN),
                 input_key=_key(pl.concat_str(["context", pl.lit("\n"), "input_body"])),
-                answer_key=_key(pl.concat_str(["answer", pl.lit("\0"), pl.col("rejected").fill_null("")])),
+                # Of an answer that nobody wants there is but the rejected one.
+                answer_key=_key(pl.concat_str([_WANTED, pl.lit("\0"), pl.col("rejected").fill_null("")])),
             )
             .drop("rows", "context")
         )
@@ -192,7 +194,7 @@ def _vary(rows: pl.Series, instructions: dict[str, list[Instruction]]) -> pl.Ser
 
 def _by_shape(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Divides the tasks of foreign rows whose answers are of several shapes: two tasks without a word to tell them apart."""
-    rows = frame.filter((pl.col("template") == "") & (pl.col("form") != Form.PREFERENCE)).with_columns(shape=_shape())
+    rows = frame.filter((pl.col("template") == "") & ~pl.col("form").is_in(JUDGED)).with_columns(shape=_shape())
     tasks = tasks_by_shape(_closed(rows, "task", "shape").collect(engine="streaming"))
     if not tasks:
         return frame
@@ -247,7 +249,7 @@ def _profile(frame: pl.LazyFrame) -> pl.LazyFrame:
         answer.filter(answer != "").str.contains(TERMINAL).mean().fill_null(0.0).alias("punctuated_share"),
         answer.str.len_chars().median().fill_null(0.0).alias("median_characters"),
     )
-    closed = _closed(frame.filter(pl.col("form") != Form.PREFERENCE), "task").drop("rows")
+    closed = _closed(frame.filter(~pl.col("form").is_in(JUDGED)), "task").drop("rows")
     shape = (
         pl.when("is_closed_set")
         .then(pl.lit("label"))

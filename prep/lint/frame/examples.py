@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 _BATCH_ROWS = 20_000
 # Pairs first: what else such an example has is then no question with one right answer.
-_LOOKED_AT = (Form.PREFERENCE, Form.CHAT, Form.VERBALIZER, Form.COMPLETION)
+_LOOKED_AT = (Form.PREFERENCE, Form.UNPAIRED, Form.CHAT, Form.VERBALIZER, Form.COMPLETION)
 _ITEM = "item"
 
 LINT_SCHEMA = pl.Schema(
@@ -273,6 +273,8 @@ def _dataset_columns() -> list[pl.Expr | str]:
     is_pair = pl.col("chosen").is_not_null()
     turns = whole_column(pl.col("spoken"))
     chat = turn_columns(turns)
+    # An answer that nobody wants is one to avoid, as the other one of a pair is.
+    is_unwanted = (~pl.col("wanted")).fill_null(False)
     choice = pl.when(pl.col("label") >= 0).then(pl.col("choices").list.get(pl.col("label"), null_on_oob=True))
     weights = pl.col("extras").map_batches(_weights, return_dtype=pl.List(pl.String), is_elementwise=True)
     answer_field = (
@@ -291,12 +293,17 @@ def _dataset_columns() -> list[pl.Expr | str]:
         choice.alias("label"),
         chat.system.fill_null("").alias("system"),
         pl.coalesce(chat.input, pl.col("prompt"), pl.lit("")).alias("input"),
-        pl.when(turns.is_not_null()).then(chat.answer).otherwise(pl.coalesce("target", "text")).alias("answer"),
-        pl.col("rejected").list.last().struct.field("content").alias("rejected"),
+        pl.when(is_unwanted)
+        .then(None)
+        .when(turns.is_not_null())
+        .then(chat.answer)
+        .otherwise(pl.coalesce("target", "text"))
+        .alias("answer"),
+        pl.when(is_unwanted).then(chat.answer).otherwise(pl.col("rejected").list.last().struct.field("content")).alias("rejected"),
         pl.lit("messages").alias("system_field"),
         pl.when(turns.is_null()).then(pl.lit("prompt")).otherwise(pl.lit("messages")).alias("input_field"),
         answer_field.alias("answer_field"),
-        pl.lit("rejected").alias("rejected_field"),
+        pl.when(is_unwanted).then(answer_field).otherwise(pl.lit("rejected")).alias("rejected_field"),
         pl.when(is_pair).then(turns).otherwise("messages").alias("messages"),
         # A weight a message, and a pair's answer is one of them here.
         pl.when(is_pair)

@@ -60,6 +60,8 @@ def _words(form: str, system_field: str, input_field: str, answer_field: str, re
             return f"chat: {names[0]}"
         case Form.COMPLETION:
             return f"text to continue: {names[1]}"
+        case Form.UNPAIRED:
+            return f"input: {names[0]}, answer, wanted or not: {names[1]}"
         case Form.PREFERENCE:
             return f"input: {names[0]}, chosen: {names[1]}, rejected: {names[2]}"
         case _:

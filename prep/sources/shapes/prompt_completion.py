@@ -41,12 +41,16 @@ class PromptCompletion(RecordShape, SampleShape):
 
     def sample(self, record: Keys, keys: tuple[str, ...]) -> Sample:
         """Reads the two."""
-        prompt, completion = keys
-        sample = Sample(Form.VERBALIZER, answer_field=completion)
-        sample.set_prompt(prompt, record[prompt])
-        sample.take_system(record)
-        sample.answer = sample.answer_text(completion, record[completion])
-        return sample
+        return pair_sample(record, *keys)
+
+
+def pair_sample(record: Keys, prompt: str, completion: str) -> Sample:
+    """Returns what a prompt and its completion say, by the names that they have."""
+    sample = Sample(Form.VERBALIZER, answer_field=completion)
+    sample.set_prompt(prompt, record[prompt])
+    sample.take_system(record)
+    sample.answer = sample.answer_text(completion, record[completion])
+    return sample
 
 
 def prompt_turns(record: Keys, name: str) -> list[dict[str, Any]]:

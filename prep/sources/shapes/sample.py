@@ -15,7 +15,9 @@ from prep.sources.strict_json import Keys
 from templates.form import Form
 from templates.values import speaker_role
 
-_OF_THE_SHAPE = frozenset({"messages", "conversations", "chosen_messages", "rejected_messages", "choices", "label", "target", "tools"})
+_OF_THE_SHAPE = frozenset(
+    {"messages", "conversations", "chosen_messages", "rejected_messages", "choices", "label", "kto_tag", "target", "tools"}
+)
 _ABSENT = object()
 # Role, text and weight of a message; no text where it has none.
 Turn = tuple[str, str | None, Any]

@@ -80,6 +80,28 @@ def test_a_template_of_preferences_gives_that_output_alone_and_loads(tmp_path: P
     assert loaded["train"][0]["preferred_output"] == [{"role": "assistant", "content": "a"}]
 
 
+def test_answers_that_are_judged_by_themselves_are_an_output_of_their_own_and_load(tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    rows = [{"text": f"Question {index}?", "answer": f"Answer {index % 7}.", "label": index % 3 != 0} for index in range(30)]
+    project = make_project(tmp_path, rows)
+    body = '{% message "user" %}{{ text }}{% endmessage %}{% message "assistant" %}{{ answer }}{% endmessage %}'
+    project.write("mine.jinja", "---\nname: mine/judged\ninputs: {text: str, answer: str, label: bool}\nwanted: label\n---\n" + body)
+    result = project.build()
+    assert result.manifest.outputs == ["unpaired"]
+    examples = Dataset.open(project.out).examples().collect()
+    assert examples["wanted"].sum() == 20
+    loaded = load_dataset(str(project.out), "unpaired", cache_dir=str(tmp_path / "cache"))
+    assert set(loaded["train"].column_names) == {"prompt", "completion", "label"}
+    for line in loaded["train"]:
+        number = int(line["prompt"][0]["content"].removeprefix("Question ").removesuffix("?"))
+        assert line == {
+            "prompt": [{"role": "user", "content": f"Question {number}?"}],
+            "completion": [{"role": "assistant", "content": f"Answer {number % 7}."}],
+            "label": number % 3 != 0,
+        }
+
+
 def test_two_builds_give_equal_bytes_wherever_they_are(tmp_path: Path) -> None:
     one = make_project(tmp_path / "one")
     other = make_project(tmp_path / "another")

@@ -59,3 +59,18 @@ def test_a_cloze_shows_its_mask_and_the_word_for_it(tmp_path: Path) -> None:
     text, _ = shown(tmp_path, prompt="It was [MASK].", mask="[MASK]", target="good", choices=["bad", "good"], label=1)
     lines = [line.strip("│ ") for line in text.splitlines()]
     assert lines[1:-1] == ["prompt", "It was [MASK].", "mask", "[MASK]", "target", "good", "choices", "bad, good"]
+
+
+def test_of_answers_that_are_judged_the_last_alone_is_trained_and_the_judgement_is_shown(tmp_path: Path, tiny_model_dir: Path) -> None:
+    asked = [{"role": role, "content": text} for role, text in (("user", "Hm?"), ("assistant", "Yes?"), ("user", "When?"))]
+    sides = {"chosen": [{"role": "assistant", "content": "At nine."}], "rejected": [{"role": "assistant", "content": "No."}]}
+    rows: list[dict[str, Any]] = [{"messages": asked, **sides}, {"messages": [*asked, *sides["rejected"]], "wanted": False}]
+    write_dataset(tmp_path / "data", rows)
+    shown = show(tmp_path / "data", split=None, example_id=None, limit=5, model=str(tiny_model_dir))
+    trained = [[piece.text for piece in pieces or () if piece.trained] for _, pieces in shown]
+    assert trained == [["At nine.<|im_end|>"], ["No.<|im_end|>"]]
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(render_example(shown[1][0], None))
+    text = buffer.getvalue()
+    assert "assistant, not trained" in text
+    assert text.index("No.") < text.index("wanted") < text.rindex("no")

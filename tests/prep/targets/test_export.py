@@ -46,6 +46,10 @@ def pair(index: int, **more: Any) -> dict[str, Any]:
     return {"messages": [message("user", f"q {index}")], **sides, **more}
 
 
+def judged_row(index: int, **more: Any) -> dict[str, Any]:
+    return {"messages": [message("user", f"q {index}"), message("assistant", f"a {index}")], "wanted": index % 2 == 0, **more}
+
+
 def reviews() -> list[dict[str, Any]]:
     return [review(f"Dish {index} was fine", index % 2, split="train" if index < 12 else "validation") for index in range(16)]
 
@@ -71,9 +75,10 @@ def last_row(rows: list[dict[str, Any]], target: str, out: Path, **options: Any)
 @pytest.mark.parametrize(("target", "form"), [(name, form) for name, profile in PROFILES.entries.items() for form in profile.forms])
 def test_what_is_exported_keeps_the_rules_of_its_target(target: str, form: Form, out: Path) -> None:
     texts = [{"text": f"Text {index}"} for index in range(12)]
-    rows = [*reviews(), tool_row(), *map(pair, range(12)), *texts, *[pair(index, split="test") for index in range(20, 23)]]
+    judged = [*map(judged_row, range(12)), judged_row(12, split="test")]
+    rows = [*reviews(), tool_row(), *map(pair, range(12)), *texts, *[pair(index, split="test") for index in range(20, 23)], *judged]
     result = exported(rows, target, out, form=form)
-    counts = {"chat": 17, "verbalizer": 16, "completion": 12, "preference": 15}
+    counts = {"chat": 17, "verbalizer": 16, "completion": 12, "preference": 15, "unpaired": 13}
     assert sum(result.files.values()) == counts[form]
     assert result.left_out["other_form"].rows == len(rows) - counts[form]
     train, *others = [out / name for name in result.files]
@@ -85,7 +90,7 @@ def test_what_is_exported_keeps_the_rules_of_its_target(target: str, form: Form,
 
 @pytest.mark.parametrize("target", PROFILES.entries.values(), ids=list(PROFILES.entries))
 def test_every_target_keeps_the_contract(target: type[Profile], tmp_path: Path) -> None:
-    rows = [*reviews(), *map(pair, range(12)), *[{"text": f"Text {index}"} for index in range(12)]]
+    rows = [*reviews(), *map(pair, range(12)), *map(judged_row, range(12)), *[{"text": f"Text {index}"} for index in range(12)]]
     check_target(target, write_dataset(tmp_path / "data", rows))
 
 
@@ -102,6 +107,21 @@ def test_openai_rows_have_calls_names_weights_and_refusals_where_the_format_want
         {"role": "user", "content": "Do it", "name": "anna"},
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "I will not."}]},
     ]
+
+
+def test_answers_that_are_judged_are_written_as_trl_and_llamafactory_read_them(out: Path) -> None:
+    asked = [message("system", "Be kind."), message("user", "Hm?"), message("assistant", "Yes?"), message("user", "When?")]
+    extras = [None, None, {"weight": 0}, None, None]
+    row = with_extras([*asked, message("assistant", "Now.")], extras) | {"wanted": False}
+    rows = [*map(judged_row, range(2)), row]
+    exported(rows, "trl", out)
+    assert lines(out / "train.jsonl")[-1] == {"prompt": asked, "completion": [message("assistant", "Now.")], "label": False}
+    exported(rows, "llamafactory", out.parent / "factory")
+    written = lines(out.parent / "factory" / "train.jsonl")[-1]
+    assert (written["kto_tag"], written["system"]) == (False, "Be kind.")
+    assert [turn["value"] for turn in written["conversations"]] == ["Hm?", "Yes?", "When?", "Now."]
+    info = json.loads((out.parent / "factory" / "dataset_info.json").read_text(encoding="utf-8"))
+    assert info["test-train"]["columns"]["kto_tag"] == "kto_tag"
 
 
 def test_what_a_target_has_no_place_for_is_counted(out: Path) -> None:

@@ -17,6 +17,7 @@ from tests.helpers import write_dataset
 from tests.train import several
 from tests.train.conftest import reviews
 from tests.train.masked import cloze_rows
+from tests.train.objectives.judged import write_judged
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.engine.loop import Trainer
@@ -120,11 +121,11 @@ def test_killed_run_resumes_to_the_same_bytes(dataset_dir: Path, tmp_path: Path,
     goes_on_as_unbroken(dataset_dir, run_dir, tmp_path / "unbroken", config)
 
 
-@pytest.mark.parametrize("objective", ["pair", "choice"])
+@pytest.mark.parametrize("objective", ["pair", "choice", "preference", "reward", "unpaired"])
 def test_killed_run_of_several_sequences_a_row_resumes_to_the_same_bytes(
     objective: str, tmp_path: Path, killed: Callable[..., tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset = several.write_rows(tmp_path / "several")
+    dataset = (write_judged if objective == "unpaired" else several.write_rows)(tmp_path / "several")
     run_dir, config_path = killed(objective, dataset)
     asked: list[int] = []
     ask = Trainer._ask_reference
@@ -140,7 +141,7 @@ def test_killed_run_of_several_sequences_a_row_resumes_to_the_same_bytes(
     finally:
         several.unregister()
     # Of the model that the run began with, once: by the unbroken run, and never again by the one that goes on.
-    assert asked == ([14] if objective == "pair" else [])
+    assert asked == {"pair": [14], "preference": [14], "unpaired": [28]}.get(objective, [])  # each row's, and its other answer's
 
 
 @pytest.mark.parametrize("objective", ["verbalizer", "cloze", "completion"])

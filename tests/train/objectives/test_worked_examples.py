@@ -57,6 +57,7 @@ def test_a_chinese_verbalizer(chinese: dict[str, Path], tiny_model_dir: Path, tm
         dataset,
         tmp_path / "run",
         {"model": str(tiny_model_dir), "objective": "verbalizer", "dtype": "float32", "learning_rate": 1e-2, "epochs": 3},
+        leaks="allow",
     )
     sample = [span for span in result.record.sample.spans if span.trained]
     assert sorted((span.sequence, span.text) for span in sample) == [("好评", "好评"), ("差评", "差评")]
@@ -99,7 +100,7 @@ def test_the_language_of_a_domain(source: str, key: str, text: str, tiny_model_d
     """Documents as they are; what is learned shows in the loss on documents that are held out."""
     dataset = build(tmp_path, {"path": str(SAMPLES / source), "key": key, "fields": {"text": text}}, "general/text", outputs=["completion"])
     options = {"model": str(tiny_model_dir), "objective": "completion", "dtype": "float32", "learning_rate": 1e-2, "epochs": 2}
-    result = train(dataset, tmp_path / "run", {**options, "max_length": 64})
+    result = train(dataset, tmp_path / "run", {**options, "max_length": 64, "leaks": "allow"})
     losses = [loss for _, loss in result.record.validation_losses]
     assert losses[-1] < losses[0]
     rows = Dataset.open(dataset).examples("train").collect()

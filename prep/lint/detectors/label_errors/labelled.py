@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from prep.lint.base.context import Context
 from prep.lint.detectors.label_errors.label_noise import Labels
-from templates.form import Form
+from templates.form import JUDGED
 
 MIN_ROWS = 100
 """Fewer rows than this teach a baseline too little to doubt a label."""
@@ -87,7 +87,7 @@ def labelled_tasks(examples: pl.LazyFrame, context: Context) -> list[LabelledTas
 
 def _find_tasks(examples: pl.LazyFrame) -> list[LabelledTask]:
     found = []
-    answered = (pl.col("form") != Form.PREFERENCE) & (pl.col("task") != "") & (pl.col("answer").str.strip_chars() != "")
+    answered = ~pl.col("form").is_in(JUDGED) & (pl.col("task") != "") & (pl.col("answer").str.strip_chars() != "")
     wanted = (
         answered
         & (pl.col("task_rows") >= MIN_ROWS)

@@ -9,7 +9,7 @@ from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.lint.base.statistics import chi_square_expected
 from prep.lint.base.texts import of_template
-from templates.form import Form
+from templates.form import JUDGED
 
 _LETTERS = "ABCDEFGH"
 _ANSWER_LETTER = r"^\s*(?:(?:the )?(?:correct |right )?(?:answer|option|choice)(?: is)?:?\s*)?\(?([A-Ha-h])(?:[).:,]|\s*$)"
@@ -57,7 +57,7 @@ class ChoiceOrderBias(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         text, answer = pl.col("input"), pl.col("answer").str.strip_chars()
         lettered = examples.filter(
-            text.str.contains(_option("A")) & text.str.contains(_option("B")) & (answer != "") & (pl.col("form") != Form.PREFERENCE)
+            text.str.contains(_option("A")) & text.str.contains(_option("B")) & (answer != "") & ~pl.col("form").is_in(JUDGED)
         )
         number = pl.sum_horizontal(text.str.contains(_option(letter)).cast(pl.Int64) for letter in _LETTERS)
         by_text = pl.coalesce(

@@ -21,9 +21,10 @@ class ClassImbalance(Rule):
 
     ## What it does
     Counts the labels of each task with a fixed answer set (in train only, where the config resamples train). Spelling variants count as
-    their label, and stray words are left out; CON204 reports both. With `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` in the
-    config, reports each label whose share is outside its range (the whole 95% Wilson interval). Without it, reports tasks whose Shannon
-    evenness is low and for which a chi-square test rules out chance.
+    their label, and stray words are left out; CON204 reports both. Of answers that are judged by themselves the labels are `wanted` and
+    `unwanted`. With `lint: {expect: {label_share: {negative: [0.4, 0.6]}}}` in the config, reports each label whose share is outside its
+    range (the whole 95% Wilson interval). Without it, reports tasks whose Shannon evenness is low and for which a chi-square test rules
+    out chance.
 
     ## Why is this bad
     A model that always predicts the majority label already scores that label's share, and training finds this solution first. Rare
@@ -41,7 +42,7 @@ class ClassImbalance(Rule):
 
     code = "BAL101"
     severity = Severity.WARNING
-    columns = ("task", "template", "source", "split", "is_closed_set", "label", "answer", "form", "fields")
+    columns = ("task", "template", "source", "split", "is_closed_set", "label", "answer", "rejected", "form", "fields")
     remedy = "Add rows of the rare labels, or declare the shares you expect: lint: {expect: {label_share: {LABEL: [low, high]}}}."
     thresholds = (
         Threshold("evenness", 0.8, "Pielou's J (1966); 0.8 is 76:24 for two labels, where the majority baseline scores 0.76"),

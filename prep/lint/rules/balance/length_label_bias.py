@@ -14,7 +14,7 @@ from prep.lint.base.statistics import TestResult, benjamini_hochberg, mann_whitn
 from prep.lint.base.texts import of_template
 from prep.lint.detectors.label_variants import label_word
 from prep.pii.masking import shorten
-from templates.form import Form
+from templates.form import JUDGED
 
 _MAX_CLASSES = 100
 
@@ -49,7 +49,7 @@ class LengthLabelBias(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = label_word()
-        labelled = pl.col("is_closed_set") & (pl.col("form") != Form.PREFERENCE) & pl.col("answer").is_not_null() & (word != "")
+        labelled = pl.col("is_closed_set") & ~pl.col("form").is_in(JUDGED) & pl.col("answer").is_not_null() & (word != "")
         # Counted a length: what comes back does not grow with the rows.
         return (
             examples.filter(labelled & (pl.col("input_body") != ""))

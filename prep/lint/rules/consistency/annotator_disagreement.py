@@ -13,7 +13,7 @@ from prep.lint.base.rule import Rule
 from prep.lint.base.statistics import krippendorff_alpha
 from prep.lint.base.texts import of_template
 from prep.lint.detectors.label_variants import label_word
-from templates.form import Form
+from templates.form import JUDGED
 
 _MAX_UNITS = 50_000
 _SAMPLE_ROWS = 20_000
@@ -53,7 +53,7 @@ class AnnotatorDisagreement(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = label_word()
-        judged = pl.col("is_closed_set") & (pl.col("form") != Form.PREFERENCE) & (word != "") & pl.col("input_key").is_not_null()
+        judged = pl.col("is_closed_set") & ~pl.col("form").is_in(JUDGED) & (word != "") & pl.col("input_key").is_not_null()
         labels = examples.filter(judged).select("task", "template", "source", "input_key", word=word, key=pl.col("input_key").hash())
         # Keys that come once are counted as numbers and not held as lists: nearly all do.
         repeated = labels.group_by("key").len("times").filter(pl.col("times") >= 2)

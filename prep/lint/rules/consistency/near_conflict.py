@@ -14,7 +14,7 @@ from prep.lint.base.texts import described
 from prep.lint.detectors.near_pairs import near_rows, nearest
 from prep.pii.masking import shorten
 from prep.text.slot_differences import difference, is_harmless
-from templates.form import Form
+from templates.form import JUDGED, Form
 
 _KEYS = ("template", "task")
 _NUM_NEAREST = 3
@@ -49,9 +49,7 @@ class NearConflict(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         pairs = near_rows(examples, context, *_KEYS, "answer_key", "is_closed_set")
-        same = pl.all_horizontal(pl.col(key) == pl.col(f"{key}_other") for key in _KEYS) & ~pl.col("form").is_in(
-            [Form.COMPLETION, Form.PREFERENCE]
-        )
+        same = pl.all_horizontal(pl.col(key) == pl.col(f"{key}_other") for key in _KEYS) & ~pl.col("form").is_in([Form.COMPLETION, *JUDGED])
         differ = pl.col("is_closed_set") & (pl.col("answer_key") != pl.col("answer_key_other"))
         chosen = nearest(pairs.filter(same & differ), _NUM_NEAREST).select("position", "position_other", "similarity")
         rows = examples.select(*Finding.where, "position", "answer", "input_body")

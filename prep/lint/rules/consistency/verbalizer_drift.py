@@ -27,7 +27,7 @@ from prep.lint.detectors.label_variants import (
 from prep.lint.detectors.rebalance import config_piece
 from prep.lint.frame.tasks import MIN_TASK_ROWS
 from prep.text.edits import replace_span
-from templates.form import Form
+from templates.form import JUDGED
 
 _MAX_CLASSES = 200
 _MAX_WORDS = 5
@@ -87,7 +87,7 @@ class VerbalizerDrift(DefectRule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         rows = (
-            examples.filter(pl.col("label").is_null() & pl.col("task_shape").is_in(["label", "json"]) & (pl.col("form") != Form.PREFERENCE))
+            examples.filter(pl.col("label").is_null() & pl.col("task_shape").is_in(["label", "json"]) & ~pl.col("form").is_in(JUDGED))
             .filter(pl.col("answer").str.strip_chars() != "")
             .select(*Finding.where, "position", "task", "task_shape", "answer", field="answer_field")
         )

@@ -15,7 +15,7 @@ from prep.lint.base.rule import Rule
 from prep.lint.base.statistics import chi_square_p
 from prep.lint.detectors.label_variants import label_word
 from prep.pii.masking import shorten
-from templates.form import Form
+from templates.form import JUDGED
 
 _SAMPLE_ROWS = 1_000
 _MAX_CHARACTERS = 2_000
@@ -60,7 +60,7 @@ class SplitDrift(Rule):
         every = (pl.len().over("split") // _SAMPLE_ROWS).clip(1)
         word = pl.when("is_closed_set").then(label_word())
         return (
-            examples.filter((pl.col("input_body") != "") & (pl.col("form") != Form.PREFERENCE))
+            examples.filter((pl.col("input_body") != "") & ~pl.col("form").is_in(JUDGED))
             .select(
                 "split",
                 "position",

@@ -19,7 +19,7 @@ from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import mask_near, shorten
 from prep.text.number_words import TENS, UNITS, any_of
 from prep.text.prefilter import sieve
-from templates.form import Form
+from templates.form import JUDGED
 
 _SAMPLE_ROWS = 4_000
 _MAX_LOOKED_AT = 100_000
@@ -72,7 +72,7 @@ class MissingFact(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         restates = ~pl.col("is_closed_set") & (pl.col("answer").str.strip_chars() != "") & pl.col("input").str.contains(_NUMBER_WORD)
-        restates &= pl.col("form") != Form.PREFERENCE
+        restates &= ~pl.col("form").is_in(JUDGED)
         columns = [*Finding.where, "position", "task", "template", "system", "input", "input_body", "answer", "answer_field", "task_shape"]
         if context.built:
             kept = examples.filter(restates & pl.col("template").is_in([name for name, kinds in context.keep.items() if kinds]))

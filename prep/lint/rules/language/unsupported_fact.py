@@ -28,7 +28,7 @@ from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import shorten
 from prep.text.number_words import SPELLED
 from prep.text.prefilter import sieve
-from templates.form import Form
+from templates.form import JUDGED
 
 _SAMPLE_ROWS = 5_000
 _MAX_LOOKED_AT = 100_000
@@ -90,7 +90,7 @@ class UnsupportedFact(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         answer = pl.col("answer")
         may_hold = answer.str.contains("[0-9]") | answer.str.contains(_SPELLED) | answer.str.contains(SIEVE)
-        restates = ~pl.col("is_closed_set") & (pl.col("input") != "") & (pl.col("form") != Form.PREFERENCE) & may_hold
+        restates = ~pl.col("is_closed_set") & (pl.col("input") != "") & ~pl.col("form").is_in(JUDGED) & may_hold
         columns = [*Finding.where, "position", "task", "template", "system", "instruction", "input", "answer", "answer_field"]
         rows = examples.filter(restates).select(*columns, one_task=ONE_TASK)
         sample = spread(rows, _SAMPLE_ROWS).with_columns(doubtful=pl.lit(None, pl.Boolean))

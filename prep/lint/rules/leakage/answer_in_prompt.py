@@ -12,7 +12,7 @@ from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
 from prep.lint.frame.tasks import ONE_TASK
 from prep.pii.masking import shorten
-from templates.form import Form
+from templates.form import JUDGED
 
 # Words that announce the answer to a question about the text, as fields of a form or of an annotated file do.
 _ANNOUNCE = (
@@ -66,7 +66,7 @@ class AnswerInPrompt(Rule):
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         answer = _normal(pl.col("answer"))
         body = _normal(pl.col("input_body"))
-        asked = examples.filter((pl.col("answer") != "") & (pl.col("input_body") != "") & (pl.col("form") != Form.PREFERENCE))
+        asked = examples.filter((pl.col("answer") != "") & (pl.col("input_body") != "") & ~pl.col("form").is_in(JUDGED))
         length = answer.str.len_chars()
         is_json = answer.str.starts_with("{")
         holds = body.str.contains(answer, literal=True)

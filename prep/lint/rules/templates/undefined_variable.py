@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 import polars as pl
-from jinja2 import nodes
 
 from prep.lint.base.context import Context
 from prep.lint.base.finding import Finding, Severity
@@ -61,10 +60,7 @@ class UndefinedVariable(Rule):
 
 
 def _unused(template: Template) -> Iterable[str]:
-    used = {node.name for node in template.tree.find_all(nodes.Name)}
-    used |= {node.attr for loop in template.shot_loops for node in loop.find_all(nodes.Getattr)}
-    for name in template.header.inputs:
-        if name not in used:
-            yield f"the input '{name}' is declared but never used, and rows without it are dropped"
+    for name in template.unused_inputs:
+        yield f"the input '{name}' is declared but never used, and rows without it are dropped"
     if template.header.verbalizer and template.label_field is None:
         yield "its verbalizer is never used"

@@ -12,7 +12,7 @@ from prep.lint.base.texts import of_template
 from prep.lint.detectors.label_variants import MAX_LABEL_CHARACTERS, label_word
 from prep.lint.detectors.model_tokenizer import no_tokenizer
 from templates.chat import load_tokenizer
-from templates.form import Form
+from templates.form import JUDGED
 
 _MIN_ROWS = 5
 _MAX_WORDS = 200
@@ -49,9 +49,7 @@ class VerbalizerCollision(Rule):
 
     def check(self, examples: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         word = label_word()
-        labels = (
-            pl.col("is_closed_set") & (pl.col("form") != Form.PREFERENCE) & (word != "") & (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
-        )
+        labels = pl.col("is_closed_set") & ~pl.col("form").is_in(JUDGED) & (word != "") & (word.str.len_chars() <= MAX_LABEL_CHARACTERS)
         return (
             examples.filter(labels)
             .group_by("task", "template", word=word)
