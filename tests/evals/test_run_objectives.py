@@ -19,7 +19,8 @@ from train.run import train
 
 
 def config(model: Path, objective: str, **more: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"model": str(model), "objective": objective, "dtype": "float32", "learning_rate": 2e-2, **more})
+    given = {"model": str(model), "objective": objective, "dtype": "float32", "learning_rate": 2e-2, "leaks": "allow"}
+    return TrainConfig.model_validate(given | more)
 
 
 def cloze_dataset(folder: Path, words: dict[str, list[str]]) -> Path:
@@ -116,3 +117,21 @@ def test_a_completion_run_is_evaluated_on_what_asks_something(tmp_path: Path, ti
     reviews = write_dataset(tmp_path / "reviews", review_rows(8, 4))
     report = evaluate_dataset(reviews, tmp_path / "out", options(adapter=str(tmp_path / "run"), systems=["base", "adapter"]))
     assert report.form == Form.VERBALIZER  # the texts had no chat template either
+
+
+@pytest.mark.parametrize(("objective", "method"), [("verbalizer", "lora"), ("cloze", "lora"), ("cloze", "full"), ("cloze", "freeze")])
+def test_a_checkpoint_is_chosen_by_what_evals_says_of_it(
+    objective: str, method: str, tmp_path: Path, tiny_model_dir: Path, roberta: Path
+) -> None:
+    """The metric of the best step is that of the finished run: the model was asked in training as it is afterwards."""
+    if objective == "cloze":
+        dataset, model = cloze_dataset(tmp_path / "data", {"bad": ["terrible"], "good": ["great"]}), roberta
+    else:
+        dataset, model = write_dataset(tmp_path / "data", review_rows(40, 16)), tiny_model_dir
+    changes = {} if method == "lora" else {"learning_rate": 1e-3}
+    record = train(dataset, tmp_path / "run", config(model, objective, best="nll", method=method, epochs=2, **changes))
+    report = evaluate_dataset(dataset, tmp_path / "out", options(adapter=str(tmp_path / "run"), metrics=["nll"]))
+    adapter = f"adapter:{tmp_path / 'run'}"
+    at_best = dict(record.validation_losses)[record.best_step or record.num_steps]
+    assert nll(report, adapter) == pytest.approx(at_best, rel=1e-3)
+    assert nll(report, adapter) != nll(report, "base")

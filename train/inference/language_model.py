@@ -9,7 +9,7 @@ from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.methods.base import Method, method_of
 from train.models.config_checks import MASKED_CLASS, model_config, position_limit, says_masked
 from train.models.heads import is_masked
-from train.models.load import Dtype, model_folder
+from train.models.load import Dtype, model_folder, unwrapped
 from train.models.quantize import load_base
 from train.objectives.base import OBJECTIVES, Objective
 from train.runs.record import RunRecord
@@ -47,7 +47,6 @@ class LanguageModel:
         # Systems of one evaluation share a base: it is in 4 bits where each of its adapters was trained on that.
         quantized = bool(records) and all(record.config.get("quantize") for record in records.values())
         self.model: Any = load_base(name, dtype, quantized, _auto_class(name, adapters))
-        self.is_masked = is_masked(self.model)
         self.dtype = str(self.model.dtype).removeprefix("torch.")
         self.max_length = _context_length(self.model.config, self.tokenizer)
         # Peft forbids dots and slashes in an adapter's name, and users' run names are full of them.
@@ -74,6 +73,11 @@ class LanguageModel:
         made.dtype = str(model.dtype).removeprefix("torch.")
         made.max_length = _context_length(model.config, made.tokenizer)
         return made
+
+    @property
+    def is_masked(self) -> bool:
+        """It fills masks and writes nothing."""
+        return is_masked(unwrapped(self.model))
 
     def tokenizer_of(self, given: str | None) -> "PreTrainedTokenizerBase":
         """Returns the tokenizer whose chat template is used as in training an adapter; None is the base."""

@@ -79,9 +79,11 @@ def test_a_chinese_verbalizer(chinese: dict[str, Path], tiny_model_dir: Path, tm
 
 def test_a_chinese_cloze_with_a_small_masked_model(chinese: dict[str, Path], tmp_path: Path) -> None:
     model = write_model("bert", tmp_path / "bert", texts=[*chinese_reviews()["text"], "总的来说，这家店很差。不好。很好。不错。"])
-    dataset = chinese["reviews/sentiment_cloze_zh"]
+    dataset = chinese["reviews/sentiment_cloze_zh"]  # whose short sentences are near-duplicates of each other
     result = train(
-        dataset, tmp_path / "run", {"model": str(model), "objective": "cloze", "dtype": "float32", "learning_rate": 5e-3, "epochs": 5}
+        dataset,
+        tmp_path / "run",
+        {"model": str(model), "objective": "cloze", "dtype": "float32", "learning_rate": 5e-3, "epochs": 5, "leaks": "allow"},
     )
     sample = [span for span in result.record.sample.spans if span.trained]
     assert sorted((span.sequence, span.text) for span in sample) == [("很好", "[MASK][MASK]"), ("很差", "[MASK][MASK]")]
