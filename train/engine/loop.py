@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from loopwright.console import notice
 from loopwright.hashing import hash_text
 from loopwright.progress import ProgressCallback
 from train.config import TrainConfig
@@ -157,6 +158,7 @@ class Trainer:
     def _ask_reference(self, examples: list[TrainingExample]) -> Reference:
         """Asks the model, as it is now, once for each sequence of each example."""
         assert not self.objective.independent, "a reference is of whole examples"
+        notice(f"Scoring {sum(len(one.sequences) for one in examples):,} sequences with the model as it begins, once for the whole run.")
         reference = Reference.of(examples)
         self.model.eval()
         with torch.no_grad():
