@@ -26,7 +26,7 @@ CAUSES = {
     "new_in_source": "the sources of the first build do not have it",
 }
 _CHANGES = ("fix", "template", "split", "source")  # in the order in which the first counts
-_PARTS = ("messages", "prompt", "target", "mask", "text", "choices", "label", "chosen", "rejected", "extras")
+_PARTS = ("messages", "prompt", "target", "mask", "text", "choices", "label", "chosen", "rejected", "wanted", "extras")
 _ORDER = ("source", "line", "id")
 _ROWS_AT_ONCE = 200_000
 

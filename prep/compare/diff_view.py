@@ -82,6 +82,8 @@ def rendered_parts(row: dict[str, Any]) -> dict[str, str | None]:
         for number, message in enumerate(row[name] or []):
             parts[f"{name}[{number}] {message['role']}"] = message["content"]
     parts |= {name: row[name] for name in ("prompt", "target", "mask", "text", "extras") if row[name] is not None}
+    if row["wanted"] is not None:
+        parts["wanted"] = "yes" if row["wanted"] else "no"
     if row["choices"]:
         parts["choices"] = ", ".join(row["choices"])
     return parts

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 10_000
 # What an example has that a template does not give.
-_NOT_RENDERED: dict[str, Any] = dict.fromkeys(("messages", "prompt", "target", "mask", "text", "choices", "chosen", "rejected", "extras"))
+_NOT_RENDERED: dict[str, Any] = dict.fromkeys(
+    ("messages", "prompt", "target", "mask", "text", "choices", "chosen", "rejected", "wanted", "extras")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,6 +319,7 @@ class Trainer:
     def _ask_reference(self, examples: list[TrainingExample]) -> Reference:
         """Asks the model, as it is now, once for each sequence of each example."""
         assert not self.objective.independent, "a reference is of whole examples"
+        notice(f"Scoring {sum(len(one.sequences) for one in examples):,} sequences with the model as it begins, once for the whole run.")
         reference = Reference.of(examples)
         self.model.eval()
 

@@ -104,6 +104,18 @@ def test_an_edited_template_changes_examples_and_not_rows_of_other_templates(tmp
     assert part["part"] == "prompt" and part["after"].endswith("What is it?")
 
 
+def test_a_template_that_judges_answers_otherwise_changes_its_examples(pair: Pair) -> None:
+    body = '{% message "user" %}{{ text }}{% endmessage %}{% message "assistant" %}{{ label }}{% endmessage %}'
+    head = "---\nname: mine/mood\ninputs: {text: str, label: str, kept: bool, sold: bool}\nwanted: KEY\n---\n"
+    pair.project.write_rows([{**row, "kept": "yes", "sold": "yes" if index else "no"} for index, row in enumerate(reviews(5))])
+    pair.project.write("mine.jinja", head.replace("KEY", "kept") + body)
+    pair.project.build(pair.before)
+    pair.project.write("mine.jinja", head.replace("KEY", "sold") + body)
+    found = pair.compare()
+    assert (found["changed"], causes(found)) == (1, {"template": 1})
+    assert "wanted" in json.dumps(found["samples"])
+
+
 def test_a_fix_counts_before_a_template_and_a_template_before_a_split(pair: Pair) -> None:
     pair.fix({"op": "edit", "row_id": pair.ids[1], "before": {"text": reviews(1)[0]["text"]}, "after": {"text": "Mended."}})
     pair.project.write("mine.jinja", TEMPLATE.replace("Review:", "Text:"))
