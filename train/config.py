@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from train.models.load import Dtype
 
@@ -122,6 +122,36 @@ class TrainConfig(_Model):
         if self.learning_rate is None and (self.method, self.objective, self.optimizer) == ("lora", "chat", "adamw"):
             same = self.model_copy(update={"learning_rate": _FIRST_LEARNING_RATE})
         return same.model_dump_json(exclude={**later, "lora": of_lora})
+
+
+class Range(_Model):
+    """Values between two, for `search: random`."""
+
+    low: float
+    """The least."""
+    high: float
+    """The greatest."""
+    log: bool = True
+    """Draw orders of magnitude evenly, as learning rates want; false: the values themselves."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Range":
+        if self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError("write a range whose low is below its high, and above zero unless log is false")
+        return self
+
+
+class SweepConfig(_Model):
+    """Runs that differ in some options, compared in pairs on the validation split: `sweep:` of a config file, read by `train sweep`."""
+
+    options: dict[str, tuple[Any, ...] | Range] = Field(min_length=1)
+    """What runs differ in: keys of `train:`, those of its sections with a dot (`lora.rank`), and their values; or a range."""
+    search: Literal["grid", "random"] = "grid"
+    """All combinations of the values, or some that are drawn."""
+    num_runs: int = Field(8, ge=2)
+    """How many runs `random` draws."""
+    seed: int = 17
+    """Seed of the draws; that of the runs is an option of `train:`."""
 
 
 _LATER = ("method", "optimizer", "normalize", "freeze", "quantize", "best", "early_stopping", "keep_checkpoints")

@@ -16,6 +16,8 @@ CHECKPOINT_NAME = "checkpoint"
 CHECKPOINTS_NAME = "checkpoints"
 """The checkpoints that stay, each in a folder `step-N`."""
 METRICS_NAME = "metrics.jsonl"
+VALIDATION_NAME = "validation.json"
+"""What the saved weights say of each validation example, by which runs are compared in pairs."""
 STATE_NAME = "state.json"
 """Within the checkpoint: what the run is, and how far."""
 
@@ -26,7 +28,7 @@ def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
     Args:
         saved_names: the files that its method saves.
     """
-    return (FILE_NAME, *saved_names, LEDGER_NAME, METRICS_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
+    return (FILE_NAME, *saved_names, LEDGER_NAME, METRICS_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
 
 
 def finished_run(run_dir: Path, saved_names: Iterable[str], *, resume: bool, overwrite: bool) -> RunRecord | None:
