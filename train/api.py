@@ -14,7 +14,7 @@ from loopwright.notebook import html_table
 from loopwright.progress import ProgressOption
 from train.config import SweepConfig, TrainConfig
 from train.run import train as run_training
-from train.runs.folder import LEDGER_NAME
+from train.runs.folder import LEDGER_NAME, weights_dir
 from train.runs.record import RunRecord
 from train.search import SweepResult, run_sweep
 
@@ -38,7 +38,7 @@ class TrainResult:
             UserError: the run's folder is no longer there, or damaged.
         """
         try:
-            return pl.read_parquet(self.out / LEDGER_NAME)
+            return pl.read_parquet(weights_dir(self.out) / LEDGER_NAME)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UserError("the training ledger cannot be read", str(self.out / LEDGER_NAME), "Train again.") from error
 

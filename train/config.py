@@ -98,6 +98,8 @@ class TrainConfig(_Model):
     """Precision of the base weights and of the computation; what is trained is always float32."""
     seed: int = Field(17, ge=0)
     """Decides the adapter's start, the order of the examples and dropout."""
+    seeds: int = Field(1, ge=1)
+    """Train the same thing from so many seeds, `seed` and those after it: how much a result owes to chance. Each is a run in `seed-N/`."""
     validation: bool = True
     """Measure the loss on the validation split at the end of each epoch."""
     best: str = LOSS
@@ -154,7 +156,7 @@ class SweepConfig(_Model):
     """Seed of the draws; that of the runs is an option of `train:`."""
 
 
-_LATER = ("method", "optimizer", "normalize", "freeze", "quantize", "best", "early_stopping", "keep_checkpoints")
+_LATER = ("seeds", "method", "optimizer", "normalize", "freeze", "quantize", "best", "early_stopping", "keep_checkpoints")
 _LATER_OF_LORA = ("rslora", "dora", "plus_ratio")
 
 

@@ -19,6 +19,7 @@ from loopwright.progress import ProgressCallback
 from prep.dataset.manifest import Dataset
 from train.config import LAST, LOSS, Range, SweepConfig, TrainConfig
 from train.run import train
+from train.runs.folder import weights_dir
 
 if TYPE_CHECKING:
     import polars as pl
@@ -225,14 +226,14 @@ def _comparing(dataset: Dataset, record: "RunRecord", folder: Path, num_runs: in
     confidence = 1 - _ERROR_RATE / max(1, num_runs - 1)
     best = record.config["best"]
     if best in {LOSS, LAST}:
-        return LossScorer(ValidationScores.load(folder).by_loss().examples, confidence)
+        return LossScorer(ValidationScores.load(weights_dir(folder)).by_loss().examples, confidence)
     return find_scorer(ScorerRequest(best, dataset.path, record.model, record.form, record.chat_template, confidence))
 
 
 def _measured(options: dict[str, Any], folder: Path, record: "RunRecord", by: "Comparing") -> "tuple[SweptRun, ValidationScores]":
     from train.engine.validation import ValidationScores
 
-    scores = ValidationScores.load(folder)
+    scores = ValidationScores.load(weights_dir(folder))
     return SweptRun(options, folder, record.validation_loss, by.value(scores.scores)), scores
 
 

@@ -176,6 +176,7 @@ SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "
     "best",
     "early_stopping",
     "keep_checkpoints",
+    "seeds",
 }
 
 

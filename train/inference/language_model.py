@@ -9,6 +9,7 @@ from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.methods.base import Method, method_of
 from train.models.load import Dtype
 from train.models.quantize import load_base
+from train.runs.folder import weights_dir
 from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class LanguageModel:
         self._methods: dict[str, type[Method]] = {}
         for given, folder in adapters.items():
             self._methods[given] = method_of(folder)
-            self.model = self._methods[given].load(self.model, folder, self._adapter_names[given])
+            self.model = self._methods[given].load(self.model, weights_dir(folder), self._adapter_names[given])
 
     @classmethod
     def of_loaded(cls, name: str, model: Any, chat_template: ChatTemplateConfig) -> "LanguageModel":

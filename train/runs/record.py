@@ -84,6 +84,9 @@ class RunRecord(BaseModel):
     packed: bool
     """Whether the model took packed examples (fast), or padded ones."""
     seed: int
+    """The run's seed; of several, that of the median validation loss, whose run stands for them all."""
+    seeds: list[int] | None = None
+    """All seeds, where there are several: each has a whole run in a folder `seed-N`; else null."""
     dropped_too_long: list[str]
     """Ids left out for their length."""
     dropped_other_form: list[str]
@@ -131,6 +134,8 @@ class RunRecord(BaseModel):
         kept = f"Step {self.best_step} is the best by {self.config.get('best')}, and what was saved. " if is_earlier else ""
         saved = "Adapter" if self.method == "lora" else "Weights"
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
+        if self.seeds is not None:
+            kept = f"Seed {self.seed} of {', '.join(map(str, self.seeds))} has the median loss, and stands for them. {kept}"
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
             f"Mean loss per trained token (nats): train {self.final_train_loss:.4f}, validation {validation}.\n"
