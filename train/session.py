@@ -88,6 +88,7 @@ def run_session(
         ValidationScores.of(trainer.progress.best, prepared.data.validation, config.best).save(run_dir)
     record = _record(trainer, prepared, identity)
     record.save(run_dir)
+    trainer.leave_kept(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
     return record
 

@@ -158,23 +158,24 @@ class Trainer:
         drop_unkept(run_dir, {step for step in kept if step <= self.progress.num_steps})
 
     def use_best(self, run_dir: Path, identity: dict[str, Any]) -> None:
-        """Puts the weights of the best checkpoint in place, and leaves of those that stay what the config names.
+        """Puts the weights of the best checkpoint in place.
 
         Raises:
             UserError: the checkpoint cannot be read.
         """
-        plan = RunPlan.of(len(self.data.train), self.config)
-        best, kept = self.progress.best, self._kept_steps(plan)
-        if best is not None and best.step != self.progress.num_steps:
-            found = load_checkpoint(run_dir, identity, best.step)
-            if found is None:
-                remedy = "Train again with --overwrite."
-                raise UserError("the best checkpoint is no longer there", str(kept_dir(run_dir, best.step)), remedy)
-            found.apply_weights(self.model)
-        if best is not None and self.config.best != LAST and "best" not in self.config.keep_checkpoints:
-            named = self.config.keep_checkpoints
-            kept -= {best.step} - {plan.num_steps // 2 if one == "half" else one for one in named}
-        drop_unkept(run_dir, kept)
+        best = self.progress.best
+        if best is None or best.step == self.progress.num_steps:
+            return
+        found = load_checkpoint(run_dir, identity, best.step)
+        if found is None:
+            raise UserError("the best checkpoint is no longer there", str(kept_dir(run_dir, best.step)), "Train again with --overwrite.")
+        found.apply_weights(self.model)
+
+    def leave_kept(self, run_dir: Path) -> None:
+        """Leaves of the checkpoints those that are to stay. Only once the run is recorded: until then it may be gone on with."""
+        plan, keep = RunPlan.of(len(self.data.train), self.config), self.config.keep_checkpoints
+        best = self.progress.num_steps if self.progress.best is None else self.progress.best.step
+        drop_unkept(run_dir, {plan.num_steps // 2 if one == "half" else best if one == "best" else one for one in keep})
 
     def _step(
         self, step: int, plan: RunPlan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer

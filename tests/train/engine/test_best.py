@@ -113,6 +113,24 @@ def test_no_checkpoint_stays_that_is_not_asked_for(overfitting: None, dataset_di
     assert steps_in(tmp_path / "half") == [7]
 
 
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_killed_while_its_files_are_written_a_run_is_finished_from_the_best(
+    method: str, overfitting: None, dataset_dir: Path, tmp_path: Path, options: Options
+) -> None:
+    config = options(method=method, epochs=5, keep_checkpoints=[])
+    whole = train(dataset_dir, tmp_path / "whole", config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.runs.record.RunRecord.save", lambda *_: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            train(dataset_dir, tmp_path / "killed", config)
+    record = train(dataset_dir, tmp_path / "killed", config, resume=True)
+    assert record.best_step == whole.best_step == 6
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "killed").iterdir()) and "checkpoints" not in names
+    for name in {*names} - {"run.json", "metrics.jsonl"}:
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
 def test_a_run_without_validation_keeps_its_last_checkpoint(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     record = train(dataset_dir, tmp_path / "run", options(validation=False))
     assert (record.best_step, record.validation_loss) == (6, None)
