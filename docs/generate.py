@@ -64,14 +64,20 @@ def config_page() -> str:
     from evals.config import EvalsConfig
     from loop.config import LoopConfig
     from prep.config import BuildConfig
-    from train.config import TrainConfig
+    from train.config import SweepConfig, TrainConfig
 
     page = [
         "# The config file",
         "",
         "One YAML file; each command reads its own part. Unknown keys are refused. Paths are relative to the file.",
     ]
-    for title, model in (("Top level", BuildConfig), ("train", TrainConfig), ("evals", EvalsConfig), ("loop", LoopConfig)):
+    for title, model in (
+        ("Top level", BuildConfig),
+        ("train", TrainConfig),
+        ("sweep", SweepConfig),
+        ("evals", EvalsConfig),
+        ("loop", LoopConfig),
+    ):
         page += ["", f"## {title}", ""]
         page += _model_table(model, "")
     return "\n".join(page) + "\n"

@@ -3,7 +3,7 @@
 Found by the trainer under the entry point group `loopwright.checkpoint_scorers`, as it does not know this package.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,14 @@ class MetricScorer:
         rows: the validation split's examples that the metric is about.
         train_rows: those of the train split, by which the longest answer is told.
         form: in which choices are scored.
+        config: how answers are made and resampled, as `evals run` does.
     """
 
     request: ScorerRequest
     rows: list[EvalRow]
     train_rows: list[EvalRow]
     form: Form
-    _config: EvalsConfig = field(default_factory=EvalsConfig)
+    config: EvalsConfig
 
     @classmethod
     def known(cls) -> list[str]:
@@ -61,12 +62,12 @@ class MetricScorer:
                 f"the metric '{metric.name}' is about {' and '.join(sorted(metric.tasks))}, of which the validation split has no example"
             )
             raise UserError(cause, f"best: {metric.name}", "Name another metric, or validation_loss.")
-        return cls(request, rows, load_rows(dataset, "train")[0], form)
+        return cls(request, rows, load_rows(dataset, "train")[0], form, EvalsConfig(confidence=request.confidence))
 
     def scores(self, model: Model) -> list[Any]:
         """Returns the metric's statistics of each row, `[N, K]`."""
         language_model = LanguageModel.of_loaded(self.request.model, model, self.request.chat_template)
-        context = EvalContext(self.rows, self.train_rows, self.form, self._config, language_model)
+        context = EvalContext(self.rows, self.train_rows, self.form, self.config, language_model)
         context.max_new_tokens = longest_answer(context)
         predictions = {one.id: one for one in answer_with_model(context, None, lambda _done: None)}
         name = self.request.metric
@@ -77,13 +78,13 @@ class MetricScorer:
 
     def value(self, scores: list[Any]) -> Measured:
         """Returns the metric with its interval, by clusters of rows."""
-        found = values_of([self._column(scores)], self._clusters, self._config)[0]
+        found = values_of([self._column(scores)], self._clusters, self.config)[0]
         return Measured(float("nan") if found.value is None else found.value, found.low, found.high)
 
     def gain(self, scores: list[Any], before: list[Any]) -> Measured:
         """Returns the paired difference with its interval, turned around for a metric of which less is better."""
         names = ("now", "before")
-        found = difference_of(names, self._column(scores), self._column(before), self._clusters, self._config)
+        found = difference_of(names, self._column(scores), self._column(before), self._clusters, self.config)
         if found.difference is None or found.low is None or found.high is None:
             return Measured(0.0, None, None)
         if METRICS.get(self.request.metric).higher_is_better:

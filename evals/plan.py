@@ -20,6 +20,7 @@ from templates.form import Form
 from train.methods.base import METHODS
 from train.models.config_checks import require_embeddings
 from train.models.load import model_folder
+from train.runs.folder import weights_dir
 from train.runs.record import RunRecord
 
 _OTHER_ROWS = (
@@ -139,7 +140,7 @@ def _open_run(given: str) -> RunRecord:
     folder = Path(given)
     record = RunRecord.load(folder)
     record.require_answers(folder)
-    METHODS.get(record.method).require_saved(folder)
+    METHODS.get(record.method).require_saved(weights_dir(folder))
     return record
 
 

@@ -23,14 +23,14 @@ from tests.prep.helpers import Project, make_project, reviews
 
 DOORS = {
     "prep": ("build_dataset", "lint_dataset", "export_dataset"),
-    "train": ("train",),
+    "train": ("train", "sweep_runs"),
     "evals": ("evaluate", "score_dataset"),
     "loop": ("run_round",),
 }
 # Names that calls are to bear one day: a module of such a name would stand in their place.
 RESERVED = {
     "prep": ("review_drafts", "view_dataset"),
-    "train": ("plan_run", "sweep_runs", "verify_run", "branch_run", "export_run"),
+    "train": ("plan_run", "verify_run", "branch_run", "export_run"),
     "evals": ("compare_evaluations", "predict_rows", "advise_dataset"),
     "loop": ("explain_failures", "next_rows", "ingest_logs", "generate_rows", "report_rounds"),
 }
@@ -54,6 +54,7 @@ def calls(tmp_path: Path, tiny_model_dir: Path) -> dict[str, Callable[[], object
         "lint_dataset": lambda: prep.lint_dataset(str(data)),
         "export_dataset": lambda: prep.export_dataset(str(data), "openai", tmp_path / "openai"),
         "train": lambda: train.train(data, str(run), str(config), overwrite=True),
+        "sweep_runs": lambda: train.sweep_runs(data, tmp_path / "sweep", {**options, "sweep": {"options": {"seed": [1, 2]}}}),
         "evaluate": lambda: evals.evaluate(str(data), tmp_path / "evals", config, adapter=run, metrics=["accuracy"]),
         "score_dataset": lambda: evals.score_dataset(data, tmp_path / "scores.parquet", adapter=run, dtype="float32"),
         "run_round": lambda: loop.run_round(config, str(tmp_path / "rounds")),

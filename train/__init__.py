@@ -6,19 +6,23 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep")
 
-__all__ = ["TrainConfig", "TrainResult", "train"]
+__all__ = ["SweepConfig", "SweepResult", "TrainConfig", "TrainResult", "sweep_runs", "train"]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, train
-    from train.config import TrainConfig
+    from train.api import TrainResult, sweep_runs, train
+    from train.config import SweepConfig, TrainConfig
+    from train.search import SweepResult
 else:
     from loopwright.library import lazy_names
 
     __getattr__ = lazy_names(
         __name__,
         {
+            "SweepConfig": "train.config",
+            "SweepResult": "train.search",
             "TrainConfig": "train.config",
             "TrainResult": "train.api",
+            "sweep_runs": "train.api",
             "train": "train.api",
         },
     )

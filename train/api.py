@@ -12,10 +12,11 @@ from loopwright.errors import UserError
 from loopwright.library import StrPath, config_file, section_options
 from loopwright.notebook import html_table
 from loopwright.progress import ProgressOption
-from train.config import TrainConfig
+from train.config import SweepConfig, TrainConfig
 from train.run import train as run_training
-from train.runs.folder import LEDGER_NAME
+from train.runs.folder import LEDGER_NAME, weights_dir
 from train.runs.record import RunRecord
+from train.search import SweepResult, run_sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class TrainResult:
             UserError: the run's folder is no longer there, or damaged.
         """
         try:
-            return pl.read_parquet(self.out / LEDGER_NAME)
+            return pl.read_parquet(weights_dir(self.out) / LEDGER_NAME)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UserError("the training ledger cannot be read", str(self.out / LEDGER_NAME), "Train again.") from error
 
@@ -88,3 +89,35 @@ def train(
             Path(dataset), Path(out), chosen, resume=resume, overwrite=overwrite, progress=callback, config_path=config_file(config)
         )
         return TrainResult(Path(out), record)
+
+
+def sweep_runs(
+    dataset: StrPath,
+    out: StrPath,
+    config: StrPath | Mapping[str, Any],
+    *,
+    progress: ProgressOption = False,
+    **options: Any,
+) -> SweepResult:
+    """Trains a run for each choice of options and compares them in pairs on the validation split, as `train sweep` does.
+
+    Runs that are there already are not trained again.
+
+    Args:
+        dataset: a built dataset's folder.
+        out: the sweep's folder.
+        config: a config file, of which the `train:` and `sweep:` sections are read; or a mapping with these two keys.
+        progress: true shows a bar a run on stderr; a function is called with `training`, the steps that are done, and their number.
+        options: keys of the `train:` section by name, which override the config for all runs; None is not given.
+
+    Raises:
+        UserError: the dataset or an option is not fit, there is no `sweep:` section, or no run could be trained.
+    """
+    with library_call(progress) as callback:
+        if isinstance(config, Mapping):
+            shared = section_options(config.get("train") or {}, "train", TrainConfig, options, "train options")
+            asked = section_options(config.get("sweep") or {}, "sweep", SweepConfig, {}, "sweep")
+        else:
+            shared = section_options(config, "train", TrainConfig, options, "train options")
+            asked = section_options(config, "sweep", SweepConfig, {}, "sweep")
+        return run_sweep(Path(dataset), Path(out), shared, asked, progress=callback, config_path=config_file(config))

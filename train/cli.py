@@ -10,8 +10,9 @@ from loopwright.console import console, notice, print_error, print_json, print_v
 
 if TYPE_CHECKING:
     from train.inference.chat import Answers
+    from train.search import SweepResult
 
-app = make_program("Train a model on a built dataset, and talk to the result.", ("models", "run", "chat"))
+app = make_program("Train a model on a built dataset, and talk to the result.", ("models", "run", "sweep", "chat"))
 models_app = make_app("List the models that have a short name, and fetch them.")
 app.add_typer(models_app, name="models")
 
@@ -61,6 +62,7 @@ def run(
     method: Annotated[str | None, typer.Option(help="What of the model is trained: lora, full or freeze.")] = None,
     quantize: Annotated[str | None, typer.Option(help="Load the base in 4 bits, on a GPU: nf4.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Train from so many seeds, each a run in seed-N/.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate; default: by method and objective.")] = None,
@@ -92,6 +94,7 @@ def run(
         "method": method,
         "quantize": quantize,
         "seed": seed,
+        "seeds": seeds,
         "epochs": epochs,
         "max_steps": max_steps,
         "learning_rate": learning_rate,
@@ -119,6 +122,31 @@ def run(
         print_json(record.model_dump(mode="json"))
     else:
         notice(record.summary(out))
+
+
+@app.command("sweep")
+def sweep(
+    dataset: Annotated[Path, typer.Argument(help="A dataset folder that `prep build` wrote.")],
+    out: Annotated[Path, typer.Option("--out", help="The sweep's folder; runs that are there are not trained again.")],
+    config: Annotated[Path, typer.Option("--config", help="A config file whose train: and sweep: sections are read.")],
+    model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Stop each run after this many steps.")] = None,
+    best: Annotated[str | None, typer.Option(help="What runs are compared by: validation_loss, or a metric of evals.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a run for each choice of options, and compare them in pairs on the validation split. The config's sweep: section names them."""
+    from train.api import sweep_runs
+
+    try:
+        result = sweep_runs(dataset, out, config, progress=True, model=model, epochs=epochs, max_steps=max_steps, best=best)
+    except KeyboardInterrupt:
+        notice("Interrupted. The same command goes on from there.")
+        raise
+    if as_json:
+        print_json(result.as_json())
+    else:
+        _show_sweep(result)
 
 
 @app.command("chat")
@@ -153,6 +181,21 @@ def chat(
             _show(comparison.ask(question))
         except UserError as error:
             print_error(error)  # and go on: loading the model again takes longer than asking again
+
+
+def _show_sweep(result: "SweepResult") -> None:
+    from rich.table import Table
+
+    names = list(result.runs[0].options)
+    table = Table(*names, "validation loss", *([] if result.by == "validation_loss" else [result.by]), "95 % interval", "run")
+    for run in result.runs:
+        loss = "failed" if run.validation_loss is None else f"{run.validation_loss:.4f}"
+        value = [] if result.by == "validation_loss" else ["" if run.metric is None else f"{run.metric.value:.4f}"]
+        is_known = run.metric is not None and run.metric.low is not None and run.metric.high is not None
+        interval = f"{run.metric.low:.4f} to {run.metric.high:.4f}" if run.metric is not None and is_known else ""
+        table.add_row(*(printable(str(run.options[name])) for name in names), loss, *value, interval, run.folder.name)
+    print_view(table)
+    notice(result.verdict)
 
 
 def _list_models(as_json: bool) -> None:

@@ -155,6 +155,8 @@ class TrainConfig(_Model):
     """Precision of the base weights and of the computation; what is trained is always float32."""
     seed: int = Field(17, ge=0)
     """Decides the adapter's start, the order of the examples and dropout."""
+    seeds: int = Field(1, ge=1)
+    """Train the same thing from so many seeds, `seed` and those after it: how much a result owes to chance. Each is a run in `seed-N/`."""
     validation: bool = True
     """Measure the loss on the validation split at the end of each epoch."""
     best: str = LOSS
@@ -187,7 +189,38 @@ class TrainConfig(_Model):
         return self
 
 
+class Range(_Model):
+    """Values between two, for `search: random`."""
+
+    low: float
+    """The least."""
+    high: float
+    """The greatest."""
+    log: bool = True
+    """Draw orders of magnitude evenly, as learning rates want; false: the values themselves."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Range":
+        if self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError("write a range whose low is below its high, and above zero unless log is false")
+        return self
+
+
+class SweepConfig(_Model):
+    """Runs that differ in some options, compared in pairs on the validation split: `sweep:` of a config file, read by `train sweep`."""
+
+    options: dict[str, tuple[Any, ...] | Range] = Field(min_length=1)
+    """What runs differ in: keys of `train:`, those of its sections with a dot (`lora.rank`), and their values; or a range."""
+    search: Literal["grid", "random"] = "grid"
+    """All combinations of the values, or some that are drawn."""
+    num_runs: int = Field(8, ge=2)
+    """How many runs `random` draws."""
+    seed: int = 17
+    """Seed of the draws; that of the runs is an option of `train:`."""
+
+
 _LATER = (
+    "seeds",
     *("loss", "dpo", "orpo", "simpo", "kto"),
     *("method", "verbalizer_loss", "stride", "optimizer", "normalize", "freeze", "quantize", "best", "early_stopping"),
     "keep_checkpoints",

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from loopwright.console import notice
+from loopwright.errors import UserError
 from loopwright.progress import ProgressCallback
 from prep.dataset.plugins import dataset_plugins
 from train.config import TrainConfig
+from train.methods.base import saved_names
 from train.prepare import prepare, with_learning_rate
+from train.runs.folder import finished_run, remove_run, seed_dir
 from train.runs.record import RunRecord
 
 
@@ -21,6 +25,8 @@ def train(
 ) -> RunRecord:
     """Trains on a dataset and writes the run folder; `run.json` comes last and says that the run is whole.
 
+    From several seeds, each is a whole run in a folder `seed-N`, and `run.json` is that of the median validation loss, with `seeds`.
+
     Everything about the data is checked before the model is loaded or a file is written.
 
     Args:
@@ -35,6 +41,8 @@ def train(
     Raises:
         UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
     """
+    if config.seeds > 1:
+        return _train_seeds(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite, progress=progress, config_path=config_path)
     with dataset_plugins(dataset_dir, config_path):
         config = with_learning_rate(config)
         prepared = prepare(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite, config_path=config_path)
@@ -42,3 +50,34 @@ def train(
         from train.session import run_session
 
         return run_session(prepared, run_dir, config, resume=resume, overwrite=overwrite, progress=progress)
+
+
+def _train_seeds(
+    dataset_dir: Path,
+    run_dir: Path,
+    config: TrainConfig,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: ProgressCallback | None,
+    config_path: Path | None,
+) -> RunRecord:
+    """Trains a run a seed; gone on with, those that are finished are left as they are, so that seeds can be added."""
+    finished = finished_run(run_dir, saved_names(), resume=resume, overwrite=overwrite)
+    if finished is not None and finished.seeds is None:
+        raise UserError("the folder holds a run of one seed", str(run_dir), "Give another --out, or --overwrite to replace it.")
+    if overwrite:
+        remove_run(run_dir, saved_names())
+    records = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        notice(f"== seed {seed} ==")
+        one = config.model_copy(update={"seed": seed, "seeds": 1})
+        records.append(
+            train(dataset_dir, seed_dir(run_dir, seed), one, resume=resume, overwrite=overwrite, progress=progress, config_path=config_path)
+        )
+    ranked = sorted(records, key=lambda one: one.final_train_loss if one.validation_loss is None else one.validation_loss)
+    median = ranked[(len(ranked) - 1) // 2]
+    seeds = [one.seed for one in records]
+    record = median.model_copy(update={"seeds": seeds, "config": {**median.config, "seed": config.seed, "seeds": config.seeds}})
+    record.save(run_dir)
+    return record

@@ -19,6 +19,7 @@ from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
 from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
 from train.engine.start import announce
+from train.engine.validation import ValidationScores
 from train.engine.values import scorer_for
 from train.ledger.ledger import Ledger, mean_loss
 from train.methods.base import begin_value_head, saved_names
@@ -86,8 +87,11 @@ def run_session(
     prepared.method.save(model, run_dir)
     with atomic_file(run_dir / LEDGER_NAME) as path:
         trainer.ledger.finished().write_parquet(path)
+    if trainer.progress.best is not None:
+        ValidationScores.of(trainer.progress.best, prepared.data.validation, config.best).save(run_dir)
     record = _record(trainer, prepared, identity)
     record.save(run_dir)
+    trainer.leave_kept(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
     return record
 

@@ -54,6 +54,7 @@ def test_run_learns_and_says_what_it_did(finished_run: Finished, dataset_dir: Pa
         "ledger.parquet",
         "metrics.jsonl",
         "run.json",
+        "validation.json",
     ]
     assert (run_dir / "run.json").stat().st_mode & 0o777 == 0o600
 
@@ -179,6 +180,7 @@ SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "
     "early_stopping",
     "keep_checkpoints",
     *("loss", *get_args(Loss)),
+    "seeds",
 }
 
 

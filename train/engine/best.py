@@ -1,7 +1,7 @@
 """Which checkpoint a run keeps: the latest that is not worse, beyond the noise, than the best one so far."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from train.config import LAST, LOSS
 from train.data.examples import TrainingExample
 from train.models.load import Model
 
-_CONFIDENCE = 0.95
+CONFIDENCE = 0.95
 _GROUP = "checkpoint_scorers"
 
 
@@ -57,6 +57,7 @@ class ScorerRequest:
         model: the base model, as it is named.
         form: the form that is trained.
         chat_template: how the chat template is used.
+        confidence: coverage of its intervals.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class ScorerRequest:
     model: str
     form: Form
     chat_template: ChatTemplateConfig
+    confidence: float = CONFIDENCE
 
 
 class ScorerSource(Protocol):
@@ -101,9 +103,11 @@ class LossScorer:
 
     Attributes:
         examples: the validation split.
+        confidence: coverage of its intervals.
     """
 
     examples: list[TrainingExample]
+    confidence: float = CONFIDENCE
 
     def value(self, scores: Sequence[float]) -> Measured:
         """Returns the mean loss by the examples' normalizers; of `chat`, the mean loss per trained token (nats).
@@ -129,7 +133,7 @@ class LossScorer:
             return Measured(value, None, None)
         residuals = np.bincount(groups, sums - value * weights)
         error = np.sqrt((residuals**2).sum() * len(numbers) / (len(numbers) - 1)) / weights.sum()
-        spread = float(t.ppf(0.5 + _CONFIDENCE / 2, len(numbers) - 1) * error)
+        spread = float(t.ppf(0.5 + self.confidence / 2, len(numbers) - 1) * error)
         return Measured(value, value - spread, value + spread)
 
 
@@ -154,19 +158,28 @@ class Best:
         step: the checkpoint that would be kept.
         leader: the step with the best scores.
         scores: those scores.
+        own: the scores of `step`.
+        losses: the loss of each validation example at `step`, not divided by its normalizer.
         num_worse: how many validations in a row have been worse, up to now.
     """
 
     step: int
     leader: int
     scores: list[Any]
+    own: list[Any]
+    losses: list[float]
     num_worse: int = 0
 
-    def after(self, step: int, scores: list[Any], by: Comparing) -> "Best":
+    @classmethod
+    def first(cls, step: int, scores: list[Any], losses: list[float]) -> "Best":
+        """Returns the best of one validation."""
+        return cls(step, step, scores, scores, losses)
+
+    def after(self, step: int, scores: list[Any], losses: list[float], by: Comparing) -> "Best":
         """Returns the best after one more validation."""
         gain = by.gain(scores, self.scores)
         if gain.high is not None and gain.high < 0:
-            return Best(self.step, self.leader, self.scores, self.num_worse + 1)
+            return replace(self, num_worse=self.num_worse + 1)
         if gain.value >= 0:
-            return Best(step, step, scores)
-        return Best(step, self.leader, self.scores)
+            return Best.first(step, scores, losses)
+        return Best(step, self.leader, self.scores, scores, losses)

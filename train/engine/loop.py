@@ -145,7 +145,7 @@ class Trainer:
         """Returns the steps whose checkpoints stay, as far as is known: the best so far, and those that the config names."""
         named = {plan.num_steps // 2 if one == "half" else one for one in self.config.keep_checkpoints if one != "best"}
         best = self.progress.best
-        if best is not None:  # even where the best is not to stay: the run ends with it
+        if best is not None and self.config.best != LAST:  # even where the best is not to stay: the run ends with it
             return {*named, best.step}
         return {*named, plan.num_steps} if "best" in self.config.keep_checkpoints else named
 
@@ -160,23 +160,24 @@ class Trainer:
         drop_unkept(run_dir, {step for step in kept if step <= self.progress.num_steps})
 
     def use_best(self, run_dir: Path, identity: dict[str, Any]) -> None:
-        """Puts the weights of the best checkpoint in place, and leaves of those that stay what the config names.
+        """Puts the weights of the best checkpoint in place.
 
         Raises:
             UserError: the checkpoint cannot be read.
         """
-        plan = RunPlan.of(len(self.data.train), self.config)
-        best, kept = self.progress.best, self._kept_steps(plan)
-        if best is not None and best.step != self.progress.num_steps:
-            found = load_checkpoint(run_dir, identity, best.step)
-            if found is None:
-                remedy = "Train again with --overwrite."
-                raise UserError("the best checkpoint is no longer there", str(kept_dir(run_dir, best.step)), remedy)
-            found.apply_weights(self.model)
-        if best is not None and "best" not in self.config.keep_checkpoints:
-            named = self.config.keep_checkpoints
-            kept -= {best.step} - {plan.num_steps // 2 if one == "half" else one for one in named}
-        drop_unkept(run_dir, kept)
+        best = self.progress.best
+        if best is None or best.step == self.progress.num_steps:
+            return
+        found = load_checkpoint(run_dir, identity, best.step)
+        if found is None:
+            raise UserError("the best checkpoint is no longer there", str(kept_dir(run_dir, best.step)), "Train again with --overwrite.")
+        found.apply_weights(self.model)
+
+    def leave_kept(self, run_dir: Path) -> None:
+        """Leaves of the checkpoints those that are to stay. Only once the run is recorded: until then it may be gone on with."""
+        plan, keep = RunPlan.of(len(self.data.train), self.config), self.config.keep_checkpoints
+        best = self.progress.num_steps if self.progress.best is None else self.progress.best.step
+        drop_unkept(run_dir, {plan.num_steps // 2 if one == "half" else best if one == "best" else one for one in keep})
 
     def _step(
         self, step: int, plan: RunPlan, examples: list[TrainingExample], optimizer: torch.optim.Optimizer
@@ -258,12 +259,12 @@ class Trainer:
         losses = self._row_losses(self.data.validation)
         by_loss = LossScorer(self.data.validation)
         done, loss = self.progress, by_loss.value(losses).value
-        best = done.best
-        if self.config.best != LAST:
-            by, scores = (by_loss, losses) if self.score is None else (self.score, self._ask_scorer(self.score))
-            best = Best(done.num_steps, done.num_steps, scores) if best is None else best.after(done.num_steps, scores, by)
-            if self.score is not None:
-                bar.note(f"step {done.num_steps}: {self.config.best} {self.score.value(scores).value:.4f}")
+        by, scores = (by_loss, losses) if self.score is None else (self.score, self._ask_scorer(self.score))
+        best = Best.first(done.num_steps, scores, losses)
+        if done.best is not None and self.config.best != LAST:
+            best = done.best.after(done.num_steps, scores, losses, by)
+        if self.score is not None:
+            bar.note(f"step {done.num_steps}: {self.config.best} {self.score.value(scores).value:.4f}")
         self.progress = replace(done, validation_losses=(*done.validation_losses, (done.num_steps, loss)), best=best)
         bar.note(f"step {done.num_steps}: validation loss {loss:.4f}")
         return loss

@@ -13,6 +13,7 @@ from train.methods.base import METHODS, Method
 from train.models.config_checks import model_config, require_embeddings, says_masked
 from train.models.load import Model, model_folder
 from train.models.quantize import load_base
+from train.runs.folder import weights_dir
 from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -74,13 +75,8 @@ class Comparison:
         tokenizer = load_tokenizer(name, record.chat_template.on_a_day())
         require_embeddings(name, folder, tokenizer)
         method = METHODS.get(record.method)
-        return cls(
-            method.load(load_base(name, "auto", bool(record.config.get("quantize"))), run_dir),
-            method,
-            tokenizer,
-            system or None,
-            max_new_tokens,
-        )
+        base = load_base(name, "auto", bool(record.config.get("quantize")))
+        return cls(method.load(base, weights_dir(run_dir)), method, tokenizer, system or None, max_new_tokens)
 
     def ask(self, question: str) -> Answers:
         """Answers a question greedily, with the adapter off and on.

@@ -12,6 +12,7 @@ from train.models.heads import is_masked
 from train.models.load import Dtype, model_folder, unwrapped
 from train.models.quantize import load_base
 from train.objectives.base import OBJECTIVES, Objective
+from train.runs.folder import weights_dir
 from train.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class LanguageModel:
         self._methods: dict[str, type[Method]] = {}
         for given, folder in adapters.items():
             self._methods[given] = method_of(folder)
-            self.model = self._methods[given].load(self.model, folder, self._adapter_names[given])
+            self.model = self._methods[given].load(self.model, weights_dir(folder), self._adapter_names[given])
 
     @classmethod
     def of_loaded(cls, name: str, model: Any, chat_template: ChatTemplateConfig) -> "LanguageModel":

@@ -3,7 +3,7 @@
 import datetime
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from loopwright.errors import UserError
@@ -16,8 +16,25 @@ CHECKPOINT_NAME = "checkpoint"
 CHECKPOINTS_NAME = "checkpoints"
 """The checkpoints that stay, each in a folder `step-N`."""
 METRICS_NAME = "metrics.jsonl"
+VALIDATION_NAME = "validation.json"
+"""What the saved weights say of each validation example, by which runs are compared in pairs."""
 STATE_NAME = "state.json"
 """Within the checkpoint: what the run is, and how far."""
+
+
+def seed_dir(run_dir: Path, seed: int) -> Path:
+    """Returns the folder of one seed's run."""
+    return run_dir / f"seed-{seed}"
+
+
+def weights_dir(run_dir: Path) -> Path:
+    """Returns the folder that holds what a run saved: its own or, of a run from several seeds, that of the median validation loss.
+
+    Raises:
+        UserError: the folder holds no finished run.
+    """
+    record = RunRecord.load(run_dir)
+    return run_dir if record.seeds is None else seed_dir(run_dir, record.seed)
 
 
 def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
@@ -26,7 +43,7 @@ def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
     Args:
         saved_names: the files that its method saves.
     """
-    return (FILE_NAME, *saved_names, LEDGER_NAME, METRICS_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
+    return (FILE_NAME, *saved_names, LEDGER_NAME, METRICS_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
 
 
 def finished_run(run_dir: Path, saved_names: Iterable[str], *, resume: bool, overwrite: bool) -> RunRecord | None:
@@ -48,7 +65,7 @@ def finished_run(run_dir: Path, saved_names: Iterable[str], *, resume: bool, ove
     if run_dir.exists() and not run_dir.is_dir():
         raise UserError("the run folder is a file", str(run_dir), "Give another --out.")
     _require_no_strangers(run_dir, saved_names)
-    finished, begun = (run_dir / FILE_NAME).exists(), (run_dir / CHECKPOINT_NAME).exists()
+    finished, begun = (run_dir / FILE_NAME).exists(), (run_dir / CHECKPOINT_NAME).exists() or any(_seed_dirs(run_dir))
     if resume:
         return RunRecord.load(run_dir) if finished else None
     if finished and not overwrite:
@@ -80,9 +97,15 @@ def _require_no_strangers(run_dir: Path, saved_names: Iterable[str]) -> None:
     """
     known = run_names(saved_names)
     names = sorted(path.name for path in run_dir.iterdir()) if run_dir.is_dir() else []
+    known += tuple(path.name for path in _seed_dirs(run_dir))
     stranger = next((name for name in names if name not in known and not name.startswith(".")), None)
     if stranger is not None:
         raise UserError(f"the run folder holds '{stranger}', which is no part of a run", str(run_dir), "Give another --out, or move it.")
+
+
+def _seed_dirs(run_dir: Path) -> Iterator[Path]:
+    """Yields the folders of the seeds of a run."""
+    return (path for path in sorted(run_dir.glob("seed-*")) if path.name.removeprefix("seed-").isdecimal() and path.is_dir())
 
 
 def remove_run(run_dir: Path, saved_names: Iterable[str]) -> None:
@@ -92,8 +115,7 @@ def remove_run(run_dir: Path, saved_names: Iterable[str]) -> None:
         run_dir: the run's folder.
         saved_names: the files that its method saved; those that are not there are passed over.
     """
-    for name in run_names(saved_names):
-        path = run_dir / name
+    for path in (*(run_dir / name for name in run_names(saved_names)), *_seed_dirs(run_dir)):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

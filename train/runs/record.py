@@ -89,6 +89,9 @@ class RunRecord(BaseModel):
     packed: bool
     """Whether the model took packed examples (fast), or padded ones."""
     seed: int
+    """The run's seed; of several, that of the median validation loss, whose run stands for them all."""
+    seeds: list[int] | None = None
+    """All seeds, where there are several: each has a whole run in a folder `seed-N`; else null."""
     dropped_too_long: list[str]
     """Ids left out for their length."""
     dropped_other_form: list[str]
@@ -146,6 +149,8 @@ class RunRecord(BaseModel):
             use = f"Evaluate it: evals run {self.dataset} --adapter {run_dir}"
         elif self.auto_class == SEQUENCE_CLASSIFIER:
             use = f"Load it: AutoModelForSequenceClassification.from_pretrained('{run_dir}', num_labels=1)"
+        if self.seeds is not None:
+            kept = f"Seed {self.seed} of {', '.join(map(str, self.seeds))} has the median loss, and stands for them. {kept}"
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
             f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\n"

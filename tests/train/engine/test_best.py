@@ -13,6 +13,7 @@ from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.engine import loop
 from train.engine.best import Best, LossScorer
+from train.engine.validation import ValidationScores
 from train.run import train
 
 Options = Callable[..., TrainConfig]
@@ -27,13 +28,14 @@ def test_a_later_checkpoint_is_worse_only_beyond_the_noise() -> None:
     first = [1.0, 1.2, 0.9, 1.1, 1.0, 1.3, 0.8, 1.0]
     noisy = [loss + (0.5 if number % 2 else -0.45) for number, loss in enumerate(first)]  # worse by 0.025 on average, either way by row
     worse = [loss + 0.3 + number / 100 for number, loss in enumerate(first)]
-    best = Best(1, 1, first).after(2, noisy, by)
-    assert (best.step, best.leader, best.scores, best.num_worse) == (2, 1, first, 0)
-    best = best.after(3, worse, by)
+    best = Best.first(1, first, first).after(2, noisy, noisy, by)
+    assert (best.step, best.leader, best.scores, best.own, best.losses, best.num_worse) == (2, 1, first, noisy, noisy, 0)
+    best = best.after(3, worse, worse, by)
     assert (best.step, best.leader, best.num_worse) == (2, 1, 1)
-    assert best.after(4, worse, by).num_worse == 2
+    assert best.after(4, worse, worse, by).num_worse == 2
+    assert best.own == best.losses == noisy
     better = [loss - 0.1 for loss in first]
-    assert best.after(4, better, by) == Best(4, 4, better)
+    assert best.after(4, better, better, by) == Best.first(4, better, better)
 
 
 def test_the_interval_is_that_of_a_ratio_over_groups() -> None:
@@ -82,6 +84,9 @@ def test_what_a_run_saves_is_its_best_checkpoint(
     assert steps_in(tmp_path / "best") == [6, 7]
     assert steps_in(tmp_path / "last") == [7, 15]
     name = "adapter_model.safetensors" if method == "lora" else "model.safetensors"
+    found = ValidationScores.load(tmp_path / "best")
+    assert found.step == 6
+    assert found.by_loss().value(found.losses).value == pytest.approx(record.validation_loss)
     saved, kept = load_file(tmp_path / "best" / name), load_file(tmp_path / "best" / "checkpoints" / "step-6" / "tensors.safetensors")
     for key, value in kept.items():
         if key.startswith("adapter/"):
@@ -106,6 +111,24 @@ def test_no_checkpoint_stays_that_is_not_asked_for(overfitting: None, dataset_di
     assert not (tmp_path / "run" / "checkpoints").exists()
     train(dataset_dir, tmp_path / "half", options(epochs=5, keep_checkpoints=["half"]))
     assert steps_in(tmp_path / "half") == [7]
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_killed_while_its_files_are_written_a_run_is_finished_from_the_best(
+    method: str, overfitting: None, dataset_dir: Path, tmp_path: Path, options: Options
+) -> None:
+    config = options(method=method, epochs=5, keep_checkpoints=[])
+    whole = train(dataset_dir, tmp_path / "whole", config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.runs.record.RunRecord.save", lambda *_: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            train(dataset_dir, tmp_path / "killed", config)
+    record = train(dataset_dir, tmp_path / "killed", config, resume=True)
+    assert record.best_step == whole.best_step == 6
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "killed").iterdir()) and "checkpoints" not in names
+    for name in {*names} - {"run.json", "metrics.jsonl"}:
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 def test_a_run_without_validation_keeps_its_last_checkpoint(dataset_dir: Path, tmp_path: Path, options: Options) -> None:

@@ -162,7 +162,18 @@ def _forget_method(path: Path) -> None:
     """Makes a checkpoint one of a version that had no choice of methods, nor the options that came after it."""
     state = json.loads(path.read_text(encoding="utf-8"))
     assert state["identity"]["config"].pop("method") == "lora"
-    for name in ("optimizer", "normalize", "freeze", "quantize", "best", "early_stopping", "keep_checkpoints", "verbalizer_loss", "stride"):
+    for name in (
+        "seeds",
+        "optimizer",
+        "normalize",
+        "freeze",
+        "quantize",
+        "best",
+        "early_stopping",
+        "keep_checkpoints",
+        "verbalizer_loss",
+        "stride",
+    ):
         del state["identity"]["config"][name]
     for name in ("rslora", "dora", "plus_ratio"):
         del state["identity"]["config"]["lora"][name]

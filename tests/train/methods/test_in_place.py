@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -17,7 +18,7 @@ from train.engine.loss import Scorer
 from train.inference.chat import Comparison
 from train.inference.language_model import LanguageModel
 from train.methods.base import METHODS, trainable
-from train.models.load import load_model
+from train.models.load import load_model, unwrapped
 from train.objectives.chat import Chat
 from train.run import train
 from train.runs.record import RunRecord
@@ -158,3 +159,38 @@ def test_learning_rate_depends_on_method_and_optimizer_and_run_json_says_it(data
         train(dataset_dir, tmp_path / str(number), options(learning_rate=None, max_steps=1, **changes))
         found[number] = json.loads((tmp_path / str(number) / "run.json").read_text(encoding="utf-8"))["config"]["learning_rate"]
     assert found == {0: 5e-4, 1: 5e-5, 2: 1e-3}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": "full"},
+        {"method": "freeze", "freeze": {"layers": 1}},
+        {"lora": {"dora": True}},
+        {"method": "full", "normalize": "example"},
+        {"normalize": "example"},
+    ],
+)
+def test_packed_padded_and_one_by_one_are_the_same_step(
+    changes: dict[str, Any], dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def curve(name: str, **more: Any) -> list[float]:
+        record = train(dataset_dir, tmp_path / name, options(batch_size=8, learning_rate=1e-3, **changes, **more))
+        assert record.packed == (name != "padded")
+        lines = (tmp_path / name / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line)[key] for line in lines for key in ("loss", "grad_norm")]
+
+    packed = curve("packed")
+    assert curve("one-by-one", micro_batch_size=1) == pytest.approx(packed, rel=1e-4)
+    monkeypatch.setattr("train.session.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
+    assert curve("padded") == pytest.approx(packed, rel=1e-4)
+
+
+def test_normalized_by_example_a_long_answer_counts_what_a_short_one_does(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
+    for normalize in ("token", "example"):
+        train(dataset_dir, tmp_path / normalize, options(batch_size=11, epochs=1, normalize=normalize))
+        step = json.loads((tmp_path / normalize / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[0])
+        ledger = pl.read_parquet(tmp_path / normalize / "ledger.parquet")
+        weight = pl.col("num_trained_tokens") if normalize == "token" else pl.lit(1.0)
+        mean = ledger.with_columns(weight=weight).select((pl.col("loss") * pl.col("weight")).sum() / pl.col("weight").sum()).item()
+        assert step["loss"] == pytest.approx(mean, rel=1e-5)

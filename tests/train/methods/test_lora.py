@@ -134,3 +134,20 @@ def test_bad_options_are_refused(options_of_lora: dict[str, Any], dataset_dir: P
         call(dataset_dir, tmp_path / "run", {"lora": options_of_lora})
     assert next(iter(options_of_lora)) in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("changes", [{"rslora": True, "rank": 4}, {"dora": True}, {"plus_ratio": 16}])
+def test_variants_say_the_same_merged_and_loaded_by_plain_peft(
+    changes: dict[str, Any], dataset_dir: Path, tmp_path: Path, options: Options
+) -> None:
+    from peft import PeftModel
+
+    train(dataset_dir, tmp_path / "run", options(lora=changes))
+    ids = torch.arange(3, 23)[None]
+    ours = LanguageModel(options().model, "float32", {"run": tmp_path / "run"})
+    plain = PeftModel.from_pretrained(load_model(options().model, "float32"), tmp_path / "run")
+    with torch.no_grad():
+        with ours.with_adapter("run") as model:
+            expected = model(input_ids=ids).logits
+        torch.testing.assert_close(plain(input_ids=ids).logits, expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(plain.merge_and_unload()(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-4)

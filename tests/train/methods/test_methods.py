@@ -88,6 +88,7 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
         "ledger.parquet",
         "metrics.jsonl",
         "run.json",
+        "validation.json",
     ]
     answers = Comparison.load(tuned_run, max_new_tokens=8).ask("The soup was great")
     assert answers.base != answers.tuned
@@ -103,7 +104,15 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
 
 def test_a_run_of_another_method_is_replaced_whole(tuned_run: Path, dataset_dir: Path, options: Options) -> None:
     train(dataset_dir, tuned_run, options(max_steps=1), overwrite=True)
-    names = ["adapter_config.json", "adapter_model.safetensors", "checkpoints", "ledger.parquet", "metrics.jsonl", "run.json"]
+    names = [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "checkpoints",
+        "ledger.parquet",
+        "metrics.jsonl",
+        "run.json",
+        "validation.json",
+    ]
     assert sorted(path.name for path in tuned_run.iterdir()) == names
     assert method_of(tuned_run) is Lora
 

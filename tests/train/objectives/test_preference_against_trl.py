@@ -105,7 +105,7 @@ def test_fifty_steps_follow_trl_s_loss(model_dir: Path, tmp_path: Path, options:
     order = StepOrder(data.train, config, RunPlan.of(len(data.train), config))
     places = {example.id: place for place, example in enumerate(data.train)}
     parameters = list(trainable(model).values())
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate or 0.0, weight_decay=0.0)
     expected = []
     model.train()
     for step in range(50):
