@@ -6,10 +6,10 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep")
 
-__all__ = ["TrainConfig", "TrainResult", "train"]
+__all__ = ["TrainConfig", "TrainResult", "train", "verify"]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, train
+    from train.api import TrainResult, train, verify
     from train.config import TrainConfig
 else:
     from loopwright.library import lazy_names
@@ -20,5 +20,6 @@ else:
             "TrainConfig": "train.config",
             "TrainResult": "train.api",
             "train": "train.api",
+            "verify": "train.api",
         },
     )

@@ -6,6 +6,7 @@ from loopwright.progress import ProgressCallback
 from prep.dataset.plugins import dataset_plugins
 from train.config import TrainConfig
 from train.prepare import prepare
+from train.proofs.option_reads import counting_reads
 from train.runs.record import RunRecord
 
 
@@ -36,6 +37,7 @@ def train(
         UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
     """
     with dataset_plugins(dataset_dir, config_path):
+        config = counting_reads(config)
         prepared = prepare(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite)
         # Torch takes seconds to import: nobody should wait for it to read that a folder is missing.
         from train.session import run_session

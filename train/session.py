@@ -4,8 +4,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
@@ -16,11 +14,13 @@ from train.config import TrainConfig
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
 from train.engine.loop import Trainer
-from train.engine.loss import Scorer
-from train.ledger.ledger import Ledger, mean_loss
+from train.ledger.ledger import mean_loss
 from train.methods.base import saved_names
 from train.models.load import load_model, model_sha256
 from train.prepare import Prepared
+from train.proofs.at_end import prove_at_end
+from train.proofs.fresh_process import FreshProcess
+from train.runs.card import write_card
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import RunRecord, mask_proof
 
@@ -55,17 +55,19 @@ def run_session(
     start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
     if resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
-    base = load_model(config.model, config.dtype, prepared.objective.auto_class)
-    torch.manual_seed(config.seed)
-    model = prepared.method.fresh(base)
-    trainer = Trainer(model, Scorer.for_model(model), prepared.objective, config, prepared.data, Ledger(), checkpoint.RunProgress())
-    if overwrite:
-        remove_run(run_dir, saved_names())
-    trainer.run(run_dir, identity, start, progress)
-    prepared.method.save(model, run_dir)
-    with atomic_file(run_dir / LEDGER_NAME) as path:
-        trainer.ledger.finished().write_parquet(path)
-    record = _record(trainer, prepared, identity)
+    with FreshProcess() as fresh:
+        base = load_model(config.model, config.dtype, prepared.objective.auto_class)
+        trainer = Trainer.begin(base, prepared.objective, prepared.method, prepared.data)
+        if overwrite:
+            remove_run(run_dir, saved_names())
+        trainer.run(run_dir, identity, start, progress)
+        prepared.method.save(trainer.model, run_dir)
+        with atomic_file(run_dir / LEDGER_NAME) as path:
+            trainer.ledger.finished().write_parquet(path)
+        record = _record(trainer, prepared, identity)
+        evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh)
+    record = record.model_copy(update={"evidence": evidence, "proofs": proofs})
+    write_card(record, run_dir)
     record.save(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
     return record

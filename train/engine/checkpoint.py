@@ -14,6 +14,7 @@ from loopwright.errors import UserError
 from loopwright.files import atomic_dir, os_errors
 from train.methods.base import trainable
 from train.models.load import Model
+from train.runs.evidence import StepRecord
 from train.runs.folder import CHECKPOINT_NAME, STATE_NAME
 
 _TENSORS, _LEDGER = "tensors.safetensors", "ledger.parquet"
@@ -28,11 +29,13 @@ class RunProgress:
         num_steps: steps done; data order, learning rate and dropout follow from it and the config.
         seconds: time in training steps so far.
         validation_losses: `[step, loss]` of each validation so far.
+        first_steps: the first steps as they were done; empty in a checkpoint of a version that did not record them.
     """
 
     num_steps: int = 0
     seconds: float = 0.0
     validation_losses: tuple[tuple[int, float], ...] = ()
+    first_steps: tuple[StepRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +117,14 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any]) -> Checkpoint | Non
         state = json.loads((folder / STATE_NAME).read_text(encoding="utf-8"))
         progress = state["progress"]
         losses = tuple((step, loss) for step, loss in progress.pop("validation_losses"))
+        first_steps = tuple(StepRecord(**record) for record in progress.pop("first_steps", ()))
         saved = state["identity"]
         saved["config"].setdefault("method", "lora")  # from before there was a choice
         require_same(saved, identity, folder)
         return Checkpoint(
-            RunProgress(**progress, validation_losses=losses), pl.read_parquet(folder / _LEDGER), load_file(folder / _TENSORS)
+            RunProgress(**progress, validation_losses=losses, first_steps=first_steps),
+            pl.read_parquet(folder / _LEDGER),
+            load_file(folder / _TENSORS),
         )
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError, SafetensorError) as error:
         raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Start again with --overwrite.") from error

@@ -1,6 +1,7 @@
 """The loss core: a forward pass whose supervised positions alone go through the head, in float32, a chunk at a time."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +28,12 @@ class Scorer:
     Attributes:
         causal: the transformers model itself, beneath peft.
         packed: its attention takes packed examples; else they are padded.
+        own_attention: the attention that the model came with; None where it is in use.
     """
 
     causal: Model
     packed: bool
+    own_attention: str | None = None
 
     @classmethod
     def for_model(cls, model: Model) -> "Scorer":
@@ -40,8 +43,8 @@ class Scorer:
             UserError: the model does something to its logits after the output head.
         """
         causal = unwrapped(model)
-        plain, packed = cls(causal, packed=False), cls(causal, packed=True)
         own_attention = causal.config._attn_implementation
+        plain, packed = cls(causal, packed=False), cls(causal, packed=True, own_attention=own_attention)
         with torch.inference_mode(), plain._precision():
             expected = [_probe(causal, length) for length in _PROBE_LENGTHS]
             register()
@@ -53,6 +56,29 @@ class Scorer:
                 pass  # an architecture whose attention is not pluggable, or needs what ours does not do
         causal.set_attn_implementation(own_attention)
         return plain
+
+    @contextmanager
+    def plainly(self) -> Iterator["Scorer"]:
+        """Within the block, the model computes as it came: its own attention, on padded sequences."""
+        if self.own_attention is None:
+            yield self
+            return
+        self.causal.set_attn_implementation(self.own_attention)
+        try:
+            yield Scorer(self.causal, packed=False)
+        finally:
+            self.causal.set_attn_implementation(IMPLEMENTATION)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Within the block, the model can be asked directly, in the precision of the run."""
+        with self.plainly() as plain, torch.no_grad(), plain._precision():
+            yield
+
+    def logits(self, input_ids: list[int]) -> torch.Tensor:
+        """Returns the model's logits at each position of one sequence, by its own attention, in float32: [T, vocabulary]."""
+        with self.answering():
+            return self.causal(input_ids=torch.tensor([input_ids], device=self.device), use_cache=False).logits[0].float()  # type: ignore[no-any-return]
 
     @property
     def device(self) -> torch.device:

@@ -1,5 +1,6 @@
 """What an objective is: how an example becomes sequences of tokens, and how their scores become a loss."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,6 +107,8 @@ class Objective(ABC):
     """The class of transformers that loads the model."""
     needs_reference: ClassVar[bool] = False
     """Whether the loss compares with the model that the run began with: `TokenScores.reference` is filled then, computed once."""
+    start_loss: ClassVar[float] = math.log(2)
+    """The mean loss while the model still is its reference, which the proofs of a run hold the first step against."""
 
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config

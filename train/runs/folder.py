@@ -9,6 +9,7 @@ from pathlib import Path
 from loopwright.errors import UserError
 from prep.dataset.manifest import MANIFEST_NAME
 from templates.chat import ChatTemplateConfig
+from train.runs.card import CARD_NAME, is_card
 from train.runs.record import FILE_NAME, RunRecord
 
 LEDGER_NAME = "ledger.parquet"
@@ -57,4 +58,6 @@ def remove_run(run_dir: Path, saved_names: Iterable[str]) -> None:
     """
     for name in (FILE_NAME, *saved_names, LEDGER_NAME):  # run.json first: without it the folder holds no finished run
         (run_dir / name).unlink(missing_ok=True)
+    if is_card(run_dir / CARD_NAME):
+        (run_dir / CARD_NAME).unlink()
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
