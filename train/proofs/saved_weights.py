@@ -11,8 +11,9 @@ from train.runs.evidence import Evidence, Probe
 from train.runs.proof import Proof
 
 _NUM_IDS, _NUM_POSITIONS, _NUM_TOKENS = 48, 8, 32
-# Relative to the norm. peft computes an adapter in float32 where training computes it in bfloat16.
-TOLERANCES = {"float32": 1e-4, "bfloat16": 0.03}
+# Relative to the norm. peft computes an adapter in float32 where training computes it in bfloat16, which gives some 0.03 on a model of 30
+# layers; whether the weights are the same is told to the bit, by their hash.
+TOLERANCES = {"float32": 1e-4, "bfloat16": 0.1}
 # Of the base's logits: what is less than this is no effect.
 _LEAST_EFFECT = 1e-4
 FEWEST_STEPS = 20

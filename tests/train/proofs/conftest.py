@@ -54,8 +54,7 @@ def able_model_dir(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> 
 def _read_chats(model: Any, tokenizer: Any) -> None:
     import torch
 
-    answers = ("The soup", "wrong bill", "a slow waiter was wrong")
-    chats = [[{"role": "user", "content": f"Order {index}"}, {"role": "assistant", "content": answers[index % 3]}] for index in range(12)]
+    chats = [[{"role": "user", "content": f"Order {index}"}, {"role": "assistant", "content": _ANSWERS[index % 2]}] for index in range(12)]
     batch = tokenizer([tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats], padding=True, return_tensors="pt")
     labels = batch["input_ids"].where(batch["attention_mask"] > 0, -100)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
