@@ -1,4 +1,4 @@
-"""Ways to break a training run in silence: the loss falls in all of them, and no test of a part would tell. Each is active in training only."""
+"""Ways to break a training run in silence: the loss falls in all of them. Each is active in training only."""
 
 from collections.abc import Callable
 from dataclasses import replace
