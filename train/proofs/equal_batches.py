@@ -13,8 +13,8 @@ from train.methods.base import trainable
 from train.runs.proof import Proof
 
 _MOST_TOKENS = 512
-# Of the relative difference of the gradients, and of the losses. bfloat16 keeps three digits of each of many sums.
-TOLERANCES = {"float32": 1e-3, "bfloat16": 0.1}
+# Of the relative difference of the gradients, and of the losses. bfloat16 gives up to 0.09 on a model of 30 layers and four short answers.
+TOLERANCES = {"float32": 1e-3, "bfloat16": 0.25}
 _ALL_AT_ONCE = {"micro_batch_size": None, "micro_batch_tokens": 1 << 30}
 _ONE_BY_ONE = {"micro_batch_size": 1, "micro_batch_tokens": 1 << 30}
 
@@ -35,7 +35,11 @@ def handful(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
     return chosen
 
 
-def prove_equal_batches(trainer: Trainer, dtype: str) -> dict[str, Proof]:
+NAMES = ("packed_equals_unpacked", "accumulation_equals_one_batch")
+"""What `prove_equal_batches` proves."""
+
+
+def prove_equal_batches(trainer: Trainer, dtype: str) -> tuple[Proof, Proof]:
     """Computes loss and gradient of a handful of training examples packed, padded and one by one."""
     rows = handful(trainer.data.train)
     tolerance = TOLERANCES[dtype]
@@ -44,17 +48,16 @@ def prove_equal_batches(trainer: Trainer, dtype: str) -> dict[str, Proof]:
         padded = _loss_and_gradient(trainer, plain, rows, _ALL_AT_ONCE)
         single = _loss_and_gradient(trainer, plain, rows, _ONE_BY_ONE)
     what = f"the larger relative difference of losses and of gradients, on {len(rows)} examples"
-    proofs = {}
     if trainer.scorer.packed:
         packed = _loss_and_gradient(trainer, trainer.scorer, rows, _ALL_AT_ONCE)
-        proofs["packed_equals_unpacked"] = Proof.at_most(_difference(packed, single), tolerance, f"packed against one by one: {what}")
+        packing = Proof.at_most(_difference(packed, single), tolerance, f"packed against one by one: {what}")
     else:
-        proofs["packed_equals_unpacked"] = Proof.not_applicable("this architecture is trained on padded examples")
+        packing = Proof.not_applicable("this architecture is trained on padded examples")
     if len(rows) < 2:
         accumulation = Proof.not_applicable("there is one training example alone")
     else:
         accumulation = Proof.at_most(_difference(single, padded), tolerance, f"one micro-batch an example against one in all: {what}")
-    return {**proofs, "accumulation_equals_one_batch": accumulation}
+    return packing, accumulation
 
 
 def _loss_and_gradient(

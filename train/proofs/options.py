@@ -8,12 +8,11 @@ from typing import Any
 
 import torch
 
-from loopwright.errors import UserError
 from train.config import TrainConfig
 from train.methods.base import METHODS
 from train.proofs.option_effects import COMMON, NOT_NEEDED, NOT_SHOWN, ON_OCCASION, SIZES, experiments
 from train.proofs.option_reads import option_names
-from train.proofs.short_runs import RunRows, ShortRuns, shortest, with_options
+from train.proofs.short_runs import NoSmallModelError, RunRows, ShortRuns, shortest, with_options
 from train.runs.proof import Proof
 
 _FEWEST_ROWS = 3  # two steps of two examples
@@ -45,14 +44,17 @@ def show_effects(config: TrainConfig, rows: RunRows, base: Path, auto_class: str
     """
     if len(rows.data.train) < _FEWEST_ROWS:
         return f"there are fewer than {_FEWEST_ROWS} training examples"
+    options = flat(config)
     try:
         with ShortRuns.open(rows, base, auto_class) as runs:
-            return _show_effects(config, runs, max(example.longest for example in shortest(rows.data.train)))
-    except (ValueError, TypeError, AttributeError, RuntimeError, UserError) as error:
-        return f"there is no small model of this architecture: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+            own_hash = runs.outcome(with_options(options, {name: COMMON[name] for name in SIZES}))
+            return _show_effects(config, runs, max(example.longest for example in shortest(rows.data.train)), own_hash)
+    except NoSmallModelError as error:
+        return f"there is no small model of this architecture: {error}"
 
 
-def _show_effects(config: TrainConfig, runs: ShortRuns, longest: int) -> OptionEffects:
+def _show_effects(config: TrainConfig, runs: ShortRuns, longest: int, own_hash: str) -> OptionEffects:
+    """Compares two outcomes for each option."""
     options = flat(config)
     known: dict[str, str] = {}
 
@@ -63,15 +65,14 @@ def _show_effects(config: TrainConfig, runs: ShortRuns, longest: int) -> OptionE
             known[key] = runs.outcome(made)
         return known[key]
 
-    verdicts: dict[str, bool] = {}
+    shown: list[str] = []
+    without: list[str] = []
     for name, experiment in experiments(options, longest, runs.a_linear_layer()).items():
         if _belongs(name, config) and (name != "validation" or runs.has_validation):
             own = {} if name in SIZES or name not in COMMON else {name: options[name]}
             here = {**COMMON, **own, **experiment.under}
-            verdicts[name] = outcome(here) != outcome({**here, name: experiment.changed})
-    own_hash = outcome({name: COMMON[name] for name in SIZES})
-    without = [name for name, shown in verdicts.items() if not shown and name not in NOT_NEEDED]
-    return OptionEffects([name for name, shown in verdicts.items() if shown], without, own_hash)
+            (shown if outcome(here) != outcome({**here, name: experiment.changed}) else without).append(name)
+    return OptionEffects(shown, [name for name in without if name not in NOT_NEEDED], own_hash)
 
 
 def prove_options(

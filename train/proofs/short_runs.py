@@ -33,6 +33,10 @@ def shortest(examples: list[TrainingExample]) -> list[TrainingExample]:
     return sorted(examples, key=lambda one: (one.num_tokens, one.id))[:_NUM_TRAIN]
 
 
+class NoSmallModelError(Exception):
+    """An architecture cannot be made small by what its config says; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRows:
     """The rows of a run.
@@ -90,13 +94,18 @@ class ShortRuns:
         """Writes the small model for the block, and chooses the shortest rows.
 
         Raises:
-            Exception: any, where there is no small model of this architecture.
+            NoSmallModelError: there is no small model of this architecture.
         """
         chosen = [example.id for example in shortest(rows.data.train)]
         held_out = rows.dataset.examples("validation").head(_NUM_VALIDATION).select("id").collect()["id"].to_list()
         num_threads = torch.get_num_threads()
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
-            write_small_model(base, Path(folder), auto_class)
+            try:
+                write_small_model(base, Path(folder), auto_class)
+                model = load_model(folder, "float32", auto_class)
+                model(input_ids=torch.tensor([[1, 2, 3]], device=model.device))
+            except Exception as error:  # configs are as many as architectures
+                raise NoSmallModelError((str(error).strip() or type(error).__name__).splitlines()[0]) from error
             torch.set_num_threads(1)  # a sum over several threads depends on their number
             try:
                 yield cls(Path(folder), FewRows.of(rows.dataset, [*chosen, *held_out]), rows.tokenizer, auto_class, bool(held_out))
@@ -108,9 +117,9 @@ class ShortRuns:
         objective = OBJECTIVES.get(config.objective)(config)
         try:
             data = load_examples(self.dataset, objective, self.tokenizer, config, config.max_length)
+            trainer = Trainer.begin(self._base(config), objective, METHODS.get(config.method)(config), data)
         except UserError as error:
             return f"refused: {error.cause}"
-        trainer = Trainer.begin(self._base(config), objective, METHODS.get(config.method)(config), data)
         steps = trainer.first_steps()
         rows = [[example.id for example in examples] for examples in (data.train, data.validation)]
         return hash_text(str(rows), str(data.too_long), str(steps), str(trainer.ledger.num_micro_batches))

@@ -15,7 +15,8 @@ from train.methods.base import METHODS
 from train.models.load import Dtype, Model, load_model, model_folder
 from train.objectives.base import OBJECTIVES, Objective
 from train.prepare import length_limit
-from train.proofs.equal_batches import handful, prove_equal_batches
+from train.proofs import equal_batches
+from train.proofs.attempt import attempt
 from train.proofs.first_steps import prove_first_steps, replay
 from train.proofs.fresh_process import FreshProcess
 from train.proofs.options import platform_name, prove_options, show_effects
@@ -89,23 +90,24 @@ class _Finished:
         data = load_examples(dataset, self.objective, tokenizer, self.config, length_limit(self.base, self.config))
         rows = RunRows(dataset, data, tokenizer)
         found = self.evidence.trained_ids_hash
+        form, found = self.objective.form, self.evidence.trained_ids_hash
         return {
-            "trained_answers": prove_trained_answers(dataset, self.objective.form, tokenizer, data.train, found),
-            **self._steps(rows),
-            "answers_stop": self._stopping(rows),
-            "options": self._options(rows),
+            **attempt(["trained_answers"], lambda: [prove_trained_answers(dataset, form, tokenizer, data.train, found)]),
+            **attempt(["first_steps", *equal_batches.NAMES], lambda: self._steps(rows)),
+            **attempt(["answers_stop"], lambda: [self._stopping(rows)]),
+            **attempt(["options"], lambda: [self._options(rows)]),
         }
 
-    def _steps(self, rows: RunRows) -> dict[str, Proof]:
+    def _steps(self, rows: RunRows) -> list[Proof]:
         """Does the first steps of the run again, and with the weights that they gave the proofs about batches."""
         method = METHODS.get(self.config.method)(self.config)
         trainer = Trainer.begin(self._load_base(), self.objective, method, rows.data)
-        replayed = replay(trainer, handful(rows.data.train))
+        replayed = replay(trainer, equal_batches.handful(rows.data.train))
         if not self.evidence.first_steps:
             first = Proof.not_applicable("the run was begun by a version that did not record its first steps")
         else:
             first = prove_first_steps(self.evidence.first_steps, replayed, trainer.model, self.record.dtype)
-        return {"first_steps": first, **prove_equal_batches(trainer, self.record.dtype)}
+        return [first, *equal_batches.prove_equal_batches(trainer, self.record.dtype)]
 
     def _stopping(self, rows: RunRows) -> Proof:
         reason = why_not_judged(self.record.form, self.record.num_steps, len(rows.data.validation))

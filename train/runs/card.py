@@ -30,7 +30,10 @@ def is_card(path: Path) -> bool:
 
 def card(record: RunRecord) -> str:
     """Returns the card as Markdown."""
-    rows = [f"| {name} | {_verdict(proof.passed)} | {_cell(proof.reason)} |" for name, proof in record.proofs.items()]
+    rows = [
+        f"| {name} | {_verdict(proof.passed)} | {_number(proof.value)} | {_number(proof.tolerance)} | {_cell(proof.reason)} |"
+        for name, proof in record.proofs.items()
+    ]
     return "\n".join(
         [
             "---",
@@ -49,8 +52,8 @@ def card(record: RunRecord) -> str:
             "",
             "Made at the end of the run; `train verify` repeats them.",
             "",
-            "| proof | passed | what was compared |",
-            "|---|---|---|",
+            "| proof | passed | value | tolerance | what was compared |",
+            "|---|---|---|---|---|",
             *rows,
             "",
         ]
@@ -59,6 +62,10 @@ def card(record: RunRecord) -> str:
 
 def _verdict(passed: bool | str) -> str:
     return passed if isinstance(passed, str) else "yes" if passed else "**no**"
+
+
+def _number(number: float | None) -> str:
+    return "" if number is None else f"{number:.3g}"
 
 
 def _cell(text: str) -> str:

@@ -125,11 +125,11 @@ class RunRecord(BaseModel):
     def summary(self, run_dir: Path) -> str:
         """Returns what came of the run, for people."""
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
+        proofs = f"{proofs_summary(self.proofs)}\n" if self.proofs else ""
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
             f"Mean loss per trained token (nats): train {self.final_train_loss:.4f}, validation {validation}.\n"
-            f"{proofs_summary(self.proofs)}\n"
-            f"Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
+            f"{proofs}Adapter in {run_dir}. Try it: train chat --adapter {run_dir}"
         )
 
     @property

@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 import torch
 
-from templates.chat import Encoded
+from templates.chat import Encoded, encode_chat
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
-from train.data.packing import MicroBatch, Segments, micro_batches
-from train.engine import loop
+from train.data.packing import MicroBatch, Segments, collate, micro_batches
 from train.engine.loop import Trainer
+from train.engine.optim import learning_rate
 from train.ledger.ledger import summarise
 from train.methods.base import trainable
 from train.methods.lora import Lora
 from train.models.load import Model
-from train.objectives import chat
 
 Patch = pytest.MonkeyPatch
 Sabotage = Callable[[Patch], None]
@@ -34,13 +33,11 @@ def end_token_cut(patch: Patch) -> None:
 
 
 def _change_weights(patch: Patch, change: Callable[[list[float]], list[float]]) -> None:
-    encode = chat.encode_chat
-
     def changed(*given: Any) -> Encoded:
-        encoded = encode(*given)
+        encoded = encode_chat(*given)
         return replace(encoded, loss_weights=change(encoded.loss_weights))
 
-    patch.setattr(chat, "encode_chat", changed)
+    patch.setattr("train.objectives.chat.encode_chat", changed)
 
 
 def saved_before_the_last_step(patch: Patch) -> None:
@@ -74,13 +71,11 @@ def _change_saved(patch: Patch, change: Callable[[str, torch.Tensor], torch.Tens
 
 
 def packed_batch_sees_its_neighbour(patch: Patch) -> None:
-    collate = loop.collate
-
     def merging(*given: Any, packed: bool) -> MicroBatch:
         batch = collate(*given, packed=packed)
         return replace(batch, segments=Segments.of([batch.input_ids.numel()], batch.input_ids.device)) if packed else batch
 
-    patch.setattr(loop, "collate", merging)
+    patch.setattr("train.engine.loop.collate", merging)
 
 
 def accumulation_averaged_by_micro_batch(patch: Patch) -> None:
@@ -103,12 +98,10 @@ def weight_decay_never_read(patch: Patch) -> None:
 
 
 def warmup_read_and_dropped(patch: Patch) -> None:
-    rate = loop.learning_rate
-
     def without_warmup(step: int, num_steps: int, config: TrainConfig) -> float:
-        return rate(step, num_steps, config.model_copy(update={"warmup": config.warmup * 0}))
+        return learning_rate(step, num_steps, config.model_copy(update={"warmup": config.warmup * 0}))
 
-    patch.setattr(loop, "learning_rate", without_warmup)
+    patch.setattr("train.engine.loop.learning_rate", without_warmup)
 
 
 SABOTAGES: list[tuple[Sabotage, str, str]] = [
