@@ -20,12 +20,9 @@ from evals.plan import EvalPlan
 from evals.systems.base import EvalContext, System
 from loopwright.errors import UserError
 from loopwright.progress import Progress
+from train.inference.generation import DEFAULT_NEW_TOKENS, answer_limit
 from train.inference.language_model import LanguageModel
 
-# Longest answer where the train split has none to go by, and bounds of what is derived from it, in tokens.
-_DEFAULT_NEW_TOKENS = 256
-_FEWEST_NEW_TOKENS = 16
-_MOST_NEW_TOKENS = 1024
 _PROMPT_CUT = "prompts were truncated to the model's context"
 
 
@@ -170,10 +167,10 @@ def longest_answer(context: EvalContext) -> int:
     if not context.rows_of(Task.GENERATION):
         return 0
     if not answers:
-        return _DEFAULT_NEW_TOKENS
+        return DEFAULT_NEW_TOKENS
     tokenizer = context.require_model().tokenizer
     longest = max(len(ids) for ids in tokenizer(answers, add_special_tokens=False)["input_ids"])
-    return min(max(longest + longest // 4, _FEWEST_NEW_TOKENS), _MOST_NEW_TOKENS)
+    return answer_limit(longest)
 
 
 def _notes(context: EvalContext) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loopwright.command_line import make_program, run_app
-from loopwright.console import console, notice, print_json, print_view
+from loopwright.console import console, notice, print_error, print_json, print_view
 from loopwright.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,10 +28,14 @@ def run(
 ) -> None:
     """Run one round: build, lint, train, evaluate, propose fixes, compare with the round before."""
     from evals.reports.table import pairs_table, systems_table, verdict_markup
-    from loop.run import DRAFTS_NAME, Options, run_round
+    from loop.run import DRAFTS_NAME, Options, ProofFailed, run_round
     from loop.table import comparison_table
 
-    outcome = run_round(config, out, force=force, progress=True)
+    try:
+        outcome = run_round(config, out, force=force, progress=True)
+    except ProofFailed as failure:
+        print_error(failure)
+        raise typer.Exit(ExitCode.FINDINGS) from failure
     record, folder = outcome.record, outcome.folder
     if outcome.report is not None:
         console().print(systems_table(outcome.report))

@@ -33,9 +33,17 @@ from prep.lint.reports import as_statistics
 from prep.lint.run import LintOptions, lint
 from train.config import TrainConfig
 from train.run import train
+from train.runs.proof import failed_proofs
+from train.runs.record import FILE_NAME as RECORD_NAME
 from train.runs.record import RunRecord
 
 DRAFTS_NAME = "drafts.jsonl"
+
+
+class ProofFailed(UserError):
+    """The round's run does not prove to be what it says. The round stops there: what such a model answers says nothing about the data."""
+
+
 _METRICS = {**dict.fromkeys(("system", "metric"), pl.String()), **dict.fromkeys(("value", "low", "high"), pl.Float64())}
 
 
@@ -109,6 +117,7 @@ def run_round(config: StrPath, rounds_dir: StrPath | None = None, *, force: bool
 
     Raises:
         UserError: anything in the config or data is wrong, or entries of the fix ledger are stale and nobody allowed that.
+        ProofFailed: the run was trained, and one of its proofs does not hold.
     """
     config_path = Path(config)
     options = Options.load(config_path)
@@ -144,6 +153,7 @@ def _run_round(
     notice(as_statistics(found, verbose=True))
     notice(f"== round {number}: train ==")
     run = _train(folder, options.train, callback, fresh=not built.cached)
+    _stop_at_failed_proof(run, folder / "run", number)
     notice(f"== round {number}: evaluate ==")
     evals = overlay(options.evals, {"adapter": str(folder / "run")}, "evals")
     report = evaluate_dataset(folder / "dataset", folder / "evals", evals, progress)
@@ -180,10 +190,24 @@ def _train(folder: Path, config: TrainConfig, callback: ProgressCallback | None,
     """Trains, or goes on with what an interrupted round left, provided that it is of the same data and options."""
     if not fresh:
         try:
-            return train(folder / "dataset", folder / "run", config, resume=True, progress=callback)
+            finished = train(folder / "dataset", folder / "run", config, resume=True, progress=callback)
+            if not failed_proofs(finished.proofs):
+                return finished
+            notice("the run that the interrupted round left failed its proofs, and is begun again")
         except UserError as error:
             notice(f"the interrupted training cannot be resumed, and is begun again: {error.cause}")
     return train(folder / "dataset", folder / "run", config, overwrite=True, progress=callback)
+
+
+def _stop_at_failed_proof(run: RunRecord, run_dir: Path, number: int) -> None:
+    if failed := failed_proofs(run.proofs):
+        name, proof = next(iter(failed.items()))
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise ProofFailed(
+            f"round {number} stops before its evaluation: the run failed the proof '{name}'{more}: {proof.reason}",
+            str(run_dir / RECORD_NAME),
+            f"See all with: train verify {run_dir} --dataset {run_dir.parent / 'dataset'}. Mend the cause, then run the round again.",
+        )
 
 
 def _stop_at_stale(built: BuildResult, options: LoopConfig) -> None:

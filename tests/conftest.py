@@ -1,7 +1,7 @@
 """Fixtures that several packages share. Models are made here, small and random: no test loads weights that it did not make."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,32 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "loopwright"))
 def _own_lint_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports that a test makes are kept for nobody: not in the user's cache, and not for the next test."""
     monkeypatch.setattr("prep.lint.cache.cache_dir", lambda: tmp_path_factory.mktemp("lint-cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_fresh_process() -> Iterator[None]:
+    """All runs of the tests have what they saved loaded by one process: each would wait seconds for its own to import torch."""
+    from train.proofs.fresh_process import FreshProcess
+
+    started: list[FreshProcess] = []
+    begin = FreshProcess.__init__
+
+    def share(self: FreshProcess) -> None:
+        if not started or started[0]._process.poll() is not None:
+            begin(self)
+            started[:] = [self]
+        self._process = started[0]._process
+
+    def leave(*_: object) -> None:
+        pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        end = FreshProcess.__exit__
+        patch.setattr(FreshProcess, "__init__", share)
+        patch.setattr(FreshProcess, "__exit__", leave)
+        yield
+        for process in started:
+            end(process, None, None, None)
 
 
 def make_tokenizer(chat_template: str = CHATML) -> "PreTrainedTokenizerFast":

@@ -6,10 +6,10 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep")
 
-__all__ = ["SweepConfig", "SweepResult", "TrainConfig", "TrainResult", "sweep_runs", "train"]
+__all__ = ["SweepConfig", "SweepResult", "TrainConfig", "TrainResult", "sweep_runs", "train", "verify_run"]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, sweep_runs, train
+    from train.api import TrainResult, sweep_runs, train, verify_run
     from train.config import SweepConfig, TrainConfig
     from train.search import SweepResult
 else:
@@ -24,5 +24,6 @@ else:
             "TrainResult": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",
+            "verify_run": "train.api",
         },
     )

@@ -15,6 +15,7 @@ from loopwright.progress import ProgressOption
 from train.config import SweepConfig, TrainConfig
 from train.run import train as run_training
 from train.runs.folder import LEDGER_NAME, weights_dir
+from train.runs.proof import Proof, failed_proofs, proofs_summary
 from train.runs.record import RunRecord
 from train.search import SweepResult, run_sweep
 
@@ -42,6 +43,11 @@ class TrainResult:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UserError("the training ledger cannot be read", str(self.out / LEDGER_NAME), "Train again.") from error
 
+    @property
+    def failed_proofs(self) -> dict[str, Proof]:
+        """The proofs at the end of the run that do not hold: where there are any, do not trust it."""
+        return failed_proofs(self.record.proofs)
+
     def _repr_html_(self) -> str:
         record = self.record
         rows: list[tuple[str, object]] = [
@@ -54,7 +60,9 @@ class TrainResult:
             ("seconds", record.seconds),
         ]
         left_out = len(record.dropped_too_long) + len(record.dropped_other_form)
-        return html_table(f"run -> {self.out}", ("", "value"), rows, [f"left out: {left_out:,} examples"] if left_out else [])
+        notes = [f"left out: {left_out:,} examples"] if left_out else []
+        notes += [proofs_summary(record.proofs)] if self.failed_proofs else []
+        return html_table(f"run -> {self.out}", ("", "value"), rows, notes)
 
 
 def train(
@@ -121,3 +129,23 @@ def sweep_runs(
             shared = section_options(config, "train", TrainConfig, options, "train options")
             asked = section_options(config, "sweep", SweepConfig, {}, "sweep")
         return run_sweep(Path(dataset), Path(out), shared, asked, progress=callback, config_path=config_file(config))
+
+
+def verify_run(
+    run: StrPath, dataset: StrPath | None = None, *, model: str | None = None, config: StrPath | None = None
+) -> dict[str, Proof]:
+    """Repeats the proofs at the end of a run, as `train verify` does.
+
+    Args:
+        run: a finished run's folder.
+        dataset: the dataset that it was trained on; without it, the proofs about rows are not applicable.
+        model: the base model, where it is no longer where `run.json` says.
+        config: a config whose plug-ins are used, for a run of such an objective or method.
+
+    Raises:
+        UserError: the run is not finished, or of a version without proofs; or model or dataset are not the run's.
+    """
+    from train.proofs.verify import verify_run as verify  # torch takes seconds to import
+
+    with library_call():
+        return verify(Path(run), None if dataset is None else Path(dataset), model, None if config is None else Path(config))

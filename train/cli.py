@@ -7,12 +7,16 @@ import typer
 
 from loopwright.command_line import make_app, make_program, run_app
 from loopwright.console import console, notice, print_error, print_json, print_view, printable
+from loopwright.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from train.inference.chat import Answers
+    from train.runs.proof import Proof
     from train.search import SweepResult
 
-app = make_program("Train a model on a built dataset, and talk to the result.", ("models", "run", "sweep", "chat"))
+app = make_program("Train a model on a built dataset, and talk to the result.", ("models", "run", "sweep", "verify", "chat"))
 models_app = make_app("List the models that have a short name, and fetch them.")
 app.add_typer(models_app, name="models")
 
@@ -114,14 +118,36 @@ def run(
         "early_stopping": early_stopping,
     }
     try:
-        record = train(dataset, out, config, resume=resume, overwrite=overwrite, progress=True, **options).record
+        result = train(dataset, out, config, resume=resume, overwrite=overwrite, progress=True, **options)
     except KeyboardInterrupt:
         notice("Interrupted. The same command with --resume goes on from the last checkpoint.")
         raise
     if as_json:
-        print_json(record.model_dump(mode="json"))
+        print_json(result.record.model_dump(mode="json"))
     else:
-        notice(record.summary(out))
+        notice(result.record.summary(out))
+    _exit_where_failed(result.record.proofs)
+
+
+@app.command("verify")
+def verify(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="The dataset that it was trained on, for the proofs about rows.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="The base model, if it has moved since the run.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used, for a run that needs them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Repeat the proofs at the end of a run. Exits with 1 where one of them fails."""
+    from train.api import verify_run
+
+    proofs = verify_run(run, dataset, model=model, config=config)
+    if as_json:
+        print_json({"proofs": {name: proof.model_dump(mode="json") for name, proof in proofs.items()}})
+    else:
+        _show_proofs(proofs)
+    _exit_where_failed(proofs)
 
 
 @app.command("sweep")
@@ -196,6 +222,26 @@ def _show_sweep(result: "SweepResult") -> None:
         table.add_row(*(printable(str(run.options[name])) for name in names), loss, *value, interval, run.folder.name)
     print_view(table)
     notice(result.verdict)
+
+
+def _exit_where_failed(proofs: "Mapping[str, Proof]") -> None:
+    from train.runs.proof import failed_proofs
+
+    if failed := failed_proofs(proofs):
+        notice(f"Do not use this run: it failed {', '.join(failed)}. `train verify` repeats its proofs.", always=True)
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _show_proofs(proofs: "Mapping[str, Proof]") -> None:
+    from rich.table import Table
+
+    table = Table("proof", "passed", "value", "tolerance", "what was compared")
+    table.columns[-1].overflow = "fold"
+    for name, proof in proofs.items():
+        passed = proof.passed if isinstance(proof.passed, str) else "yes" if proof.passed else "NO"
+        numbers = ("" if number is None else f"{number:.3g}" for number in (proof.value, proof.tolerance))
+        table.add_row(name, passed, *numbers, printable(proof.reason))
+    print_view(table)
 
 
 def _list_models(as_json: bool) -> None:

@@ -9,6 +9,7 @@ from prep.dataset.plugins import dataset_plugins
 from train.config import TrainConfig
 from train.methods.base import saved_names
 from train.prepare import prepare, with_learning_rate
+from train.proofs.option_reads import counting_reads
 from train.runs.folder import finished_run, remove_run, seed_dir
 from train.runs.record import RunRecord
 
@@ -44,7 +45,7 @@ def train(
     if config.seeds > 1:
         return _train_seeds(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite, progress=progress, config_path=config_path)
     with dataset_plugins(dataset_dir, config_path):
-        config = with_learning_rate(config)
+        config = counting_reads(with_learning_rate(config))
         prepared = prepare(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite, config_path=config_path)
         # Torch takes seconds to import: nobody should wait for it to read that a folder is missing.
         from train.session import run_session

@@ -4,8 +4,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from loopwright import __version__
 from loopwright.console import notice
 from loopwright.files import atomic_file
@@ -20,12 +18,14 @@ from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
 from train.engine.start import announce
 from train.engine.validation import ValidationScores
-from train.engine.values import scorer_for
-from train.ledger.ledger import Ledger, mean_loss
-from train.methods.base import begin_value_head, saved_names
+from train.ledger.ledger import mean_loss
+from train.methods.base import saved_names
 from train.models.load import load_model, model_sha256
 from train.models.quantize import load_in_4_bits
 from train.prepare import Prepared
+from train.proofs.at_end import prove_at_end
+from train.proofs.fresh_process import FreshProcess
+from train.runs.card import write_card
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import RunRecord, mask_proof
 
@@ -63,33 +63,23 @@ def run_session(
     if resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
     load = load_model if config.quantize is None else load_in_4_bits
-    base = load(config.model, config.dtype, prepared.objective.auto_class)
-    torch.manual_seed(config.seed)
-    model = prepared.method.fresh(base)
-    if prepared.objective.reads == "values":
-        begin_value_head(model)
-    trainer = Trainer(
-        model,
-        scorer_for(prepared.objective, model),
-        prepared.objective,
-        config,
-        prepared.data,
-        Ledger(),
-        checkpoint.RunProgress(),
-        rate_of=prepared.method.rate_of,
-        score=score,
-    )
-    if overwrite:
-        remove_run(run_dir, saved_names())
-    announce(trainer, prepared.model_folder)
-    trainer.run(run_dir, identity, start, progress)
-    trainer.use_best(run_dir, identity)
-    prepared.method.save(model, run_dir)
-    with atomic_file(run_dir / LEDGER_NAME) as path:
-        trainer.ledger.finished().write_parquet(path)
-    if trainer.progress.best is not None:
-        ValidationScores.of(trainer.progress.best, prepared.data.validation, config.best).save(run_dir)
-    record = _record(trainer, prepared, identity)
+    with FreshProcess() as fresh:
+        base = load(config.model, config.dtype, prepared.objective.auto_class)
+        trainer = Trainer.begin(base, prepared.objective, prepared.method, prepared.data, score)
+        if overwrite:
+            remove_run(run_dir, saved_names())
+        announce(trainer, prepared.model_folder)
+        trainer.run(run_dir, identity, start, progress)
+        trainer.use_best(run_dir, identity)
+        prepared.method.save(trainer.model, run_dir)
+        with atomic_file(run_dir / LEDGER_NAME) as path:
+            trainer.ledger.finished().write_parquet(path)
+        if trainer.progress.best is not None:
+            ValidationScores.of(trainer.progress.best, prepared.data.validation, config.best).save(run_dir)
+        record = _record(trainer, prepared, identity)
+        evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh)
+    record = record.model_copy(update={"evidence": evidence, "proofs": proofs})
+    write_card(record, run_dir)
     record.save(run_dir)
     trainer.leave_kept(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)

@@ -12,12 +12,14 @@ from typer.testing import CliRunner
 from loop.cli import app
 from loop.compare import compare_rounds, load_predictions
 from loop.record import RoundRecord, finished_rounds, round_dir, tuned_metrics
-from loop.run import run_round
+from loop.run import ProofFailed, run_round
 from loop.table import comparison_table
 from loopwright.errors import ExitCode, UserError
 from prep.build.fix_ledger import Fix, append_fixes
 from prep.dataset.manifest import Dataset
 from prep.fixes.drafts import apply_drafts, load_drafts, save_drafts
+from tests.train.proofs.sabotage import end_token_cut
+from train.runs.record import RunRecord
 
 # A round that was run before systems had roles.
 _WITHOUT_ROLES = Path(__file__).parents[1] / "cases" / "rounds" / "without_roles"
@@ -240,3 +242,18 @@ def test_a_damaged_record_is_named(config: Path, rounds_dir: Path) -> None:
     (folder / "round.json").write_text("{}")
     with pytest.raises(UserError, match="damaged"):
         run_round(config, rounds_dir)
+
+
+def test_a_round_stops_where_a_proof_of_its_run_fails(config: Path, rounds_dir: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        end_token_cut(patch)
+        with pytest.raises(ProofFailed, match="round 1 stops before its evaluation: the run failed the proof 'trained_answers'"):
+            run_round(config, rounds_dir)
+        outcome = CliRunner().invoke(app, ["run", str(config), "--out", str(rounds_dir)])
+    assert outcome.exit_code == ExitCode.FINDINGS
+    assert RunRecord.load(round_dir(rounds_dir, 1) / "run").proofs["trained_answers"].passed is False
+    assert not (round_dir(rounds_dir, 1) / "evals").exists()
+    assert not finished_rounds(rounds_dir)
+    # The run is not taken for the round's once the cause is mended: it is trained again.
+    assert run_round(config, rounds_dir).record.number == 1
+    assert RunRecord.load(round_dir(rounds_dir, 1) / "run").proofs["trained_answers"].passed is True

@@ -114,7 +114,7 @@ def test_chat_prompts_until_an_empty_line(command: Command, finished_run: tuple[
     assert out.count("tuned") == 1
 
 
-@pytest.mark.parametrize("arguments", [(), ("run",), ("chat",), ("models",), ("models", "list"), ("models", "fetch")])
+@pytest.mark.parametrize("arguments", [(), ("run",), ("verify",), ("chat",), ("models",), ("models", "list"), ("models", "fetch")])
 def test_every_command_has_help(command: Command, arguments: tuple[str, ...]) -> None:
     code, out, _ = command(*arguments, "--help")
     assert code == ExitCode.FINE

@@ -48,6 +48,7 @@ def test_run_learns_and_says_what_it_did(finished_run: Finished, dataset_dir: Pa
     assert record.packed
     assert RunRecord.load(run_dir) == record
     assert sorted(path.name for path in run_dir.iterdir()) == [
+        "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
         "checkpoints",
@@ -228,11 +229,11 @@ def test_options_that_do_not_change_the_adapter_change_what_they_are_for(
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     train(dataset_dir, tmp_path / "a", options(validation=False, micro_batch_size=2, checkpoint_every=2, epochs=1, keep_checkpoints=[]))
-    assert max(forward_passes) == 2
+    assert max(forward_passes[:6]) == 2  # behind these come the passes of the proofs
     assert checkpoints == [2, 3]
     forward_passes.clear()
     train(dataset_dir, tmp_path / "b", options(validation=False, micro_batch_tokens=1, epochs=1))
-    assert forward_passes == [1] * 11
+    assert forward_passes[:11] == [1] * 11
     with pytest.raises(UserError, match="where the limit is 10"):
         train(dataset_dir, tmp_path / "c", options(max_length=10))
     with pytest.raises(UserError, match="unknown objective 'chatt'"):

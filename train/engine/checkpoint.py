@@ -18,6 +18,7 @@ from train.config import completed
 from train.engine.best import Best
 from train.methods.base import trainable
 from train.models.load import Model
+from train.runs.evidence import StepRecord
 from train.runs.folder import CHECKPOINT_NAME, CHECKPOINTS_NAME, STATE_NAME
 
 _TENSORS, _LEDGER = "tensors.safetensors", "ledger.parquet"
@@ -35,6 +36,7 @@ class RunProgress:
         best: the best checkpoint so far; None before the first validation, or where the last one is kept anyway.
         micro_batch_tokens: the most tokens in one forward pass, where memory ran out and there are fewer than the config lets.
         peak_memory_bytes: the most memory that any process of the run took.
+        first_steps: the first steps as they were done; empty in a checkpoint of a version that did not record them.
     """
 
     num_steps: int = 0
@@ -43,6 +45,7 @@ class RunProgress:
     best: Best | None = None
     micro_batch_tokens: int | None = None
     peak_memory_bytes: int = 0
+    first_steps: tuple[StepRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any], step: int | None = 
         progress = state["progress"]
         progress["validation_losses"] = tuple((done, loss) for done, loss in progress["validation_losses"])
         progress["best"] = Best(**progress["best"]) if progress.get("best") else None
+        progress["first_steps"] = tuple(StepRecord(**record) for record in progress.get("first_steps", ()))
         saved = state["identity"]
         saved["config"] = completed(saved["config"])
         require_same(saved, identity, folder)

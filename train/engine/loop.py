@@ -1,9 +1,11 @@
 """The training loop."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,10 +28,16 @@ from train.engine.metrics import MetricsLog
 from train.engine.optim import learning_rate, make_optimizer, set_learning_rate
 from train.engine.progress import TrainingBar
 from train.engine.reference import Reference
+from train.engine.tensor_hash import hash_tensors
+from train.engine.values import scorer_for
 from train.ledger.ledger import Ledger, summarise
-from train.methods.base import trainable
+from train.methods.base import Method, begin_value_head, trainable
 from train.models.load import Model
 from train.objectives.base import Objective, TokenScores
+from train.runs.evidence import StepRecord
+
+NUM_RECORDED_STEPS = 2
+"""So many first steps are recorded, and done again by `train verify`."""
 
 T = TypeVar("T")
 Summary = tuple[list[TrainingExample], torch.Tensor]
@@ -69,6 +77,22 @@ class Trainer:
     seconds: float = 0.0
     baseline: torch.Tensor | None = None
 
+    @classmethod
+    def begin(
+        cls, base: Model, objective: Objective, method: Method, data: TrainingData, score: CheckpointScorer | None = None
+    ) -> "Trainer":
+        """Prepares a base model as the method wants it, which the run's seed decides, and chooses how it is computed.
+
+        Raises:
+            UserError: the options do not fit the model, or it cannot be trained.
+        """
+        torch.manual_seed(method.config.seed)
+        model = method.fresh(base)
+        if objective.reads == "values":
+            begin_value_head(model)
+        scorer = scorer_for(objective, model)
+        return cls(model, scorer, objective, method.config, data, Ledger(), RunProgress(), rate_of=method.rate_of, score=score)
+
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
         """Trains from the checkpoint, or from the start, to the end, writing checkpoints and `metrics.jsonl` into `run_dir` on the way.
 
@@ -78,7 +102,7 @@ class Trainer:
             UserError: the loss or the gradient is no longer a finite number, one example does not fit into memory, or a file cannot be
                 written.
         """
-        optimizer = make_optimizer(trainable(self.model), self.config, self.rate_of)
+        optimizer = self._optimizer()
         if self.objective.needs_reference:  # before the checkpoint changes the model
             known = _with_baselines([*self.data.train, *self.data.validation])
             self.reference = Reference.of(known, checkpoint.reference) if checkpoint else self._ask_reference(known)
@@ -194,7 +218,35 @@ class Trainer:
         set_learning_rate(optimizer, learning_rate(step, plan.num_steps, self.config))
         optimizer.step()
         optimizer.zero_grad()
+        if step < NUM_RECORDED_STEPS:
+            self._record_step(step + 1, total, norm)
         return total, norm
+
+    def first_steps(self, also: list[TrainingExample] | None = None) -> tuple[StepRecord, ...]:
+        """Does the first steps of a run that was not begun, writes nothing, and returns what they were.
+
+        Args:
+            also: examples that the reference is to know beside those of the steps.
+        """
+        optimizer = self._optimizer()
+        plan = RunPlan.of(len(self.data.train), self.config)
+        order = StepOrder(self.data.train, self.config, plan)
+        steps = [order[step] for step in range(min(NUM_RECORDED_STEPS, plan.num_steps))]
+        if self.objective.needs_reference:
+            known = {example.id: example for example in chain(*steps, also or ())}
+            self.reference = self._ask_reference(_with_baselines(list(known.values())))
+        for step, examples in enumerate(steps):
+            self._step(step, plan, examples, optimizer)
+        return self.progress.first_steps
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return make_optimizer(trainable(self.model), self.config, self.rate_of)
+
+    def _record_step(self, step: int, loss: torch.Tensor, gradient_norm: torch.Tensor) -> None:
+        weights = trainable(self.model).values()
+        norm = math.sqrt(sum(float(weight.detach().double().square().sum()) for weight in weights))
+        record = StepRecord(step, loss.item(), gradient_norm.item(), norm, hash_tensors(weights))
+        self.progress = replace(self.progress, first_steps=(*self.progress.first_steps, record))
 
     def _accumulate(
         self, step: int, examples: list[TrainingExample]
@@ -202,11 +254,19 @@ class Trainer:
         """Sums a step's gradient over its micro-batches; returns the step's loss, and what the ledger takes of each."""
         # Seeded anew each step, so that dropout needs no state to be the same in a resumed run.
         torch.manual_seed(int(hash_text(str(self.config.seed), "step", str(step))[:15], 16))
+        self.measure_baseline(examples)
+        self.model.train()
+        return self._sum_gradient(examples)
+
+    def accumulate(self, examples: list[TrainingExample]) -> torch.Tensor:
+        """Adds the gradient of some examples' mean loss to what is trained, in micro-batches, and returns that loss, a scalar."""
+        self.measure_baseline(examples)
+        return self._sum_gradient(examples)[0]
+
+    def _sum_gradient(self, examples: list[TrainingExample]) -> tuple[torch.Tensor, list[tuple[list[TrainingExample], torch.Tensor]]]:
         normalizer = sum(example.normalizer for example in examples) if self.config.normalize == "token" else len(examples)
         total = torch.zeros((), device=self.scorer.device)
         summaries = []
-        self.measure_baseline(examples)
-        self.model.train()
         for group in self._groups(examples):
             with memory_for(group):
                 scores = self._score(group)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -65,6 +65,29 @@ class Scorer:
         causal.set_attn_implementation(own_attention)
         return plain
 
+    @contextmanager
+    def plainly(self) -> Iterator["Scorer"]:
+        """Within the block, the model computes as it came: its own attention, on padded sequences."""
+        if not self.packed:
+            yield self
+            return
+        self.causal.set_attn_implementation(self.attention)
+        try:
+            yield replace(self, packed=False)
+        finally:
+            self.causal.set_attn_implementation(IMPLEMENTATION)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Within the block, the model can be asked as outside of training: with its own attention, in the precision of the run."""
+        with self.plainly() as plain, torch.no_grad(), plain._precision():
+            yield
+
+    def logits(self, input_ids: list[int]) -> torch.Tensor:
+        """Returns the model's logits at each position of one sequence, by its own attention, in float32: [T, vocabulary]."""
+        with self.answering():
+            return self.causal(input_ids=torch.tensor([input_ids], device=self.device), use_cache=False).logits[0].float()  # type: ignore[no-any-return]
+
     @property
     def device(self) -> torch.device:
         """Where the model is."""
@@ -74,18 +97,6 @@ class Scorer:
     def dtype(self) -> torch.dtype:
         """The precision of its computation."""
         return compute_dtype(self.causal)
-
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Lets the model be asked as outside of training within the block: with its own attention, in the precision that it computes in."""
-        if self.packed:
-            self.causal.set_attn_implementation(self.attention)
-        try:
-            with self._precision():
-                yield
-        finally:
-            if self.packed:
-                self.causal.set_attn_implementation(IMPLEMENTATION)
 
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the scores of the batch's supervised tokens; differentiable where gradients are on."""

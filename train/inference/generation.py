@@ -10,6 +10,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+DEFAULT_NEW_TOKENS = 256
+"""The limit of an answer where no answer is known."""
+_FEWEST_NEW_TOKENS, _MOST_NEW_TOKENS = 16, 1024
+
+
+def answer_limit(longest: int) -> int:
+    """Returns how many new tokens an answer may have where nobody says it: a quarter more than the longest of the train split.
+
+    Args:
+        longest: the tokens of that answer, without what the chat template writes around it.
+    """
+    return min(max(longest + longest // 4, _FEWEST_NEW_TOKENS), _MOST_NEW_TOKENS)
+
+
 @dataclass(frozen=True, slots=True)
 class Generated:
     """One answer.
@@ -46,6 +60,7 @@ def generate(
     max_length: int | None = None,
     max_batch_tokens: int = 4096,
     own_settings: bool = False,
+    enough: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> list[Generated]:
     """Answers each prompt greedily.
@@ -60,6 +75,7 @@ def generate(
         max_batch_tokens: tokens of a batch, padding and new tokens included.
         own_settings: what the model's own generation_config says beside its sampling, such as a repetition penalty, stays in force.
             Left out, it would make two models' answers incomparable.
+        enough: a batch is left as it is once so many of its answers have ended; None: it goes on until all have.
         advance: told how many prompts are done.
 
     Returns:
@@ -76,7 +92,7 @@ def generate(
             # The longest prompt of a batch must not shorten the answers of the others: prompts this long go alone.
             size = 1
         batch, order = order[:size], order[size:]
-        written = _generate_batch(model, [prompts[index] for index in batch], end_ids, new_tokens, own_settings=own_settings)
+        written = _generate_batch(model, [prompts[index] for index in batch], end_ids, new_tokens, own_settings=own_settings, enough=enough)
         for index, ids in zip(batch, written, strict=True):
             answers[index] = _cut(tokenizer, ids, end_ids)
         if advance is not None:
@@ -84,7 +100,9 @@ def generate(
     return [answer for answer in answers if answer is not None]
 
 
-def _generate_batch(model: Any, prompts: list[list[int]], end_ids: set[int], new_tokens: int, *, own_settings: bool) -> list[list[int]]:
+def _generate_batch(
+    model: Any, prompts: list[list[int]], end_ids: set[int], new_tokens: int, *, own_settings: bool, enough: int | None
+) -> list[list[int]]:
     import torch
     from transformers import GenerationConfig
 
@@ -98,8 +116,15 @@ def _generate_batch(model: Any, prompts: list[list[int]], end_ids: set[int], new
     # What is not said here is filled in from the model's own generation_config.
     plain: dict[str, Any] = {} if own_settings else {"num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
     config = GenerationConfig(do_sample=False, max_new_tokens=new_tokens, eos_token_id=sorted(end_ids), pad_token_id=pad, **plain)
+
+    def have_ended(written: torch.Tensor, _: Any, **__: Any) -> torch.Tensor:
+        ended = torch.isin(written[:, length:], torch.tensor(sorted(end_ids), device=written.device)).any(1)
+        return torch.full_like(ended, bool(enough is not None and ended.sum() >= enough))
+
+    criteria = [] if enough is None else [have_ended]
     with torch.inference_mode():
-        output = model.generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config)
+        inputs = {"input_ids": ids.to(model.device), "attention_mask": mask.to(model.device)}
+        output = model.generate(**inputs, generation_config=config, stopping_criteria=criteria)
     written: list[list[int]] = output[:, length:].tolist()
     return written
 

@@ -43,6 +43,11 @@ class Ledger:
         """Takes note of a step's gradient norm, which is checked when the ledger is flushed."""
         self._norms.append((step, examples, norm))
 
+    @property
+    def num_micro_batches(self) -> int:
+        """The micro-batches that were recorded since the last flush."""
+        return len(self._pending)
+
     def flush(self) -> None:
         """Brings what is pending to the host and checks it.
 

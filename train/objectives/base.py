@@ -1,5 +1,6 @@
 """What an objective is: how an example becomes sequences of tokens, and how their scores become a loss."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,6 +133,8 @@ class Objective(ABC):
     """What `loss:` may be, the default first; empty where there is no choice. A loss's own options stand in a section of its name."""
     needs_reference: bool = False
     """Whether the loss compares with the model that the run began with: `TokenScores.reference` is filled then, computed once."""
+    start_loss: ClassVar[float] = math.log(2)
+    """The mean loss while the model still is its reference, which the proofs of a run hold the first step against."""
 
     has_baseline: ClassVar[bool] = False
     """Whether the rows of a step are measured from a point that they decide together: `TokenScores.baseline` is filled then."""

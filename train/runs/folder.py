@@ -9,6 +9,7 @@ from pathlib import Path
 from loopwright.errors import UserError
 from prep.dataset.manifest import MANIFEST_NAME
 from templates.chat import ChatTemplateConfig
+from train.runs.card import CARD_NAME, is_card
 from train.runs.record import FILE_NAME, RunRecord
 
 LEDGER_NAME = "ledger.parquet"
@@ -95,7 +96,7 @@ def _require_no_strangers(run_dir: Path, saved_names: Iterable[str]) -> None:
     Raises:
         UserError: there is such a file or folder.
     """
-    known = run_names(saved_names)
+    known = (*run_names(saved_names), *([CARD_NAME] if is_card(run_dir / CARD_NAME) else []))
     names = sorted(path.name for path in run_dir.iterdir()) if run_dir.is_dir() else []
     known += tuple(path.name for path in _seed_dirs(run_dir))
     stranger = next((name for name in names if name not in known and not name.startswith(".")), None)
@@ -120,3 +121,5 @@ def remove_run(run_dir: Path, saved_names: Iterable[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    if is_card(run_dir / CARD_NAME):
+        (run_dir / CARD_NAME).unlink()

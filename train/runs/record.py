@@ -12,6 +12,8 @@ from loopwright.models import KNOWN_MODELS
 from templates.chat import ChatTemplateConfig, Encoded
 from templates.form import Form
 from train.models.load import model_sha256
+from train.runs.evidence import Evidence
+from train.runs.proof import Proof, proofs_summary
 
 FILE_NAME = "run.json"
 CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
@@ -107,11 +109,15 @@ class RunRecord(BaseModel):
     config: dict[str, Any]
     """All options of the run."""
     sample: Sample
+    proofs: dict[str, Proof] = {}
+    """What was proven at the end of the run; runs from before there were proofs have none."""
+    evidence: Evidence | None = None
+    """What the run recorded for them, with which `train verify` compares."""
 
     @model_serializer(mode="wrap")
     def _without_absent_plugins(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = serialize(self)
-        return {key: value for key, value in written.items() if key != "plugins" or value is not None}
+        return {key: value for key, value in written.items() if key not in {"plugins", "evidence"} or value is not None}
 
     @classmethod
     def load(cls, run_dir: Path) -> "RunRecord":
@@ -143,6 +149,7 @@ class RunRecord(BaseModel):
         kept = f"Step {self.best_step} is the best by {self.config.get('best')}, and what was saved. " if is_earlier else ""
         saved = "Adapter" if self.method == "lora" else "Weights"
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
+        proofs = f"{proofs_summary(self.proofs)}\n" if self.proofs else ""
         mean = "Mean loss per trained token (nats)" if self.form in {Form.CHAT, Form.COMPLETION} else "Mean loss (nats)"
         use = f"Try it: train chat --adapter {run_dir}"
         if self.objective == "cloze":
@@ -154,7 +161,7 @@ class RunRecord(BaseModel):
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
             f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\n"
-            f"{kept}{saved} in {run_dir}. {use}"
+            f"{proofs}{kept}{saved} in {run_dir}. {use}"
         )
 
     @property
