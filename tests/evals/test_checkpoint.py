@@ -18,7 +18,7 @@ from train.engine.best import ScorerRequest
 from train.engine.loss import Scorer
 from train.run import train
 
-OPTIONS = {"dtype": "float32", "batch_size": 4, "learning_rate": 2e-2, "epochs": 3}
+OPTIONS = {"dtype": "float32", "batch_size": 4, "learning_rate": 2e-2, "epochs": 3, "leaks": "allow"}
 
 
 @pytest.fixture(scope="module")
