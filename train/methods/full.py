@@ -35,6 +35,7 @@ class Full(InPlace):
 
     name = "full"
     file_names = (_CONFIG_NAME, _WEIGHTS_NAME, _GENERATION_NAME)
+    learning_rate = 5e-5
 
     @override
     def fresh(self, model: Model) -> Model:

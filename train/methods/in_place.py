@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from typing_extensions import override
@@ -26,9 +26,6 @@ class InPlace(Method):
     """A method that trains weights of the model itself. Of a run that is loaded, the base's own stay beside them, and answer exactly."""
 
     what = "weights"
-    # A tenth of LoRA's: the best rate of LoRA is about ten times that of training the weights themselves, on every model and data set
-    # tried (Schulman and Thinking Machines Lab, "LoRA Without Regret", 2025).
-    learning_rate: ClassVar[float] = 5e-5
 
     def train_only(self, model: Model, names: set[str]) -> Model:
         """Makes some parameters trained, in float32, and no others. The model goes on computing in what it was loaded in."""

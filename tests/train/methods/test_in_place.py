@@ -155,10 +155,11 @@ def test_weights_of_another_model_are_refused(method: str, dataset_dir: Path, tm
 
 def test_learning_rate_depends_on_method_and_optimizer_and_run_json_says_it(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     found = {}
-    for number, changes in enumerate(({"method": "lora"}, {"method": "full"}, {"method": "full", "optimizer": "adafactor"})):
+    full_by_adafactor = {"method": "full", "optimizer": "adafactor"}
+    for number, changes in enumerate(({"method": "lora"}, {"method": "full"}, full_by_adafactor, {"method": "freeze"})):
         train(dataset_dir, tmp_path / str(number), options(learning_rate=None, max_steps=1, **changes))
         found[number] = json.loads((tmp_path / str(number) / "run.json").read_text(encoding="utf-8"))["config"]["learning_rate"]
-    assert found == {0: 5e-4, 1: 5e-5, 2: 1e-3}
+    assert found == {0: 5e-4, 1: 5e-5, 2: 1e-3, 3: 2e-4}
 
 
 @pytest.mark.parametrize(
