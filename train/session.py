@@ -6,6 +6,7 @@ from typing import Any
 
 from loopwright import __version__
 from loopwright.console import notice
+from loopwright.errors import UserError
 from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
@@ -90,6 +91,9 @@ def _scorer(prepared: Prepared, config: TrainConfig) -> CheckpointScorer | None:
     """Returns what scores checkpoints, where that is not the validation loss; made before the model is loaded, as it may not fit."""
     if config.best in {LOSS, LAST}:
         return None
+    if prepared.objective.reads == "values":
+        cause = f"a model of the objective '{prepared.objective.name}' writes no answers that the metric '{config.best}' could measure"
+        raise UserError(cause, f"best: {config.best}", "Leave it out: the validation loss chooses the checkpoint.")
     wanted = ScorerRequest(config.best, prepared.dataset.path, config.model, prepared.objective.form, prepared.chat_template)
     return find_scorer(wanted)
 

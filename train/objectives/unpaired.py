@@ -35,6 +35,9 @@ class Unpaired(Objective):
 
     ## When to use it
     Where people said of single answers whether they are good, such as thumbs up and down. Of pairs `preference` makes more.
+
+    ## Learning rate
+    A tenth of that of `chat`, as of `preference` and for the same reason.
     """
 
     name = "unpaired"
@@ -42,6 +45,7 @@ class Unpaired(Objective):
     losses = ("kto",)
     needs_reference = True
     has_baseline = True
+    learning_rate_factor = 0.1
 
     @override
     def complete(self, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:

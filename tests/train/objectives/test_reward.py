@@ -166,6 +166,27 @@ def test_a_reward_model_is_not_asked_for_answers(pairs_dir: Path, dataset_dir: P
         evaluate_dataset(dataset_dir, tmp_path / "evals", evals_options(adapter=str(run)))
 
 
+def test_no_metric_of_answers_chooses_its_checkpoint(pairs_dir: Path, tmp_path: Path, options: Options) -> None:
+    with pytest.raises(UserError, match="writes no answers that the metric 'accuracy' could measure"):
+        train(pairs_dir, tmp_path / "run", options(objective="reward", max_steps=1, best="accuracy"))
+
+
+@pytest.mark.parametrize("method", ["full", "freeze"])
+def test_all_weights_or_the_topmost_layers_train_or_are_refused(method: str, pairs_dir: Path, tmp_path: Path, options: Options) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    config = options(objective="reward", method=method, max_steps=2, learning_rate=1e-3)
+    if method == "freeze":
+        with pytest.raises(UserError, match="the method does not train the head 'score'"):
+            train(pairs_dir, tmp_path / "run", config)
+        return
+    train(pairs_dir, tmp_path / "run", config)
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run")
+    assert loaded.config.num_labels == 1
+    assert loaded.score.weight.shape == (1, 32)
+    assert loaded.score.weight.abs().sum() > 0
+
+
 def test_a_method_that_leaves_the_head_is_refused(tiny_model_dir: Path) -> None:
     model: Any = load_model(str(tiny_model_dir), "float32", Reward.auto_class)
     model.requires_grad_(False)
