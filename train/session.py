@@ -65,7 +65,8 @@ def run_session(
         with atomic_file(run_dir / LEDGER_NAME) as path:
             trainer.ledger.finished().write_parquet(path)
         record = _record(trainer, prepared, identity)
-        evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh)
+        trained_here = start is None or start.progress.num_steps < record.num_steps
+        evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh, trained_here=trained_here)
     record = record.model_copy(update={"evidence": evidence, "proofs": proofs})
     write_card(record, run_dir)
     record.save(run_dir)

@@ -253,7 +253,7 @@ def test_loss_that_is_not_finite_names_its_rows(
         return model
 
     monkeypatch.setattr("train.session.load_model", broken_load)
-    monkeypatch.setattr("train.session.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
+    monkeypatch.setattr("train.engine.loop.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
     with pytest.raises(UserErrors, match=r"data.jsonl:\d+: the loss is nan in step 1, which holds row row\d+") as caught:
         train(dataset_dir, tmp_path / "run", options())
     assert len(caught.value.errors) == 4

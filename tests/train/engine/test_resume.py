@@ -101,8 +101,9 @@ def test_killed_run_of_several_sequences_a_row_resumes_to_the_same_bytes(
         goes_on_as_unbroken(dataset, run_dir, tmp_path / "unbroken", load_section(config_path, "train", TrainConfig))
     finally:
         several.unregister()
-    # Of the model that the run began with, once: by the unbroken run, and never again by the one that goes on.
-    assert asked == ([14] if objective == "pair" else [])
+    # Of the model that the run began with, once: by the unbroken run, and never again by the one that goes on. Proofs ask of fewer rows.
+    assert asked.count(14) == (objective == "pair")
+    assert max(asked, default=14) == 14
 
 
 def _forget_method(path: Path) -> None:
