@@ -60,7 +60,7 @@ def experiments(options: dict[str, Any], longest: int, layer: str) -> dict[str, 
     return {
         "epochs": Experiment(3),
         "max_steps": Experiment(1),
-        "learning_rate": Experiment(options["learning_rate"] * 2),
+        "learning_rate": Experiment((options["learning_rate"] or COMMON["learning_rate"]) * 2),
         "batch_size": Experiment(3),
         "micro_batch_size": Experiment(1),
         "micro_batch_tokens": Experiment(1),

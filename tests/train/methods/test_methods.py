@@ -82,7 +82,7 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
     assert record.method == record.config["method"] == "last_layer"
     assert method_of(tuned_run) is LastLayer
     assert record.validation_losses[-1][1] < record.validation_losses[0][1]
-    assert sorted(path.name for path in tuned_run.iterdir()) == ["last_layer.safetensors", "ledger.parquet", "run.json"]
+    assert sorted(path.name for path in tuned_run.iterdir()) == ["README.md", "last_layer.safetensors", "ledger.parquet", "run.json"]
     answers = Comparison.load(tuned_run, max_new_tokens=8).ask("The soup was great")
     assert answers.base != answers.tuned
     ids = torch.arange(3, 23)[None]
@@ -97,7 +97,7 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
 
 def test_a_run_of_another_method_is_replaced_whole(tuned_run: Path, dataset_dir: Path, options: Options) -> None:
     train(dataset_dir, tuned_run, options(max_steps=1), overwrite=True)
-    names = ["adapter_config.json", "adapter_model.safetensors", "ledger.parquet", "run.json"]
+    names = ["README.md", "adapter_config.json", "adapter_model.safetensors", "ledger.parquet", "run.json"]
     assert sorted(path.name for path in tuned_run.iterdir()) == names
     assert method_of(tuned_run) is Lora
 
