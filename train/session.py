@@ -78,7 +78,8 @@ def run_session(
         if trainer.progress.best is not None:
             ValidationScores.of(trainer.progress.best, prepared.data.validation, config.best).save(run_dir)
         record = _record(trainer, prepared, identity)
-        evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh)
+        trained_here = start is None or start.progress.num_steps < record.num_steps
+        evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh, trained_here=trained_here)
     record = record.model_copy(update={"evidence": evidence, "proofs": proofs})
     write_card(record, run_dir)
     record.save(run_dir)

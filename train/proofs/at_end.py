@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def prove_at_end(
-    trainer: Trainer, prepared: Prepared, run_dir: Path, record: RunRecord, fresh: FreshProcess
+    trainer: Trainer, prepared: Prepared, run_dir: Path, record: RunRecord, fresh: FreshProcess, *, trained_here: bool
 ) -> tuple[Evidence, dict[str, Proof]]:
     """Records what `train verify` compares with, and makes the proofs.
 
@@ -37,13 +37,14 @@ def prove_at_end(
         run_dir: where it was saved.
         record: what `run.json` will say beside them.
         fresh: loads what was saved, while the other proofs are made.
+        trained_here: this process did steps of the run; one that finds all of them done reads few of the options.
     """
     objective, data, dtype = prepared.objective, prepared.data, record.dtype
     tokenizer = load_tokenizer(record.model, record.chat_template.on_a_day())
     trainer.model.eval()
     probe = make_probe(trainer.scorer, data)
     fresh.ask(loading_request(run_dir, prepared.model_folder, dtype, objective.auto_class, probe))
-    unread = unread_options(trainer.config)
+    unread = unread_options(trainer.config) if trained_here else None
     effects: OptionEffects | str = "short runs could not be made"
 
     def options() -> tuple[Proof]:

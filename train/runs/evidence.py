@@ -51,7 +51,7 @@ class Evidence(BaseModel):
     weights_hash: str
     """A hash of all that was trained, as it was in memory at the end."""
     unread_options: list[str] | None
-    """Options that nothing read in the whole run; null where reads were not counted."""
+    """Options that nothing read in the run; null where reads were not counted, or the process that ended the run did no step of it."""
     small_steps_hash: str | None
     """What two steps with this run's options gave on the small random model; null where there is none of this architecture."""
     platform: str

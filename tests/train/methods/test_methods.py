@@ -83,6 +83,7 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
     assert method_of(tuned_run) is LastLayer
     assert record.validation_losses[-1][1] < record.validation_losses[0][1]
     assert sorted(path.name for path in tuned_run.iterdir()) == [
+        "README.md",
         "checkpoints",
         "last_layer.safetensors",
         "ledger.parquet",
@@ -105,6 +106,7 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
 def test_a_run_of_another_method_is_replaced_whole(tuned_run: Path, dataset_dir: Path, options: Options) -> None:
     train(dataset_dir, tuned_run, options(max_steps=1), overwrite=True)
     names = [
+        "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
         "checkpoints",

@@ -98,6 +98,26 @@ def test_few_steps_and_prompts_are_not_judged(make_run: Callable[..., Run]) -> N
     assert proofs["saved_weights"].passed is False, "what was saved is not what was trained, however little that is"
 
 
+def test_a_run_that_dies_while_it_saves_is_proven_once_it_is_gone_on_with(
+    good_run: Run, chats_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left to train then, and few options are read: that is no defect of theirs."""
+    config = TrainConfig.model_validate({**good_run[1].config, "max_steps": 3})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("train.methods.lora.Lora.save", _interrupt)
+        train(chats_dir, tmp_path / "run", config)
+    record = train(chats_dir, tmp_path / "run", config, resume=True)
+    assert record.evidence is not None
+    assert (record.evidence.unread_options, len(record.evidence.first_steps)) == (None, 2)
+    assert all(proof.passed is not False for proof in record.proofs.values()), record.proofs
+    assert record.proofs["options"].passed is True
+    assert verify_run(tmp_path / "run", chats_dir)["first_steps"].passed is True
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_dropout_leaves_the_first_loss_to_compare(make_run: Callable[..., Run], chats_dir: Path) -> None:
     run_dir, record = make_run(lora={"dropout": 0.3}, max_steps=3)
     assert all(proof.passed is not False for proof in record.proofs.values()), record.proofs
