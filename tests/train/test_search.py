@@ -26,7 +26,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def section(tiny_model_dir: Path) -> Callable[..., dict[str, Any]]:
     def make(options: dict[str, Any], **more: Any) -> dict[str, Any]:
-        train = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "epochs": 3}
+        train = {"model": str(tiny_model_dir), "dtype": "float32", "batch_size": 4, "epochs": 3, "leaks": "allow"}
         return {"train": train, "sweep": {"options": options, **more}}
 
     return make

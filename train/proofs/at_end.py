@@ -54,7 +54,7 @@ def prove_at_end(
 
     ids_hash = trained_ids_hash(data.train)
     proofs = {
-        **attempt(["trained_answers"], lambda: [prove_trained_answers(prepared.dataset, objective.form, tokenizer, data.train, ids_hash)]),
+        **attempt(["trained_answers"], lambda: [prove_trained_answers(prepared.dataset, objective, tokenizer, data.train, ids_hash)]),
         **attempt(equal_batches.NAMES, lambda: equal_batches.prove_equal_batches(trainer, dtype)),
         **attempt(["answers_stop"], lambda: [_prove_answers_stop(trainer, prepared, tokenizer, record.num_steps)]),
         **attempt(["options"], options),

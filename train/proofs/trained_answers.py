@@ -10,7 +10,7 @@ from loopwright.hashing import hash_text
 from prep.dataset.manifest import Dataset
 from templates.form import Form
 from train.data.examples import TrainingExample
-from train.objectives.base import TokenSequence
+from train.objectives.base import Objective, TokenSequence
 from train.runs.proof import Proof
 
 if TYPE_CHECKING:
@@ -33,23 +33,25 @@ def trained_ids_hash(examples: Sequence[TrainingExample]) -> str:
 
 
 def prove_trained_answers(
-    dataset: Dataset, form: Form, tokenizer: "PreTrainedTokenizerBase", examples: Sequence[TrainingExample], recorded_hash: str
+    dataset: Dataset, objective: Objective, tokenizer: "PreTrainedTokenizerBase", examples: Sequence[TrainingExample], recorded_hash: str
 ) -> Proof:
     """Compares the decoded trained ids of up to 1,000 examples with the raw rows, and all ids with those that the run trained on.
 
     Args:
         dataset: the rows.
-        form: the form that was trained.
+        objective: what was trained.
         tokenizer: the run's.
         examples: the training examples.
         recorded_hash: `trained_ids_hash` of the run.
     """
     if trained_ids_hash(examples) != recorded_hash:
         return Proof(passed=False, reason="the run trained on other ids than these rows give")
+    if objective.reads == "values":
+        return Proof.not_applicable(f"the objective '{objective.name}' trains no token: it reads one value of a whole answer")
     chosen = examples[:: -(-len(examples) // _MOST_ROWS)]
     rows = {row["id"]: row for row in dataset.examples("train").collect().to_dicts()}
     compared = [(example, rows[example.id]) for example in chosen if example.id in rows]
-    wrong = [(example, problem) for example, row in compared if (problem := _difference(form, row, example.sequences, tokenizer))]
+    wrong = [(example, problem) for example, row in compared if (problem := _difference(objective.form, row, example.sequences, tokenizer))]
     reason = f"rows of {len(compared)} compared whose decoded trained ids are not their answers"
     if wrong:
         example, problem = wrong[0]

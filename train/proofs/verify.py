@@ -90,9 +90,8 @@ class _Finished:
         data = load_examples(dataset, self.objective, tokenizer, self.config, length_limit(self.base, self.config))
         rows = RunRows(dataset, data, tokenizer)
         found = self.evidence.trained_ids_hash
-        form, found = self.objective.form, self.evidence.trained_ids_hash
         return {
-            **attempt(["trained_answers"], lambda: [prove_trained_answers(dataset, form, tokenizer, data.train, found)]),
+            **attempt(["trained_answers"], lambda: [prove_trained_answers(dataset, self.objective, tokenizer, data.train, found)]),
             **attempt(["first_steps", *equal_batches.NAMES], lambda: self._steps(rows)),
             **attempt(["answers_stop"], lambda: [self._stopping(rows)]),
             **attempt(["options"], lambda: [self._options(rows)]),
