@@ -105,7 +105,8 @@ class ShortRuns:
                 model = load_model(folder, "float32", auto_class)
                 model(input_ids=torch.tensor([[1, 2, 3]], device=model.device))
             except Exception as error:  # configs are as many as architectures
-                raise NoSmallModelError((str(error).strip() or type(error).__name__).splitlines()[0]) from error
+                told = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise NoSmallModelError(told.replace(folder, "small")) from error  # a folder that is gone says nothing
             torch.set_num_threads(1)  # a sum over several threads depends on their number
             try:
                 yield cls(Path(folder), FewRows.of(rows.dataset, [*chosen, *held_out]), rows.tokenizer, auto_class, bool(held_out))

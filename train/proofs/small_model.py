@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from train.models.config_checks import model_config
+from train.runs.record import SEQUENCE_CLASSIFIER
 
 # Wherever an architecture's config has them. The vocabulary stays: the rows' ids have to be in it.
 _SMALL = {
@@ -28,6 +29,8 @@ def write_small_model(base: Path, folder: Path, auto_class: str) -> None:
 
     transformers.utils.logging.disable_progress_bar()
     config = small_config(model_config(base))
+    if auto_class == SEQUENCE_CLASSIFIER:
+        config.num_labels = 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(17)
         getattr(transformers, auto_class).from_config(config).save_pretrained(folder)
