@@ -37,7 +37,11 @@ _PYDANTIC = re.compile(
         (BuildConfig, {**_CONFIG, "license": 4.0}, "'license' is 4.0. Put it in quotes: \"4.0\"."),
         (BuildConfig, {**_CONFIG, "license": ["a"]}, "'license' is ['a']. Give a text."),
         (BuildConfig, {**_CONFIG, "outputs": "chat"}, "'outputs' is 'chat'. Write it as a list: [chat]."),
-        (BuildConfig, {**_CONFIG, "outputs": ["chta"]}, "Did you mean 'chat'? Write 'chat', 'verbalizer', 'completion' or 'preference'."),
+        (
+            BuildConfig,
+            {**_CONFIG, "outputs": ["chta"]},
+            "Did you mean 'chat'? Write 'chat', 'verbalizer', 'completion', 'preference' or 'unpaired'.",
+        ),
         (BuildConfig, {**_CONFIG, "sources": {"path": "a"}}, "'sources' is {'path': 'a'}. Give a list."),
         (BuildConfig, {**_CONFIG, "templates": []}, "'templates' is []. It must not be empty."),
         (BuildConfig, {**_CONFIG, "labels": ["a"]}, "'labels' is ['a']. Give keys and values, as in {key: value}."),

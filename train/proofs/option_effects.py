@@ -85,7 +85,7 @@ def experiments(options: dict[str, Any], longest: int, layer: str) -> dict[str, 
         "lora.alpha": Experiment(options["lora.alpha"] * 2),
         "lora.dropout": Experiment(0.0 if options["lora.dropout"] else 0.5),
         "lora.targets": Experiment([layer] if options["lora.targets"] == "all-linear" else "all-linear"),
-        "lora.rslora": Experiment(not options["lora.rslora"]),
+        "lora.rslora": Experiment(not options["lora.rslora"], {"lora.rank": 4}),  # of rank 1 the two are the same
         "lora.dora": Experiment(not options["lora.dora"]),
         "lora.plus_ratio": Experiment(options["lora.plus_ratio"] * 4),
         "freeze.layers": Experiment(1 if options["freeze.layers"] != 1 else 2),
