@@ -89,34 +89,11 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train a model on a dataset. Options override the config's train: section, which has more of them."""
+    given = dict(locals())
     from train.api import train
+    from train.config import TrainConfig
 
-    options = {
-        "model": model,
-        "objective": objective,
-        "loss": loss,
-        "method": method,
-        "quantize": quantize,
-        "seed": seed,
-        "seeds": seeds,
-        "epochs": epochs,
-        "max_steps": max_steps,
-        "learning_rate": learning_rate,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "warmup": warmup,
-        "weight_decay": weight_decay,
-        "max_grad_norm": max_grad_norm,
-        "normalize": normalize,
-        "batch_size": batch_size,
-        "micro_batch_size": micro_batch_size,
-        "max_length": max_length,
-        "truncation": truncation,
-        "leaks": leaks,
-        "dtype": dtype,
-        "best": best,
-        "early_stopping": early_stopping,
-    }
+    options = {name: value for name, value in given.items() if name in TrainConfig.model_fields}
     try:
         result = train(dataset, out, config, resume=resume, overwrite=overwrite, progress=True, **options)
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from loopwright.errors import UserError
 from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
-from templates.chat import ChatTemplateConfig
+from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.config import LAST, LOSS, TrainConfig, completed
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
@@ -29,6 +29,7 @@ from train.proofs.fresh_process import FreshProcess
 from train.runs.card import write_card
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import RunRecord, mask_proof
+from train.runs.tokenizer_files import save_tokenizer
 
 
 def run_session(
@@ -73,6 +74,7 @@ def run_session(
         trainer.run(run_dir, identity, start, progress)
         trainer.use_best(run_dir, identity)
         prepared.method.save(trainer.model, run_dir)
+        save_tokenizer(load_tokenizer(config.model), run_dir)
         with atomic_file(run_dir / LEDGER_NAME) as path:
             trainer.ledger.finished().write_parquet(path)
         if trainer.progress.best is not None:

@@ -254,6 +254,10 @@ def test_a_chat_of_several_sequences_is_one_example(
     record = train(data, tmp_path / "run", options(model=model, epochs=1, batch_size=2))
     assert (record.num_examples, record.num_steps) == (3, 2)
     assert len({span.sequence for span in record.sample.spans}) == 2
+    apart = train(data, tmp_path / "apart", options(model=model, epochs=1, batch_size=2, micro_batch_size=1))
+    assert apart.final_train_loss == pytest.approx(record.final_train_loss, rel=1e-5)
+    ledger = pl.read_parquet(tmp_path / "apart" / "ledger.parquet")
+    assert ledger.height == 3 and ledger["num_trained_tokens"].to_list() == [apart.num_trained_tokens // 3] * 3
     assert "8 answers have no 'reasoning'" in " ".join(capsys.readouterr().err.split())
     [show_row] = [pieces for _, pieces in show(data, split="train", example_id=None, limit=1, model=model)]
     assert show_row is not None

@@ -13,7 +13,7 @@ from typing_extensions import override
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from train.methods.base import Method
-from train.models.load import Model
+from train.models.load import Model, named_base
 
 _WEIGHTS_NAME = "adapter_model.safetensors"
 _CONFIG_NAME = "adapter_config.json"
@@ -73,6 +73,7 @@ class Lora(Method):
         with tempfile.TemporaryDirectory() as temporary:
             model.save_pretrained(temporary, save_embedding_layers=False)
             config = json.loads((Path(temporary) / _CONFIG_NAME).read_text(encoding="utf-8"))
+            config["base_model_name_or_path"], config["revision"] = named_base(config["base_model_name_or_path"] or "")
             for key in ("target_modules", "exclude_modules"):  # peft keeps sets, whose order differs from process to process
                 if isinstance(config[key], list):
                     config[key].sort()

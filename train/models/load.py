@@ -95,6 +95,19 @@ class ModelInfo:
     description: str
 
 
+def named_base(folder: str) -> tuple[str | None, str | None]:
+    """Returns what an adapter calls the base that was loaded from a folder, and its revision.
+
+    A snapshot in the hub's cache is the hub's model, at that revision. Of a model in our own cache, which is none of the hub's, there is no
+    name that anybody else could load: None. Any other folder is called by its path.
+    """
+    path = Path(folder)
+    owner, _, name = path.parent.parent.name.removeprefix("models--").partition("--")
+    if path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--"):
+        return (f"{owner}/{name}" if name else owner), path.name
+    return (None, None) if any(path == model_dir(known) for known in KNOWN_MODELS) else (folder, None)
+
+
 def list_models() -> list[ModelInfo]:
     """Returns the models that have a short name, fetched or not."""
     return [

@@ -27,6 +27,7 @@ class Chat(Objective):
 
     name = "chat"
     form = Form.CHAT
+    independent = True
 
     @override
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:

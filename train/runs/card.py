@@ -4,6 +4,7 @@ from pathlib import Path
 
 from loopwright.console import notice
 from loopwright.files import write_atomic
+from loopwright.models import KNOWN_MODELS
 from train.runs.record import RunRecord
 
 CARD_NAME = "README.md"
@@ -47,6 +48,7 @@ def card(record: RunRecord) -> str:
             "",
             f"Trained on the base model `{Path(record.model).name}` whose weights have the sha256 `{record.model_sha256}`,",
             f"with {record.num_examples:,} examples in {record.num_steps:,} steps, by Loopwright {record.loopwright_version}.",
+            *_base(record),
             "",
             "## Proofs",
             "",
@@ -58,6 +60,18 @@ def card(record: RunRecord) -> str:
             "",
         ]
     )
+
+
+def _base(record: RunRecord) -> list[str]:
+    """Says where the base is, where its name would mislead."""
+    known = KNOWN_MODELS.get(record.model)
+    if known is None or record.method != "lora":
+        return []
+    return [
+        "",
+        f"The base is {known.description}, de-quantised: its weights are not those of the model hub, so that `adapter_config.json` names",
+        f"none. `train models fetch {record.model}` makes it, `train models list` says where: load that folder, then this adapter on it.",
+    ]
 
 
 def _verdict(passed: bool | str) -> str:

@@ -11,6 +11,7 @@ from prep.dataset.manifest import MANIFEST_NAME
 from templates.chat import ChatTemplateConfig
 from train.runs.card import CARD_NAME, is_card
 from train.runs.record import FILE_NAME, RunRecord
+from train.runs.tokenizer_files import TOKENIZER_NAMES
 
 LEDGER_NAME = "ledger.parquet"
 CHECKPOINT_NAME = "checkpoint"
@@ -44,7 +45,7 @@ def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
     Args:
         saved_names: the files that its method saves.
     """
-    return (FILE_NAME, *saved_names, LEDGER_NAME, METRICS_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
+    return (FILE_NAME, *saved_names, *TOKENIZER_NAMES, LEDGER_NAME, METRICS_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
 
 
 def finished_run(run_dir: Path, saved_names: Iterable[str], *, resume: bool, overwrite: bool) -> RunRecord | None:

@@ -1,6 +1,8 @@
 """LoRA's variants, and the architectures and layers that it takes or refuses."""
 
 import itertools
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 import transformers
 
 from loopwright.errors import UserError
+from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.engine.optim import make_optimizer, set_learning_rate
 from train.inference.language_model import LanguageModel
@@ -17,6 +20,7 @@ from train.methods.base import trainable
 from train.methods.lora import Lora
 from train.models.load import load_model
 from train.run import train
+from train.runs.record import RunRecord
 from train.testing import check_method
 
 Options = Callable[..., TrainConfig]
@@ -151,3 +155,29 @@ def test_variants_say_the_same_merged_and_loaded_by_plain_peft(
             expected = model(input_ids=ids).logits
         torch.testing.assert_close(plain(input_ids=ids).logits, expected, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(plain.merge_and_unload()(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_an_adapter_names_its_base_by_the_hub_only_where_it_is_the_hubs(
+    tiny_model_dir: Path, dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "models--org--tiny" / "snapshots" / "abc123"
+    embedded = tmp_path / "models" / "embedded"
+    monkeypatch.setenv("LOOPWRIGHT_CACHE", str(tmp_path))
+    for folder, named in ((snapshot, ("org/tiny", "abc123")), (embedded, (None, None)), (tiny_model_dir, (str(tiny_model_dir), None))):
+        if not folder.exists():
+            shutil.copytree(tiny_model_dir, folder)
+        model = Lora(options()).fresh(load_model(str(folder), "float32"))
+        (tmp_path / "saved").mkdir(exist_ok=True)
+        Lora(options()).save(model, tmp_path / "saved")
+        config = json.loads((tmp_path / "saved" / "adapter_config.json").read_text(encoding="utf-8"))
+        assert (config["base_model_name_or_path"], config["revision"]) == named
+
+
+def test_a_run_folder_is_served_as_it_stands(finished_run: tuple[Path, RunRecord], tiny_model_dir: Path) -> None:
+    from transformers import AutoTokenizer
+
+    served, base = AutoTokenizer.from_pretrained(finished_run[0]), load_tokenizer(str(tiny_model_dir))
+    messages = [{"role": "user", "content": "The soup?"}]
+    prompt = served.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    assert prompt == base.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    assert served.chat_template == base.chat_template

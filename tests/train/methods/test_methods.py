@@ -84,11 +84,14 @@ def test_another_method_trains_saves_and_answers(tuned_run: Path, tiny_model_dir
     assert record.validation_losses[-1][1] < record.validation_losses[0][1]
     assert sorted(path.name for path in tuned_run.iterdir()) == [
         "README.md",
+        "chat_template.jinja",
         "checkpoints",
         "last_layer.safetensors",
         "ledger.parquet",
         "metrics.jsonl",
         "run.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
         "validation.json",
     ]
     answers = Comparison.load(tuned_run, max_new_tokens=8).ask("The soup was great")
@@ -109,10 +112,13 @@ def test_a_run_of_another_method_is_replaced_whole(tuned_run: Path, dataset_dir:
         "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
+        "chat_template.jinja",
         "checkpoints",
         "ledger.parquet",
         "metrics.jsonl",
         "run.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
         "validation.json",
     ]
     assert sorted(path.name for path in tuned_run.iterdir()) == names
