@@ -87,6 +87,8 @@ def test_summaries_are_generated_and_measured(tmp_path: Path) -> None:
         "2",
         "--batch-size",
         "2",
+        "--leaks",
+        "allow",
     )
     options = ("--adapter", tmp_path / "run", "--out", tmp_path / "evals", "--limit", "2", "--max-new-tokens", "24", "--json")
     report = json.loads(run(_BIN / "evals", "run", tmp_path / "dataset", *options).stdout)
