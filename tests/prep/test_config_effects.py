@@ -20,6 +20,7 @@ from prep.sources.files import find_files
 from prep.sources.rows import META_COLUMNS, read_rows
 from tests.conftest import CHATML, make_tokenizer
 from tests.prep.helpers import TEMPLATE, Project, make_project, reviews
+from tests.templates.test_chat_thoughts import SWITCHED
 
 ROWS = [{"id": index, "who": f"C{index % 7}", **row} for index, row in enumerate([*reviews(60), reviews(1)[0]])]
 
@@ -277,6 +278,22 @@ def test_how_the_chat_template_is_used_changes_the_prompt(tmp_path: Path, tiny_m
     assert seen[0] != seen[1]
 
 
+def test_how_thoughts_are_treated_changes_what_is_trained(tmp_path: Path, tiny_model_dir: Path) -> None:
+    shutil.copytree(tiny_model_dir, tmp_path / "model")
+    make_tokenizer(SWITCHED).save_pretrained(tmp_path / "model")
+    trained = []
+    for folder, options in (("off", {}), ("on", {"kwargs": {"enable_thinking": True}})):
+        project = make_project(tmp_path / folder, ROWS, chat_template=options)
+        project.build()
+        ((_, pieces),) = show(project.out, split=None, example_id=None, limit=1, model=str(tmp_path / "model"))
+        trained.append("".join(piece.text for piece in pieces or () if piece.trained))
+    assert trained[1].removeprefix("\n</think>\n\n") == trained[0] != trained[1]
+    project.configure(chat_template={"kwargs": {"enable_thinking": True}, "reasoning": "refuse"})
+    project.build()
+    with pytest.raises(UserError, match="opens a thought"):
+        show(project.out, split=None, example_id=None, limit=1, model=str(tmp_path / "model"))
+
+
 @pytest.mark.parametrize(("without", "given"), [({"tokens": 160}, {"tokens": 60}), ({"tokens": 160}, {"tokens": 160, "overlap": 70})])
 def test_how_a_field_is_cut_changes_the_pieces(tmp_path: Path, tiny_model_dir: Path, without: Any, given: Any) -> None:
     long = " ".join(f"The guest at table {number} was pleased." for number in range(20))
@@ -317,4 +334,5 @@ def test_no_field_is_without_a_test_of_its_effect() -> None:
     suppress = {"lint.suppress.id", "lint.suppress.code", "lint.suppress.reason"}
     plugins = {f"plugins.{kind}" for kind in KINDS}  # tests/test_plugins.py has one of each
     alone = {"model", "chunk.field", "chunk.tokens", "chunk.overlap", "chat_template.fold_system", "chat_template.date"}
+    alone |= {"chat_template.kwargs", "chat_template.reasoning"}
     assert set(leaves(BuildConfig)) == {*EFFECTS, *SECTIONS, *suppress, *plugins, *alone}
