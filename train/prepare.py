@@ -92,16 +92,18 @@ def prepare(
     _require_validation(config, data)
     _report_left_out(data)
     _report_encoding(data)
-    leaks = find_leaks(dataset_dir, data.train, config_path)
+    leaks = find_leaks(dataset, data.train, config_path)
     has_begun = resume and (finished is not None or is_begun(run_dir))
-    if leaks and config.leaks == "refuse" and not has_begun:
-        raise leak_error(dataset_dir, leaks, data.train)
+    if leaks.unasked and config.leaks == "refuse" and not has_begun:
+        raise leak_error(dataset_dir, leaks.unasked, data.train)
+    if leaks.ids and not leaks.unasked:
+        notice(f"The config gives {len(leaks.ids)} rows to train and to validation or test: scores there measure memory, and say so.")
     if options.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
         notice(dated_notice(tokenizer, "the run"))
     used = used_options(tokenizer)
     if objective.form in _CHATS:
         used = used.model_copy(update={"kwargs": served_kwargs(tokenizer, thinks=_count(data, "num_thoughts") > 0)})
-    return Prepared(dataset, objective, method, folder, data, used, leaks, finished)
+    return Prepared(dataset, objective, method, folder, data, used, leaks.ids, finished)
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:

@@ -1,8 +1,10 @@
 """Train rows that also stand in an evaluation split, as lint finds them: an evaluation would measure memory."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from loopwright.errors import UserError
+from prep.dataset.manifest import Dataset
 from prep.lint.options import LintOptions
 from prep.lint.run import lint
 from train.data.examples import TrainingExample
@@ -11,22 +13,42 @@ CODES = ("LEK401", "LEK402")
 _MOST_NAMED = 20
 
 
-def find_leaks(dataset_dir: Path, train: list[TrainingExample], config_path: Path | None = None) -> list[str]:
-    """Returns the ids of the train examples that LEK401 or LEK402 finds in validation or test too, in the dataset's order.
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """Train examples that are also in validation or test, in the dataset's order.
+
+    Attributes:
+        ids: all of them.
+        unasked: those but for the ones that the config itself puts there: the same line of a file that it names for both splits, as whoever
+            tries whether a model can learn a handful of rows by heart does.
+    """
+
+    ids: list[str]
+    unasked: list[str]
+
+
+def find_leaks(dataset: Dataset, train: list[TrainingExample], config_path: Path | None = None) -> Leaks:
+    """Returns the train examples that LEK401 or LEK402 finds in validation or test too.
 
     Findings that the dataset's config suppresses, or that a person kept, count for nothing, as in lint.
 
     Args:
-        dataset_dir: the built dataset.
+        dataset: the built dataset.
         train: what is trained on.
         config_path: the dataset's config, where it does not lie beside it.
 
     Raises:
         UserError: the dataset cannot be read.
     """
-    report = lint(dataset_dir, options=LintOptions(select=CODES), config_path=config_path)
-    named = {other for one in report.diagnostics for other in (one.id, *one.related)}
-    return [example.id for example in train if example.id in named]
+    report = lint(dataset.path, options=LintOptions(select=CODES), config_path=config_path)
+    found = [(one, other) for diagnostic in report.diagnostics for one in (diagnostic.id,) for other in (one, *diagnostic.related)]
+    if not found:
+        return Leaks([], [])
+    rows = dataset.examples().select("id", "source", "line").collect()
+    places = {id_: (source, line) for id_, source, line in rows.iter_rows()}
+    named = {other for _, other in found}
+    unasked = {other for one, other in found if one == other or places.get(one or "") != places.get(other or "")}
+    return Leaks([one.id for one in train if one.id in named], [one.id for one in train if one.id in unasked])
 
 
 def leak_error(dataset_dir: Path, leaks: list[str], train: list[TrainingExample]) -> UserError:

@@ -56,3 +56,14 @@ def test_a_finding_that_the_config_suppresses_stops_nothing(leaking: Path, tmp_p
 def test_what_leaks_are_allowed_makes_no_other_run(leaking: Path, tmp_path: Path, options: Options) -> None:
     record = train(leaking, tmp_path / "run", options(max_steps=1))
     assert train(leaking, tmp_path / "run", options(max_steps=1, leaks="refuse"), resume=True) == record
+
+
+def test_a_file_that_the_config_names_for_both_splits_is_meant(
+    tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [review(_WORDS[index % 2].format(_DISHES[index // 2]), index % 2) | {"line": index + 1} for index in range(6)]
+    twice = [{**row, "row_id": f"again{index}", "split": "validation"} for index, row in enumerate(rows)]
+    data = write_dataset(tmp_path / "data", [*rows, *twice])
+    record = train(data, tmp_path / "run", options(leaks="refuse", max_steps=1))
+    assert len(record.leaks) == 6
+    assert "The config gives 6 rows to train and to validation or test" in " ".join(capsys.readouterr().err.split())
