@@ -16,7 +16,7 @@ from templates.continuation import Continuation, encode_continuation
 from templates.conversation import EncodeError, Message, Tools, decode, load_tokenizer
 from templates.fitted_chat import INSTRUCTING, FittedChat, fit_chat, texts_of_tools
 from templates.thoughts import thought_format
-from templates.turns import Span, Turn, prompt_before, read_turn, special_pattern
+from templates.turns import Span, Turn, prompt_before, read_turn, special_pattern, wrapping_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -180,11 +180,12 @@ def frame_answer(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Messag
         EncodeError: no end-of-turn token can be proven.
     """
     chat = fit_chat(tokenizer, [*messages, _ANSWER], tools)
-    turn = read_turn(chat, len(chat.messages) - 1)
+    last = len(chat.messages) - 1
+    turn = read_turn(chat, last)
     closing = special_pattern(tokenizer).match(turn.end)
     ends = {*end_ids_of(tokenizer), *([] if closing is None else [tokenizer.convert_tokens_to_ids(closing.group())])}
     thought_end = turn.lead if turn.closes_thought else chat.thoughts.closing
-    return AnswerFrame(turn.lead, thought_end.strip(), frozenset(ends))
+    return AnswerFrame(turn.lead, wrapping_of(chat, last, turn.prompt), thought_end.strip(), frozenset(ends))
 
 
 def _is_trained(message: Message) -> bool:

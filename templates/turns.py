@@ -80,6 +80,16 @@ def read_turn(chat: FittedChat, index: int, text: str | None = None) -> Turn:
     return Turn(prompt, _header(chat, prompt, head), answer, "", end)
 
 
+def wrapping_of(chat: FittedChat, index: int, prompt: str) -> tuple[str, str]:
+    """Returns what the chat template writes before an answer, behind its prompt, and what behind it, before the token that ends the turn.
+
+    None of it is trained; a model that was trained elsewhere on whole renderings writes it.
+    """
+    head, tail = _around(chat, index)
+    end = special_pattern(chat.tokenizer).search(tail)
+    return head[len(prompt) :] if head.startswith(prompt) else "", tail[: end.start()] if end else ""
+
+
 def prompt_before(chat: FittedChat, index: int, text: str | None = None) -> str:
     """Renders the messages before a turn, and the generation prompt that asks for it.
 

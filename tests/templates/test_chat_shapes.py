@@ -214,6 +214,10 @@ def test_the_answer_is_what_the_chat_template_wraps(template: str, lead: str) ->
     written = [token for token, weight in zip(encoded.input_ids, encoded.loss_weights, strict=True) if weight]
     assert tokenizer.decode(written) == f"{lead}final answer<|im_end|>"
     assert frame.answer(tokenizer, written[:-1]) == "final answer"
+    # A model that was trained on whole renderings writes what the template writes around it.
+    before, behind = frame.wrapping
+    wrapped = tokenizer.encode(f"{before}final answer{behind}", add_special_tokens=False)
+    assert frame.answer(tokenizer, wrapped) == "final answer"
     # Only the frame as a whole is none of the answer: without it the answer stays as it was written.
     bare = tokenizer.encode("final answer", add_special_tokens=False)
     assert frame.answer(tokenizer, bare) == "final answer"
