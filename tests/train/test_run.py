@@ -51,10 +51,13 @@ def test_run_learns_and_says_what_it_did(finished_run: Finished, dataset_dir: Pa
         "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
+        "chat_template.jinja",
         "checkpoints",
         "ledger.parquet",
         "metrics.jsonl",
         "run.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
         "validation.json",
     ]
     assert (run_dir / "run.json").stat().st_mode & 0o777 == 0o600
