@@ -13,10 +13,10 @@ from templates.answer_frame import AnswerFrame
 from templates.chat_options import ChatTemplateConfig, end_ids_of, options_of
 from templates.composed import compose
 from templates.continuation import Continuation, encode_continuation
-from templates.conversation import EncodeError, Message, Tools, decode, load_tokenizer
+from templates.conversation import EncodeError, Message, Span, Tools, decode, load_tokenizer, tokenize
 from templates.fitted_chat import INSTRUCTING, FittedChat, fit_chat, texts_of_tools
 from templates.thoughts import thought_format
-from templates.turns import Span, Turn, prompt_before, read_turn, special_pattern, wrapping_of
+from templates.turns import Turn, prompt_before, read_turn, special_pattern, wrapping_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -199,13 +199,13 @@ def _tokenize(chat: FittedChat, text: str, *, generation_prompt: bool) -> tuple[
     if any(special.search(told) for told in texts_of_tools(chat)):
         raise EncodeError("a tool or its call holds the text of a special token", remedy="Reword it, or leave that row out.")
     if not any(special.search(message["content"]) for message in chat.messages):
-        return _tokenize_plain(tokenizer, text)
+        return tokenize(tokenizer, text)
     contents = _content_spans(chat, text, generation_prompt=generation_prompt)
     input_ids: list[int] = []
     offsets: list[Span] = []
 
     def add(start: int, end: int, *, split_special_tokens: bool) -> None:
-        ids, spans = _tokenize_plain(tokenizer, text[start:end], split_special_tokens=split_special_tokens)
+        ids, spans = tokenize(tokenizer, text[start:end], split_special_tokens=split_special_tokens)
         input_ids.extend(ids)
         offsets.extend((start + a, start + b) for a, b in spans)
 
@@ -223,13 +223,6 @@ def _tokenize(chat: FittedChat, text: str, *, generation_prompt: bool) -> tuple[
             remedy="Reword that message.",
         )
     return input_ids, offsets
-
-
-def _tokenize_plain(tokenizer: "PreTrainedTokenizerBase", text: str, *, split_special_tokens: bool = False) -> tuple[list[int], list[Span]]:
-    encoding = tokenizer(
-        text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=split_special_tokens, verbose=False
-    )
-    return list(encoding["input_ids"]), [tuple(span) for span in encoding["offset_mapping"]]
 
 
 def _content_spans(chat: FittedChat, text: str, *, generation_prompt: bool) -> list[Span]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from templates.conversation import EncodeError
-from templates.turns import Span, Turn, special_pattern
+from templates.conversation import EncodeError, Span, tokenize
+from templates.turns import Turn, special_pattern
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -84,19 +84,19 @@ def encode_turn(tokenizer: "PreTrainedTokenizerBase", turn: Turn) -> tuple[list[
     for text, is_content in ((turn.lead, False), (turn.answer, True), (turn.calls, False), (turn.end, False)):
         if not text:
             continue
-        encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=is_content, verbose=False)
-        if is_content and special_pattern(tokenizer).search(text) and not set(tokenizer.all_special_ids).isdisjoint(encoding["input_ids"]):
+        found, places = tokenize(tokenizer, text, split_special_tokens=is_content)
+        if is_content and special_pattern(tokenizer).search(text) and not set(tokenizer.all_special_ids).isdisjoint(found):
             cause = "the answer holds the text of a special token, which this tokenizer cannot encode as plain text"
             raise EncodeError(cause, remedy="Reword that answer.")
-        ids += encoding["input_ids"]
-        offsets += [(start + first, start + last) for first, last in encoding["offset_mapping"]]
+        ids += found
+        offsets += [(start + first, start + last) for first, last in places]
         start += len(text)
     return ids, offsets
 
 
 def _add_turn(tokenizer: "PreTrainedTokenizerBase", current: Composed, turn: Turn) -> None:
     ids, offsets = encode_turn(tokenizer, turn)
-    jointly = tokenizer(turn.prompt + turn.text, add_special_tokens=False, verbose=False)["input_ids"]
+    jointly, _ = tokenize(tokenizer, turn.prompt + turn.text)
     current.num_apart += jointly != [*current.input_ids, *ids]
     start = len(current.text)
     current.spans.append((start, start + len(turn.text)))

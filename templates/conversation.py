@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Tools: TypeAlias = Sequence[dict[str, Any]]
+Span: TypeAlias = tuple[int, int]
+"""`[start, end)` in a text, in characters."""
 Rendered: TypeAlias = Mapping[str, Any]
 """A message as a chat template is given it."""
 REFUSES = "the chat template refuses these messages"
@@ -135,3 +137,17 @@ def decode(tokenizer: "PreTrainedTokenizerBase", ids: list[int], *, skip_special
     text = tokenizer.decode(ids, skip_special_tokens=skip_special_tokens, clean_up_tokenization_spaces=False)
     assert isinstance(text, str)
     return text
+
+
+def tokenize(tokenizer: "PreTrainedTokenizerBase", text: str, *, split_special_tokens: bool = False) -> tuple[list[int], list[Span]]:
+    """Returns the tokens of a text, none added, and where each stands in it.
+
+    Args:
+        tokenizer: whose tokens they are.
+        text: what is encoded.
+        split_special_tokens: a special token that the text spells is text.
+    """
+    encoding = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=split_special_tokens, verbose=False
+    )
+    return list(encoding["input_ids"]), [tuple(span) for span in encoding["offset_mapping"]]

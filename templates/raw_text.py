@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from templates.chat import Encoded, EncodeError, encode_continuation
 from templates.cloze import mask_position
-from templates.turns import Span, special_pattern
+from templates.conversation import Span
+from templates.turns import special_pattern
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -13,7 +13,6 @@ from templates.thoughts import split_inline, without_empty_thought
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Span = tuple[int, int]
 # Texts such as chat templates do nothing particular with.
 _ANSWER = "loopwright-answer-end"
 _THOUGHT = "loopwright-thought-end"

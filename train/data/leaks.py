@@ -41,13 +41,14 @@ def find_leaks(dataset: Dataset, train: list[TrainingExample], config_path: Path
         UserError: the dataset cannot be read.
     """
     report = lint(dataset.path, options=LintOptions(select=CODES), config_path=config_path)
-    found = [(one, other) for diagnostic in report.diagnostics for one in (diagnostic.id,) for other in (one, *diagnostic.related)]
+    # A finding is of the evaluation row, and relates it to those of train.
+    found = [(one.id or "", other) for one in report.diagnostics for other in one.related]
     if not found:
         return Leaks([], [])
     rows = dataset.examples().select("id", "source", "line").collect()
     places = {id_: (source, line) for id_, source, line in rows.iter_rows()}
     named = {other for _, other in found}
-    unasked = {other for one, other in found if one == other or places.get(one or "") != places.get(other or "")}
+    unasked = {other for one, other in found if places.get(one) != places.get(other)}
     return Leaks([one.id for one in train if one.id in named], [one.id for one in train if one.id in unasked])
 
 
