@@ -8,9 +8,11 @@ import pytest
 
 from tests.helpers import review, write_dataset
 from tests.train.masked import KINDS, write_model
+from train.cli import main
 from train.config import TrainConfig
 from train.runs.record import RunRecord
 
+Command = Callable[..., tuple[int, str, str]]
 _GOOD = ["The soup was great", "The waiter was great, and the soup", "great bill", "A great replacement for the soup and the bill"]
 _BAD = ["The waiter was slow", "The bill was wrong and the soup was slow", "slow soup", "wrong order, wrong bill, slow waiter"]
 
@@ -71,3 +73,19 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path,
         | {"leaks": "allow"}
     )
     return run_dir, train(dataset_dir, run_dir, config)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `train` with some arguments; returns exit code, stdout and stderr."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["train", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return run

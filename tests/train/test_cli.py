@@ -1,35 +1,16 @@
 """The command line: what scripts rely on, and what a person reads when something is wrong."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from loopwright.errors import ExitCode
 from tests.helpers import write_dataset
+from tests.train.conftest import Command
 from tests.train.masked import cloze_rows
-from train.cli import main
 from train.objectives.base import OBJECTIVES
 from train.runs.record import RunRecord
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `train` with some arguments; returns exit code, stdout and stderr."""
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["train", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def test_models_json(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,13 +9,10 @@ import pytest
 
 from loopwright.errors import UserError
 from tests.helpers import write_dataset
-from tests.train.conftest import reviews
-from tests.train.test_cli import command  # noqa: F401 (a fixture)
+from tests.train.conftest import Command, reviews
 from train.api import sweep_runs
 from train.config import SweepConfig
 from train.search import _choices
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +127,7 @@ def test_a_sweep_needs_validation_rows_and_a_folder_of_its_own(
 
 
 def test_the_command_prints_one_table_or_the_contract(
-    command: Command,  # noqa: F811
+    command: Command,
     dataset: Path,
     section: Callable[..., dict[str, Any]],
     tmp_path: Path,

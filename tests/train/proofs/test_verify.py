@@ -10,9 +10,9 @@ import pytest
 
 from loopwright.errors import ExitCode, UserError
 from tests.train import several
+from tests.train.conftest import Command
 from tests.train.proofs.sabotage import end_token_cut, saved_with_zeroed_b
 from train import verify_run
-from train.cli import main
 from train.config import TrainConfig
 from train.run import train
 from train.runs.record import RunRecord
@@ -21,21 +21,7 @@ Run = tuple[Path, RunRecord]
 ROWS = {"trained_answers", "packed_equals_unpacked", "accumulation_equals_one_batch", "answers_stop", "first_steps"}
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["train", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return run
-
-
-def test_without_the_dataset_what_is_about_rows_is_not_applicable(good_run: Run, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_without_the_dataset_what_is_about_rows_is_not_applicable(good_run: Run, command: Command) -> None:
     code, out, _ = command("verify", good_run[0], "--json")
     proofs = json.loads(out)["proofs"]
     assert code == ExitCode.FINE
@@ -46,9 +32,7 @@ def test_without_the_dataset_what_is_about_rows_is_not_applicable(good_run: Run,
     assert verify_run(good_run[0])["saved_weights"].model_dump() == proofs["saved_weights"]
 
 
-def test_a_failed_proof_is_exit_1_and_the_run_is_whole(
-    command: Callable[..., tuple[int, str, str]], chats_dir: Path, able_model_dir: Path, tmp_path: Path
-) -> None:
+def test_a_failed_proof_is_exit_1_and_the_run_is_whole(command: Command, chats_dir: Path, able_model_dir: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
         end_token_cut(patch)
