@@ -28,7 +28,7 @@ def commands_page() -> str:
     import loop.cli
     import loopwright.cli
     import prep.cli.app
-    import train.cli
+    import train.cli.app
 
     page = [
         "# Commands",
@@ -38,7 +38,7 @@ def commands_page() -> str:
     page[-1] += " 2 could not run, 130 interrupted. [Commands](../commands.md) says what all of them share."
     programs = {
         "prep": prep.cli.app.app,
-        "train": train.cli.app,
+        "train": train.cli.app.app,
         "evals": evals.cli.app,
         "loop": loop.cli.app,
         "loopwright": loopwright.cli.app,

@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 import evals.cli
 import prep.cli.app
-import train.cli
+import train.cli.app
 from loopwright.plugins import KINDS
 from train.runs.record import RunRecord
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extend.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
 SESSIONS = re.findall(r"^```console\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-APPS = {"prep": prep.cli.app.app, "evals": evals.cli.app, "train": train.cli.app}
+APPS = {"prep": prep.cli.app.app, "evals": evals.cli.app, "train": train.cli.app.app}
 
 
 @pytest.fixture

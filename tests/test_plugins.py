@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 import evals.cli
-import train.cli
+import train.cli.app
 from evals.config import EvalsConfig
 from evals.run import evaluate_dataset
 from loop.run import run_round
@@ -131,7 +131,9 @@ def test_a_metric_and_a_system_are_named_on_the_command_line_and_in_the_config(p
 
 def test_an_objective_and_a_method_train_resume_with_their_own_code_alone_and_are_evaluated(project: Project, tmp_path: Path) -> None:
     config = TrainConfig.model_validate(options(project, "train"))
-    result = CliRunner().invoke(train.cli.app, ["run", str(project.out), "--out", str(tmp_path / "run"), "--config", str(project.config)])
+    result = CliRunner().invoke(
+        train.cli.app.app, ["run", str(project.out), "--out", str(tmp_path / "run"), "--config", str(project.config)]
+    )
     assert result.exit_code == 0, result.output
     record = RunRecord.load(tmp_path / "run")
     assert (record.objective, record.method) == ("twice", "mine") and record.plugins is not None
@@ -146,8 +148,8 @@ def test_an_objective_and_a_method_train_resume_with_their_own_code_alone_and_ar
     with pytest.raises(UserError, match=r"unknown objective 'twise'\. Did you mean 'twice'"):
         train_run(project.out, tmp_path / "no", config.model_copy(update={"objective": "twise"}))
     asked = ["chat", "--adapter", str(tmp_path / "run"), "--ask", "Soup?", "--json"]
-    assert isinstance(CliRunner().invoke(train.cli.app, asked).exception, UserError)
-    assert CliRunner().invoke(train.cli.app, [*asked, "--config", str(project.config)]).exit_code == 0
+    assert isinstance(CliRunner().invoke(train.cli.app.app, asked).exception, UserError)
+    assert CliRunner().invoke(train.cli.app.app, [*asked, "--config", str(project.config)]).exit_code == 0
     evaluation = EvalsConfig(adapter=str(tmp_path / "run"), systems=("base", "adapter"), limit=4, num_resamples=100, max_new_tokens=2)
     assert len(evaluate_dataset(project.out, tmp_path / "evals", evaluation).systems) == 2
     scored = ["score", str(project.out), "--adapter", str(tmp_path / "run"), "--out", str(tmp_path / "scores.parquet")]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers import review, write_dataset
 from tests.train.masked import KINDS, write_model
-from train.cli import main
+from train.cli.app import main
 from train.config import TrainConfig
 from train.runs.record import RunRecord
 
