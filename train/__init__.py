@@ -6,11 +6,24 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep")
 
-__all__ = ["SweepConfig", "SweepResult", "TrainConfig", "TrainResult", "sweep_runs", "train", "verify_run"]
+__all__ = [
+    "CurveResult",
+    "SweepConfig",
+    "SweepResult",
+    "TrainConfig",
+    "TrainResult",
+    "learning_curve",
+    "nearest_rows",
+    "sketch_rows",
+    "sweep_runs",
+    "train",
+    "verify_run",
+]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, sweep_runs, train, verify_run
+    from train.api import TrainResult, learning_curve, nearest_rows, sketch_rows, sweep_runs, train, verify_run
     from train.config import SweepConfig, TrainConfig
+    from train.curve import CurveResult
     from train.search import SweepResult
 else:
     from loopwright.library import lazy_names
@@ -18,10 +31,14 @@ else:
     __getattr__ = lazy_names(
         __name__,
         {
+            "CurveResult": "train.curve",
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
             "TrainResult": "train.api",
+            "learning_curve": "train.api",
+            "nearest_rows": "train.api",
+            "sketch_rows": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",
             "verify_run": "train.api",

@@ -47,6 +47,9 @@ def run(
     dtype: Annotated[str | None, typer.Option(help="auto, bfloat16 or float32.")] = None,
     best: Annotated[str | None, typer.Option(help="Which checkpoint is kept: the best by validation_loss or a metric, or last.")] = None,
     early_stopping: Annotated[int | None, typer.Option(help="Stop after so many validations that are worse than the best.")] = None,
+    influence: Annotated[
+        bool | None, typer.Option("--influence", help="Write sketches of the rows' gradients: which of them push another row.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,

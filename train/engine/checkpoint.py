@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
@@ -22,7 +22,7 @@ from train.runs.evidence import StepRecord
 from train.runs.folder import CHECKPOINT_NAME, CHECKPOINTS_NAME, STATE_NAME
 
 _TENSORS, _LEDGER = "tensors.safetensors", "ledger.parquet"
-_REFERENCE = "reference"
+_REFERENCE, _WEIGHTS = "reference", "adapter/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,28 @@ def drop_unkept(run_dir: Path, kept: Collection[int]) -> None:
             shutil.rmtree(path, ignore_errors=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def kept_steps(run_dir: Path) -> list[int]:
+    """Returns the steps whose checkpoints are in `checkpoints/`, in rising order."""
+    names = (path.name.removeprefix("step-") for path in (run_dir / CHECKPOINTS_NAME).glob("step-*") if path.is_dir())
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def load_kept_weights(run_dir: Path, step: int) -> dict[str, torch.Tensor]:
+    """Reads what was trained, as it was at one of those steps, by the names of the model's parameters; the optimiser's state is left.
+
+    Raises:
+        UserError: the checkpoint is no longer there, or cannot be read.
+    """
+    folder = kept_dir(run_dir, step)
+    if not folder.is_dir():
+        raise UserError(f"the checkpoint of step {step} is no longer there", str(folder), "Train again with --overwrite.")
+    try:
+        with safe_open(folder / _TENSORS, framework="pt") as file:
+            return {name.removeprefix(_WEIGHTS): file.get_tensor(name) for name in file.keys() if name.startswith(_WEIGHTS)}  # noqa: SIM118
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Train again with --overwrite.") from error
 
 
 def load_checkpoint(run_dir: Path, identity: dict[str, Any], step: int | None = None) -> Checkpoint | None:

@@ -17,6 +17,8 @@ LEDGER_NAME = "ledger.parquet"
 CHECKPOINT_NAME = "checkpoint"
 CHECKPOINTS_NAME = "checkpoints"
 """The checkpoints that stay, each in a folder `step-N`."""
+INFLUENCE_NAME = "influence.parquet"
+"""Sketches of the training rows' gradients (`train.ledger.influence`)."""
 METRICS_NAME = "metrics.jsonl"
 VALIDATION_NAME = "validation.json"
 """What the saved weights say of each validation example, by which runs are compared in pairs."""
@@ -45,7 +47,8 @@ def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
     Args:
         saved_names: the files that its method saves.
     """
-    return (FILE_NAME, *saved_names, *TOKENIZER_NAMES, LEDGER_NAME, METRICS_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
+    own = (LEDGER_NAME, INFLUENCE_NAME, METRICS_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
+    return (FILE_NAME, *saved_names, *TOKENIZER_NAMES, *own)
 
 
 def finished_run(run_dir: Path, saved_names: Iterable[str], *, resume: bool, overwrite: bool) -> RunRecord | None:
