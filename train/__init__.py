@@ -8,10 +8,12 @@ require_siblings("templates", "prep")
 
 __all__ = [
     "CurveResult",
+    "RowChanges",
     "SweepConfig",
     "SweepResult",
     "TrainConfig",
     "TrainResult",
+    "branch_run",
     "learning_curve",
     "nearest_rows",
     "sketch_rows",
@@ -21,9 +23,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, learning_curve, nearest_rows, sketch_rows, sweep_runs, train, verify_run
+    from train.api import TrainResult, branch_run, learning_curve, nearest_rows, sketch_rows, sweep_runs, train, verify_run
     from train.config import SweepConfig, TrainConfig
     from train.curve import CurveResult
+    from train.data.changes import RowChanges
     from train.search import SweepResult
 else:
     from loopwright.library import lazy_names
@@ -32,6 +35,7 @@ else:
         __name__,
         {
             "CurveResult": "train.curve",
+            "RowChanges": "train.data.changes",
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
@@ -39,6 +43,7 @@ else:
             "learning_curve": "train.api",
             "nearest_rows": "train.api",
             "sketch_rows": "train.api",
+            "branch_run": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",
             "verify_run": "train.api",

@@ -22,7 +22,9 @@ from train.runs.evidence import StepRecord
 from train.runs.folder import CHECKPOINT_NAME, CHECKPOINTS_NAME, STATE_NAME
 
 _TENSORS, _LEDGER = "tensors.safetensors", "ledger.parquet"
-_REFERENCE, _WEIGHTS = "reference", "adapter/"
+REFERENCE = "reference"
+"""The tensor of what the model that the run began with says."""
+_WEIGHTS = "adapter/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Checkpoint:
         reference: torch.Tensor | None,
     ) -> "Checkpoint":
         """Takes the state of a run between two steps; the tensors are the run's own, not copies."""
-        tensors = {} if reference is None else {_REFERENCE: reference}
+        tensors = {} if reference is None else {REFERENCE: reference}
         for name, parameter in trainable(model).items():
             tensors[f"adapter/{name}"] = parameter.detach()
             tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state[parameter].items()}
@@ -82,7 +84,7 @@ class Checkpoint:
     @property
     def reference(self) -> torch.Tensor | None:
         """What `of` was given."""
-        return self.tensors.get(_REFERENCE)
+        return self.tensors.get(REFERENCE)
 
     def apply(self, model: Model, optimizer: torch.optim.Optimizer) -> None:
         """Puts what is trained and the optimiser where they were."""
@@ -147,12 +149,6 @@ def drop_unkept(run_dir: Path, kept: Collection[int]) -> None:
             shutil.rmtree(path, ignore_errors=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-
-
-def kept_steps(run_dir: Path) -> list[int]:
-    """Returns the steps whose checkpoints are in `checkpoints/`, in rising order."""
-    names = (path.name.removeprefix("step-") for path in (run_dir / CHECKPOINTS_NAME).glob("step-*") if path.is_dir())
-    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def load_kept_weights(run_dir: Path, step: int) -> dict[str, torch.Tensor]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 import polars as pl
-import torch
 from typing_extensions import override
 
 from loopwright.console import notice
@@ -15,11 +14,8 @@ from prep.dataset.manifest import Dataset
 from prep.dataset.plugins import dataset_plugins
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
-from train.data.examples import TrainingData, TrainingExample, load_examples
-from train.data.packing import collate, micro_batches
-from train.engine.checkpoint import kept_steps
+from train.data.examples import TrainingData, load_examples
 from train.engine.loop import Trainer
-from train.engine.reference import Reference
 from train.influence.write import sketch_examples, write_influence
 from train.ledger.influence import require_influence
 from train.methods.base import METHODS, Method
@@ -27,6 +23,7 @@ from train.models.load import Dtype, load_model, model_folder
 from train.models.quantize import load_in_4_bits
 from train.objectives.base import OBJECTIVES, Objective
 from train.prepare import Prepared, length_limit
+from train.runs.folder import kept_steps
 from train.runs.record import RunRecord
 
 
@@ -91,15 +88,21 @@ def sketch_rows(
         return sketch_examples(trainer, folder, influence, data.train)
 
 
-def add_influence(prepared: Prepared, run_dir: Path, record: RunRecord) -> RunRecord:
+def add_influence(prepared: Prepared, data: TrainingData, run_dir: Path, record: RunRecord) -> RunRecord:
     """Sketches the training rows of a run that is finished, at the checkpoints that it left; returns its record, which is saved.
+
+    Args:
+        prepared: the checked run.
+        data: what it was trained on.
+        run_dir: its folder.
+        record: what its `run.json` says.
 
     Raises:
         UserError: it left none, or as `write_influence`.
     """
     if not kept_steps(run_dir):
         raise UserError("the finished run left no checkpoint to compare rows at", str(run_dir), "Train again with --overwrite --influence.")
-    trainer = _begin(prepared.objective, prepared.method, prepared.data, record.dtype)
+    trainer = _begin(prepared.objective, prepared.method, data, record.dtype)
     options = prepared.method.config.model_dump(mode="json", include={"influence"})
     added = record.model_copy(update={"influence": write_influence(trainer, run_dir), "config": {**record.config, **options}})
     added.save(run_dir)
@@ -128,17 +131,5 @@ def _begin(objective: Objective, method: Method, data: TrainingData, dtype: str)
     load = load_model if method.config.quantize is None else load_in_4_bits
     trainer = Trainer.begin(load(method.config.model, cast("Dtype", dtype), objective.auto_class), objective, method, data)
     if objective.needs_reference:
-        trainer.reference = start_reference(trainer, data.train)
+        trainer.passes.ask_reference(data.train)
     return trainer
-
-
-def start_reference(trainer: Trainer, examples: list[TrainingExample]) -> Reference:
-    """Asks the model, as it begins, for the log-probability of each sequence of some examples, and of what their baselines are."""
-    known = [*examples, *(example.as_baseline() for example in examples if example.baseline)]
-    reference, packed = Reference.of(known), trainer.scorer.packed
-    trainer.model.eval()
-    with torch.no_grad():
-        for group in micro_batches(known, trainer.config, packed=packed):
-            scores = trainer.scorer.score(collate(group, trainer.scorer.device, packed=packed))
-            reference.logprobs[reference.places(group)] = scores.sequence_logprobs().cpu()
-    return reference

@@ -1,4 +1,4 @@
-"""The sketch of each row's gradient, with the weights that a trainer's model has at the time."""
+"""The sketch of each row's gradient, with the weights that the model has at the time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,10 +9,9 @@ from loopwright.console import notice
 from loopwright.errors import UserError
 from train.data.examples import TrainingExample
 from train.data.packing import micro_batches
-from train.engine.loop import Trainer
 from train.engine.memory import OutOfMemory
+from train.engine.passes import Passes
 from train.influence.linear_layers import RowLayout, UnknownLayoutError, linear_layers, taking_row_gradients
-from train.ledger.ledger import Ledger
 from train.ledger.projection import Projection
 from train.methods.base import trainable
 
@@ -30,15 +29,15 @@ def _nobody(_: int) -> None:
 class Sketcher:
     """Sketches rows: the gradient of the row's own mean loss with respect to all that is trained, projected.
 
-    A row's loss is what the trainer makes of it alone (`Trainer.accumulate`), without dropout. Where the matrices of linear layers are all
+    A row's loss is what training makes of it alone (`Passes.accumulate`), without dropout. Where the matrices of linear layers are all
     that is trained, as with LoRA, several rows share a backward pass; else each has its own.
 
     Attributes:
-        trainer: with the model, and the reference of the rows where the objective needs one.
+        passes: with the model, and the reference of the rows where the objective needs one.
         projection: how gradients become sketches.
     """
 
-    trainer: Trainer
+    passes: Passes
     projection: Projection
 
     def sketch(self, examples: list[TrainingExample], advance: Advance = _nobody) -> torch.Tensor:
@@ -51,7 +50,8 @@ class Sketcher:
         Raises:
             UserError: a row does not fit into memory.
         """
-        self.trainer.model.eval()  # dropout would make another row of it each time
+        examples = [replace(example, weight=1.0) for example in examples]  # what a row counts for beside others is not its own
+        self.passes.model.eval()  # dropout would make another row of it each time
         layers = self._proven_layers(examples)
         if layers is not None:
             return self._shared(examples, layers, advance)
@@ -63,8 +63,8 @@ class Sketcher:
 
     def _proven_layers(self, examples: list[TrainingExample]) -> dict[str, torch.nn.Linear] | None:
         """Returns the layers that rows can share a backward pass of, where that is shown to be each row's own on two of them; else None."""
-        layers = linear_layers(self.trainer.model)
-        if layers is None or self.trainer.objective.has_baseline or len(examples) < 2:  # a baseline is of all rows of a pass
+        layers = linear_layers(self.passes.model)
+        if layers is None or self.passes.objective.has_baseline or len(examples) < 2:  # a baseline is of all rows of a pass
             return None
         pair = sorted(examples, key=lambda one: (one.num_tokens, one.id))[:2]
         alone = torch.stack([self._alone(example) for example in pair])
@@ -72,7 +72,7 @@ class Sketcher:
             together = self._shared(pair, layers)
         except UnknownLayoutError:
             together = torch.full_like(alone, float("nan"))
-        tolerance = _TOLERANCES.get(self.trainer.scorer.dtype, max(_TOLERANCES.values()))
+        tolerance = _TOLERANCES.get(self.passes.scorer.dtype, max(_TOLERANCES.values()))
         if bool(((together - alone).norm(dim=1) <= tolerance * alone.norm(dim=1)).all()):
             return layers
         notice("Each row's gradient takes a backward pass of its own: this model's layers do not give it from one of several rows.")
@@ -92,9 +92,9 @@ class Sketcher:
         return found
 
     def _groups(self, examples: list[TrainingExample]) -> list[list[TrainingExample]]:
-        trainer, limit = self.trainer, self.trainer.progress.micro_batch_tokens
-        config = trainer.config if limit is None else trainer.config.model_copy(update={"micro_batch_tokens": limit})
-        return list(micro_batches(examples, config, packed=trainer.scorer.packed, apart=trainer.objective.independent))
+        passes, limit = self.passes, self.passes.micro_batch_tokens
+        config = passes.config if limit is None else passes.config.model_copy(update={"micro_batch_tokens": limit})
+        return list(micro_batches(examples, config, packed=passes.scorer.packed, apart=passes.objective.independent))
 
     def _within_memory(self, group: list[TrainingExample], layers: dict[str, torch.nn.Linear]) -> torch.Tensor:
         """Returns the sketches of a micro-batch; where memory runs out, of its halves.
@@ -105,7 +105,7 @@ class Sketcher:
         try:
             return self._together(group, layers)
         except OutOfMemory:
-            self.trainer.model.zero_grad()
+            self.passes.model.zero_grad()
         if len(group) == 1:
             raise _no_memory(group[0])
         half = len(group) // 2
@@ -113,23 +113,22 @@ class Sketcher:
 
     def _together(self, group: list[TrainingExample], layers: dict[str, torch.nn.Linear]) -> torch.Tensor:
         """Returns the sketches of rows that share one forward and backward pass, in their order."""
-        trainer = self.trainer
+        passes = self.passes
         limits = {"micro_batch_size": None, "micro_batch_tokens": 1 << 30}
-        progress = replace(trainer.progress, micro_batch_tokens=None)
-        whole = replace(trainer, config=trainer.config.model_copy(update=limits), progress=progress, ledger=Ledger())
-        (ordered,) = micro_batches(group, whole.config, packed=trainer.scorer.packed, apart=trainer.objective.independent)
-        sketches = torch.zeros(len(group), self.projection.size, device=trainer.scorer.device)
+        whole = replace(passes, config=passes.config.model_copy(update=limits), micro_batch_tokens=None)
+        (ordered,) = micro_batches(group, whole.config, packed=passes.scorer.packed, apart=passes.objective.independent)
+        sketches = torch.zeros(len(group), self.projection.size, device=passes.scorer.device)
 
         def take(name: str, gradients: torch.Tensor) -> None:
             sketches.add_(self.projection.sketch(name, gradients))
 
-        trainer.model.zero_grad()
-        with taking_row_gradients(layers, RowLayout.of(ordered, packed=trainer.scorer.packed), take):
+        passes.model.zero_grad()
+        with taking_row_gradients(layers, RowLayout.of(ordered, packed=passes.scorer.packed), take):
             whole.accumulate(ordered)
-        trainer.model.zero_grad()
+        passes.model.zero_grad()
         # The pass's loss is the mean by the normalizers of all of its rows; a row's own is by its own.
         total = sum(example.normalizer for example in ordered)
-        by_token = trainer.config.normalize == "token"
+        by_token = passes.config.normalize == "token"
         factors = [total / example.normalizer if by_token else float(len(ordered)) for example in ordered]
         scaled = sketches.cpu() * torch.tensor(factors).unsqueeze(1)
         # Parts of one example have its id: how often it has come before tells them apart.
@@ -142,18 +141,18 @@ class Sketcher:
         Raises:
             UserError: it does not fit into memory.
         """
-        trainer = self.trainer
-        trainer.model.zero_grad()
+        passes = self.passes
+        passes.model.zero_grad()
         try:
-            replace(trainer, ledger=Ledger()).accumulate([example])
+            replace(passes).accumulate([example])
         except OutOfMemory:
-            trainer.model.zero_grad()
+            passes.model.zero_grad()
             raise _no_memory(example) from None
         sketch = torch.zeros(self.projection.size)
-        for name, weight in trainable(trainer.model).items():
+        for name, weight in trainable(passes.model).items():
             if weight.grad is not None:
                 sketch += self.projection.sketch(name, weight.grad.unsqueeze(0))[0].cpu()
-        trainer.model.zero_grad()
+        passes.model.zero_grad()
         return sketch
 
 

@@ -8,19 +8,18 @@ import polars as pl
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from loopwright.console import console
+from loopwright.console import console, notice
 from loopwright.errors import UserError
 from loopwright.files import atomic_file
 from train.data.examples import TrainingExample
-from train.data.order import RunPlan
-from train.engine.checkpoint import kept_dir, kept_steps, load_kept_weights
+from train.engine.checkpoint import kept_dir, load_kept_weights
 from train.engine.loop import Trainer
 from train.engine.optim import learning_rate
 from train.influence.sketcher import Advance, Sketcher
 from train.ledger.influence import influence_frame
 from train.ledger.projection import Projection
 from train.methods.base import trainable
-from train.runs.folder import INFLUENCE_NAME
+from train.runs.folder import INFLUENCE_NAME, kept_steps
 from train.runs.influence import InfluenceRecord
 
 
@@ -43,8 +42,10 @@ def write_influence(trainer: Trainer, run_dir: Path) -> InfluenceRecord | None:
     if options is None:
         return None
     steps = kept_steps(run_dir)
-    num_planned = RunPlan.of(len(trainer.data.train), config).num_steps
-    rates = [learning_rate(step, num_planned, config) for step in range(steps[-1])]
+    if not steps:  # a branch whose best is the checkpoint that it began with
+        notice("influence: the run keeps no checkpoint of its own, so that there are no sketches.")
+        return None
+    rates = [learning_rate(step, trainer.plan.num_steps, config) for step in range(steps[-1])]
     starts = [0, *steps[:-1]]
     means = [sum(rates[start:step]) / (step - start) for start, step in zip(starts, steps, strict=True)]
     record = InfluenceRecord(seed=config.seed, size=options.size, steps=steps, learning_rates=means)
@@ -66,7 +67,7 @@ def sketch_examples(trainer: Trainer, run_dir: Path, record: InfluenceRecord, ex
     Raises:
         UserError: a checkpoint cannot be read, or a row does not fit into memory.
     """
-    sketcher = Sketcher(trainer, Projection(record.seed, record.size))
+    sketcher = Sketcher(trainer.passes, Projection(record.seed, record.size))
     frames = []
     with _unchanged(trainer):
         for step in record.steps:

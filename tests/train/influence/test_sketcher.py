@@ -22,8 +22,8 @@ from train.config import TrainConfig
 from train.data.examples import TrainingExample, load_examples
 from train.engine.loop import Trainer
 from train.engine.memory import OutOfMemory
+from train.engine.passes import Passes
 from train.influence.linear_layers import linear_layers
-from train.influence.rows import start_reference
 from train.influence.sketcher import Sketcher
 from train.ledger.projection import Projection
 from train.methods.base import METHODS, trainable
@@ -54,7 +54,7 @@ def begin(datasets: dict[str, Path], options: Callable[..., TrainConfig]) -> Beg
         model = load_model(config.model, "float32", made.auto_class)
         trainer = Trainer.begin(model, made, METHODS.get(config.method)(config), data)
         if made.needs_reference:
-            trainer.reference = start_reference(trainer, data.train)
+            trainer.passes.ask_reference(data.train)
         torch.manual_seed(2)
         with torch.no_grad():
             for weight in trainable(trainer.model).values():
@@ -68,7 +68,7 @@ def row_gradient(trainer: Trainer, example: TrainingExample) -> dict[str, torch.
     """What the trainer makes of one row alone."""
     trainer.model.eval()
     trainer.model.zero_grad()
-    trainer.accumulate([example])
+    trainer.passes.accumulate([example])
     found = {name: weight.grad.clone() for name, weight in trainable(trainer.model).items() if weight.grad is not None}
     trainer.model.zero_grad()
     return found
@@ -103,7 +103,7 @@ def test_rows_that_share_a_pass_are_as_each_alone(
     trainer = begin(**changes)
     rows = trainer.data.train
     with trainer.scorer.plainly() if plainly else nullcontext(trainer.scorer) as scorer:
-        trainer = replace(trainer, scorer=scorer)
+        trainer.passes = replace(trainer.passes, scorer=scorer)
         expected = torch.stack([project(row_gradient(trainer, example)) for example in rows])
         before = {name: weight.detach().clone() for name, weight in trainable(trainer.model).items()}
         alone: list[str] = []
@@ -115,7 +115,7 @@ def test_rows_that_share_a_pass_are_as_each_alone(
             return original(self, one)
 
         monkeypatch.setattr(Sketcher, "_alone", noted)
-        found = Sketcher(trainer, PROJECTION).sketch(rows, counted.append)
+        found = Sketcher(trainer.passes, PROJECTION).sketch(rows, counted.append)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
     assert len(alone) == 2 < len(rows), "the others shared a pass"
     assert sum(counted) == len(rows)
@@ -128,7 +128,7 @@ def test_where_more_than_matrices_is_trained_each_row_has_a_pass_of_its_own(begi
     trainer = begin(**changes)
     rows = trainer.data.train[:3]
     expected = torch.stack([project(row_gradient(trainer, example)) for example in rows])
-    torch.testing.assert_close(Sketcher(trainer, PROJECTION).sketch(rows), expected)
+    torch.testing.assert_close(Sketcher(trainer.passes, PROJECTION).sketch(rows), expected)
 
 
 def test_a_row_is_sketched_by_the_gradient_of_its_own_mean_loss(begin: Begin) -> None:
@@ -142,7 +142,7 @@ def test_a_row_is_sketched_by_the_gradient_of_its_own_mean_loss(begin: Begin) ->
         loss = functional.cross_entropy(plain.causal(input_ids=ids).logits[0, :-1], labels[1:], ignore_index=-100)
         weights = trainable(trainer.model)
         gradient = dict(zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True))
-    (found,) = Sketcher(trainer, PROJECTION).sketch([example])
+    (found,) = Sketcher(trainer.passes, PROJECTION).sketch([example])
     torch.testing.assert_close(found, project(gradient), rtol=1e-3, atol=1e-5)
 
 
@@ -153,7 +153,7 @@ def test_sketches_compare_rows_as_their_gradients_do(begin: Begin) -> None:
     products = (exact @ exact.T).numpy()
     pairs = np.triu_indices(len(rows), 1)
     for size, least in ((64, 0.8), (4096, 0.99)):
-        sketches = Sketcher(trainer, Projection(17, size)).sketch(rows)
+        sketches = Sketcher(trainer.passes, Projection(17, size)).sketch(rows)
         found = (sketches @ sketches.T).numpy()
         assert np.corrcoef(found[pairs], products[pairs])[0, 1] > least
         lengths = np.sqrt(np.outer(products.diagonal(), products.diagonal()))
@@ -164,7 +164,7 @@ def test_layers_that_misplace_rows_are_not_trusted(begin: Begin, monkeypatch: py
     """A layer that is given the positions in another order than the batch's, as a fused one might be, is found out on two rows."""
     trainer = begin()
     rows = trainer.data.train
-    expected = Sketcher(trainer, PROJECTION).sketch(rows)
+    expected = Sketcher(trainer.passes, PROJECTION).sketch(rows)
 
     def turned(layer: Any, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         return (inputs[0].flip(1),)
@@ -176,23 +176,23 @@ def test_layers_that_misplace_rows_are_not_trusted(begin: Begin, monkeypatch: py
     for layer in layers.values():
         layer.register_forward_pre_hook(turned)
         layer.register_forward_hook(lambda _, __, output: output.flip(1))
-    torch.testing.assert_close(Sketcher(trainer, PROJECTION).sketch(rows), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(Sketcher(trainer.passes, PROJECTION).sketch(rows), expected, rtol=1e-3, atol=1e-4)
     assert len(notes) == 1 and "a backward pass of its own" in notes[0]
 
 
 def test_where_memory_runs_out_rows_share_a_pass_with_fewer(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = begin()
     rows = trainer.data.train
-    expected = Sketcher(trainer, PROJECTION).sketch(rows)
-    original, most = Trainer.accumulate, 2
+    expected = Sketcher(trainer.passes, PROJECTION).sketch(rows)
+    original, most = Passes.accumulate, 2
 
-    def small(self: Trainer, examples: list[TrainingExample]) -> torch.Tensor:
+    def small(self: Passes, examples: list[TrainingExample]) -> torch.Tensor:
         if len(examples) > most:
             raise OutOfMemory(examples)
         return original(self, examples)
 
-    monkeypatch.setattr(Trainer, "accumulate", small)
-    torch.testing.assert_close(Sketcher(trainer, PROJECTION).sketch(rows), expected, rtol=1e-3, atol=1e-4)
+    monkeypatch.setattr(Passes, "accumulate", small)
+    torch.testing.assert_close(Sketcher(trainer.passes, PROJECTION).sketch(rows), expected, rtol=1e-3, atol=1e-4)
     most = 0
     with pytest.raises(UserError, match="memory runs out on the gradient of row row"):
-        Sketcher(trainer, PROJECTION).sketch(rows)
+        Sketcher(trainer.passes, PROJECTION).sketch(rows)
