@@ -130,30 +130,48 @@ def nearest_rows(
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError("influence.parquet cannot be read", str(folder / INFLUENCE_NAME), "Train again with --overwrite.") from error
     for frame in (known, sketches):
-        if frame.schema != influence_schema(influence.size) or sorted(frame["step"].unique()) != sorted(influence.steps):
+        if frame.schema != influence_schema(influence.size) or not _is_whole(frame, influence):
             cause = "the sketches are of another run: their size or steps are not those that run.json names"
             raise UserError(cause, str(folder), f"Make them with this run: train.sketch_rows({str(run_dir)!r}, dataset)")
     ids = sketches["id"].unique(maintain_order=True)
-    train_ids = known.filter(pl.col("step") == influence.steps[0])["id"].to_numpy()
+    train_ids = known["id"].unique(maintain_order=True)
     at_once = max(1, _MOST_PRODUCTS // max(1, len(train_ids)))
     found = [pl.DataFrame(schema=FOUND_SCHEMA)]
     for start in range(0, len(ids), at_once):
         some = ids[start : start + at_once]
-        scores = _scores(known, sketches.filter(pl.col("id").is_in(some.implode())), influence, measure)
+        scores = _scores((known, train_ids), (sketches, some), influence, measure)
         for id_, row in zip(some, scores, strict=True):
             order = np.argsort(row if opposing else -row, kind="stable")[:top]
             ranks = np.arange(1, len(order) + 1)
-            columns = {"id": [id_] * len(order), "rank": ranks, "train_id": train_ids[order], "score": row[order]}
+            columns = {"id": [id_] * len(order), "rank": ranks, "train_id": train_ids.gather(order), "score": row[order]}
             found.append(pl.DataFrame(columns, schema=FOUND_SCHEMA))
     return pl.concat(found)
 
 
-def _scores(known: pl.DataFrame, asked: pl.DataFrame, influence: InfluenceRecord, measure: Measure) -> "np.typing.NDArray[np.float64]":
-    """Returns the score of each training row for each row that is asked about, [E, N]."""
+def _is_whole(frame: pl.DataFrame, influence: InfluenceRecord) -> bool:
+    """Says whether each row is there once at each of the run's steps."""
+    steps = frame.group_by("id").agg(pl.col("step").sort())["step"]
+    return all(found.to_list() == sorted(influence.steps) for found in steps) and frame.height > 0
+
+
+def _scores(
+    known: tuple[pl.DataFrame, pl.Series], asked: tuple[pl.DataFrame, pl.Series], influence: InfluenceRecord, measure: Measure
+) -> "np.typing.NDArray[np.float64]":
+    """Returns the score of each training row for each row that is asked about, [E, N].
+
+    Args:
+        known: the training rows' sketches, and the ids in whose order they are wanted.
+        asked: the same of the other rows.
+        influence: what the run says of them.
+        measure: `cosine` or `dot`.
+    """
     total = sum(influence.learning_rates)
     parts = []
     for step, rate in zip(influence.steps, influence.learning_rates, strict=True):
-        rows, others = (frame.filter(pl.col("step") == step) for frame in (asked, known))
+        rows, others = (
+            ids.to_frame("id").join(frame.filter(pl.col("step") == step), on="id", how="left", maintain_order="left")
+            for frame, ids in (asked, known)
+        )
         left, right = (frame["sketch"].to_numpy().astype(np.float32) for frame in (rows, others))
         products = (left @ right.T).astype(np.float64)
         if measure == "dot":

@@ -102,6 +102,8 @@ def test_a_copied_row_names_its_original_first(run: SimpleNamespace, others: Pat
     first, second, *_ = (nearest_rows(run.folder, sketches, top=3).filter(pl.col("id").str.starts_with("copy/"))).iter_rows(named=True)
     assert (first["train_id"].split("/")[0], first["rank"], second["rank"]) == ("row4", 1, 2)
     assert first["score"] == pytest.approx(1, abs=5e-3)
+    turned = nearest_rows(run.folder, sketches.reverse(), top=3)
+    assert turned.sort("id", "rank").equals(nearest_rows(run.folder, sketches, top=3).sort("id", "rank")), "by id, in whatever order"
     assert second["score"] < first["score"]
     # Told the opposite, the same text is pushed away by rows that have the other label.
     against = nearest_rows(run.folder, sketches, top=2, opposing=True)
@@ -149,6 +151,8 @@ def test_what_cannot_be_answered_says_why(run: SimpleNamespace, others: Path, fi
         sketch_rows(run.folder, others, "test", ids=[])
     with pytest.raises(UserError, match="of another run"):
         nearest_rows(run.folder, sketches.filter(pl.col("step") == run.record.influence.steps[0]))
+    with pytest.raises(UserError, match="of another run"):
+        nearest_rows(run.folder, sketches.head(sketches.height - 1))
     with pytest.raises(UserError, match="at least one"):
         nearest_rows(run.folder, sketches, top=0)
     copytree(run.folder, tmp_path / "run")
