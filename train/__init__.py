@@ -6,10 +6,20 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep")
 
-__all__ = ["SweepConfig", "SweepResult", "TrainConfig", "TrainResult", "sweep_runs", "train", "verify_run"]
+__all__ = [
+    "ExportResult",
+    "SweepConfig",
+    "SweepResult",
+    "TrainConfig",
+    "TrainResult",
+    "export_run",
+    "sweep_runs",
+    "train",
+    "verify_run",
+]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, sweep_runs, train, verify_run
+    from train.api import ExportResult, TrainResult, export_run, sweep_runs, train, verify_run
     from train.config import SweepConfig, TrainConfig
     from train.search import SweepResult
 else:
@@ -18,10 +28,12 @@ else:
     __getattr__ = lazy_names(
         __name__,
         {
+            "ExportResult": "train.api",
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
             "TrainResult": "train.api",
+            "export_run": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",
             "verify_run": "train.api",

@@ -133,7 +133,7 @@ def test_loss_and_gradient_are_those_of_a_plain_reading_however_they_are_divided
     trained = fresh_model(tiny_model_dir, objective.config, scale=0.1)
     # The reference is asked of a fresh model; the model that is trained has moved away from it.
     begun = make_trainer(fresh_model(tiny_model_dir, objective.config), objective, data)
-    reference = begun._ask_reference([*data.train, *data.validation]) if objective.needs_reference else None
+    reference = begun.ask_reference([*data.train, *data.validation]) if objective.needs_reference else None
     for packed in (True, False):
         trainer = make_trainer(trained, objective, data, packed=packed)
         trainer.reference = reference

@@ -104,8 +104,8 @@ class Trainer:
         """
         optimizer = self._optimizer()
         if self.objective.needs_reference:  # before the checkpoint changes the model
-            known = _with_baselines([*self.data.train, *self.data.validation])
-            self.reference = Reference.of(known, checkpoint.reference) if checkpoint else self._ask_reference(known)
+            known = with_baselines([*self.data.train, *self.data.validation])
+            self.reference = Reference.of(known, checkpoint.reference) if checkpoint else self.ask_reference(known)
         if checkpoint:
             checkpoint.apply(self.model, optimizer)
             self.ledger.restore(checkpoint.ledger)
@@ -234,7 +234,7 @@ class Trainer:
         steps = [order[step] for step in range(min(NUM_RECORDED_STEPS, plan.num_steps))]
         if self.objective.needs_reference:
             known = {example.id: example for example in chain(*steps, also or ())}
-            self.reference = self._ask_reference(_with_baselines(list(known.values())))
+            self.reference = self.ask_reference(with_baselines(list(known.values())))
         for step, examples in enumerate(steps):
             self._step(step, plan, examples, optimizer)
         return self.progress.first_steps
@@ -316,7 +316,7 @@ class Trainer:
 
     def _validate(self, bar: TrainingBar) -> float:
         """Takes the validation loss, and says which checkpoint is the best so far."""
-        losses = self._row_losses(self.data.validation)
+        losses = self.row_losses(self.data.validation)
         by_loss = LossScorer(self.data.validation)
         done, loss = self.progress, by_loss.value(losses).value
         by, scores = (by_loss, losses) if self.score is None else (self.score, self._ask_scorer(self.score))
@@ -337,9 +337,9 @@ class Trainer:
 
     def mean_loss(self, examples: list[TrainingExample]) -> float:
         """Returns the objective's loss over some examples, by the sum of their normalizers (`chat`: mean loss per trained token, nats)."""
-        return LossScorer(examples).value(self._row_losses(examples)).value
+        return LossScorer(examples).value(self.row_losses(examples)).value
 
-    def _row_losses(self, examples: list[TrainingExample]) -> list[float]:
+    def row_losses(self, examples: list[TrainingExample]) -> list[float]:
         """Returns the objective's loss of each example, not divided by its normalizer, in their order."""
 
         def ask() -> dict[str, float]:
@@ -377,7 +377,7 @@ class Trainer:
         reference = self.reference.logprobs[self.reference.places(examples)]
         return replace(scores, reference=reference.to(self.scorer.device))
 
-    def _ask_reference(self, examples: list[TrainingExample]) -> Reference:
+    def ask_reference(self, examples: list[TrainingExample]) -> Reference:
         """Asks the model, as it is now, once for each sequence of each example."""
         assert not self.objective.independent, "a reference is of whole examples"
         notice(f"Scoring {sum(len(one.sequences) for one in examples):,} sequences with the model as it begins, once for the whole run.")
@@ -394,6 +394,6 @@ class Trainer:
         return reference
 
 
-def _with_baselines(examples: list[TrainingExample]) -> list[TrainingExample]:
+def with_baselines(examples: list[TrainingExample]) -> list[TrainingExample]:
     """Returns examples, and behind them what their baselines are measured on, which have a reference of their own."""
     return [*examples, *(example.as_baseline() for example in examples if example.baseline)]

@@ -128,13 +128,13 @@ def test_killed_run_of_several_sequences_a_row_resumes_to_the_same_bytes(
     dataset = (write_judged if objective == "unpaired" else several.write_rows)(tmp_path / "several")
     run_dir, config_path = killed(objective, dataset)
     asked: list[int] = []
-    ask = Trainer._ask_reference
+    ask = Trainer.ask_reference
 
     def counting(self: Trainer, examples: list[TrainingExample]) -> Reference:
         asked.append(len(examples))
         return ask(self, examples)
 
-    monkeypatch.setattr(Trainer, "_ask_reference", counting)
+    monkeypatch.setattr(Trainer, "ask_reference", counting)
     several.register()
     try:
         goes_on_as_unbroken(dataset, run_dir, tmp_path / "unbroken", load_section(config_path, "train", TrainConfig))

@@ -15,7 +15,7 @@ from tests.train.objectives.judged import judged_rows, write_judged
 from tests.train.test_several_sequences import fresh_model, gradient_of, load, loss_and_gradient, make_trainer, plain_logprobs
 from train.config import KtoOptions, TrainConfig
 from train.data.examples import TrainingData, TrainingExample
-from train.engine.loop import Trainer, _with_baselines
+from train.engine.loop import Trainer, with_baselines
 from train.methods.base import trainable
 from train.models.load import Model, load_model, unwrapped
 from train.objectives.unpaired import Unpaired
@@ -34,7 +34,7 @@ def moved_trainer(model_dir: Path, objective: Unpaired, data: TrainingData, *, p
     """A trainer whose model has moved away from its reference."""
     model = fresh_model(model_dir, objective.config)
     trainer = make_trainer(model, objective, data, packed=packed)
-    trainer.reference = trainer._ask_reference(_with_baselines(data.train))
+    trainer.reference = trainer.ask_reference(with_baselines(data.train))
     with torch.no_grad():
         generator = torch.Generator().manual_seed(3)
         for parameter in trainable(model).values():
