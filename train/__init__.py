@@ -8,10 +8,12 @@ require_siblings("templates", "prep")
 
 __all__ = [
     "ExportResult",
+    "RowChanges",
     "SweepConfig",
     "SweepResult",
     "TrainConfig",
     "TrainResult",
+    "branch_run",
     "export_run",
     "sweep_runs",
     "train",
@@ -19,8 +21,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from train.api import ExportResult, TrainResult, export_run, sweep_runs, train, verify_run
+    from train.api import ExportResult, TrainResult, branch_run, export_run, sweep_runs, train, verify_run
     from train.config import SweepConfig, TrainConfig
+    from train.data.changes import RowChanges
     from train.search import SweepResult
 else:
     from loopwright.library import lazy_names
@@ -29,10 +32,12 @@ else:
         __name__,
         {
             "ExportResult": "train.api",
+            "RowChanges": "train.data.changes",
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
             "TrainResult": "train.api",
+            "branch_run": "train.api",
             "export_run": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",

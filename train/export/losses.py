@@ -8,14 +8,12 @@ from pathlib import Path
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
 from templates.chat import load_tokenizer
-from train.data.examples import TrainingData, TrainingExample, load_validation
+from train.data.examples import TrainingExample, load_validation
 from train.engine.best import LossScorer
-from train.engine.checkpoint import RunProgress
-from train.engine.loop import Trainer, with_baselines
+from train.engine.passes import Passes
 from train.engine.reference import Reference
 from train.engine.values import scorer_for
 from train.export.source import Source
-from train.ledger.ledger import Ledger
 from train.methods.base import value_head
 from train.models.load import Model
 from train.prepare import length_limit
@@ -56,13 +54,14 @@ class LossMeter:
     def ask_base(self, base: Model) -> None:
         """Asks the base what a loss is measured from, before anything changes it; does nothing where the objective asks for nothing."""
         if self.source.objective.needs_reference:
-            with self._trainer(base) as trainer:
-                self.reference = trainer.ask_reference(with_baselines(self.examples))
+            with self._passes(base) as passes:
+                passes.ask_reference(self.examples)
+                self.reference = passes.reference
 
     def losses(self, model: Model) -> list[float]:
         """Returns the objective's loss of each example, not divided by what it counts for."""
-        with self._trainer(model) as trainer:
-            return trainer.row_losses(self.examples)
+        with self._passes(model) as passes:
+            return passes.row_losses(self.examples)
 
     def compare(self, before: list[float], after: list[float]) -> PairedLosses:
         """Pairs the losses of two models."""
@@ -72,16 +71,15 @@ class LossMeter:
         return PairedLosses(len(self.examples), by_loss.value(before).value, by_loss.value(after).value, difference)
 
     @contextmanager
-    def _trainer(self, model: Model) -> Iterator[Trainer]:
+    def _passes(self, model: Model) -> Iterator[Passes]:
         """Yields what computes losses as training does; afterwards the model has its own attention again."""
         objective = self.source.objective
         if objective.reads == "values":
             value_head(model).float()  # as it is trained
         model.eval()
         scorer = scorer_for(objective, model)
-        data = TrainingData([], self.examples, [], [], None)
         try:
-            yield Trainer(model, scorer, objective, self.source.config, data, Ledger(), RunProgress(), reference=self.reference)
+            yield Passes(model, scorer, objective, self.source.config, self.reference)
         finally:
             scorer.causal.set_attn_implementation(scorer.attention)
 
