@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "/reset": "forget the conversation",
     "/system TEXT": "give the models another system message, or none, and start over",
-    "/prompt": "show what the models were given for the last question, special tokens included",
+    "/prompt": "show the last prompt as the models saw it",
     "/help": "list these commands",
     "/quit": "end, as an empty line does",
 }
@@ -59,7 +59,8 @@ def show_answers(answers: "Answers", *, show_prompt: bool) -> None:
 
     said = {"base": answers.base, **answers.answers}
     names = [Text(printable(name), overflow="fold") for name in said]
-    texts = [Text(printable(text)) for text in said.values()]  # Text: an answer's brackets are no markup
+    # Text: an answer's brackets are no markup. Folded: a long word would be cut.
+    texts = [Text(printable(text), overflow="fold") for text in said.values()]
     table = Table(title=Text(printable(answers.question)), expand=True, show_lines=True)
     if output_width(80) // len(said) >= _NARROWEST:
         for name in names:

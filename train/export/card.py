@@ -105,7 +105,7 @@ def _prompts(run: RunRecord) -> list[str]:
     if template.date is not None:
         said.append(f"The chat template was told the day {template.date}.")
     if run.system_prompt is not None:
-        said.append("Every training example has the same system message: give the model that one, too.")
+        said.append("Every training example has the same system message (`system_prompt` of run.json): give the model that one, too.")
     return ["", "Ask it as it was trained:", "", *(f"- {line}" for line in said)] if said else []
 
 

@@ -12,8 +12,9 @@ from loopwright.errors import ExitCode, UserError
 from templates.chat import EncodeError, encode_prompt
 from tests.conftest import CHATML, make_tokenizer
 from tests.train.conftest import Command
+from train.cli.chat_prompt import show_answers
 from train.config import TrainConfig
-from train.inference.chat import BASE, Comparison
+from train.inference.chat import BASE, Answers, Comparison
 from train.inference.chat_files import read_messages
 from train.run import train
 from train.runs.record import RunRecord
@@ -222,3 +223,13 @@ def test_a_file_of_messages_comes_first(command: Command, finished_run: tuple[Pa
         assert message in err, (text, err)
     code, _, err = command(*run, listed, "--ask", "x")
     assert (code, "--ask is another" in err) == (ExitCode.COULD_NOT_RUN, True)
+
+
+@pytest.mark.parametrize("num_runs", [1, 4])
+def test_a_long_word_is_shown_whole(num_runs: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    runs = {f"run-{place}": "x" * 97 for place in range(num_runs)}
+    show_answers(Answers("Hm [red]?", None, "[b]", runs, {}), show_prompt=False)
+    out = capsys.readouterr().out
+    assert out.count("x") == 97 * num_runs
+    assert "Hm [red]?" in out and "[b]" in out and all(name in out for name in runs)
