@@ -8,12 +8,14 @@ require_siblings("templates", "prep")
 
 __all__ = [
     "CurveResult",
+    "ExportResult",
     "RowChanges",
     "SweepConfig",
     "SweepResult",
     "TrainConfig",
     "TrainResult",
     "branch_run",
+    "export_run",
     "learning_curve",
     "nearest_rows",
     "sketch_rows",
@@ -23,7 +25,18 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, branch_run, learning_curve, nearest_rows, sketch_rows, sweep_runs, train, verify_run
+    from train.api import (
+        ExportResult,
+        TrainResult,
+        branch_run,
+        export_run,
+        learning_curve,
+        nearest_rows,
+        sketch_rows,
+        sweep_runs,
+        train,
+        verify_run,
+    )
     from train.config import SweepConfig, TrainConfig
     from train.curve import CurveResult
     from train.data.changes import RowChanges
@@ -35,15 +48,17 @@ else:
         __name__,
         {
             "CurveResult": "train.curve",
+            "ExportResult": "train.api",
             "RowChanges": "train.data.changes",
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
             "TrainResult": "train.api",
+            "branch_run": "train.api",
+            "export_run": "train.api",
             "learning_curve": "train.api",
             "nearest_rows": "train.api",
             "sketch_rows": "train.api",
-            "branch_run": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",
             "verify_run": "train.api",

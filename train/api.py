@@ -18,6 +18,7 @@ from train.data.changes import RowChanges
 from train.ledger.influence import Measure
 from train.ledger.influence import nearest_rows as find_nearest
 from train.run import train as run_training
+from train.runs.exported import ExportRecord
 from train.runs.folder import LEDGER_NAME, weights_dir
 from train.runs.proof import Proof, failed_proofs, proofs_summary
 from train.runs.record import RunRecord
@@ -67,6 +68,32 @@ class TrainResult:
         notes = [f"left out: {left_out:,} examples"] if left_out else []
         notes += [proofs_summary(record.proofs)] if self.failed_proofs else []
         return html_table(f"run -> {self.out}", ("", "value"), rows, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """A run as a folder that other programs load.
+
+    Attributes:
+        out: the folder.
+        record: what `export.json` says.
+    """
+
+    out: Path
+    record: ExportRecord
+
+    def _repr_html_(self) -> str:
+        record, difference = self.record, self.record.difference
+        rows: list[tuple[str, object]] = [
+            ("run", record.run),
+            ("validation examples", record.num_validation_examples),
+            ("loss as trained", record.loss_before),
+            ("loss as exported", record.loss_after),
+            ("difference", None if difference is None else difference.value),
+            ("bytes", sum(one.bytes for one in record.files.values())),
+        ]
+        notes = [*([] if record.not_measured is None else [f"not measured: {record.not_measured}"]), *record.notes]
+        return html_table(f"{record.to} -> {self.out}", ("", "value"), rows, notes)
 
 
 def train(
@@ -289,3 +316,51 @@ def nearest_rows(
     """
     with library_call():
         return find_nearest(Path(run), sketches, top=top, measure=measure, opposing=opposing)
+
+
+def export_run(
+    run: StrPath,
+    out: StrPath,
+    to: str = "merged",
+    *,
+    with_base: bool = False,
+    seed: int | None = None,
+    model: str | None = None,
+    dataset: StrPath | None = None,
+    config: StrPath | None = None,
+    overwrite: bool = False,
+) -> ExportResult:
+    """Writes a run as a folder that other programs load, as `train export` does.
+
+    Args:
+        run: a finished run's folder.
+        out: the folder to write: new, empty or, with `overwrite`, an older export. It appears only when it is whole.
+        to: `merged`, a plain transformers model with what was trained within its weights; or `adapter`, for peft and servers that take
+            adapters.
+        with_base: copy the base model into an adapter's folder.
+        seed: which of a run's several seeds; default: that of the median validation loss.
+        model: the base model, where it is no longer where `run.json` says.
+        dataset: the dataset that the run was trained on, to measure the loss before and after; default: where `run.json` says, if it is
+            still there.
+        config: a config whose plug-ins are used, for a run of such an objective or method.
+        overwrite: replace an older export.
+
+    Raises:
+        UserError: the run is not finished, the base is gone or another one, the folder is taken, or a file cannot be written.
+    """
+    from train.export.run import export_run as export  # torch takes seconds to import
+
+    with library_call():
+        dataset_dir, config_path = (None if one is None else Path(one) for one in (dataset, config))
+        record = export(
+            Path(run),
+            Path(out),
+            to,
+            with_base=with_base,
+            seed=seed,
+            model=model,
+            dataset_dir=dataset_dir,
+            config_path=config_path,
+            overwrite=overwrite,
+        )
+        return ExportResult(Path(out), record)
