@@ -6,10 +6,10 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep")
 
-__all__ = ["SweepConfig", "SweepResult", "TrainConfig", "TrainResult", "sweep_runs", "train", "verify_run"]
+__all__ = ["SweepConfig", "SweepResult", "TrainConfig", "TrainResult", "report_run", "sweep_runs", "train", "verify_run"]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, sweep_runs, train, verify_run
+    from train.api import TrainResult, report_run, sweep_runs, train, verify_run
     from train.config import SweepConfig, TrainConfig
     from train.search import SweepResult
 else:
@@ -22,6 +22,7 @@ else:
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
             "TrainResult": "train.api",
+            "report_run": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",
             "verify_run": "train.api",

@@ -1,5 +1,6 @@
 """What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -157,6 +158,9 @@ class TrainConfig(_Model):
     """Decides the adapter's start, the order of the examples and dropout."""
     seeds: int = Field(1, ge=1)
     """Train the same thing from so many seeds, `seed` and those after it: how much a result owes to chance. Each is a run in `seed-N/`."""
+    track: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
+    """Where the run's numbers are shown beside its own files: `tensorboard`, `trackio`, `wandb`, `mlflow` or an own tracker, each with the
+    extra of its name. They change nothing of the run, and send nothing anywhere unless your settings of theirs say so."""
     validation: bool = True
     """Measure the loss on the validation split at the end of each epoch."""
     best: str = LOSS
@@ -180,7 +184,7 @@ class TrainConfig(_Model):
         same = self
         if self.learning_rate is None and (self.method, self.objective, self.optimizer) == ("lora", "chat", "adamw"):
             same = self.model_copy(update={"learning_rate": _FIRST_LEARNING_RATE})
-        return same.model_dump_json(exclude={**later, "lora": of_lora})
+        return same.model_dump_json(exclude={**later, "lora": of_lora, "track": True})
 
     @model_validator(mode="after")
     def _stride_is_at_most_half(self) -> Self:
@@ -238,4 +242,17 @@ def completed(options: dict[str, Any]) -> dict[str, Any]:
         ValueError: they are of a later version, or no options at all.
     """
     before = {"method": "lora", "learning_rate": _FIRST_LEARNING_RATE, **options}
-    return TrainConfig.model_validate(before).model_dump(mode="json", exclude={"model", "leaks"})
+    return TrainConfig.model_validate(before).model_dump(mode="json", exclude={"model", "leaks", "track"})
+
+
+def flat_options(config: TrainConfig) -> dict[str, Any]:
+    """Returns all options as JSON holds them; those of a section are `section.option`."""
+    return flat(config.model_dump(mode="json"))
+
+
+def flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns options of nested sections with names of their own: `section.option`."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found

@@ -25,7 +25,7 @@ def names(folder: Path) -> list[str]:
 
 def test_each_seed_is_a_whole_run_and_the_median_stands_for_them(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     record = train(dataset_dir, tmp_path / "run", options(seeds=3, seed=5))
-    assert names(tmp_path / "run") == ["run.json", "seed-5", "seed-6", "seed-7"]
+    assert names(tmp_path / "run") == ["report.html", "run.json", "seed-5", "seed-6", "seed-7"]
     assert RunRecord.load(tmp_path / "run") == record
     assert record.seeds == json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["seeds"] == [5, 6, 7]
     losses = {seed: RunRecord.load(tmp_path / "run" / f"seed-{seed}").validation_loss for seed in (5, 6, 7)}

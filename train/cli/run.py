@@ -47,12 +47,15 @@ def run(
     dtype: Annotated[str | None, typer.Option(help="auto, bfloat16 or float32.")] = None,
     best: Annotated[str | None, typer.Option(help="Which checkpoint is kept: the best by validation_loss or a metric, or last.")] = None,
     early_stopping: Annotated[int | None, typer.Option(help="Stop after so many validations that are worse than the best.")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="Show the run's numbers there too: tensorboard, trackio, wandb or mlflow. May be repeated.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on a dataset. Options override the config's train: section, which has more of them."""
-    given = dict(locals())
+    given = {**locals(), "track": track or None}
     from train.api import train
     from train.config import TrainConfig
 

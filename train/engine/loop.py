@@ -24,7 +24,7 @@ from train.engine.checkpoint import Checkpoint, RunProgress, drop_unkept, kept_d
 from train.engine.interrupts import watching_for_interrupts
 from train.engine.loss import Scorer
 from train.engine.memory import OutOfMemory, memory_for, peak_memory_bytes
-from train.engine.metrics import MetricsLog
+from train.engine.metrics import MetricsLog, Watch
 from train.engine.optim import learning_rate, make_optimizer, set_learning_rate
 from train.engine.progress import TrainingBar
 from train.engine.reference import Reference
@@ -59,6 +59,7 @@ class Trainer:
         baseline: where the losses of the rows that are scored together are measured from; None where the objective has no such point.
         rate_of: what a trained parameter's learning rate is multiplied by, by its name.
         score: scores checkpoints by a metric; None: the validation loss does.
+        watch: is told the lines of `metrics.jsonl`; None: nobody is.
         num_tokens: tokens of the steps that this process has done.
         seconds: and their time.
     """
@@ -73,6 +74,7 @@ class Trainer:
     reference: Reference | None = None
     rate_of: Callable[[str], float] = lambda _: 1.0
     score: CheckpointScorer | None = None
+    watch: Watch | None = None
     num_tokens: int = 0
     seconds: float = 0.0
     baseline: torch.Tensor | None = None
@@ -112,7 +114,7 @@ class Trainer:
             self.progress = checkpoint.progress
         plan = RunPlan.of(len(self.data.train), self.config)
         order = StepOrder(self.data.train, self.config, plan)
-        metrics = MetricsLog.begin(run_dir, self.progress.num_steps)
+        metrics = MetricsLog.begin(run_dir, self.progress.num_steps, self.watch)
         with TrainingBar(plan.num_steps, self.progress.num_steps, callback) as bar, watching_for_interrupts() as interrupts:
             try:
                 while not self._is_done(plan):
