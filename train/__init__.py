@@ -6,11 +6,23 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep")
 
-__all__ = ["SweepConfig", "SweepResult", "TrainConfig", "TrainResult", "report_run", "sweep_runs", "train", "verify_run"]
+__all__ = [
+    "RowChanges",
+    "SweepConfig",
+    "SweepResult",
+    "TrainConfig",
+    "TrainResult",
+    "branch_run",
+    "report_run",
+    "sweep_runs",
+    "train",
+    "verify_run",
+]
 
 if TYPE_CHECKING:
-    from train.api import TrainResult, report_run, sweep_runs, train, verify_run
+    from train.api import TrainResult, branch_run, report_run, sweep_runs, train, verify_run
     from train.config import SweepConfig, TrainConfig
+    from train.data.changes import RowChanges
     from train.search import SweepResult
 else:
     from loopwright.library import lazy_names
@@ -18,10 +30,12 @@ else:
     __getattr__ = lazy_names(
         __name__,
         {
+            "RowChanges": "train.data.changes",
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
             "TrainResult": "train.api",
+            "branch_run": "train.api",
             "report_run": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",

@@ -13,6 +13,7 @@ from loopwright.library import StrPath, config_file, section_options
 from loopwright.notebook import html_table
 from loopwright.progress import ProgressOption
 from train.config import SweepConfig, TrainConfig
+from train.data.changes import RowChanges
 from train.run import train as run_training
 from train.runs.folder import LEDGER_NAME, weights_dir
 from train.runs.proof import Proof, failed_proofs, proofs_summary
@@ -129,6 +130,61 @@ def sweep_runs(
             shared = section_options(config, "train", TrainConfig, options, "train options")
             asked = section_options(config, "sweep", SweepConfig, {}, "sweep")
         return run_sweep(Path(dataset), Path(out), shared, asked, progress=callback, config_path=config_file(config))
+
+
+def branch_run(
+    run: StrPath,
+    step: int,
+    changes: RowChanges | None = None,
+    seed: int | None = None,
+    *,
+    out: StrPath,
+    dataset: StrPath | None = None,
+    model: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: ProgressOption = False,
+    config: StrPath | None = None,
+) -> TrainResult:
+    """Goes on from a checkpoint that a run keeps, with rows dropped, relabelled, weighted or added: what would have become of it?
+
+    With no change and the run's own seed it comes to the same bytes. The steps stay those of the run: their number, their learning rates,
+    and which rows each takes, but for what is changed. See `keep_checkpoints` for which checkpoints a run keeps.
+
+    Args:
+        run: a finished run's folder; of one from several seeds, that of the median validation loss is meant.
+        step: of the checkpoint, counted in steps done.
+        changes: what is different about the train split from there on; None is nothing.
+        seed: decides dropout and the order of the rows from there on; default: the run's.
+        out: the folder of the run that is made.
+        dataset: the dataset that the run was trained on, where it is no longer where `run.json` says.
+        model: the base model, where it is no longer where `run.json` says.
+        resume: go on with the run in `out`.
+        overwrite: remove the run that is in `out`.
+        progress: true shows a bar on stderr; a function is called with `training`, the steps that are done, and their number.
+        config: a config whose plug-ins are used, for a run of such an objective or method.
+
+    Raises:
+        UserError: the run is not finished or keeps no such checkpoint; dataset or model are not the run's; a change does not fit; or
+            training diverged.
+    """
+    from train.branch import branch_run as go_on
+
+    with library_call(progress) as callback:
+        record = go_on(
+            Path(run),
+            step,
+            changes or RowChanges(),
+            Path(out),
+            seed=seed,
+            dataset_dir=None if dataset is None else Path(dataset),
+            model=model,
+            resume=resume,
+            overwrite=overwrite,
+            progress=callback,
+            config_path=None if config is None else Path(config),
+        )
+        return TrainResult(Path(out), record)
 
 
 def report_run(run: StrPath, dataset: StrPath | None = None, *, model: str | None = None, config: StrPath | None = None) -> Path:

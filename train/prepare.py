@@ -1,5 +1,6 @@
 """Everything about a run that can be checked before a model is loaded or a file is written; nothing here needs torch."""
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +70,25 @@ def with_learning_rate(config: TrainConfig) -> TrainConfig:
 
 
 def prepare(
-    dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, config_path: Path | None = None
+    dataset_dir: Path,
+    run_dir: Path,
+    config: TrainConfig,
+    *,
+    resume: bool,
+    overwrite: bool,
+    config_path: Path | None = None,
+    day: datetime.date | None = None,
 ) -> Prepared:
     """Checks a run, and encodes its examples.
+
+    Args:
+        dataset_dir: the built dataset.
+        run_dir: the run's folder.
+        config: its options.
+        resume: the run is gone on with.
+        overwrite: the run in the folder is replaced.
+        config_path: the config that the dataset was built by; default: the one that lies beside it.
+        day: what a chat template that asks for the day is told; default: the run's own where it is gone on with, else today.
 
     Raises:
         UserError: the dataset, its rows, the model, an option or the run folder is not fit.
@@ -88,6 +105,8 @@ def prepare(
     folder = model_folder(config.model)
     require_trainable(config.model, folder, objective.auto_class)
     options = _chat_template(dataset, run_dir, finished, resume=resume)
+    if day is not None:
+        options = options.model_copy(update={"date": day})
     tokenizer = load_tokenizer(config.model, options.on_a_day())
     require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))

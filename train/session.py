@@ -12,9 +12,10 @@ from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.config import LAST, LOSS, TrainConfig, completed, flat_options
-from train.data.order import RunPlan, StepOrder
+from train.data.branch import Branch
 from train.engine import checkpoint
 from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
+from train.engine.branch_start import branch_start
 from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
 from train.engine.start import announce
@@ -30,13 +31,20 @@ from train.reporting import row_facts
 from train.reports.page import write_report
 from train.runs.card import write_card
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
-from train.runs.record import RunRecord, mask_proof
+from train.runs.record import BranchRecord, RunRecord, mask_proof
 from train.runs.tokenizer_files import save_tokenizer
 from train.trackers.tracking import tracking
 
 
 def run_session(
-    prepared: Prepared, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, progress: ProgressCallback | None = None
+    prepared: Prepared,
+    run_dir: Path,
+    config: TrainConfig,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: ProgressCallback | None = None,
+    branch: Branch | None = None,
 ) -> RunRecord:
     """Trains and writes the run folder, `run.json` last.
 
@@ -47,6 +55,7 @@ def run_session(
         resume: go on from the run folder's checkpoint; a run that is finished already is returned as it is.
         overwrite: remove the run that is in the folder.
         progress: called after each step.
+        branch: the run's checkpoint that is gone on from, and what is changed.
 
     Raises:
         UserError: the model cannot be loaded, the run in the folder is another one, or training diverged.
@@ -60,17 +69,23 @@ def run_session(
         "config": config.model_dump(mode="json", exclude={"model", "leaks", "track"}),
         **({} if plugins is None else {"plugins": plugins}),
         **_chat_template_of(prepared.chat_template),
+        **_branch_of(branch.record() if branch else None),
     }
     if prepared.finished:
         return _require_same_run(prepared.finished, identity, run_dir)
     score = _scorer(prepared, config)
     start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
-    if resume:
+    if branch is not None and start is None:
+        start = branch_start(branch, identity, run_dir)
+        notice(f"Going on from step {branch.step} of {branch.run_dir}.")
+    elif resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
     load = load_model if config.quantize is None else load_in_4_bits
     with FreshProcess() as fresh, tracking(config.track) as trackers:
         base = load(config.model, config.dtype, prepared.objective.auto_class)
-        trainer = Trainer.begin(base, prepared.objective, prepared.method, prepared.data, score)
+        trainer = Trainer.begin(base, prepared.objective, prepared.method, branch.data if branch else prepared.data, score)
+        if branch is not None:
+            trainer.order = branch.order(config)
         if overwrite:
             remove_run(run_dir, saved_names())
         announce(trainer, prepared.model_folder)
@@ -84,13 +99,13 @@ def run_session(
         with atomic_file(run_dir / LEDGER_NAME) as path:
             trainer.ledger.finished().write_parquet(path)
         if trainer.progress.best is not None:
-            ValidationScores.of(trainer.progress.best, prepared.data.validation, config.best).save(run_dir)
-        record = _record(trainer, prepared, identity)
+            ValidationScores.of(trainer.progress.best, trainer.data.validation, config.best).save(run_dir)
+        record = _record(trainer, prepared, identity, branch)
         trained_here = start is None or start.progress.num_steps < record.num_steps
         evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh, trained_here=trained_here)
         trackers.record = record = record.model_copy(update={"evidence": evidence, "proofs": proofs})
     write_card(record, run_dir)
-    write_report(record, run_dir, row_facts(prepared.data.train))
+    write_report(record, run_dir, row_facts(trainer.data.train))
     record.save(run_dir)
     trainer.leave_kept(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
@@ -118,6 +133,7 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
             "config": config,
             **({} if finished.plugins is None else {"plugins": finished.plugins}),
             **_chat_template_of(finished.chat_template),
+            **_branch_of(finished.branch),
         },
         identity,
         run_dir,
@@ -131,12 +147,15 @@ def _chat_template_of(options: ChatTemplateConfig) -> dict[str, Any]:
     return {} if options == ChatTemplateConfig() else {"chat_template": options.model_dump(mode="json")}
 
 
-def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> RunRecord:
+def _branch_of(branch: BranchRecord | None) -> dict[str, Any]:
+    return {} if branch is None else {"branch": branch.identity()}
+
+
+def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any], branch: Branch | None) -> RunRecord:
     config, data, progress = trainer.config, trainer.data, trainer.progress
-    plan, num_steps = RunPlan.of(len(data.train), config), progress.num_steps
+    plan, num_steps = trainer.plan, progress.num_steps
     recorded = trainer.ledger.recorded()
-    order = StepOrder(data.train, config, plan)
-    num_tokens = sum(example.num_tokens for step in range(num_steps) for example in order[step])
+    num_tokens = sum(example.num_tokens for step in range(num_steps) for example in trainer.order[step])
     best_step = progress.best.step if progress.best else num_steps
     first = data.train[0]
     return RunRecord(
@@ -168,6 +187,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         dtype=str(trainer.scorer.dtype).removeprefix("torch."),
         packed=trainer.scorer.packed,
         seed=config.seed,
+        branch=branch.record() if branch else None,
         dropped_too_long=data.too_long,
         dropped_other_form=data.other_form,
         leaks=prepared.leaks,

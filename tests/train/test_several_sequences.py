@@ -23,6 +23,7 @@ from train.data.packing import collate, micro_batches
 from train.engine.checkpoint import RunProgress
 from train.engine.loop import Trainer
 from train.engine.loss import Scorer
+from train.engine.passes import Passes
 from train.ledger.ledger import Ledger, summarise
 from train.methods.base import trainable
 from train.methods.lora import Lora
@@ -108,16 +109,17 @@ def make_trainer(model: Model, objective: Objective, data: TrainingData, *, pack
     if not packed:
         unwrapped(model).set_attn_implementation("sdpa")
         scorer = Scorer(scorer.causal, packed=False)
-    return Trainer(model, scorer, objective, objective.config, data, Ledger(), RunProgress())
+    passes = Passes(model, scorer, objective, objective.config)
+    return Trainer(passes, data, Ledger(), RunProgress(), StepOrder.of(data.train, objective.config))
 
 
 def loss_and_gradient(trainer: Trainer, examples: list[TrainingExample], **limits: Any) -> tuple[float, torch.Tensor]:
     """One step's loss and gradient as the loop computes them."""
-    trainer.config = TrainConfig.model_validate({**trainer.config.model_dump(), **limits})
+    trainer.passes.config = TrainConfig.model_validate({**trainer.config.model_dump(), **limits})
     trainer.model.zero_grad()
     total = 0.0
     for group in micro_batches(examples, trainer.config, packed=trainer.scorer.packed):
-        loss = trainer.objective.loss(trainer._score(group)) / sum(example.normalizer for example in examples)
+        loss = trainer.objective.loss(trainer.passes.score(group)) / sum(example.normalizer for example in examples)
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total, gradient_of(trainer.model)
@@ -133,10 +135,11 @@ def test_loss_and_gradient_are_those_of_a_plain_reading_however_they_are_divided
     trained = fresh_model(tiny_model_dir, objective.config, scale=0.1)
     # The reference is asked of a fresh model; the model that is trained has moved away from it.
     begun = make_trainer(fresh_model(tiny_model_dir, objective.config), objective, data)
-    reference = begun._ask_reference([*data.train, *data.validation]) if objective.needs_reference else None
+    if objective.needs_reference:
+        begun.passes.ask_reference([*data.train, *data.validation])
     for packed in (True, False):
         trainer = make_trainer(trained, objective, data, packed=packed)
-        trainer.reference = reference
+        trainer.passes.reference = begun.passes.reference
         found = [loss_and_gradient(trainer, data.train, **limits) for limits in ({}, {"micro_batch_size": 1}, {"micro_batch_size": 3})]
         found += [loss_and_gradient(trainer, data.train, micro_batch_size=None, micro_batch_tokens=150)]
         unwrapped(trained).set_attn_implementation("sdpa")
@@ -298,7 +301,7 @@ def test_answers_apart_are_trained_as_the_whole_chat_is(tmp_path: Path, tiny_mod
         data = load(folder, objective, tiny_model_dir)
         trainer = make_trainer(fresh_model(tiny_model_dir, objective.config, scale=0.1), objective, data)
         with torch.no_grad():
-            summary = summarise(objective, data.train, trainer._score(data.train))
+            summary = summarise(objective, data.train, trainer.passes.score(data.train))
         found[objective.name] = (*loss_and_gradient(trainer, data.train), summary)
     assert [len(example.sequences) for example in data.train] == [1, 2, 3]
     assert found["turns"][0] == pytest.approx(found["chat"][0], rel=1e-5)

@@ -10,6 +10,7 @@ from loopwright.errors import UserError, raise_all
 from prep.dataset.manifest import Dataset
 from templates.chat import EncodeError
 from train.config import TrainConfig
+from train.data.changes import RowChanges
 from train.objectives.base import Objective, TokenSequence
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class TrainingExample:
         normalizer: what the example counts for in the mean loss.
         group: what holds rows that are no independent evidence together; the example's id, where it stands alone.
         baseline: what the objective measures its step's baseline on; empty where it has none, or where that exceeds the length limit.
+        weight: what the row's loss and its normalizer are multiplied by.
     """
 
     id: str
@@ -37,6 +39,7 @@ class TrainingExample:
     normalizer: float
     group: str = ""
     baseline: tuple[TokenSequence, ...] = ()
+    weight: float = 1.0
 
     def as_baseline(self) -> "TrainingExample":
         """Returns the baseline's sequences as an example of their own, to be scored as such."""
@@ -82,7 +85,13 @@ class TrainingData:
 
 
 def load_examples(
-    dataset: Dataset, objective: Objective, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig, length_limit: int
+    dataset: Dataset,
+    objective: Objective,
+    tokenizer: "PreTrainedTokenizerBase",
+    config: TrainConfig,
+    length_limit: int,
+    *,
+    changes: RowChanges | None = None,
 ) -> TrainingData:
     """Reads and encodes the train split, and the validation split where the config wants it.
 
@@ -92,6 +101,7 @@ def load_examples(
         tokenizer: the base model's.
         config: the run's options.
         length_limit: longest sequence in tokens.
+        changes: what is different about the train split.
 
     Raises:
         UserError: there is nothing to train on; or, all together, one error for each example that cannot be encoded, trains no
@@ -102,12 +112,17 @@ def load_examples(
     encoded: dict[str, list[TrainingExample]] = {"train": [], "validation": []}
     prompts: set[str | None] = set()
     read = _rows(dataset, [split for split in encoded if split == "train" or config.validation])
+    if changes is not None:
+        train, others = ([row for row in read if (row["split"] == "train") == is_train] for is_train in (True, False))
+        read = [*changes.apply(train, objective.form), *others]
     other_form = [row["id"] for row in read if not objective.trains(row)]
     fitting = [row for row in read if objective.trains(row)]
     by_split = (objective.complete([row for row in fitting if row["split"] == split]) for split in encoded)
     for row in chain.from_iterable(by_split):
         try:
             example = _encode(row, objective, tokenizer, length_limit)
+            if changes is not None and row["split"] == "train":
+                example = replace(example, weight=changes.weight(example.id, example.row_id))
             if example.longest <= length_limit:
                 encoded[row["split"]].append(example)
                 prompts |= {_system_prompt(row)} if row["split"] == "train" else set()

@@ -53,6 +53,11 @@ class StepOrder:
     _epoch: int = -1
     _order: list[int] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, examples: list[TrainingExample], config: TrainConfig) -> "StepOrder":
+        """Returns the order of a run."""
+        return cls(examples, config, RunPlan.of(len(examples), config))
+
     def __getitem__(self, step: int) -> list[TrainingExample]:
         """Returns the examples of a step, counted from 0."""
         epoch, index = divmod(step, self.plan.steps_per_epoch)

@@ -22,7 +22,8 @@ from train.runs.evidence import StepRecord
 from train.runs.folder import CHECKPOINT_NAME, CHECKPOINTS_NAME, STATE_NAME
 
 _TENSORS, _LEDGER = "tensors.safetensors", "ledger.parquet"
-_REFERENCE = "reference"
+REFERENCE = "reference"
+"""The tensor of what the model that the run began with says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Checkpoint:
         reference: torch.Tensor | None,
     ) -> "Checkpoint":
         """Takes the state of a run between two steps; the tensors are the run's own, not copies."""
-        tensors = {} if reference is None else {_REFERENCE: reference}
+        tensors = {} if reference is None else {REFERENCE: reference}
         for name, parameter in trainable(model).items():
             tensors[f"adapter/{name}"] = parameter.detach()
             tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state[parameter].items()}
@@ -82,7 +83,7 @@ class Checkpoint:
     @property
     def reference(self) -> torch.Tensor | None:
         """What `of` was given."""
-        return self.tensors.get(_REFERENCE)
+        return self.tensors.get(REFERENCE)
 
     def apply(self, model: Model, optimizer: torch.optim.Optimizer) -> None:
         """Puts what is trained and the optimiser where they were."""

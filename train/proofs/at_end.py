@@ -17,7 +17,7 @@ from train.proofs.reference_start import prove_reference_start
 from train.proofs.saved_weights import loading_request, make_probe, prove_moved_logits, prove_saved_weights
 from train.proofs.short_runs import RunRows
 from train.proofs.stopping import prove_answers_stop, why_not_judged
-from train.proofs.trained_answers import prove_trained_answers, trained_ids_hash
+from train.proofs.trained_answers import CHANGED_ROWS, prove_trained_answers, trained_ids_hash
 from train.runs.evidence import Evidence
 from train.runs.proof import Proof
 from train.runs.record import RunRecord
@@ -39,7 +39,7 @@ def prove_at_end(
         fresh: loads what was saved, while the other proofs are made.
         trained_here: this process did steps of the run; one that finds all of them done reads few of the options.
     """
-    objective, data, dtype = prepared.objective, prepared.data, record.dtype
+    objective, data, dtype = prepared.objective, trainer.data, record.dtype
     tokenizer = load_tokenizer(record.model, record.chat_template.on_a_day())
     trainer.model.eval()
     probe = make_probe(trainer.scorer, data)
@@ -49,12 +49,18 @@ def prove_at_end(
 
     def options() -> tuple[Proof]:
         nonlocal effects
-        effects = show_effects(trainer.config, RunRows(prepared.dataset, data, tokenizer), prepared.model_folder, objective.auto_class)
+        rows = RunRows(prepared.dataset, prepared.data, tokenizer)
+        effects = show_effects(trainer.config, rows, prepared.model_folder, objective.auto_class)
         return (prove_options(trainer.config, unread, effects),)
+
+    def answers() -> tuple[Proof]:
+        if record.has_changed_rows:
+            return (Proof.not_applicable(CHANGED_ROWS),)
+        return (prove_trained_answers(prepared.dataset, objective, tokenizer, data.train, ids_hash),)
 
     ids_hash = trained_ids_hash(data.train)
     proofs = {
-        **attempt(["trained_answers"], lambda: [prove_trained_answers(prepared.dataset, objective, tokenizer, data.train, ids_hash)]),
+        **attempt(["trained_answers"], answers),
         **attempt(equal_batches.NAMES, lambda: equal_batches.prove_equal_batches(trainer, dtype)),
         **attempt(["answers_stop"], lambda: [_prove_answers_stop(trainer, prepared, tokenizer, record.num_steps)]),
         **attempt(["options"], options),

@@ -8,7 +8,6 @@ import torch
 from train.data.examples import TrainingExample
 from train.engine.loop import Trainer
 from train.engine.loss import Scorer
-from train.ledger.ledger import Ledger
 from train.methods.base import trainable
 from train.runs.proof import Proof
 
@@ -65,7 +64,7 @@ def _loss_and_gradient(
 ) -> tuple[float, list[torch.Tensor]]:
     """Returns what the training loop itself makes of some examples in micro-batches of some size."""
     config = trainer.config.model_copy(update=limits)
-    apart = replace(trainer, scorer=scorer, config=config, ledger=Ledger())
+    apart = replace(trainer.passes, scorer=scorer, config=config)
     weights = list(trainable(trainer.model).values())
     trainer.model.zero_grad()
     loss = apart.accumulate(examples).item()

@@ -29,9 +29,9 @@ def replay(trainer: Trainer, also: list[TrainingExample]) -> tuple[StepRecord, .
     """
     limits = {"micro_batch_size": 1, "micro_batch_tokens": 1 << 30}
     with trainer.scorer.plainly() as plain:
-        reference = replace(trainer, scorer=plain, config=trainer.config.model_copy(update=limits))
-        steps = reference.first_steps(also)
-        trainer.reference = reference.reference
+        passes = replace(trainer.passes, scorer=plain, config=trainer.config.model_copy(update=limits))
+        steps = replace(trainer, passes=passes).first_steps(also)
+        trainer.passes.reference = passes.reference
     return steps
 
 

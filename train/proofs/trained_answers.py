@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Decoding takes about a millisecond a row; more rows of the same templates say nothing new.
 _MOST_ROWS = 1000
+CHANGED_ROWS = "the run went on from another one with changed rows, which the dataset does not hold"
+"""Why the answers of some runs cannot be compared."""
 # What chat templates write between their header and an answer, such as a closed thought or the name of a channel: it begins with a mark.
 _FRAME = re.compile(r"\s*(<[^<>]+>[^<>]*)*")
 _HEADER = re.compile(r"\b(assistant|model)\b")

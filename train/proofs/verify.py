@@ -24,7 +24,7 @@ from train.proofs.reference_start import prove_reference_start
 from train.proofs.saved_weights import loading_request, prove_moved_logits, prove_saved_weights
 from train.proofs.short_runs import RunRows
 from train.proofs.stopping import prove_answers_stop, why_not_judged
-from train.proofs.trained_answers import prove_trained_answers
+from train.proofs.trained_answers import CHANGED_ROWS, prove_trained_answers
 from train.runs.evidence import Evidence
 from train.runs.proof import Proof
 from train.runs.record import RunRecord
@@ -89,9 +89,14 @@ class _Finished:
         tokenizer = load_tokenizer(self.config.model, self.record.chat_template.on_a_day())
         data = load_examples(dataset, self.objective, tokenizer, self.config, length_limit(self.base, self.config))
         rows = RunRows(dataset, data, tokenizer)
-        found = self.evidence.trained_ids_hash
+
+        def answers() -> list[Proof]:
+            if self.record.has_changed_rows:
+                return [Proof.not_applicable(CHANGED_ROWS)]
+            return [prove_trained_answers(dataset, self.objective, tokenizer, data.train, self.evidence.trained_ids_hash)]
+
         return {
-            **attempt(["trained_answers"], lambda: [prove_trained_answers(dataset, self.objective, tokenizer, data.train, found)]),
+            **attempt(["trained_answers"], answers),
             **attempt(["first_steps", *equal_batches.NAMES], lambda: self._steps(rows)),
             **attempt(["answers_stop"], lambda: [self._stopping(rows)]),
             **attempt(["options"], lambda: [self._options(rows)]),
@@ -99,8 +104,9 @@ class _Finished:
 
     def _steps(self, rows: RunRows) -> list[Proof]:
         """Does the first steps of the run again, and with the weights that they gave the proofs about batches."""
-        method = METHODS.get(self.config.method)(self.config)
-        trainer = Trainer.begin(self._load_base(), self.objective, method, rows.data)
+        # The first steps of a branch were done by the run that it went on from.
+        config = self.config if self.record.branch is None else self.config.model_copy(update={"seed": self.record.branch.seed})
+        trainer = Trainer.begin(self._load_base(), self.objective, METHODS.get(config.method)(config), rows.data)
         replayed = replay(trainer, equal_batches.handful(rows.data.train))
         if not self.evidence.first_steps:
             first = Proof.not_applicable("the run was begun by a version that did not record its first steps")

@@ -41,6 +41,13 @@ def weights_dir(run_dir: Path) -> Path:
     return run_dir if record.seeds is None else seed_dir(run_dir, record.seed)
 
 
+def kept_steps(run_dir: Path) -> list[int]:
+    """Returns the steps whose checkpoints a run keeps, in their order."""
+    folder = run_dir / CHECKPOINTS_NAME
+    names = [path.name.removeprefix("step-") for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
 def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
     """Returns the names of all that a run's folder may hold, `run.json` first: without it the folder holds no finished run.
 

@@ -38,6 +38,35 @@ class Sample(BaseModel):
     spans: list[SampleSpan]
 
 
+class BranchRecord(BaseModel):
+    """Where a run went on from another one's checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: str
+    """The folder of that run."""
+    step: int
+    """Of its checkpoint."""
+    seed: int
+    """Its seed."""
+    num_dropped: int
+    """Rows of its train split that were left out from there on; so the other three, of rows that are changed or new."""
+    num_relabelled: int
+    num_weighted: int
+    num_added: int
+    changes_sha256: str
+    """A hash of all changes."""
+
+    @property
+    def is_changed(self) -> bool:
+        """The rows are not those of the dataset."""
+        return bool(self.num_dropped or self.num_relabelled or self.num_weighted or self.num_added)
+
+    def identity(self) -> dict[str, Any]:
+        """Returns what a run that goes on from there is known by: not the folder, which may move."""
+        return self.model_dump(mode="json", exclude={"run"})
+
+
 class RunRecord(BaseModel):
     """`run.json`. Written last: a folder that has it holds a finished run."""
 
@@ -96,6 +125,8 @@ class RunRecord(BaseModel):
     """The run's seed; of several, that of the median validation loss, whose run stands for them all."""
     seeds: list[int] | None = None
     """All seeds, where there are several: each has a whole run in a folder `seed-N`; else null."""
+    branch: BranchRecord | None = None
+    """The run whose checkpoint this one went on from; not written where there was none."""
     dropped_too_long: list[str]
     """Ids left out for their length."""
     dropped_other_form: list[str]
@@ -119,7 +150,7 @@ class RunRecord(BaseModel):
     @model_serializer(mode="wrap")
     def _without_absent_plugins(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = serialize(self)
-        return {key: value for key, value in written.items() if key not in {"plugins", "evidence"} or value is not None}
+        return {key: value for key, value in written.items() if key not in {"plugins", "evidence", "branch"} or value is not None}
 
     @classmethod
     def load(cls, run_dir: Path) -> "RunRecord":
@@ -165,6 +196,11 @@ class RunRecord(BaseModel):
             f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\n"
             f"{proofs}{kept}{saved} in {run_dir}. {use}\nCurves, rows and proofs: {run_dir / REPORT_NAME}"
         )
+
+    @property
+    def has_changed_rows(self) -> bool:
+        """The rows that were trained are not all the dataset's."""
+        return self.branch is not None and self.branch.is_changed
 
     @property
     def base_model(self) -> str:

@@ -20,8 +20,7 @@ from tests.train.masked import cloze_rows
 from tests.train.objectives.judged import write_judged
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
-from train.engine.loop import Trainer
-from train.engine.reference import Reference
+from train.engine.passes import Passes, with_baselines
 from train.methods.base import METHODS
 from train.run import train
 
@@ -30,7 +29,7 @@ from train.run import train
 _DIES = """
 import os, signal
 from tests.train import several
-from train import cli
+from train.cli.app import main
 from train.engine import loop
 several.register()
 step = loop.Trainer._step
@@ -39,7 +38,7 @@ def dying(self, number, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, number, *rest)
 loop.Trainer._step = dying
-cli.main()
+main()
 """
 
 
@@ -128,13 +127,13 @@ def test_killed_run_of_several_sequences_a_row_resumes_to_the_same_bytes(
     dataset = (write_judged if objective == "unpaired" else several.write_rows)(tmp_path / "several")
     run_dir, config_path = killed(objective, dataset)
     asked: list[int] = []
-    ask = Trainer._ask_reference
+    ask = Passes.ask_reference
 
-    def counting(self: Trainer, examples: list[TrainingExample]) -> Reference:
-        asked.append(len(examples))
-        return ask(self, examples)
+    def counting(self: Passes, examples: list[TrainingExample]) -> None:
+        asked.append(len(with_baselines(examples)))
+        ask(self, examples)
 
-    monkeypatch.setattr(Trainer, "_ask_reference", counting)
+    monkeypatch.setattr(Passes, "ask_reference", counting)
     several.register()
     try:
         goes_on_as_unbroken(dataset, run_dir, tmp_path / "unbroken", load_section(config_path, "train", TrainConfig))

@@ -18,11 +18,12 @@ from torch.utils.flop_counter import flop_registry
 
 from loopwright.errors import UserError, UserErrors
 from train.config import TrainConfig
+from train.data.examples import TrainingExample
 from train.data.packing import MicroBatch
-from train.engine import loop
 from train.engine.flops import _attention
 from train.engine.interrupts import watching_for_interrupts
 from train.engine.loss import Scorer
+from train.engine.passes import Passes
 from train.run import train
 from train.runs.record import RunRecord
 
@@ -86,7 +87,7 @@ def test_other_errors_are_no_lack_of_memory(
 
 _INTERRUPTED = """
 import os, signal
-from train import cli
+from train.cli.app import main
 from train.engine import loop
 from train.engine.flops import _attention
 step = loop.Trainer._step
@@ -95,7 +96,7 @@ def interrupted(self, number, *rest):
         os.kill(os.getpid(), signal.SIGINT)
     return step(self, number, *rest)
 loop.Trainer._step = interrupted
-cli.main()
+main()
 """
 
 
@@ -181,12 +182,15 @@ def test_metrics_say_what_every_step_was(dataset_dir: Path, tmp_path: Path, opti
 def test_the_curve_up_to_a_loss_that_is_no_number_is_kept(
     dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = loop.Trainer._loss
+    real = Passes._loss
+    num_micro_batches = 0  # as many as steps
 
-    def broken(self: loop.Trainer, *given: Any) -> torch.Tensor:
-        return real(self, *given) * (float("nan") if self.progress.num_steps == 4 else 1.0)
+    def broken(self: Passes, *given: Any) -> torch.Tensor:
+        nonlocal num_micro_batches
+        num_micro_batches += 1
+        return real(self, *given) * (float("nan") if num_micro_batches == 5 else 1.0)
 
-    monkeypatch.setattr(loop.Trainer, "_loss", broken)
+    monkeypatch.setattr(Passes, "_loss", broken)
     with pytest.raises(UserErrors, match="training has diverged"):
         train(dataset_dir, tmp_path / "run", options(epochs=3))
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -232,19 +236,21 @@ def test_flops_are_those_of_the_products(
     """All but attention's, of which the unseen half is computed here, and padding."""
     products = Products()
     attention: list[float] = []
-    accumulate = loop.Trainer._accumulate
+    step_gradient = Passes.step_gradient
+    examples: list[TrainingExample] = []
 
-    def counting(self: loop.Trainer, *given: Any) -> Any:
-        sequences = [one for example in self.data.train for one in example.sequences]
+    def counting(self: Passes, of_step: list[TrainingExample], seed: int) -> Any:
+        examples.extend(of_step)
+        sequences = [one for example in examples for one in example.sequences]
         lengths = [one.num_tokens for one in sequences]
         attention.append(_attention(self.model, sum(length**2 for length in lengths) / sum(lengths)))
         with products:
-            return accumulate(self, *given)
+            return step_gradient(self, of_step, seed)
 
-    monkeypatch.setattr(loop.Trainer, "_accumulate", counting)
+    monkeypatch.setattr(Passes, "step_gradient", counting)
     monkeypatch.setattr("train.session.prove_at_end", lambda *_, **__: (None, {}))  # the proofs do steps of their own
     record = train(dataset_dir, tmp_path / "run", options(epochs=1, validation=False, **changes))
     assert record.flops_per_token is not None
     tolerance = 1e-6 if changes.get("method") == "full" else 0.03
-    assert record.flops_per_token - attention[0] == pytest.approx(products.flops / record.num_tokens, rel=tolerance)
-    assert 0 < attention[0] < record.flops_per_token / 2
+    assert record.flops_per_token - attention[-1] == pytest.approx(products.flops / record.num_tokens, rel=tolerance)
+    assert 0 < attention[-1] < record.flops_per_token / 2

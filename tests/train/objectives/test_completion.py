@@ -20,10 +20,12 @@ from tests.helpers import write_dataset
 from tests.train.masked import bytes_tokenizer
 from train.config import TrainConfig
 from train.data.examples import TrainingData, load_examples
+from train.data.order import StepOrder
 from train.data.packing import collate, micro_batches
 from train.engine.checkpoint import RunProgress
 from train.engine.loop import Trainer
 from train.engine.loss import Scorer
+from train.engine.passes import Passes
 from train.ledger.ledger import Ledger
 from train.methods.base import trainable
 from train.methods.lora import Lora
@@ -73,7 +75,7 @@ def make_trainer(model: Model, data: TrainingData, config: TrainConfig, *, packe
     if not packed:
         unwrapped(model).set_attn_implementation("sdpa")
         scorer = Scorer(scorer.causal, packed=False)
-    return Trainer(model, scorer, Completion(config), config, data, Ledger(), RunProgress())
+    return Trainer(Passes(model, scorer, Completion(config), config), data, Ledger(), RunProgress(), StepOrder.of(data.train, config))
 
 
 def plain_windows(ids: list[int], length: int) -> list[tuple[list[int], int]]:
@@ -126,8 +128,8 @@ def test_loss_and_gradient_are_those_of_a_plain_loop_however_documents_are_divid
             trainer = make_trainer(model, data, used, packed=packed)
             model.zero_grad()
             total = 0.0
-            for group in trainer._groups(data.train):
-                loss = trainer.objective.loss(trainer._score(group)) / sum(example.normalizer for example in data.train)
+            for group in trainer.passes._groups(data.train):
+                loss = trainer.objective.loss(trainer.passes.score(group)) / sum(example.normalizer for example in data.train)
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.item()
             found.append((total, gradient_of(model)))
@@ -151,7 +153,7 @@ def gradient_of(model: Model) -> torch.Tensor:
 def test_held_out_loss_is_strided(stride: int | None, documents_dir: Path, options: Options) -> None:
     config = options(objective="completion", max_length=LENGTH, stride=stride)
     data, model = load(documents_dir, config), adapted(config)
-    found = make_trainer(model, data, config).mean_loss(data.validation)
+    found = make_trainer(model, data, config).passes.mean_loss(data.validation)
     unwrapped(model).set_attn_implementation("sdpa")
     ids = [ids_of(config, row["text"]) for row in documents() if row["split"] == "validation"]
     with torch.no_grad():
@@ -164,7 +166,7 @@ def test_more_context_makes_another_held_out_loss(documents_dir: Path, options: 
     for stride in (1, 12):
         config = options(objective="completion", max_length=LENGTH, stride=stride)
         data = load(documents_dir, config)
-        losses.append(make_trainer(adapted(config), data, config).mean_loss(data.validation))
+        losses.append(make_trainer(adapted(config), data, config).passes.mean_loss(data.validation))
     assert losses[0] != losses[1]
     with pytest.raises(ValidationError, match="stride is 13: give at most half of max_length, 12"):
         options(max_length=LENGTH, stride=13)

@@ -66,11 +66,12 @@ def test_loss_and_gradient_are_the_formula_s_however_a_step_is_divided(
     base: Model = load_model(str(tiny_model_dir), "float32")
     trained = fresh_model(tiny_model_dir, objective.config, scale=0.1)
     begun = make_trainer(fresh_model(tiny_model_dir, objective.config), objective, data)
-    reference = begun._ask_reference(data.train) if objective.needs_reference else None
-    assert (reference is not None) == (changes["loss"] == "dpo")
+    assert objective.needs_reference == (changes["loss"] == "dpo")
+    if objective.needs_reference:
+        begun.passes.ask_reference(data.train)
     for packed in (True, False):
         trainer = make_trainer(trained, objective, data, packed=packed)
-        trainer.reference = reference
+        trainer.passes.reference = begun.passes.reference
         found = [loss_and_gradient(trainer, data.train, **limits) for limits in ({}, {"micro_batch_size": 1}, {"micro_batch_tokens": 150})]
         unwrapped(trained).set_attn_implementation("sdpa")
         trained.zero_grad()
@@ -92,7 +93,7 @@ def test_dpo_begins_at_ln_2_with_a_gradient(pairs_dir: Path, tiny_model_dir: Pat
     objective = Preference(options(objective="preference"))
     data = load(pairs_dir, objective, tiny_model_dir)
     trainer = make_trainer(fresh_model(tiny_model_dir, objective.config), objective, data)
-    trainer.reference = trainer._ask_reference(data.train)
+    trainer.passes.ask_reference(data.train)
     loss, gradient = loss_and_gradient(trainer, data.train)
     assert loss == pytest.approx(math.log(2), abs=1e-6)
     assert gradient.norm() > 1e-4

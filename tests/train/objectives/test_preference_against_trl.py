@@ -62,7 +62,7 @@ def test_dpo_is_trl_s(scale: float | None, model_dir: Path, tmp_path: Path, opti
     data = load(write_rows(tmp_path / "data"), objective, model_dir)
     model = fresh_model(model_dir, objective.config)
     trainer = make_trainer(model, objective, data)
-    trainer.reference = trainer._ask_reference(data.train)
+    trainer.passes.ask_reference(data.train)
     theirs = trl_trainer(model, objective, tmp_path, model_dir)
     batch = theirs.data_collator(list(theirs.train_dataset))
     scored = [ids[mask.bool()].tolist() for ids, mask in zip(batch["input_ids"], batch["completion_mask"], strict=True)]

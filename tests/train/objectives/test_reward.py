@@ -17,9 +17,11 @@ from tests.train.several import write_rows
 from tests.train.test_several_sequences import gradient_of, load, loss_and_gradient
 from train.config import TrainConfig
 from train.data.examples import TrainingData, TrainingExample
+from train.data.order import StepOrder
 from train.data.packing import collate
 from train.engine.checkpoint import RunProgress
 from train.engine.loop import Trainer
+from train.engine.passes import Passes
 from train.engine.values import ValueScorer, scorer_for
 from train.inference.chat import Comparison
 from train.ledger.ledger import Ledger
@@ -55,7 +57,8 @@ def make_trainer(model: Model, objective: Reward, data: TrainingData, *, packed:
     if not packed:
         unwrapped(model).set_attn_implementation("sdpa")
         scorer = ValueScorer(scorer.causal, packed=False)
-    return Trainer(model, scorer, objective, objective.config, data, Ledger(), RunProgress())
+    passes = Passes(model, scorer, objective, objective.config)
+    return Trainer(passes, data, Ledger(), RunProgress(), StepOrder.of(data.train, objective.config))
 
 
 def plain_values(model: Any, example: TrainingExample) -> list[torch.Tensor]:

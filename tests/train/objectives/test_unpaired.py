@@ -15,7 +15,7 @@ from tests.train.objectives.judged import judged_rows, write_judged
 from tests.train.test_several_sequences import fresh_model, gradient_of, load, loss_and_gradient, make_trainer, plain_logprobs
 from train.config import KtoOptions, TrainConfig
 from train.data.examples import TrainingData, TrainingExample
-from train.engine.loop import Trainer, _with_baselines
+from train.engine.loop import Trainer
 from train.methods.base import trainable
 from train.models.load import Model, load_model, unwrapped
 from train.objectives.unpaired import Unpaired
@@ -34,7 +34,7 @@ def moved_trainer(model_dir: Path, objective: Unpaired, data: TrainingData, *, p
     """A trainer whose model has moved away from its reference."""
     model = fresh_model(model_dir, objective.config)
     trainer = make_trainer(model, objective, data, packed=packed)
-    trainer.reference = trainer._ask_reference(_with_baselines(data.train))
+    trainer.passes.ask_reference(data.train)
     with torch.no_grad():
         generator = torch.Generator().manual_seed(3)
         for parameter in trainable(model).values():
@@ -59,14 +59,14 @@ def test_loss_and_gradient_are_the_formula_s_however_a_step_is_divided(
     base = load_model(str(tiny_model_dir), "float32")
     for packed in (True, False):
         trainer = moved_trainer(tiny_model_dir, objective, data, packed=packed)
-        assert trainer.reference is not None
+        assert trainer.passes.reference is not None
         others = [example.as_baseline() for example in data.train]
         # What the reference says of the other answers alone decides on which side of 0 the point is.
-        trainer.reference.logprobs[trainer.reference.places(others)] -= shift
+        trainer.passes.reference.logprobs[trainer.passes.reference.places(others)] -= shift
         found = []
         for limits in ({}, {"micro_batch_size": 1}, {"micro_batch_tokens": 150}):
-            trainer.config = TrainConfig.model_validate({**objective.config.model_dump(), **limits})
-            trainer.measure_baseline(data.train)
+            trainer.passes.config = TrainConfig.model_validate({**objective.config.model_dump(), **limits})
+            trainer.passes.measure_baseline(data.train)
             found.append(loss_and_gradient(trainer, data.train))
         model = trainer.model
         unwrapped(model).set_attn_implementation("sdpa")
@@ -143,11 +143,11 @@ def test_the_point_is_that_of_the_rows_of_a_step(judged_dir: Path, tiny_model_di
     trainer = moved_trainer(tiny_model_dir, objective, data)
     points = []
     for size in (None, 1, 3):
-        trainer.config = TrainConfig.model_validate({**trainer.config.model_dump(), "micro_batch_size": size})
-        trainer.measure_baseline(data.train[:8])
-        assert trainer.baseline is not None
-        points.append(trainer.baseline.item())
+        trainer.passes.config = TrainConfig.model_validate({**trainer.config.model_dump(), "micro_batch_size": size})
+        trainer.passes.measure_baseline(data.train[:8])
+        assert trainer.passes.baseline is not None
+        points.append(trainer.passes.baseline.item())
     assert points[1:] == pytest.approx([points[0]] * 2, rel=1e-4)
-    trainer.measure_baseline(data.train[:1])
-    assert trainer.baseline is not None
-    assert trainer.baseline.item() != pytest.approx(points[0], rel=1e-2)
+    trainer.passes.measure_baseline(data.train[:1])
+    assert trainer.passes.baseline is not None
+    assert trainer.passes.baseline.item() != pytest.approx(points[0], rel=1e-2)

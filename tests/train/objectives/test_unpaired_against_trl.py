@@ -13,7 +13,6 @@ from tests.train.objectives.judged import judged_rows, write_judged
 from tests.train.objectives.test_preference_against_trl import model_dir
 from tests.train.test_several_sequences import fresh_model, gradient_of, load, loss_and_gradient, make_trainer
 from train.config import TrainConfig
-from train.engine.loop import _with_baselines
 from train.methods.base import trainable
 from train.models.load import unwrapped
 from train.objectives.unpaired import Unpaired
@@ -40,7 +39,7 @@ def test_kto_is_trl_s(scale: float | None, model_dir: Path, tmp_path: Path, opti
     data = load(write_judged(tmp_path / "data"), objective, model_dir)
     model = fresh_model(model_dir, objective.config)
     trainer = make_trainer(model, objective, data)
-    trainer.reference = trainer._ask_reference(_with_baselines(data.train))
+    trainer.passes.ask_reference(data.train)
     rows = [
         {"prompt": row["messages"][:-1], "completion": row["messages"][-1:], "label": row["wanted"]}
         for row in judged_rows()
@@ -65,7 +64,7 @@ def test_kto_is_trl_s(scale: float | None, model_dir: Path, tmp_path: Path, opti
         with torch.no_grad():
             for parameter in trainable(model).values():
                 parameter.normal_(std=scale)
-    trainer.measure_baseline(data.train)
+    trainer.passes.measure_baseline(data.train)
     loss, gradient = loss_and_gradient(trainer, data.train)
     unwrapped(model).set_attn_implementation("sdpa")
     model.zero_grad()

@@ -15,6 +15,7 @@ from train.data.examples import TrainingExample
 from train.data.packing import MicroBatch, Segments, collate, micro_batches
 from train.engine.loop import Trainer
 from train.engine.optim import learning_rate, make_optimizer
+from train.engine.passes import Passes, Summaries
 from train.ledger.ledger import summarise
 from train.methods.base import trainable
 from train.methods.lora import Lora
@@ -74,23 +75,23 @@ def packed_batch_sees_its_neighbour(patch: Patch) -> None:
         batch = collate(*given, packed=packed)
         return replace(batch, segments=Segments.of([batch.input_ids.numel()], batch.input_ids.device)) if packed else batch
 
-    patch.setattr("train.engine.loop.collate", merging)
+    patch.setattr("train.engine.passes.collate", merging)
 
 
 def accumulation_averaged_by_micro_batch(patch: Patch) -> None:
-    def averaging(self: Trainer, examples: list[TrainingExample]) -> tuple[torch.Tensor, list[tuple[list[TrainingExample], torch.Tensor]]]:
+    def averaging(self: Passes, examples: list[TrainingExample]) -> tuple[torch.Tensor, Summaries]:
         groups = list(micro_batches(examples, self.config, packed=self.scorer.packed))
         total = torch.zeros(())
         summaries = []
         for group in groups:
-            scores = self._score(group)
+            scores = self.score(group)
             loss = self.objective.loss(scores) / sum(example.normalizer for example in group) / len(groups)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
             summaries.append((group, summarise(self.objective, group, scores)))
         return total, summaries
 
-    patch.setattr(Trainer, "_sum_gradient", averaging)
+    patch.setattr(Passes, "_sum_gradient", averaging)
 
 
 def weight_decay_never_read(patch: Patch) -> None:
