@@ -20,7 +20,7 @@ from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.hashing import hash_file, hash_text
 
-KINDS = ("rules", "metrics", "systems", "objectives", "methods", "sources", "shapes", "targets")
+KINDS = ("rules", "metrics", "systems", "objectives", "methods", "trackers", "sources", "shapes", "targets")
 """What can be added from outside; `plugins:` of a config takes these keys, and `loopwright.KIND` is the entry point group of each."""
 
 

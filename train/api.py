@@ -244,6 +244,25 @@ def branch_run(
         return TrainResult(Path(out), record)
 
 
+def report_run(run: StrPath, dataset: StrPath | None = None, *, model: str | None = None, config: StrPath | None = None) -> Path:
+    """Writes the page of a finished run again, as `train report` does, and returns its path.
+
+    Args:
+        run: a finished run's folder; of several seeds, the pages of the seeds are written as well.
+        dataset: the dataset that it was trained on, for where rows stand and how long they are; default: the one that `run.json` names,
+            where it is still there.
+        model: the base model, whose tokenizer counts, where it is no longer where `run.json` says.
+        config: a config whose plug-ins are used, for a run of such an objective.
+
+    Raises:
+        UserError: the run is not finished, model or dataset are not the run's, or the page cannot be written.
+    """
+    from train.reporting import report_run as report  # it brings what encodes rows
+
+    with library_call():
+        return report(Path(run), None if dataset is None else Path(dataset), model, config_file(config))
+
+
 def verify_run(
     run: StrPath, dataset: StrPath | None = None, *, model: str | None = None, config: StrPath | None = None
 ) -> dict[str, Proof]:

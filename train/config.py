@@ -1,5 +1,6 @@
 """What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -18,9 +19,9 @@ Kept = Literal["half", "best"] | Annotated[int, Field(ge=1)]
 LOSS, LAST = "validation_loss", "last"
 """What `best` may say beside the metrics of evals."""
 
-ELSEWHERE = {"model", "leaks", "influence"}
-"""Options that do not tell one run from another: the model is known by its hash, wherever it lies; what leaks are allowed, and what is
-said of the rows afterwards, trains the same."""
+ELSEWHERE = {"model", "leaks", "influence", "track"}
+"""Options that do not tell one run from another: the model is known by its hash, wherever it lies; what leaks are allowed, what is
+said of the rows afterwards, and who is told of it, trains the same."""
 
 # The default learning rate from before it depended on method and objective, which keys of older runs hold.
 _FIRST_LEARNING_RATE = 5e-4
@@ -168,6 +169,9 @@ class TrainConfig(_Model):
     """Decides the adapter's start, the order of the examples and dropout."""
     seeds: int = Field(1, ge=1)
     """Train the same thing from so many seeds, `seed` and those after it: how much a result owes to chance. Each is a run in `seed-N/`."""
+    track: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
+    """Where the run's numbers are shown beside its own files: `tensorboard`, `trackio`, `wandb`, `mlflow` or an own tracker, each with the
+    extra of its name. They change nothing of the run, and send nothing anywhere unless your settings of theirs say so."""
     validation: bool = True
     """Measure the loss on the validation split at the end of each epoch."""
     best: str = LOSS
@@ -194,7 +198,7 @@ class TrainConfig(_Model):
         same = self
         if self.learning_rate is None and (self.method, self.objective, self.optimizer) == ("lora", "chat", "adamw"):
             same = self.model_copy(update={"learning_rate": _FIRST_LEARNING_RATE})
-        return same.model_dump_json(exclude={**later, "lora": of_lora})
+        return same.model_dump_json(exclude={**later, "lora": of_lora, "track": True})
 
     @field_validator("influence", mode="before")
     @classmethod
@@ -258,3 +262,16 @@ def completed(options: dict[str, Any]) -> dict[str, Any]:
     """
     before = {"method": "lora", "learning_rate": _FIRST_LEARNING_RATE, **options}
     return TrainConfig.model_validate(before).model_dump(mode="json", exclude=ELSEWHERE)
+
+
+def flat_options(config: TrainConfig) -> dict[str, Any]:
+    """Returns all options as JSON holds them; those of a section are `section.option`."""
+    return flat(config.model_dump(mode="json"))
+
+
+def flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns options of nested sections with names of their own: `section.option`."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found

@@ -23,6 +23,7 @@ from train.objectives.base import OBJECTIVES, Objective
 from train.objectives.loss_options import require_loss
 from train.runs.folder import begun_day, finished_run, is_begun
 from train.runs.record import RunRecord
+from train.trackers.base import require_trackers
 
 _CHATS = (Form.CHAT, Form.PREFERENCE, Form.UNPAIRED)
 
@@ -99,6 +100,7 @@ def prepare(
     method = METHODS.get(config.method)(config)
     if config.quantize is not None:
         require_quantizable(config.method)
+    require_trackers(config.track)
     finished = finished_run(run_dir, saved_names(), resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     folder = model_folder(config.model)
@@ -125,6 +127,19 @@ def prepare(
     if objective.form in _CHATS:
         used = used.model_copy(update={"kwargs": served_kwargs(tokenizer, thinks=_count(data, "num_thoughts") > 0)})
     return Prepared(dataset, objective, method, folder, data, used, leaks.ids, finished)
+
+
+def dataset_of(record: RunRecord, dataset_dir: Path) -> Dataset:
+    """Opens the dataset that a finished run was trained on.
+
+    Raises:
+        UserError: it is another one, or another build of it.
+    """
+    dataset = Dataset.open(dataset_dir)
+    if dataset.manifest.key != record.dataset_key:
+        cause = "the run was trained on another dataset, or on another build of it"
+        raise UserError(cause, str(dataset_dir), f"Give the one that it names: --dataset {record.dataset}")
+    return dataset
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:

@@ -10,6 +10,7 @@ from train.config import TrainConfig
 from train.methods.base import saved_names
 from train.prepare import prepare, with_learning_rate
 from train.proofs.option_reads import counting_reads
+from train.reports.page import write_seeds_report
 from train.runs.folder import finished_run, remove_run, seed_dir
 from train.runs.record import RunRecord
 
@@ -80,5 +81,6 @@ def _train_seeds(
     median = ranked[(len(ranked) - 1) // 2]
     seeds = [one.seed for one in records]
     record = median.model_copy(update={"seeds": seeds, "config": {**median.config, "seed": config.seed, "seeds": config.seeds}})
+    write_seeds_report(record, records, run_dir)
     record.save(run_dir)
     return record

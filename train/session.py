@@ -11,7 +11,7 @@ from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig, load_tokenizer
-from train.config import ELSEWHERE, LAST, LOSS, TrainConfig, completed
+from train.config import ELSEWHERE, LAST, LOSS, TrainConfig, completed, flat_options
 from train.data.branch import Branch
 from train.engine import checkpoint
 from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
@@ -29,10 +29,13 @@ from train.models.quantize import load_in_4_bits
 from train.prepare import Prepared
 from train.proofs.at_end import prove_at_end
 from train.proofs.fresh_process import FreshProcess
+from train.reporting import row_facts
+from train.reports.page import write_report
 from train.runs.card import write_card
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import BranchRecord, RunRecord, mask_proof
 from train.runs.tokenizer_files import save_tokenizer
+from train.trackers.tracking import tracking
 
 
 def run_session(
@@ -81,7 +84,7 @@ def run_session(
     elif resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
     load = load_model if config.quantize is None else load_in_4_bits
-    with FreshProcess() as fresh:
+    with FreshProcess() as fresh, tracking(config.track) as trackers:
         base = load(config.model, config.dtype, prepared.objective.auto_class)
         trainer = Trainer.begin(base, prepared.objective, prepared.method, branch.data if branch else prepared.data, score)
         if branch is not None:
@@ -89,6 +92,9 @@ def run_session(
         if overwrite:
             remove_run(run_dir, saved_names())
         announce(trainer, prepared.model_folder)
+        told = {**flat_options(config), "dataset": str(prepared.dataset.path)}
+        trackers.begin(run_dir, told, start.progress.num_steps if start else 0, resume=resume)
+        trainer.watch = trackers.log
         trainer.run(run_dir, identity, start, progress)
         trainer.use_best(run_dir, identity)
         prepared.method.save(trainer.model, run_dir)
@@ -101,8 +107,9 @@ def run_session(
         record = _record(trainer, prepared, identity, branch)
         trained_here = start is None or start.progress.num_steps < record.num_steps
         evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh, trained_here=trained_here)
-    record = record.model_copy(update={"evidence": evidence, "proofs": proofs, "influence": influence})
+        trackers.record = record = record.model_copy(update={"evidence": evidence, "proofs": proofs, "influence": influence})
     write_card(record, run_dir)
+    write_report(record, run_dir, row_facts(trainer.data.train))
     record.save(run_dir)
     trainer.leave_kept(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)

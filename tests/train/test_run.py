@@ -55,6 +55,7 @@ def test_run_learns_and_says_what_it_did(finished_run: Finished, dataset_dir: Pa
         "checkpoints",
         "ledger.parquet",
         "metrics.jsonl",
+        "report.html",
         "run.json",
         "tokenizer.json",
         "tokenizer_config.json",

@@ -25,8 +25,14 @@ def names(folder: Path) -> list[str]:
 
 def test_each_seed_is_a_whole_run_and_the_median_stands_for_them(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     record = train(dataset_dir, tmp_path / "run", options(seeds=3, seed=5))
-    assert names(tmp_path / "run") == ["run.json", "seed-5", "seed-6", "seed-7"]
+    assert names(tmp_path / "run") == ["report.html", "run.json", "seed-5", "seed-6", "seed-7"]
     assert RunRecord.load(tmp_path / "run") == record
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert all(
+        f'<a href="seed-{seed}/report.html">' in page and (tmp_path / "run" / f"seed-{seed}" / "report.html").is_file()
+        for seed in (5, 6, 7)
+    )
+    assert page.count("<polyline") == 6 and f"Seed {record.seed} has the median loss" in page
     assert record.seeds == json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["seeds"] == [5, 6, 7]
     losses = {seed: RunRecord.load(tmp_path / "run" / f"seed-{seed}").validation_loss for seed in (5, 6, 7)}
     assert len(set(losses.values())) == 3

@@ -50,12 +50,15 @@ def run(
     influence: Annotated[
         bool | None, typer.Option("--influence", help="Write sketches of the rows' gradients: which of them push another row.")
     ] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="Show the run's numbers there too: tensorboard, trackio, wandb or mlflow. May be repeated.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on a dataset. Options override the config's train: section, which has more of them."""
-    given = dict(locals())
+    given = {**locals(), "track": track or None}
     from train.api import train
     from train.config import TrainConfig
 

@@ -23,7 +23,7 @@ from train.engine.checkpoint import Checkpoint, RunProgress, drop_unkept, kept_d
 from train.engine.interrupts import watching_for_interrupts
 from train.engine.loss import Scorer
 from train.engine.memory import peak_memory_bytes
-from train.engine.metrics import MetricsLog
+from train.engine.metrics import MetricsLog, Watch
 from train.engine.optim import learning_rate, make_optimizer, set_learning_rate
 from train.engine.passes import Passes, with_baselines
 from train.engine.progress import TrainingBar
@@ -55,6 +55,7 @@ class Trainer:
         order: which examples a step takes.
         rate_of: what a trained parameter's learning rate is multiplied by, by its name.
         score: scores checkpoints by a metric; None: the validation loss does.
+        watch: is told the lines of `metrics.jsonl`; None: nobody is.
         num_tokens: tokens of the steps that this process has done.
         seconds: and their time.
     """
@@ -66,6 +67,7 @@ class Trainer:
     order: StepOrder | BranchOrder
     rate_of: Callable[[str], float] = lambda _: 1.0
     score: CheckpointScorer | None = None
+    watch: Watch | None = None
     num_tokens: int = 0
     seconds: float = 0.0
 
@@ -132,7 +134,7 @@ class Trainer:
             self.ledger.restore(checkpoint.ledger)
             self.progress = checkpoint.progress
             self.passes.micro_batch_tokens = self.progress.micro_batch_tokens
-        metrics = MetricsLog.begin(run_dir, self.progress.num_steps)
+        metrics = MetricsLog.begin(run_dir, self.progress.num_steps, self.watch)
         with TrainingBar(self.plan.num_steps, self.progress.num_steps, callback) as bar, watching_for_interrupts() as interrupts:
             try:
                 while not self._is_done():

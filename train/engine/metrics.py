@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from train.runs.folder import METRICS_NAME
 
+Watch = Callable[[Sequence[dict[str, Any]]], None]
+
 
 @dataclass(slots=True)
 class MetricsLog:
@@ -20,13 +23,15 @@ class MetricsLog:
 
     Attributes:
         path: the file.
+        watch: is told the lines that were written, every few seconds; None: nobody is.
     """
 
     path: Path
+    watch: Watch | None = None
     _pending: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, run_dir: Path, num_steps: int) -> "MetricsLog":
+    def begin(cls, run_dir: Path, num_steps: int, watch: Watch | None = None) -> "MetricsLog":
         """Opens the file of a run that has done so many steps: lines of later ones, which are done again, are taken out.
 
         Raises:
@@ -34,7 +39,7 @@ class MetricsLog:
         """
         path = run_dir / METRICS_NAME
         write_atomic(path, "".join(f"{line}\n" for line in _lines_up_to(path, num_steps)))
-        return cls(path)
+        return cls(path, watch)
 
     def record(  # noqa: PLR0917 (they are the keys of a line)
         self, step: int, epoch: float, loss: torch.Tensor, learning_rate: float, grad_norm: torch.Tensor, tokens_per_second: float
@@ -62,7 +67,8 @@ class MetricsLog:
         Raises:
             UserError: it cannot be written.
         """
-        lines = "".join(json.dumps({key: _plain(value) for key, value in line.items()}) + "\n" for line in self._pending)
+        written = [{key: _plain(value) for key, value in line.items()} for line in self._pending]
+        lines = "".join(json.dumps(line) + "\n" for line in written)
         self._pending.clear()
         try:
             with self.path.open("a", encoding="utf-8") as file:
@@ -72,6 +78,8 @@ class MetricsLog:
         except OSError as error:
             remedy = "Check the folder's permissions and the free space, then go on with --resume."
             raise UserError(f"cannot write: {error.strerror or error}", str(self.path), remedy) from error
+        if self.watch is not None and written:
+            self.watch(written)
 
 
 def _lines_up_to(path: Path, num_steps: int) -> list[str]:

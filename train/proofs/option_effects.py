@@ -31,6 +31,7 @@ NOT_SHOWN = {
     "quantize": "it takes a GPU",
     "stride": "it is of held-out texts, which two steps do not score",
     "leaks": "a run that they stop is no run",
+    "track": "a tracker is told of a run and changes nothing of it",
     "seeds": "each of several seeds is a run of its own",
     "best": "two steps leave no choice of a checkpoint",
     "early_stopping": "two steps leave nothing to stop",

@@ -14,7 +14,7 @@ from train.engine.loop import Trainer
 from train.methods.base import METHODS
 from train.models.load import Dtype, Model, load_model, model_folder
 from train.objectives.base import OBJECTIVES, Objective
-from train.prepare import length_limit
+from train.prepare import dataset_of, length_limit
 from train.proofs import equal_batches
 from train.proofs.attempt import attempt
 from train.proofs.first_steps import prove_first_steps, replay
@@ -58,7 +58,7 @@ def verify_run(
         finished = _Finished(record, record.evidence, run_dir, base, TrainConfig.model_validate({**record.config, "model": name}))
         request = loading_request(run_dir, base, record.dtype, finished.objective.auto_class, record.evidence.probe)
         fresh.ask(request)
-        proofs = finished.without_rows() if dataset_dir is None else finished.with_rows(_open(dataset_dir, record))
+        proofs = finished.without_rows() if dataset_dir is None else finished.with_rows(dataset_of(record, dataset_dir))
         loaded = fresh.answer()
         proofs["reference_start"] = prove_reference_start(finished.objective, record.evidence.first_steps, record.dtype)
         proofs["saved_weights"] = prove_saved_weights(record.evidence, loaded, record.dtype)
@@ -129,11 +129,3 @@ class _Finished:
 
     def _load_base(self) -> Model:
         return load_model(self.config.model, cast("Dtype", self.record.dtype), self.objective.auto_class)
-
-
-def _open(dataset_dir: Path, record: RunRecord) -> Dataset:
-    dataset = Dataset.open(dataset_dir)
-    if dataset.manifest.key != record.dataset_key:
-        cause = "the run was trained on another dataset, or on another build of it"
-        raise UserError(cause, str(dataset_dir), f"Give the one that it names: --dataset {record.dataset}")
-    return dataset

@@ -10,7 +10,7 @@ from loopwright.errors import UserError
 from prep.dataset.manifest import MANIFEST_NAME
 from templates.chat import ChatTemplateConfig
 from train.runs.card import CARD_NAME, is_card
-from train.runs.record import FILE_NAME, RunRecord
+from train.runs.record import FILE_NAME, REPORT_NAME, RunRecord
 from train.runs.tokenizer_files import TOKENIZER_NAMES
 
 LEDGER_NAME = "ledger.parquet"
@@ -20,6 +20,8 @@ CHECKPOINTS_NAME = "checkpoints"
 INFLUENCE_NAME = "influence.parquet"
 """Sketches of the training rows' gradients (`train.ledger.influence`)."""
 METRICS_NAME = "metrics.jsonl"
+TRACKING_NAME = "tracking"
+"""What trackers keep of the run, each in a folder of its name."""
 VALIDATION_NAME = "validation.json"
 """What the saved weights say of each validation example, by which runs are compared in pairs."""
 STATE_NAME = "state.json"
@@ -54,7 +56,7 @@ def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
     Args:
         saved_names: the files that its method saves.
     """
-    own = (LEDGER_NAME, INFLUENCE_NAME, METRICS_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
+    own = (LEDGER_NAME, INFLUENCE_NAME, METRICS_NAME, REPORT_NAME, TRACKING_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
     return (FILE_NAME, *saved_names, *TOKENIZER_NAMES, *own)
 
 

@@ -17,6 +17,8 @@ from train.runs.influence import InfluenceRecord
 from train.runs.proof import Proof, proofs_summary
 
 FILE_NAME = "run.json"
+REPORT_NAME = "report.html"
+"""The run's page."""
 CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
 _MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair", Form.UNPAIRED: "Mean loss per answer"}
 
@@ -197,7 +199,7 @@ class RunRecord(BaseModel):
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
             f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\n"
-            f"{proofs}{kept}{saved} in {run_dir}. {use}"
+            f"{proofs}{kept}{saved} in {run_dir}. {use}\nCurves, rows and proofs: {run_dir / REPORT_NAME}"
         )
 
     @property
