@@ -23,14 +23,14 @@ from tests.prep.helpers import Project, make_project, reviews
 
 DOORS = {
     "prep": ("build_dataset", "lint_dataset", "export_dataset"),
-    "train": ("train", "sweep_runs"),
+    "train": ("train", "sweep_runs", "plan_run"),
     "evals": ("evaluate", "score_dataset"),
     "loop": ("run_round",),
 }
 # Names that calls are to bear one day: a module of such a name would stand in their place.
 RESERVED = {
     "prep": ("review_drafts", "view_dataset"),
-    "train": ("plan_run", "verify_run", "branch_run", "export_run"),
+    "train": ("verify_run", "branch_run", "export_run"),
     "evals": ("compare_evaluations", "predict_rows", "advise_dataset"),
     "loop": ("explain_failures", "next_rows", "ingest_logs", "generate_rows", "report_rounds"),
 }

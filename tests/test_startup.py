@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 command, sys.argv = sys.argv[1], sys.argv[1:]
 try:
-    import_module("prep.cli.app" if command == "prep" else f"{command}.cli").main()
+    import_module(f"{command}.cli.app" if command in {"prep", "train"} else f"{command}.cli").main()
 except SystemExit as end:
     print(end.code, *sorted(set(sys.modules) & set(SLOW)))
 """
@@ -23,6 +23,7 @@ except SystemExit as end:
     [
         ("evals run no/such/dataset --model embedded --out out", 2),
         ("train run no/such/dataset --model embedded --out out", 2),
+        ("train plan no/such/dataset --model embedded", 2),
         ("loop run no/such/config.yaml", 2),
         ("evals --help", 0),
         ("evals run --help", 0),

@@ -9,6 +9,7 @@ require_siblings("templates", "prep")
 __all__ = [
     "CurveResult",
     "ExportResult",
+    "PlanResult",
     "RowChanges",
     "SweepConfig",
     "SweepResult",
@@ -18,6 +19,7 @@ __all__ = [
     "export_run",
     "learning_curve",
     "nearest_rows",
+    "plan_run",
     "report_run",
     "sketch_rows",
     "sweep_runs",
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         export_run,
         learning_curve,
         nearest_rows,
+        plan_run,
         report_run,
         sketch_rows,
         sweep_runs,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from train.config import SweepConfig, TrainConfig
     from train.curve import CurveResult
     from train.data.changes import RowChanges
+    from train.preflight.result import PlanResult
     from train.search import SweepResult
 else:
     from loopwright.library import lazy_names
@@ -51,6 +55,7 @@ else:
         {
             "CurveResult": "train.curve",
             "ExportResult": "train.api",
+            "PlanResult": "train.preflight.result",
             "RowChanges": "train.data.changes",
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
@@ -60,6 +65,7 @@ else:
             "export_run": "train.api",
             "learning_curve": "train.api",
             "nearest_rows": "train.api",
+            "plan_run": "train.api",
             "report_run": "train.api",
             "sketch_rows": "train.api",
             "sweep_runs": "train.api",

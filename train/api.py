@@ -17,6 +17,8 @@ from train.curve import FEWEST_SIZES, CurveResult, run_curve
 from train.data.changes import RowChanges
 from train.ledger.influence import Measure
 from train.ledger.influence import nearest_rows as find_nearest
+from train.preflight.plan import plan
+from train.preflight.result import PlanResult
 from train.run import train as run_training
 from train.runs.exported import ExportRecord
 from train.runs.folder import LEDGER_NAME, weights_dir
@@ -128,6 +130,32 @@ def train(
             Path(dataset), Path(out), chosen, resume=resume, overwrite=overwrite, progress=callback, config_path=config_file(config)
         )
         return TrainResult(Path(out), record)
+
+
+def plan_run(
+    dataset: StrPath,
+    config: StrPath | Mapping[str, Any] | TrainConfig | None = None,
+    *,
+    progress: ProgressOption = False,
+    **options: Any,
+) -> PlanResult:
+    """Says how long a run will take and how much memory, as `train plan` does; writes nothing.
+
+    The model is loaded and some micro-batches of the run are timed; the rest follows from their lengths. What a run refuses is refused,
+    but for rows over the length limit and rows that leak, of which the result warns.
+
+    Args:
+        dataset: a built dataset's folder.
+        config: a config file, of which the `train:` section is read; or what such a section says, as a mapping or `TrainConfig`.
+        progress: true shows on stderr what is done.
+        options: keys of the `train:` section by name, such as `model` or `max_steps`, which override the config; None is not given.
+
+    Raises:
+        UserError: the dataset, its rows, the model or an option is not fit.
+    """
+    with library_call(progress):
+        chosen = section_options(config, "train", TrainConfig, options, "train options")
+        return plan(Path(dataset), chosen, config_file(config))
 
 
 def sweep_runs(

@@ -11,7 +11,7 @@ from train.config import TrainConfig
 from train.data.branch import Branch
 from train.data.changes import RowChanges
 from train.data.examples import load_examples
-from train.prepare import length_limit, prepare
+from train.prepare import dataset_of, length_limit, prepare
 from train.proofs.option_reads import counting_reads
 from train.runs.folder import kept_steps, weights_dir
 from train.runs.record import RunRecord
@@ -61,11 +61,9 @@ def branch_run(
     config = counting_reads(TrainConfig.model_validate({**record.config, **chosen, "seeds": 1}))
     rows = dataset_dir or Path(record.dataset)
     with dataset_plugins(rows, config_path):
+        dataset_of(record, rows)
         day = record.chat_template.date
         prepared = prepare(rows, out, config, resume=resume, overwrite=overwrite, config_path=config_path, day=day)
-        if prepared.dataset.manifest.key != record.dataset_key:
-            cause = "the run was trained on another dataset, or on another build of it"
-            raise UserError(cause, str(rows), f"Give the one that it names: {record.dataset}")
         data = prepared.data
         if changes:
             tokenizer = load_tokenizer(config.model, prepared.chat_template.on_a_day())

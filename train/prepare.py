@@ -1,7 +1,7 @@
 """Everything about a run that can be checked before a model is loaded or a file is written; nothing here needs torch."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loopwright.console import notice
@@ -13,7 +13,8 @@ from templates.chat_options import asks_clock, dated_notice, used_options
 from templates.form import Form
 from train.config import LAST, LOSS, TrainConfig
 from train.data.examples import TrainingData, load_examples
-from train.data.leaks import find_leaks, leak_error
+from train.data.leaks import Leaks, find_leaks, leak_error
+from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
 from train.ledger.influence import prepare_influence
 from train.methods.base import METHODS, Method, saved_names
 from train.models.config_checks import model_config, position_limit, require_embeddings, require_trainable
@@ -39,7 +40,7 @@ class Prepared:
         model_folder: the base model's files.
         data: the encoded examples.
         chat_template: how the chat template is used.
-        leaks: ids of train examples that are also in an evaluation split, which the config allows.
+        leaks: train examples that are also in an evaluation split; of a run, those that the config allows.
         finished: the run that is in the folder already and is to be resumed.
     """
 
@@ -49,8 +50,8 @@ class Prepared:
     model_folder: Path
     data: TrainingData
     chat_template: ChatTemplateConfig
-    leaks: list[str]
-    finished: RunRecord | None
+    leaks: Leaks
+    finished: RunRecord | None = None
 
 
 # What T5 was fine-tuned with (Raffel et al., 2020): Adafactor scales each update by its weight's own size, so that the rate says a share.
@@ -95,38 +96,62 @@ def prepare(
         UserError: the dataset, its rows, the model, an option or the run folder is not fit.
     """
     dataset = Dataset.open(dataset_dir)
+    finished = finished_run(run_dir, saved_names(), resume=resume, overwrite=overwrite)
+    require_writable(run_dir)
+    options = _chat_template(dataset, run_dir, finished, resume=resume)
+    prepared = prepare_rows(dataset, config, options if day is None else options.model_copy(update={"date": day}), config_path)
+    prepare_influence(config, len(prepared.data.train), run_dir)
+    _report_left_out(prepared.data)
+    leaks = prepared.leaks
+    has_begun = resume and (finished is not None or is_begun(run_dir))
+    if leaks.unasked and config.leaks == "refuse" and not has_begun:
+        raise leak_error(dataset_dir, leaks.unasked, prepared.data.train)
+    if leaks.ids and not leaks.unasked:
+        notice(f"The config gives {len(leaks.ids)} rows to train and to validation or test: scores there measure memory, and say so.")
+    return replace(prepared, finished=finished)
+
+
+def prepare_rows(dataset: Dataset, config: TrainConfig, chat_template: ChatTemplateConfig, config_path: Path | None = None) -> Prepared:
+    """Checks all of a run but its folder, and encodes its examples; what leaks is found, and not refused.
+
+    Raises:
+        UserError: the dataset, its rows, the model or an option is not fit.
+    """
     objective = OBJECTIVES.get(config.objective)(config)
     require_loss(objective)
     method = METHODS.get(config.method)(config)
     if config.quantize is not None:
         require_quantizable(config.method)
     require_trackers(config.track)
-    finished = finished_run(run_dir, saved_names(), resume=resume, overwrite=overwrite)
-    require_writable(run_dir)
     folder = model_folder(config.model)
     require_trainable(config.model, folder, objective.auto_class)
-    options = _chat_template(dataset, run_dir, finished, resume=resume)
-    if day is not None:
-        options = options.model_copy(update={"date": day})
-    tokenizer = load_tokenizer(config.model, options.on_a_day())
+    tokenizer = load_tokenizer(config.model, chat_template.on_a_day())
     require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
     _require_validation(config, data)
-    prepare_influence(config, len(data.train), run_dir)
-    _report_left_out(data)
     _report_encoding(data)
     leaks = find_leaks(dataset, data.train, config_path)
-    has_begun = resume and (finished is not None or is_begun(run_dir))
-    if leaks.unasked and config.leaks == "refuse" and not has_begun:
-        raise leak_error(dataset_dir, leaks.unasked, data.train)
-    if leaks.ids and not leaks.unasked:
-        notice(f"The config gives {len(leaks.ids)} rows to train and to validation or test: scores there measure memory, and say so.")
-    if options.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
+    if chat_template.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
         notice(dated_notice(tokenizer, "the run"))
     used = used_options(tokenizer)
     if objective.form in _CHATS:
         used = used.model_copy(update={"kwargs": served_kwargs(tokenizer, thinks=_count(data, "num_thoughts") > 0)})
-    return Prepared(dataset, objective, method, folder, data, used, leaks.ids, finished)
+    return Prepared(dataset, objective, method, folder, data, used, leaks)
+
+
+def checkpoint_scorer(prepared: Prepared, config: TrainConfig) -> CheckpointScorer | None:
+    """Returns what scores checkpoints, where that is not the validation loss; made before the model is loaded, as it may not fit.
+
+    Raises:
+        UserError: the metric does not fit the objective or the rows, or nothing knows it.
+    """
+    if config.best in {LOSS, LAST}:
+        return None
+    if prepared.objective.reads == "values":
+        cause = f"a model of the objective '{prepared.objective.name}' writes no answers that the metric '{config.best}' could measure"
+        raise UserError(cause, f"best: {config.best}", "Leave it out: the validation loss chooses the checkpoint.")
+    wanted = ScorerRequest(config.best, prepared.dataset.path, config.model, prepared.objective.form, prepared.chat_template)
+    return find_scorer(wanted)
 
 
 def dataset_of(record: RunRecord, dataset_dir: Path) -> Dataset:

@@ -6,15 +6,13 @@ from typing import Any
 
 from loopwright import __version__
 from loopwright.console import notice
-from loopwright.errors import UserError
 from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig, load_tokenizer
-from train.config import ELSEWHERE, LAST, LOSS, TrainConfig, completed, flat_options
+from train.config import ELSEWHERE, TrainConfig, completed, flat_options
 from train.data.branch import Branch
 from train.engine import checkpoint
-from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
 from train.engine.branch_start import branch_start
 from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
@@ -26,7 +24,7 @@ from train.ledger.ledger import mean_loss
 from train.methods.base import saved_names
 from train.models.load import load_model, model_sha256
 from train.models.quantize import load_in_4_bits
-from train.prepare import Prepared
+from train.prepare import Prepared, checkpoint_scorer
 from train.proofs.at_end import prove_at_end
 from train.proofs.fresh_process import FreshProcess
 from train.reporting import row_facts
@@ -76,7 +74,7 @@ def run_session(
         finished = _require_same_run(prepared.finished, identity, run_dir)
         data = branch.data if branch else prepared.data
         return add_influence(prepared, data, run_dir, finished) if _wants_influence(finished, config) else finished
-    score = _scorer(prepared, config)
+    score = checkpoint_scorer(prepared, config)
     start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
     if branch is not None and start is None:
         start = branch_start(branch, identity, run_dir)
@@ -114,17 +112,6 @@ def run_session(
     trainer.leave_kept(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
     return record
-
-
-def _scorer(prepared: Prepared, config: TrainConfig) -> CheckpointScorer | None:
-    """Returns what scores checkpoints, where that is not the validation loss; made before the model is loaded, as it may not fit."""
-    if config.best in {LOSS, LAST}:
-        return None
-    if prepared.objective.reads == "values":
-        cause = f"a model of the objective '{prepared.objective.name}' writes no answers that the metric '{config.best}' could measure"
-        raise UserError(cause, f"best: {config.best}", "Leave it out: the validation loss chooses the checkpoint.")
-    wanted = ScorerRequest(config.best, prepared.dataset.path, config.model, prepared.objective.form, prepared.chat_template)
-    return find_scorer(wanted)
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
@@ -199,7 +186,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any], bran
         branch=branch.record() if branch else None,
         dropped_too_long=data.too_long,
         dropped_other_form=data.other_form,
-        leaks=prepared.leaks,
+        leaks=prepared.leaks.ids,
         system_prompt=data.system_prompt,
         chat_template=prepared.chat_template,
         chat_template_kwargs=prepared.chat_template.kwargs,

@@ -1,0 +1,102 @@
+"""How much memory a run takes, and how much there is."""
+
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from loopwright.machine import memory_bytes
+from train.preflight.result import Estimate
+
+_GB = 1e9
+# Of what was measured: a run meets more shapes, and an allocator keeps holes between them.
+_LESS, _MORE = 0.03, 0.10
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def forget_peak() -> None:
+    """Lets `peak_memory_bytes` begin anew, where the system can: what this process did before is no part of the run."""
+    if (
+        "torch" in sys.modules and (cuda := sys.modules["torch"].cuda).is_available()
+    ):  # else nothing is on a GPU, and torch is slow to import
+        cuda.reset_peak_memory_stats()
+    with suppress(OSError):  # of Linux; elsewhere the peak is that of the whole process
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def used_bytes() -> int:
+    """Returns the memory that is taken now: of the GPU where there is one, else of this process; 0 where the system does not say."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.memory_allocated()
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    import resource
+
+    return pages * resource.getpagesize()
+
+
+def available_bytes() -> int:
+    """Returns the memory that this process has or could have: of the GPU where there is one; 0 where the system does not say."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
+    found = [free + used_bytes() for free in (_free_of_machine(), _free_of_container()) if free is not None]
+    return min(found, default=memory_bytes())
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredMemory:
+    """What the largest micro-batch took, with the optimiser's state in place.
+
+    Attributes:
+        peak: the most memory that was taken at any time until then, bytes.
+        before: what was taken just before its forward pass, bytes.
+        num_positions: what the model read in it.
+    """
+
+    peak: int
+    before: int
+    num_positions: int
+
+    @classmethod
+    def after(cls, before: int, num_positions: int) -> "MeasuredMemory":
+        """Takes it now, behind the largest micro-batch."""
+        from train.engine.memory import peak_memory_bytes
+
+        return cls(peak_memory_bytes(), before, num_positions)
+
+    def of_run(self, num_proof_positions: int, num_kept_bytes: int) -> Estimate:
+        """Returns the gigabytes of a run.
+
+        Args:
+            num_proof_positions: what the model reads at once in the proofs at the end, which try a handful of examples in one batch.
+            num_kept_bytes: what a run keeps beside: the reference of its losses, and the ledger.
+        """
+        activations = max(0, self.peak - self.before)
+        more = activations * max(0.0, num_proof_positions / self.num_positions - 1) + num_kept_bytes
+        high = self.peak * (1 + _MORE) + more
+        return Estimate((self.peak + num_kept_bytes) / _GB, self.peak * (1 - _LESS) / _GB, high / _GB)
+
+
+def _free_of_machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration, IndexError):
+        return None
+
+
+def _free_of_container() -> int | None:
+    """Returns what is left of the limit that a container sets; None where it sets none."""
+    try:
+        limit = int((_CGROUP / "memory.max").read_text(encoding="ascii"))  # 'max' where there is none
+        used = int((_CGROUP / "memory.current").read_text(encoding="ascii"))
+        statistics = dict(line.split() for line in (_CGROUP / "memory.stat").read_text(encoding="ascii").splitlines())
+        return limit - used + int(statistics.get("inactive_file", 0))  # pages of files go where memory is wanted
+    except (OSError, ValueError):
+        return None
