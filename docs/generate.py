@@ -299,12 +299,19 @@ def _model_table(model: "type[BaseModel]", prefix: str) -> list[str]:
 
 
 def _nested_model(annotation: Any) -> "tuple[type[BaseModel], type | None] | None":
+    import types
     import typing
 
     from pydantic import BaseModel
 
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, None
+    if (
+        typing.get_origin(annotation) is types.UnionType
+        and len(typing.get_args(annotation)) == 2
+        and types.NoneType in typing.get_args(annotation)
+    ):
+        return next((_nested_model(one) for one in typing.get_args(annotation) if one is not types.NoneType), None)
     for argument in typing.get_args(annotation):
         if isinstance(argument, type) and issubclass(argument, BaseModel):
             return argument, tuple

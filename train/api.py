@@ -1,6 +1,6 @@
 """The library calls of `train`: what its commands do, each in one call."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,12 @@ from loopwright.library import StrPath, config_file, section_options
 from loopwright.notebook import html_table
 from loopwright.progress import ProgressOption
 from train.config import SweepConfig, TrainConfig
+from train.curve import FEWEST_SIZES, CurveResult, run_curve
 from train.data.changes import RowChanges
+from train.ledger.influence import Measure
+from train.ledger.influence import nearest_rows as find_nearest
 from train.run import train as run_training
+from train.runs.exported import ExportRecord
 from train.runs.folder import LEDGER_NAME, weights_dir
 from train.runs.proof import Proof, failed_proofs, proofs_summary
 from train.runs.record import RunRecord
@@ -64,6 +68,32 @@ class TrainResult:
         notes = [f"left out: {left_out:,} examples"] if left_out else []
         notes += [proofs_summary(record.proofs)] if self.failed_proofs else []
         return html_table(f"run -> {self.out}", ("", "value"), rows, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """A run as a folder that other programs load.
+
+    Attributes:
+        out: the folder.
+        record: what `export.json` says.
+    """
+
+    out: Path
+    record: ExportRecord
+
+    def _repr_html_(self) -> str:
+        record, difference = self.record, self.record.difference
+        rows: list[tuple[str, object]] = [
+            ("run", record.run),
+            ("validation examples", record.num_validation_examples),
+            ("loss as trained", record.loss_before),
+            ("loss as exported", record.loss_after),
+            ("difference", None if difference is None else difference.value),
+            ("bytes", sum(one.bytes for one in record.files.values())),
+        ]
+        notes = [*([] if record.not_measured is None else [f"not measured: {record.not_measured}"]), *record.notes]
+        return html_table(f"{record.to} -> {self.out}", ("", "value"), rows, notes)
 
 
 def train(
@@ -130,6 +160,33 @@ def sweep_runs(
             shared = section_options(config, "train", TrainConfig, options, "train options")
             asked = section_options(config, "sweep", SweepConfig, {}, "sweep")
         return run_sweep(Path(dataset), Path(out), shared, asked, progress=callback, config_path=config_file(config))
+
+
+def learning_curve(
+    dataset: StrPath,
+    out: StrPath,
+    config: StrPath | Mapping[str, Any] | TrainConfig | None = None,
+    *,
+    sizes: int = FEWEST_SIZES,
+    progress: ProgressOption = False,
+    **options: Any,
+) -> CurveResult:
+    """Trains on nested parts of the train split and says whether more data would help, as `train curve` does.
+
+    Args:
+        dataset: a built dataset's folder, with a validation split.
+        out: the curve's folder; runs that are there are taken up again.
+        config: a config file, of which the `train:` section is read; or what such a section says, as a mapping or `TrainConfig`.
+        sizes: how many sizes from a sixteenth of the train split to all of it; five or more.
+        progress: true shows a bar on stderr; a function is called with `training`, the steps of a run that are done, and their number.
+        options: keys of the `train:` section by name, which override the config; None is not given.
+
+    Raises:
+        UserError: the dataset or an option is not fit, there are too few rows, or a run could not be trained.
+    """
+    with library_call(progress) as callback:
+        chosen = section_options(config, "train", TrainConfig, options, "train options")
+        return run_curve(Path(dataset), Path(out), chosen, sizes=sizes, progress=callback, config_path=config_file(config))
 
 
 def branch_run(
@@ -224,3 +281,105 @@ def verify_run(
 
     with library_call():
         return verify(Path(run), None if dataset is None else Path(dataset), model, None if config is None else Path(config))
+
+
+def sketch_rows(
+    run: StrPath,
+    dataset: StrPath,
+    split: str = "test",
+    *,
+    ids: Collection[str] | None = None,
+    model: str | None = None,
+    config: StrPath | None = None,
+) -> pl.DataFrame:
+    """Sketches the gradients of rows as a run that was trained with `influence` did its training rows, for `nearest_rows`.
+
+    Args:
+        run: the run's folder.
+        dataset: a built dataset's folder; it need not be the one that the run was trained on.
+        split: whose rows.
+        ids: those of them that are asked about, by the column `id` of examples.parquet; None: all.
+        model: the base model, where it is no longer where `run.json` says.
+        config: a config whose plug-ins are used, for a run of such an objective or method.
+
+    Returns:
+        The columns of `influence.parquet`: `id`, `step`, and the sketch, which is `norm` times `sketch`.
+
+    Raises:
+        UserError: the run has no sketches or no longer its checkpoints, the base model is another, or the rows cannot be read.
+    """
+    from train.influence.rows import sketch_rows as sketch  # torch takes seconds to import
+
+    with library_call():
+        return sketch(Path(run), Path(dataset), split, ids=ids, model=model, config_path=None if config is None else Path(config))
+
+
+def nearest_rows(
+    run: StrPath, sketches: pl.DataFrame, *, top: int = 10, measure: Measure = "cosine", opposing: bool = False
+) -> pl.DataFrame:
+    """Returns for each sketched row the training rows that push the model towards what it says: whose steps lower this row's loss most.
+
+    Args:
+        run: a run that was trained with `influence`.
+        sketches: what `sketch_rows` returned of the same run.
+        top: training rows for each.
+        measure: `cosine`, from -1 to 1, or `dot`, in nats, in which rows with long gradients lead.
+        opposing: the rows that push the other way, the strongest first.
+
+    Returns:
+        `id`, `rank` from 1, `train_id`, and `score`: summed over the checkpoints by the learning rate of the steps up to each (TracIn-CP;
+        Pruthi et al., 2020).
+
+    Raises:
+        UserError: the run has no sketches, or these are not of it.
+    """
+    with library_call():
+        return find_nearest(Path(run), sketches, top=top, measure=measure, opposing=opposing)
+
+
+def export_run(
+    run: StrPath,
+    out: StrPath,
+    to: str = "merged",
+    *,
+    with_base: bool = False,
+    seed: int | None = None,
+    model: str | None = None,
+    dataset: StrPath | None = None,
+    config: StrPath | None = None,
+    overwrite: bool = False,
+) -> ExportResult:
+    """Writes a run as a folder that other programs load, as `train export` does.
+
+    Args:
+        run: a finished run's folder.
+        out: the folder to write: new, empty or, with `overwrite`, an older export. It appears only when it is whole.
+        to: `merged`, a plain transformers model with what was trained within its weights; or `adapter`, for peft and servers that take
+            adapters.
+        with_base: copy the base model into an adapter's folder.
+        seed: which of a run's several seeds; default: that of the median validation loss.
+        model: the base model, where it is no longer where `run.json` says.
+        dataset: the dataset that the run was trained on, to measure the loss before and after; default: where `run.json` says, if it is
+            still there.
+        config: a config whose plug-ins are used, for a run of such an objective or method.
+        overwrite: replace an older export.
+
+    Raises:
+        UserError: the run is not finished, the base is gone or another one, the folder is taken, or a file cannot be written.
+    """
+    from train.export.run import export_run as export  # torch takes seconds to import
+
+    with library_call():
+        dataset_dir, config_path = (None if one is None else Path(one) for one in (dataset, config))
+        record = export(
+            Path(run),
+            Path(out),
+            to,
+            with_base=with_base,
+            seed=seed,
+            model=model,
+            dataset_dir=dataset_dir,
+            config_path=config_path,
+            overwrite=overwrite,
+        )
+        return ExportResult(Path(out), record)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from train.models.load import Dtype
 
@@ -18,6 +18,10 @@ Kept = Literal["half", "best"] | Annotated[int, Field(ge=1)]
 
 LOSS, LAST = "validation_loss", "last"
 """What `best` may say beside the metrics of evals."""
+
+ELSEWHERE = {"model", "leaks", "influence", "track"}
+"""Options that do not tell one run from another: the model is known by its hash, wherever it lies; what leaks are allowed, what is said
+of the rows afterwards, and who is told of the run, trains the same."""
 
 # The default learning rate from before it depended on method and objective, which keys of older runs hold.
 _FIRST_LEARNING_RATE = 5e-4
@@ -87,6 +91,13 @@ class KtoOptions(_Model):
     """What a wanted answer counts for. Times the number of such answers it should be 1 to 4/3 of the same for the others (by the paper)."""
     unwanted_weight: float = Field(1.0, gt=0)
     """What an unwanted answer counts for."""
+
+
+class InfluenceOptions(_Model):
+    """Sketches of the training rows' gradients, which say later which of them push another row."""
+
+    size: int = Field(512, ge=16, le=65536)
+    """Numbers of a sketch: an inner product is off by about 1 / sqrt(size) of the two lengths' product."""
 
 
 class TrainConfig(_Model):
@@ -170,6 +181,9 @@ class TrainConfig(_Model):
     """Stop after so many validations in a row that are worse than the best, beyond the noise."""
     keep_checkpoints: tuple[Kept, ...] = ("half", "best")
     """Checkpoints that stay in `checkpoints/step-N/` of the run: at `half` the steps, the `best`, and those of steps by number."""
+    influence: InfluenceOptions | None = None
+    """Write a sketch of each training row's gradient at the checkpoints that stay (`influence.parquet`), which says later which rows push
+    another one; `true` takes the default size. It takes about as long as an epoch for each checkpoint."""
     checkpoint_every: int = Field(50, ge=1)
     """Steps between checkpoints; one is also written at the end of each epoch."""
 
@@ -185,6 +199,11 @@ class TrainConfig(_Model):
         if self.learning_rate is None and (self.method, self.objective, self.optimizer) == ("lora", "chat", "adamw"):
             same = self.model_copy(update={"learning_rate": _FIRST_LEARNING_RATE})
         return same.model_dump_json(exclude={**later, "lora": of_lora, "track": True})
+
+    @field_validator("influence", mode="before")
+    @classmethod
+    def _is_on_or_off(cls, value: Any) -> Any:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _stride_is_at_most_half(self) -> Self:
@@ -227,7 +246,7 @@ _LATER = (
     "seeds",
     *("loss", "dpo", "orpo", "simpo", "kto"),
     *("method", "verbalizer_loss", "stride", "optimizer", "normalize", "freeze", "quantize", "best", "early_stopping"),
-    "keep_checkpoints",
+    *("keep_checkpoints", "influence"),
 )
 _LATER_OF_LORA = ("rslora", "dora", "plus_ratio")
 
@@ -242,7 +261,7 @@ def completed(options: dict[str, Any]) -> dict[str, Any]:
         ValueError: they are of a later version, or no options at all.
     """
     before = {"method": "lora", "learning_rate": _FIRST_LEARNING_RATE, **options}
-    return TrainConfig.model_validate(before).model_dump(mode="json", exclude={"model", "leaks", "track"})
+    return TrainConfig.model_validate(before).model_dump(mode="json", exclude=ELSEWHERE)
 
 
 def flat_options(config: TrainConfig) -> dict[str, Any]:

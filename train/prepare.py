@@ -14,6 +14,7 @@ from templates.form import Form
 from train.config import LAST, LOSS, TrainConfig
 from train.data.examples import TrainingData, load_examples
 from train.data.leaks import find_leaks, leak_error
+from train.ledger.influence import prepare_influence
 from train.methods.base import METHODS, Method, saved_names
 from train.models.config_checks import model_config, position_limit, require_embeddings, require_trainable
 from train.models.load import model_folder
@@ -111,6 +112,7 @@ def prepare(
     require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
     _require_validation(config, data)
+    prepare_influence(config, len(data.train), run_dir)
     _report_left_out(data)
     _report_encoding(data)
     leaks = find_leaks(dataset, data.train, config_path)

@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING, Any
 from loopwright.config import validate
 from loopwright.console import notice, print_error
 from loopwright.errors import UserError
-from loopwright.files import require_writable, write_json
-from loopwright.hashing import hash_text
+from loopwright.files import write_json
 from loopwright.notebook import html_table
 from loopwright.progress import ProgressCallback
 from prep.dataset.manifest import Dataset
-from train.config import LAST, LOSS, Range, SweepConfig, TrainConfig
+from train.config import Range, SweepConfig, TrainConfig
 from train.run import train
 from train.runs.folder import weights_dir
+from train.several_runs import (
+    RUNS_NAME,
+    comparing,
+    folder_of_run,
+    metric_of,
+    require_comparable,
+    require_folder_of,
+    without_checkpoints,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,10 +36,8 @@ if TYPE_CHECKING:
     from train.engine.validation import ValidationScores
     from train.runs.record import RunRecord
 
-SWEEP_NAME, RUNS_NAME = "sweep.json", "runs"
+SWEEP_NAME = "sweep.json"
 _WHERE = "sweep.options"
-# The chance of naming a winner that is none, whatever the number of runs.
-_ERROR_RATE = 0.05
 _NUMBERS = ("validation_loss", "value", "low", "high")
 
 
@@ -124,12 +130,13 @@ def run_sweep(
     """
     dataset = Dataset.open(dataset_dir)
     configs = [(options, _config(config, options)) for options in _choices(sweep)]
-    _require_fit(dataset, out, config)
+    require_comparable(dataset, config, "a sweep")
+    require_folder_of(out, (SWEEP_NAME, RUNS_NAME), "a sweep")
     runs: list[SweptRun] = []
     scored: list[tuple[SweptRun, ValidationScores]] = []
     by: Comparing | None = None
     for number, (options, one) in enumerate(configs, start=1):
-        folder = out / RUNS_NAME / hash_text(dataset.manifest.key, one.identity())[:16]
+        folder = folder_of_run(out, dataset, one)
         notice(f"== run {number} of {len(configs)}: {_shown(options)} ==")
         try:
             record = train(dataset_dir, folder, one, resume=True, progress=progress, config_path=config_path)
@@ -137,13 +144,13 @@ def run_sweep(
             print_error(error)  # one that diverges says something, too: the others are still worth their while
             runs.append(SweptRun(options, folder, None, None))
             continue
-        by = by or _comparing(dataset, record, folder, len(configs))
+        by = by or comparing(dataset, record, folder, len(configs) - 1)
         run, scores = _measured(options, folder, record, by)
         runs.append(run)
         scored.append((run, scores))
     if by is None:
         raise UserError("no run of the sweep could be trained", str(out), "See what each says above.")
-    result = SweepResult(out, _metric_of(config), runs, _winner(scored, by))
+    result = SweepResult(out, metric_of(config), runs, _winner(scored, by))
     write_json(out / SWEEP_NAME, result.as_json())
     return result
 
@@ -183,9 +190,7 @@ def _config(config: TrainConfig, options: dict[str, Any]) -> TrainConfig:
     Raises:
         UserError: a key or a value is not allowed.
     """
-    changed: dict[str, Any] = config.model_dump()
-    if config.keep_checkpoints == TrainConfig.model_fields["keep_checkpoints"].default:
-        changed["keep_checkpoints"] = ()
+    changed: dict[str, Any] = without_checkpoints(config).model_dump()
     for name, value in options.items():
         *path, last = name.split(".")
         inner = changed
@@ -195,39 +200,6 @@ def _config(config: TrainConfig, options: dict[str, Any]) -> TrainConfig:
                 raise UserError(f"'{name}' is no option of training", _WHERE, "See the keys of train: in the reference.")
         inner[last] = value
     return validate(changed, TrainConfig, _WHERE)
-
-
-def _require_fit(dataset: Dataset, out: Path, config: TrainConfig) -> None:
-    """Makes sure that runs can be compared, and that the folder is a sweep's.
-
-    Raises:
-        UserError: they cannot, or it is not.
-    """
-    if not config.validation or not dataset.manifest.splits.get("validation"):
-        cause = "a sweep compares runs on the validation split, and there is none"
-        raise UserError(cause, str(dataset.path), "Build the dataset with a validation split, and leave validation: true.")
-    if out.exists() and not out.is_dir():
-        raise UserError("the sweep's folder is a file", str(out), "Give another --out.")
-    strangers = [path.name for path in sorted(out.iterdir()) if path.name not in {SWEEP_NAME, RUNS_NAME}] if out.is_dir() else []
-    if stranger := next((name for name in strangers if not name.startswith(".")), None):
-        raise UserError(f"the folder holds '{stranger}', which is no part of a sweep", str(out), "Give another --out, or move it.")
-    require_writable(out)
-
-
-def _metric_of(config: TrainConfig) -> str:
-    return LOSS if config.best == LAST else config.best
-
-
-def _comparing(dataset: Dataset, record: "RunRecord", folder: Path, num_runs: int) -> "Comparing":
-    """Returns what compares the runs: each is compared with the best, so that each interval is wider for their number (Bonferroni)."""
-    from train.engine.best import LossScorer, ScorerRequest, find_scorer
-    from train.engine.validation import ValidationScores
-
-    confidence = 1 - _ERROR_RATE / max(1, num_runs - 1)
-    best = record.config["best"]
-    if best in {LOSS, LAST}:
-        return LossScorer(ValidationScores.load(weights_dir(folder)).by_loss().examples, confidence)
-    return find_scorer(ScorerRequest(best, dataset.path, record.model, record.form, record.chat_template, confidence))
 
 
 def _measured(options: dict[str, Any], folder: Path, record: "RunRecord", by: "Comparing") -> "tuple[SweptRun, ValidationScores]":

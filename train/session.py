@@ -11,7 +11,7 @@ from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig, load_tokenizer
-from train.config import LAST, LOSS, TrainConfig, completed, flat_options
+from train.config import ELSEWHERE, LAST, LOSS, TrainConfig, completed, flat_options
 from train.data.branch import Branch
 from train.engine import checkpoint
 from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
@@ -20,6 +20,8 @@ from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
 from train.engine.start import announce
 from train.engine.validation import ValidationScores
+from train.influence.rows import add_influence
+from train.influence.write import write_influence
 from train.ledger.ledger import mean_loss
 from train.methods.base import saved_names
 from train.models.load import load_model, model_sha256
@@ -65,14 +67,15 @@ def run_session(
         "loopwright_version": __version__,
         "dataset_key": prepared.dataset.manifest.key,
         "model_sha256": model_sha256(prepared.model_folder),
-        # The model is known by its hash, wherever it lies; what leaks are allowed, and who is told of it, trains the same.
-        "config": config.model_dump(mode="json", exclude={"model", "leaks", "track"}),
+        "config": config.model_dump(mode="json", exclude=ELSEWHERE),
         **({} if plugins is None else {"plugins": plugins}),
         **_chat_template_of(prepared.chat_template),
         **_branch_of(branch.record() if branch else None),
     }
     if prepared.finished:
-        return _require_same_run(prepared.finished, identity, run_dir)
+        finished = _require_same_run(prepared.finished, identity, run_dir)
+        data = branch.data if branch else prepared.data
+        return add_influence(prepared, data, run_dir, finished) if _wants_influence(finished, config) else finished
     score = _scorer(prepared, config)
     start = checkpoint.load_checkpoint(run_dir, identity) if resume else None
     if branch is not None and start is None:
@@ -100,10 +103,11 @@ def run_session(
             trainer.ledger.finished().write_parquet(path)
         if trainer.progress.best is not None:
             ValidationScores.of(trainer.progress.best, trainer.data.validation, config.best).save(run_dir)
+        influence = write_influence(trainer, run_dir)  # before the proofs, which would see a weight that it changed
         record = _record(trainer, prepared, identity, branch)
         trained_here = start is None or start.progress.num_steps < record.num_steps
         evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh, trained_here=trained_here)
-        trackers.record = record = record.model_copy(update={"evidence": evidence, "proofs": proofs})
+        trackers.record = record = record.model_copy(update={"evidence": evidence, "proofs": proofs, "influence": influence})
     write_card(record, run_dir)
     write_report(record, run_dir, row_facts(trainer.data.train))
     record.save(run_dir)
@@ -138,8 +142,13 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
         identity,
         run_dir,
     )
-    notice("The run is finished already; nothing was done.")
+    notice("The run is finished already; nothing was trained.")
     return finished
+
+
+def _wants_influence(finished: RunRecord, config: TrainConfig) -> bool:
+    """Says whether a finished run is to get sketches that it has not."""
+    return config.influence is not None and (finished.influence is None or finished.influence.size != config.influence.size)
 
 
 def _chat_template_of(options: ChatTemplateConfig) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def check_method(
     """Makes sure that a method keeps all that a method has to.
 
     It is documented; something is trained, in float32; what it saves are its files, equal bytes for equal values; loaded
-    again, the model answers as it did, and with the method off exactly as the base; a folder without the files is refused.
+    again, the model answers as it did, and with the method off exactly as the base; merged, where it can be, it is a model of the base's
+    class that answers as it did; a folder without the files is refused.
 
     Args:
         method: its class.
@@ -104,6 +105,17 @@ def check_method(
             torch.testing.assert_close(used(input_ids=input_ids).logits, tuned, rtol=1e-4, atol=1e-4)
         with method.using(loaded, None) as used:
             assert torch.equal(used(input_ids=input_ids).logits, base), f"{who}, switched off, does not answer as the base model"
+    if method.can_merge():
+        _check_merged(who, method.merged(loaded, "tuned"), type(load_model()), input_ids, tuned)
+
+
+def _check_merged(who: str, merged: Model, kind: type[Model], input_ids: "torch.Tensor", tuned: "torch.Tensor") -> None:
+    import torch
+
+    assert type(merged) is kind, f"{who} merges to a {type(merged).__name__}, where the base is a {kind.__name__}"
+    with torch.no_grad():
+        found = merged(input_ids=input_ids).logits
+    torch.testing.assert_close(found, tuned, rtol=1e-4, atol=1e-4, msg=lambda text: f"{who}, merged, answers otherwise: {text}")
 
 
 def _check_sequences(who: str, sequences: Sequence[TokenSequence], reads: str) -> None:

@@ -1,6 +1,7 @@
 """Fixtures of the trainer's tests: one small dataset, options for the tiny model, and one finished run."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,12 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path,
         | {"leaks": "allow"}
     )
     return run_dir, train(dataset_dir, run_dir, config)
+
+
+def without_proofs(patch: pytest.MonkeyPatch) -> None:
+    """Lets runs end without their proofs, which take longer than they do, for tests of what comes behind."""
+    patch.setattr("train.session.FreshProcess", nullcontext)
+    patch.setattr("train.session.prove_at_end", lambda *_, **__: (None, {}))
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_all_prompts_of_a_run_carry_the_day_on_which_it_began(
     # It is another day by now, and whatever asks the run is told the run's.
     assert train(data, run, options(model=str(model), max_steps=1), resume=True) == record
     comparison = Comparison.load(run, max_new_tokens=2)
-    assert chat_options.options_of(comparison.tokenizer).date == DAY
+    assert all(chat_options.options_of(comparison.model.tokenizer_of(name)).date == DAY for name in (None, "tuned"))
     report = evaluate_dataset(data, tmp_path / "evals", EvalsConfig(adapter=str(run), systems=("base",), dtype="float32", max_new_tokens=2))
     assert any("dated 2026-01-31" in note for note in report.notes)
 
@@ -154,8 +154,8 @@ def test_a_chat_ends_where_an_evaluation_does(finished_run: tuple[Path, RunRecor
     comparison = Comparison.load(finished_run[0], max_new_tokens=4)
     tokenizer = make_tokenizer()
     tokenizer.eos_token = "<|endoftext|>"
-    object.__setattr__(comparison, "tokenizer", tokenizer)
-    comparison.model.generation_config.eos_token_id = [tokenizer.eos_token_id, 77]
+    monkeypatch.setattr(comparison.model, "tokenizer_of", lambda _: tokenizer)
+    comparison.model.model.generation_config.eos_token_id = [tokenizer.eos_token_id, 77]
     asked: list[set[int]] = []
 
     def generate(*_: Any, end_ids: set[int], **__: Any) -> Any:
@@ -223,7 +223,7 @@ def test_a_thought_that_is_switched_off_in_training_is_switched_off_wherever_the
     assert record.chat_template_kwargs == {"enable_thinking": False}
     assert RunRecord.load(tmp_path / "run").chat_template.kwargs == record.chat_template_kwargs
     assert record.sample.spans[0].text.endswith("<think>\n\n</think>\n\n")
-    tokenizer = Comparison.load(tmp_path / "run").tokenizer
+    tokenizer = Comparison.load(tmp_path / "run").model.tokenizer_of("tuned")
     served = tokenizer.apply_chat_template(
         [{"role": "user", "content": "a"}], add_generation_prompt=True, return_dict=False, **record.chat_template_kwargs
     )
@@ -241,7 +241,7 @@ def test_a_run_on_thoughts_is_asked_to_think(with_template: Callable[[str], Path
     record = train(data, tmp_path / "run", options(model=model, epochs=1))
     assert record.chat_template_kwargs == {"enable_thinking": True}
     assert [span.text for span in record.sample.spans if span.trained] == ["Hm.\n</think>\n\nb<|im_end|>"]
-    tokenizer = Comparison.load(tmp_path / "run").tokenizer
+    tokenizer = Comparison.load(tmp_path / "run").model.tokenizer_of("tuned")
     assert tokenizer.decode(encode_prompt(tokenizer, [{"role": "user", "content": "a"}])).endswith("assistant\n<think>\n")
 
 

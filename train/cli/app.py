@@ -1,14 +1,14 @@
 """The `train` command."""
 
 from loopwright.command_line import make_program, run_app
-from train.cli import chat, report, run, sweep, verify
+from train.cli import chat, curve, export, report, run, sweep, verify
 from train.cli.models import models_app
 
-_ORDER = ("models", "run", "sweep", "verify", "report", "chat")  # of use
+_ORDER = ("models", "run", "sweep", "curve", "verify", "report", "export", "chat")  # of use
 
 app = make_program("Train a model on a built dataset, and talk to the result.", _ORDER)
 app.add_typer(models_app, name="models")
-for command in (run, sweep, verify, report, chat):
+for command in (run, sweep, curve, verify, report, export, chat):
     command.register(app)
 
 

@@ -50,6 +50,9 @@ def run(
     track: Annotated[
         list[str] | None, typer.Option(help="Show the run's numbers there too: tensorboard, trackio, wandb or mlflow. May be repeated.")
     ] = None,
+    influence: Annotated[
+        bool | None, typer.Option("--influence", help="Write sketches of the rows' gradients: which of them push another row.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,

@@ -138,6 +138,22 @@ def load_examples(
     return TrainingData(encoded["train"], encoded["validation"], too_long, other_form, system_prompt)
 
 
+def load_validation(
+    dataset: Dataset, objective: Objective, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig, length_limit: int
+) -> list[TrainingExample]:
+    """Reads and encodes the validation split alone, as `load_examples` does for the run that was trained on the dataset.
+
+    Raises:
+        UserError: a row cannot be encoded, or is too long where the config does not say to drop it.
+    """
+    fitting = [row for row in _rows(dataset, ["validation"]) if objective.trains(row)]
+    examples = [_encode(row, objective, tokenizer, length_limit) for row in objective.complete(fitting)]
+    too_long = [example for example in examples if example.longest > length_limit]
+    if config.truncation != "drop":
+        raise_all([_too_long(example, length_limit) for example in too_long])
+    return [example for example in examples if example.longest <= length_limit]
+
+
 def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
     read = dataset.examples().filter(pl.col("split").is_in(splits)).select(pl.exclude("position", "template", "fields"))
     return read.collect().to_dicts()

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from loopwright.errors import UserError
@@ -24,6 +24,7 @@ from train.runs.folder import CHECKPOINT_NAME, CHECKPOINTS_NAME, STATE_NAME
 _TENSORS, _LEDGER = "tensors.safetensors", "ledger.parquet"
 REFERENCE = "reference"
 """The tensor of what the model that the run began with says."""
+_WEIGHTS = "adapter/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,22 @@ def drop_unkept(run_dir: Path, kept: Collection[int]) -> None:
             shutil.rmtree(path, ignore_errors=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def load_kept_weights(run_dir: Path, step: int) -> dict[str, torch.Tensor]:
+    """Reads what was trained, as it was at one of those steps, by the names of the model's parameters; the optimiser's state is left.
+
+    Raises:
+        UserError: the checkpoint is no longer there, or cannot be read.
+    """
+    folder = kept_dir(run_dir, step)
+    if not folder.is_dir():
+        raise UserError(f"the checkpoint of step {step} is no longer there", str(folder), "Train again with --overwrite.")
+    try:
+        with safe_open(folder / _TENSORS, framework="pt") as file:
+            return {name.removeprefix(_WEIGHTS): file.get_tensor(name) for name in file.keys() if name.startswith(_WEIGHTS)}  # noqa: SIM118
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"the checkpoint cannot be read: {error}", str(folder), "Train again with --overwrite.") from error
 
 
 def load_checkpoint(run_dir: Path, identity: dict[str, Any], step: int | None = None) -> Checkpoint | None:

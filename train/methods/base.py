@@ -81,6 +81,24 @@ class Method(ABC):
         """Within the block, makes a model that `load` returned answer as the run of that name; None: exactly as the base model."""
 
     @classmethod
+    def merged(cls, model: Model, name: str = "default") -> Model:  # noqa: ARG003 (a method that can says how)
+        """Returns the plain transformers model that answers as a run, with what the run trained within its own weights.
+
+        Args:
+            model: what `load` returned; it is used up.
+            name: what `load` was told to call the run.
+
+        Raises:
+            UserError: the method does not say how, or what comes of it is no number.
+        """
+        raise UserError(f"the method '{cls.name}' does not say how its runs become a plain model", "method", "Give it a 'merged'.")
+
+    @classmethod
+    def can_merge(cls) -> bool:
+        """Says whether the method's runs become a plain model."""
+        return cls.merged.__func__ is not Method.merged.__func__  # type: ignore[attr-defined]
+
+    @classmethod
     def require_saved(cls, folder: Path) -> None:
         """Makes sure that a run's folder holds what the method saves, before a model is loaded.
 

@@ -84,6 +84,15 @@ class InPlace(Method):
             for key, value in base.items():
                 own[key].data = value
 
+    @override
+    @classmethod
+    def merged(cls, model: Model, name: str = "default") -> Model:
+        """Leaves a run's weights in the base's place for good."""
+        own = _own_parameters(model)
+        for key, value in _TUNED[unwrapped(model)].pop(name).items():
+            own[key].data = value
+        return unwrapped(model)
+
 
 def _own_parameters(model: Model) -> "dict[str, torch.nn.Parameter]":
     """Returns a model's own parameters by name, beneath what adapters may have wrapped around its layers."""

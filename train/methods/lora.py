@@ -114,6 +114,25 @@ class Lora(Method):
             model.set_adapter(name)
             yield model
 
+    @override
+    @classmethod
+    def merged(cls, model: Any, name: str = "default") -> Model:
+        """Adds each layer's update to its weight by peft's own merge, in float32, so that the sum alone is rounded."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        model.set_adapter(name)
+        with _no_future_warnings():
+            for path, layer in [(path, one) for path, one in model.named_modules() if isinstance(one, BaseTunerLayer)]:
+                stored = layer.get_base_layer().weight.dtype
+                layer.float()  # one at a time: the whole model in float32 may be more than there is memory for
+                try:
+                    layer.merge(safe_merge=True, adapter_names=[name])
+                except ValueError as error:
+                    raise UserError(f"the adapter cannot be merged into '{path}': {error}", remedy="Train again.") from error
+                layer.to(stored)
+            merged: Model = model.unload()
+        return merged
+
 
 def _require_linear(model: Model, targets: Iterable[str]) -> None:
     """Makes sure that each name stands for linear layers which an adapter has an effect on.

@@ -102,10 +102,17 @@ def named_base(folder: str) -> tuple[str | None, str | None]:
     name that anybody else could load: None. Any other folder is called by its path.
     """
     path = Path(folder)
-    owner, _, name = path.parent.parent.name.removeprefix("models--").partition("--")
-    if path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--"):
-        return (f"{owner}/{name}" if name else owner), path.name
+    if (hub_name := hub_name_of(path)) is not None:
+        return hub_name, path.name
     return (None, None) if any(path == model_dir(known) for known in KNOWN_MODELS) else (folder, None)
+
+
+def hub_name_of(folder: Path) -> str | None:
+    """Returns what the hub calls the model in a folder, where that is a snapshot in the hub's cache; the folder's name is its revision."""
+    owner, _, name = folder.parent.parent.name.removeprefix("models--").partition("--")
+    if folder.parent.name != "snapshots" or not folder.parent.parent.name.startswith("models--"):
+        return None
+    return f"{owner}/{name}" if name else owner
 
 
 def list_models() -> list[ModelInfo]:

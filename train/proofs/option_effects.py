@@ -36,6 +36,7 @@ NOT_SHOWN = {
     "best": "two steps leave no choice of a checkpoint",
     "early_stopping": "two steps leave nothing to stop",
     "keep_checkpoints": "which checkpoints stay changes nothing of the run",
+    "influence": "it is of the weights that a run ends with, and changes none",
     "checkpoint_every": "a finished run keeps no trace of when checkpoints were written",
 }
 """Options whose effect two steps do not show, and why."""

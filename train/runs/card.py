@@ -1,10 +1,12 @@
 """The card of a run's folder: what it is, and what was proven of it, for whoever is handed the folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from loopwright.console import notice
 from loopwright.files import write_atomic
 from loopwright.models import KNOWN_MODELS
+from train.runs.proof import Proof
 from train.runs.record import RunRecord
 
 CARD_NAME = "README.md"
@@ -31,10 +33,6 @@ def is_card(path: Path) -> bool:
 
 def card(record: RunRecord) -> str:
     """Returns the card as Markdown."""
-    rows = [
-        f"| {name} | {_verdict(proof.passed)} | {_number(proof.value)} | {_number(proof.tolerance)} | {_cell(proof.reason)} |"
-        for name, proof in record.proofs.items()
-    ]
     return "\n".join(
         [
             "---",
@@ -48,24 +46,36 @@ def card(record: RunRecord) -> str:
             "",
             f"Trained on the base model `{Path(record.model).name}` whose weights have the sha256 `{record.model_sha256}`,",
             f"with {record.num_examples:,} examples in {record.num_steps:,} steps, by Loopwright {record.loopwright_version}.",
-            *_base(record),
+            *base_lines(record),
             "",
             "## Proofs",
             "",
             "Made at the end of the run; `train verify` repeats them.",
             "",
-            "| proof | passed | value | tolerance | what was compared |",
-            "|---|---|---|---|---|",
-            *rows,
+            *proof_table(record.proofs),
             "",
         ]
     )
 
 
-def _base(record: RunRecord) -> list[str]:
-    """Says where the base is, where its name would mislead."""
+def proof_table(proofs: Mapping[str, Proof]) -> list[str]:
+    """Returns the lines of a table of proofs."""
+    rows = [
+        f"| {name} | {_verdict(proof.passed)} | {_number(proof.value)} | {_number(proof.tolerance)} | {_cell(proof.reason)} |"
+        for name, proof in proofs.items()
+    ]
+    return ["| proof | passed | value | tolerance | what was compared |", "|---|---|---|---|---|", *rows]
+
+
+def base_lines(record: RunRecord, *, named: bool = False) -> list[str]:
+    """Says where the base of an adapter is, where its name would mislead.
+
+    Args:
+        record: of the run.
+        named: the adapter's config names its base.
+    """
     known = KNOWN_MODELS.get(record.model)
-    if known is None or record.method != "lora":
+    if known is None or record.method != "lora" or named:
         return []
     return [
         "",

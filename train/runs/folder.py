@@ -17,6 +17,8 @@ LEDGER_NAME = "ledger.parquet"
 CHECKPOINT_NAME = "checkpoint"
 CHECKPOINTS_NAME = "checkpoints"
 """The checkpoints that stay, each in a folder `step-N`."""
+INFLUENCE_NAME = "influence.parquet"
+"""Sketches of the training rows' gradients (`train.ledger.influence`)."""
 METRICS_NAME = "metrics.jsonl"
 TRACKING_NAME = "tracking"
 """What trackers keep of the run, each in a folder of its name."""
@@ -54,7 +56,7 @@ def run_names(saved_names: Iterable[str]) -> tuple[str, ...]:
     Args:
         saved_names: the files that its method saves.
     """
-    own = (LEDGER_NAME, METRICS_NAME, REPORT_NAME, TRACKING_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
+    own = (LEDGER_NAME, INFLUENCE_NAME, METRICS_NAME, REPORT_NAME, TRACKING_NAME, VALIDATION_NAME, CHECKPOINT_NAME, CHECKPOINTS_NAME)
     return (FILE_NAME, *saved_names, *TOKENIZER_NAMES, *own)
 
 

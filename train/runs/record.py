@@ -13,6 +13,7 @@ from templates.chat import ChatTemplateConfig, Encoded
 from templates.form import Form
 from train.models.load import model_sha256
 from train.runs.evidence import Evidence
+from train.runs.influence import InfluenceRecord
 from train.runs.proof import Proof, proofs_summary
 
 FILE_NAME = "run.json"
@@ -141,6 +142,8 @@ class RunRecord(BaseModel):
     """The chat template's variables, for a server that serves this run's model."""
     config: dict[str, Any]
     """All options of the run."""
+    influence: InfluenceRecord | None = None
+    """What the sketches in influence.parquet are; not written where there are none."""
     sample: Sample
     proofs: dict[str, Proof] = {}
     """What was proven at the end of the run; runs from before there were proofs have none."""
@@ -150,7 +153,9 @@ class RunRecord(BaseModel):
     @model_serializer(mode="wrap")
     def _without_absent_plugins(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = serialize(self)
-        return {key: value for key, value in written.items() if key not in {"plugins", "evidence", "branch"} or value is not None}
+        return {
+            key: value for key, value in written.items() if key not in {"plugins", "evidence", "branch", "influence"} or value is not None
+        }
 
     @classmethod
     def load(cls, run_dir: Path) -> "RunRecord":

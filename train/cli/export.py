@@ -1,0 +1,65 @@
+"""The `train export` command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loopwright.console import notice, print_json
+from loopwright.errors import ExitCode
+from train.cli.options import Json
+
+if TYPE_CHECKING:
+    from train.runs.exported import ExportRecord
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the program."""
+    app.command("export")(export)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    to: Annotated[str, typer.Option("--to", help="'merged', a plain model; or 'adapter', for peft and servers that take adapters.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
+    with_base: Annotated[bool, typer.Option("--with-base", help="Copy the base model into an adapter's folder.")] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Which of several seeds; default: that of the median loss.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="The base model, if it has moved since the run.")] = None,
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="The run's dataset, to measure the loss, if it has moved since the run.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used, for a run that needs them.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export in the folder.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run as a folder that other programs load, and measure what that changes. Exits with 1 where it does not load as trained."""
+    from train.api import export_run
+
+    record = export_run(
+        run, out, to, with_base=with_base, seed=seed, model=model, dataset=dataset, config=config, overwrite=overwrite
+    ).record
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+    else:
+        _show(record, out)
+    if record.loaded.passed is False:
+        notice(f"Do not use this export: {record.loaded.reason}", always=True)
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _show(record: "ExportRecord", out: Path) -> None:
+    from train.export.card import interval
+
+    size = sum(one.bytes for one in record.files.values())
+    notice(
+        f"{record.to} -> {out}: {len(record.files)} files, {size / 1e6:,.1f} MB, {record.dtype}. README.md says how to load and serve it."
+    )
+    for note in record.notes:
+        notice(note)
+    if record.loss_before is None or record.loss_after is None or record.difference is None:
+        notice(f"The loss was not measured: {record.not_measured}.")
+        return
+    notice(
+        f"Mean loss on {record.num_validation_examples} validation examples: {record.loss_before:.4f} as trained, {record.loss_after:.4f} "
+        f"as exported; difference {record.difference.value:+.2g} (95 % interval: {interval(record.difference)})."
+    )

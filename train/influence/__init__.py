@@ -1,0 +1,1 @@
+"""Influence: which training rows push a model towards what it says of another row."""
