@@ -1,5 +1,6 @@
 """One training run, from a dataset folder to a run folder: the work behind `train.train`."""
 
+from functools import partial
 from pathlib import Path
 
 from loopwright.console import notice
@@ -8,6 +9,7 @@ from loopwright.progress import ProgressCallback
 from prep.dataset.plugins import dataset_plugins
 from train.config import TrainConfig
 from train.methods.base import saved_names
+from train.models.shared import SharedBase
 from train.prepare import prepare, with_learning_rate
 from train.proofs.option_reads import counting_reads
 from train.reports.page import write_seeds_report
@@ -24,6 +26,7 @@ def train(
     overwrite: bool = False,
     progress: ProgressCallback | None = None,
     config_path: Path | None = None,
+    bases: SharedBase | None = None,
 ) -> RunRecord:
     """Trains on a dataset and writes the run folder; `run.json` comes last and says that the run is whole.
 
@@ -39,6 +42,7 @@ def train(
         overwrite: remove the run that is in the folder.
         progress: called after each step.
         config_path: the config whose plug-ins are used; default: the one that lies beside the dataset, see `dataset_plugins`.
+        bases: keeps the base model for several runs in turn; None: it is loaded.
 
     Raises:
         UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
@@ -51,7 +55,7 @@ def train(
         # Torch takes seconds to import: nobody should wait for it to read that a folder is missing.
         from train.session import run_session
 
-        return run_session(prepared, run_dir, config, resume=resume, overwrite=overwrite, progress=progress)
+        return run_session(prepared, run_dir, config, resume=resume, overwrite=overwrite, progress=progress, bases=bases)
 
 
 def _train_seeds(
@@ -70,13 +74,14 @@ def _train_seeds(
         raise UserError("the folder holds a run of one seed", str(run_dir), "Give another --out, or --overwrite to replace it.")
     if overwrite:
         remove_run(run_dir, saved_names())
-    records = []
+    records: list[RunRecord] = []
+    bases = SharedBase()
     for seed in range(config.seed, config.seed + config.seeds):
         notice(f"== seed {seed} ==")
         one = config.model_copy(update={"seed": seed, "seeds": 1})
-        records.append(
-            train(dataset_dir, seed_dir(run_dir, seed), one, resume=resume, overwrite=overwrite, progress=progress, config_path=config_path)
-        )
+        folder = seed_dir(run_dir, seed)
+        one_run = partial(train, dataset_dir, folder, one, progress=progress, config_path=config_path, bases=bases)
+        records.append(one_run(resume=resume, overwrite=overwrite))
     ranked = sorted(records, key=lambda one: one.final_train_loss if one.validation_loss is None else one.validation_loss)
     median = ranked[(len(ranked) - 1) // 2]
     seeds = [one.seed for one in records]

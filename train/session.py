@@ -24,6 +24,7 @@ from train.ledger.ledger import mean_loss
 from train.methods.base import saved_names
 from train.models.load import load_model, model_sha256
 from train.models.quantize import load_in_4_bits
+from train.models.shared import SharedBase
 from train.prepare import Prepared, checkpoint_scorer
 from train.proofs.at_end import prove_at_end
 from train.proofs.fresh_process import FreshProcess
@@ -45,6 +46,7 @@ def run_session(
     overwrite: bool,
     progress: ProgressCallback | None = None,
     branch: Branch | None = None,
+    bases: SharedBase | None = None,
 ) -> RunRecord:
     """Trains and writes the run folder, `run.json` last.
 
@@ -56,6 +58,7 @@ def run_session(
         overwrite: remove the run that is in the folder.
         progress: called after each step.
         branch: the run's checkpoint that is gone on from, and what is changed.
+        bases: has the base model where the run before left it as it was, and gets it back; None: it is loaded.
 
     Raises:
         UserError: the model cannot be loaded, the run in the folder is another one, or training diverged.
@@ -83,7 +86,7 @@ def run_session(
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
     load = load_model if config.quantize is None else load_in_4_bits
     with FreshProcess() as fresh, tracking(config.track) as trackers:
-        base = load(config.model, config.dtype, prepared.objective.auto_class)
+        base = (bases or SharedBase()).take(lambda: load(config.model, config.dtype, prepared.objective.auto_class))
         trainer = Trainer.begin(base, prepared.objective, prepared.method, branch.data if branch else prepared.data, score)
         if branch is not None:
             trainer.order = branch.order(config)
@@ -106,6 +109,9 @@ def run_session(
         trained_here = start is None or start.progress.num_steps < record.num_steps
         evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh, trained_here=trained_here)
         trackers.record = record = record.model_copy(update={"evidence": evidence, "proofs": proofs, "influence": influence})
+    if bases is not None:
+        trainer.scorer.restore_attention()
+        bases.kept = prepared.method.released(trainer.model)
     write_card(record, run_dir)
     write_report(record, run_dir, row_facts(trainer.data.train))
     record.save(run_dir)

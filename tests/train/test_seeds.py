@@ -13,6 +13,7 @@ from train.api import train as call
 from train.config import TrainConfig
 from train.inference.chat import Comparison
 from train.inference.language_model import LanguageModel
+from train.models.load import Model, load_model
 from train.run import train
 from train.runs.record import RunRecord
 
@@ -23,7 +24,17 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_each_seed_is_a_whole_run_and_the_median_stands_for_them(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
+def test_each_seed_is_a_whole_run_and_the_median_stands_for_them(
+    dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    num_loaded = 0
+
+    def counting(*given: Any) -> Model:
+        nonlocal num_loaded
+        num_loaded += 1
+        return load_model(*given)
+
+    monkeypatch.setattr("train.session.load_model", counting)
     record = train(dataset_dir, tmp_path / "run", options(seeds=3, seed=5))
     assert names(tmp_path / "run") == ["report.html", "run.json", "seed-5", "seed-6", "seed-7"]
     assert RunRecord.load(tmp_path / "run") == record
@@ -38,6 +49,7 @@ def test_each_seed_is_a_whole_run_and_the_median_stands_for_them(dataset_dir: Pa
     assert len(set(losses.values())) == 3
     assert record.validation_loss == losses[record.seed] == sorted(value for value in losses.values() if value is not None)[1]
     assert f"Seed {record.seed} of 5, 6, 7 has the median loss" in record.summary(tmp_path / "run")
+    assert num_loaded == 1
     alone = train(dataset_dir, tmp_path / "alone", options(seed=6))
     assert alone.seeds is None
     for name in ("adapter_model.safetensors", "ledger.parquet"):

@@ -77,6 +77,10 @@ class Scorer:
         finally:
             self.causal.set_attn_implementation(IMPLEMENTATION)
 
+    def restore_attention(self) -> None:
+        """Gives the model its own attention back, for good."""
+        self.causal.set_attn_implementation(self.attention)
+
     @contextmanager
     def answering(self) -> Iterator[None]:
         """Within the block, the model can be asked as outside of training: with its own attention, in the precision of the run."""

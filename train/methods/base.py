@@ -94,6 +94,15 @@ class Method(ABC):
         raise UserError(f"the method '{cls.name}' does not say how its runs become a plain model", "method", "Give it a 'merged'.")
 
     @classmethod
+    def released(cls, model: Model) -> Model | None:  # noqa: ARG003 (a method that can says how)
+        """Gives a base back as it was before `fresh`, for another run of the method; None where what is trained is the base itself.
+
+        Args:
+            model: what `fresh` returned; it is used up.
+        """
+        return None
+
+    @classmethod
     def can_merge(cls) -> bool:
         """Says whether the method's runs become a plain model."""
         return cls.merged.__func__ is not Method.merged.__func__  # type: ignore[attr-defined]

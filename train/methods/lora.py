@@ -13,7 +13,7 @@ from typing_extensions import override
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 from train.methods.base import Method
-from train.models.load import Model, named_base
+from train.models.load import Model, named_base, unwrapped
 
 _WEIGHTS_NAME = "adapter_model.safetensors"
 _CONFIG_NAME = "adapter_config.json"
@@ -113,6 +113,19 @@ class Lora(Method):
         else:
             model.set_adapter(name)
             yield model
+
+    @override
+    @classmethod
+    def released(cls, model: Any) -> Model | None:
+        """Takes the adapter's layers out again. A head of one output, which is trained beside them, is part of the base: None."""
+        if hasattr(unwrapped(model), "score"):
+            return None
+        with _no_future_warnings():
+            base: Any = model.unload()
+        if hasattr(base, "peft_config"):  # else peft takes the next adapter for a second one
+            del base.peft_config
+        released: Model = base.eval()
+        return released
 
     @override
     @classmethod

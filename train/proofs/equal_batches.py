@@ -19,14 +19,14 @@ _ONE_BY_ONE = {"micro_batch_size": 1, "micro_batch_tokens": 1 << 30}
 
 
 def handful(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
-    """Returns up to four examples, few and many trained tokens among them: where all have the same number, a wrong mean looks right.
+    """Returns up to eight examples, few and many trained tokens among them: where all have the same number, a wrong mean looks right.
 
     More than 512 tokens are taken only where two examples alone have more.
     """
     ordered = sorted(examples, key=lambda one: (sum(len(sequence.targets) for sequence in one.sequences), one.num_tokens, one.id))
     last = len(ordered) - 1
     # The ends first, so that a limit of tokens leaves what differs most.
-    places = dict.fromkeys(round(share * last) for share in (0, 1, 1 / 3, 2 / 3))
+    places = dict.fromkeys(round(share * last) for share in (0, 1, 1 / 2, 1 / 4, 3 / 4, 1 / 8, 3 / 8, 5 / 8))
     chosen: list[TrainingExample] = []
     for example in (ordered[place] for place in places):
         if len(chosen) < 2 or sum(one.num_tokens for one in chosen) + example.num_tokens <= _MOST_TOKENS:
