@@ -55,6 +55,7 @@ def calls(tmp_path: Path, tiny_model_dir: Path) -> dict[str, Callable[[], object
         "export_dataset": lambda: prep.export_dataset(str(data), "openai", tmp_path / "openai"),
         "train": lambda: train.train(data, str(run), str(config), overwrite=True),
         "sweep_runs": lambda: train.sweep_runs(data, tmp_path / "sweep", {**options, "sweep": {"options": {"seed": [1, 2]}}}),
+        "plan_run": lambda: train.plan_run(str(data), config),
         "evaluate": lambda: evals.evaluate(str(data), tmp_path / "evals", config, adapter=run, metrics=["accuracy"]),
         "score_dataset": lambda: evals.score_dataset(data, tmp_path / "scores.parquet", adapter=run, dtype="float32"),
         "run_round": lambda: loop.run_round(config, str(tmp_path / "rounds")),

@@ -120,6 +120,8 @@ class Outlook:
         config = self.config
         if config.best not in {LOSS, LAST}:
             yield f"best: {config.best} has the model answer the validation split at each validation, which is not in the minutes."
+        if config.influence is not None:
+            yield "influence takes about as long as an epoch for each checkpoint that stays, which is not in the minutes."
         if config.early_stopping is not None:
             yield f"early_stopping: {config.early_stopping} may end the run sooner; the minutes are for all of its steps."
 

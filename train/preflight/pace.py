@@ -10,7 +10,7 @@ from train.preflight.result import Estimate
 from train.preflight.work import Work
 
 # How far a machine's speed differs from one quarter of an hour to the next, whatever the timings say.
-_DRIFT = 0.12
+_DRIFT = 0.15
 # The relative spread that is assumed where too few micro-batches were timed to show one.
 _UNKNOWN_SPREAD = 0.2
 _CONFIDENCE = 0.95

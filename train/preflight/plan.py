@@ -9,6 +9,7 @@ from train.config import TrainConfig
 from train.preflight.memory import forget_peak
 from train.preflight.result import PlanResult
 from train.prepare import checkpoint_scorer, prepare_rows, with_learning_rate
+from train.trackers.base import require_trackers
 
 
 def plan(dataset_dir: Path, config: TrainConfig, config_path: Path | None = None) -> PlanResult:
@@ -32,6 +33,7 @@ def plan(dataset_dir: Path, config: TrainConfig, config_path: Path | None = None
         dataset = Dataset.open(dataset_dir)
         left_out = config.model_copy(update={"truncation": "drop"})  # they are counted, and said
         prepared = prepare_rows(dataset, left_out, dataset.manifest.chat_template, config_path)
+        require_trackers(config.track)
         checkpoint_scorer(prepared, config)
         read = time.perf_counter()
         # Torch takes seconds to import: nobody should wait for it to read that a folder is missing.

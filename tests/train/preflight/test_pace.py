@@ -40,7 +40,7 @@ def test_a_machine_that_keeps_the_law_is_predicted() -> None:
     pace = Pace.fit([(work, law(work)) for work in works], MODEL)
     unseen = Work.of([example("a", 900), example("b", 1000)], packed=True)
     assert pace.seconds(unseen) == pytest.approx(law(unseen), rel=1e-3)
-    assert pace.uncertainty == pytest.approx(0.12, abs=1e-3)  # what the machine's drift leaves
+    assert pace.uncertainty == pytest.approx(0.15, abs=1e-3)  # what the machine's drift leaves
     assert pace.total([unseen] * 3, 2.0).value == pytest.approx(6 * law(unseen), rel=1e-3)
 
 
@@ -53,7 +53,7 @@ def test_the_interval_holds_on_noisy_machines() -> None:
         held += found.low <= whole <= found.high
         widths.append(found.high / found.value - 1)
     assert held >= 190
-    assert 0.12 < sum(widths) / len(widths) < 0.5
+    assert 0.15 < sum(widths) / len(widths) < 0.5
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -61,7 +61,7 @@ def test_few_timings_give_a_wide_interval_and_no_negative_time(count: int) -> No
     timed = [(work, 1.0 / (place + 1)) for place, work in enumerate(some_works()[:count])]  # the longer the faster: nonsense
     pace = Pace.fit(timed, MODEL)
     assert all(pace.seconds(work) > 0 for work in some_works())
-    assert 0.12 < pace.uncertainty <= 1.0
+    assert 0.15 < pace.uncertainty <= 1.0
 
 
 def test_an_outlier_in_one_round_moves_little() -> None:
@@ -98,7 +98,7 @@ def test_memory_is_asked_of_the_system() -> None:
     assert used_bytes() > 10_000_000
     found = MeasuredMemory(1_000, 400, 100).of_run(num_proof_positions=300, num_kept_bytes=50)
     assert found.value == pytest.approx(1_050e-9) and found.low < 1_000e-9
-    assert found.high == pytest.approx((1_100 + 600 * 2 + 50) * 1e-9)
+    assert found.high == pytest.approx((1_150 + 600 * 2 + 50) * 1e-9)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of the whole process")

@@ -133,11 +133,11 @@ def test_rows_over_the_limit_are_said_and_the_rest_is_planned(dataset_dir: Path,
 
 
 def test_what_a_run_would_trip_over_is_warned_of(dataset_dir: Path, options: Options) -> None:
-    config = options(leaks="refuse", max_steps=1, batch_size=4, early_stopping=1, best="accuracy", lora={"rank": 32})
+    config = options(leaks="refuse", max_steps=1, batch_size=4, early_stopping=1, best="accuracy", lora={"rank": 32}, influence=True)
     warnings = plan_run(dataset_dir, config).warnings
     for words in (
         *("also appear in validation or test", "ends the run before its first epoch does: it trains on 4 of 11 rows"),
-        *("has 1 steps", "learn the answers by heart", "best: accuracy has the model answer", "may end the run sooner"),
+        *("has 1 steps", "learn the answers by heart", "best: accuracy has the model answer", "may end the run sooner", "influence takes"),
     ):
         assert any(words in warning for warning in warnings), (words, warnings)
     calm = plan_run(dataset_dir, options(epochs=10, lora={"rank": 1, "targets": ["q_proj"]}))
