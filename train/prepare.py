@@ -13,7 +13,9 @@ from templates.form import Form
 from train.config import LAST, LOSS, TrainConfig
 from train.data.examples import TrainingData, load_examples
 from train.data.leaks import find_leaks, leak_error
+from train.data.mixture import Mixture, open_dataset
 from train.methods.base import METHODS, Method, saved_names
+from train.methods.started import Start, open_start
 from train.models.config_checks import model_config, position_limit, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.models.quantize import require_quantizable
@@ -30,7 +32,7 @@ class Prepared:
     """A checked run.
 
     Attributes:
-        dataset: the opened dataset.
+        dataset: the opened dataset, or several as one.
         objective: what is learned from an example.
         method: what of the model is trained.
         model_folder: the base model's files.
@@ -38,6 +40,7 @@ class Prepared:
         chat_template: how the chat template is used.
         leaks: ids of train examples that are also in an evaluation split, which the config allows.
         finished: the run that is in the folder already and is to be resumed.
+        start: the weights that it begins with; None: the base's.
     """
 
     dataset: Dataset
@@ -48,6 +51,7 @@ class Prepared:
     chat_template: ChatTemplateConfig
     leaks: list[str]
     finished: RunRecord | None
+    start: Start | None = None
 
 
 # What T5 was fine-tuned with (Raffel et al., 2020): Adafactor scales each update by its weight's own size, so that the rate says a share.
@@ -68,14 +72,14 @@ def with_learning_rate(config: TrainConfig) -> TrainConfig:
 
 
 def prepare(
-    dataset_dir: Path, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, config_path: Path | None = None
+    source: Path | Mixture, run_dir: Path, config: TrainConfig, *, resume: bool, overwrite: bool, config_path: Path | None = None
 ) -> Prepared:
     """Checks a run, and encodes its examples.
 
     Raises:
         UserError: the dataset, its rows, the model, an option or the run folder is not fit.
     """
-    dataset = Dataset.open(dataset_dir)
+    dataset = open_dataset(source)
     objective = OBJECTIVES.get(config.objective)(config)
     require_loss(objective)
     method = METHODS.get(config.method)(config)
@@ -85,6 +89,7 @@ def prepare(
     require_writable(run_dir)
     folder = model_folder(config.model)
     require_trainable(config.model, folder, objective.auto_class)
+    start = open_start(config, run_dir, folder, objective.auto_class)
     options = _chat_template(dataset, run_dir, finished, resume=resume)
     tokenizer = load_tokenizer(config.model, options.on_a_day())
     require_embeddings(config.model, folder, tokenizer)
@@ -92,10 +97,10 @@ def prepare(
     _require_validation(config, data)
     _report_left_out(data)
     _report_encoding(data)
-    leaks = find_leaks(dataset, data.train, config_path)
+    leaks = find_leaks(dataset, data.train, objective.form, config_path)
     has_begun = resume and (finished is not None or is_begun(run_dir))
     if leaks.unasked and config.leaks == "refuse" and not has_begun:
-        raise leak_error(dataset_dir, leaks.unasked, data.train)
+        raise leak_error(dataset, leaks.unasked, data.train)
     if leaks.ids and not leaks.unasked:
         notice(f"The config gives {len(leaks.ids)} rows to train and to validation or test: scores there measure memory, and say so.")
     if options.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
@@ -103,7 +108,7 @@ def prepare(
     used = used_options(tokenizer)
     if objective.form in _CHATS:
         used = used.model_copy(update={"kwargs": served_kwargs(tokenizer, thinks=_count(data, "num_thoughts") > 0)})
-    return Prepared(dataset, objective, method, folder, data, used, leaks.ids, finished)
+    return Prepared(dataset, objective, method, folder, data, used, leaks.ids, finished, start)
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:

@@ -1,6 +1,8 @@
 """Training what has been prepared: model, method, loop, and the files of the run."""
 
 import shutil
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig, load_tokenizer
-from train.config import LAST, LOSS, TrainConfig, completed
+from train.config import ELSEWHERE, LAST, LOSS, TrainConfig, completed
+from train.data.mixture import MixedDataset, own_ids
 from train.data.order import RunPlan, StepOrder
 from train.engine import checkpoint
 from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
@@ -28,7 +31,7 @@ from train.proofs.at_end import prove_at_end
 from train.proofs.fresh_process import FreshProcess
 from train.runs.card import write_card
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
-from train.runs.record import RunRecord, mask_proof
+from train.runs.record import MixedDatasetRecord, MixtureRecord, RunRecord, mask_proof
 from train.runs.tokenizer_files import save_tokenizer
 
 
@@ -53,8 +56,9 @@ def run_session(
         "loopwright_version": __version__,
         "dataset_key": prepared.dataset.manifest.key,
         "model_sha256": model_sha256(prepared.model_folder),
-        # The model is known by its hash, wherever it lies; what leaks are allowed trains the same.
-        "config": config.model_dump(mode="json", exclude={"model", "leaks"}),
+        "config": config.model_dump(mode="json", exclude=ELSEWHERE),
+        **_mixture_of(_mixture(prepared, Counter())),
+        **({} if prepared.start is None else {"start": prepared.start.sha256}),
         **({} if plugins is None else {"plugins": plugins}),
         **_chat_template_of(prepared.chat_template),
     }
@@ -67,7 +71,8 @@ def run_session(
     load = load_model if config.quantize is None else load_in_4_bits
     with FreshProcess() as fresh:
         base = load(config.model, config.dtype, prepared.objective.auto_class)
-        trainer = Trainer.begin(base, prepared.objective, prepared.method, prepared.data, score)
+        weights = None if prepared.start is None else prepared.start.weights
+        trainer = Trainer.begin(base, prepared.objective, prepared.method, prepared.data, score=score, start=weights)
         if overwrite:
             remove_run(run_dir, saved_names())
         announce(trainer, prepared.model_folder)
@@ -75,8 +80,9 @@ def run_session(
         trainer.use_best(run_dir, identity)
         prepared.method.save(trainer.model, run_dir)
         save_tokenizer(load_tokenizer(config.model), run_dir)
+        ledger = trainer.ledger.finished()
         with atomic_file(run_dir / LEDGER_NAME) as path:
-            trainer.ledger.finished().write_parquet(path)
+            (ledger if prepared.data.draws is None else own_ids(ledger)).write_parquet(path)
         if trainer.progress.best is not None:
             ValidationScores.of(trainer.progress.best, prepared.data.validation, config.best).save(run_dir)
         record = _record(trainer, prepared, identity)
@@ -97,6 +103,9 @@ def _scorer(prepared: Prepared, config: TrainConfig) -> CheckpointScorer | None:
     if prepared.objective.reads == "values":
         cause = f"a model of the objective '{prepared.objective.name}' writes no answers that the metric '{config.best}' could measure"
         raise UserError(cause, f"best: {config.best}", "Leave it out: the validation loss chooses the checkpoint.")
+    if isinstance(prepared.dataset, MixedDataset):
+        cause = f"the metric '{config.best}' is measured on the rows of one dataset, and there are several"
+        raise UserError(cause, f"best: {config.best}", "Leave it out: the validation loss over all of them chooses the checkpoint.")
     wanted = ScorerRequest(config.best, prepared.dataset.path, config.model, prepared.objective.form, prepared.chat_template)
     return find_scorer(wanted)
 
@@ -109,6 +118,8 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
             "dataset_key": finished.dataset_key,
             "model_sha256": finished.model_sha256,
             "config": config,
+            **_mixture_of(finished.mixture),
+            **({} if finished.start is None else {"start": finished.start.sha256}),
             **({} if finished.plugins is None else {"plugins": finished.plugins}),
             **_chat_template_of(finished.chat_template),
         },
@@ -124,12 +135,42 @@ def _chat_template_of(options: ChatTemplateConfig) -> dict[str, Any]:
     return {} if options == ChatTemplateConfig() else {"chat_template": options.model_dump(mode="json")}
 
 
+def _mixture(prepared: Prepared, drawn: Mapping[str, int]) -> MixtureRecord | None:
+    """Returns what is recorded of a mixture, of which so many examples were drawn by dataset; None where there is one dataset."""
+    dataset, data = prepared.dataset, prepared.data
+    if not isinstance(dataset, MixedDataset) or data.draws is None:
+        return None
+    held_out = Counter(example.dataset for example in data.validation)
+    size, draws = data.draws.epoch_size, data.draws
+    datasets = {
+        name: MixedDatasetRecord(
+            path=str(part.path),
+            key=part.manifest.key,
+            share=draws.counts[name] / size,
+            per_epoch=draws.counts[name],
+            num_examples=len(draws.places[name]),
+            num_validation_examples=held_out[name],
+            drawn=drawn.get(name, 0),
+            replayed=name in dataset.mixture.replayed,
+        )
+        for name, part in dataset.parts.items()
+    }
+    return MixtureRecord(epoch_size=size, datasets=datasets)
+
+
+def _mixture_of(record: MixtureRecord | None) -> dict[str, Any]:
+    """Returns what a run's identity says of its mixture: nothing where there is none, as in earlier versions."""
+    return {} if record is None else {"mixture": record.identity()}
+
+
 def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> RunRecord:
     config, data, progress = trainer.config, trainer.data, trainer.progress
-    plan, num_steps = RunPlan.of(len(data.train), config), progress.num_steps
+    plan, num_steps = RunPlan.of(data.epoch_size, config), progress.num_steps
     recorded = trainer.ledger.recorded()
-    order = StepOrder(data.train, config, plan)
-    num_tokens = sum(example.num_tokens for step in range(num_steps) for example in order[step])
+    order = StepOrder(data.train, config, plan, data.draws)
+    taken = [example for step in range(num_steps) for example in order[step]]
+    num_tokens = sum(example.num_tokens for example in taken)
+    mixture = _mixture(prepared, Counter(example.dataset for example in taken))
     best_step = progress.best.step if progress.best else num_steps
     first = data.train[0]
     return RunRecord(
@@ -141,12 +182,15 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any]) -> R
         model=config.model,
         model_path=str(prepared.model_folder.resolve()),
         model_sha256=identity["model_sha256"],
-        dataset=str(prepared.dataset.path),
+        dataset=str(prepared.dataset.path) if mixture is None else ", ".join(one.path for one in mixture.datasets.values()),
         dataset_key=prepared.dataset.manifest.key,
+        start=None if prepared.start is None else prepared.start.record(),
+        mixture=mixture,
         plugins=identity.get("plugins"),
         final_train_loss=mean_loss(recorded.filter(recorded["step"] > num_steps - plan.steps_per_epoch), data.train),
         validation_loss=dict(progress.validation_losses).get(best_step),
         validation_losses=list(progress.validation_losses),
+        validation_by_task=list(progress.validation_by_task),
         num_examples=len(data.train),
         num_validation_examples=len(data.validation),
         num_steps=num_steps,

@@ -1,14 +1,14 @@
 """The `train` command."""
 
 from loopwright.command_line import make_program, run_app
-from train.cli import chat, run, sweep, verify
+from train.cli import chat, run, stages, sweep, verify
 from train.cli.models import models_app
 
-_ORDER = ("models", "run", "sweep", "verify", "chat")  # of use
+_ORDER = ("models", "run", "stages", "sweep", "verify", "chat")  # of use
 
 app = make_program("Train a model on a built dataset, and talk to the result.", _ORDER)
 app.add_typer(models_app, name="models")
-for command in (run, sweep, verify, chat):
+for command in (run, stages, sweep, verify, chat):
     command.register(app)
 
 

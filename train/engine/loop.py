@@ -19,7 +19,7 @@ from train.config import LAST, TrainConfig
 from train.data.examples import TrainingData, TrainingExample
 from train.data.order import RunPlan, StepOrder
 from train.data.packing import collate, micro_batches
-from train.engine.best import Best, CheckpointScorer, LossScorer
+from train.engine.best import Best, CheckpointScorer, LossScorer, by_dataset
 from train.engine.checkpoint import Checkpoint, RunProgress, drop_unkept, kept_dir, load_checkpoint
 from train.engine.interrupts import watching_for_interrupts
 from train.engine.loss import Scorer
@@ -79,9 +79,18 @@ class Trainer:
 
     @classmethod
     def begin(
-        cls, base: Model, objective: Objective, method: Method, data: TrainingData, score: CheckpointScorer | None = None
+        cls,
+        base: Model,
+        objective: Objective,
+        method: Method,
+        data: TrainingData,
+        *,
+        score: CheckpointScorer | None = None,
+        start: Path | None = None,
     ) -> "Trainer":
         """Prepares a base model as the method wants it, which the run's seed decides, and chooses how it is computed.
+
+        It begins with what the method saved in the folder `start`, where that is given: so a reference is the model with those weights.
 
         Raises:
             UserError: the options do not fit the model, or it cannot be trained.
@@ -90,6 +99,8 @@ class Trainer:
         model = method.fresh(base)
         if objective.reads == "values":
             begin_value_head(model)
+        if start is not None:
+            method.begin_from(model, start)
         scorer = scorer_for(objective, model)
         return cls(model, scorer, objective, method.config, data, Ledger(), RunProgress(), rate_of=method.rate_of, score=score)
 
@@ -110,8 +121,8 @@ class Trainer:
             checkpoint.apply(self.model, optimizer)
             self.ledger.restore(checkpoint.ledger)
             self.progress = checkpoint.progress
-        plan = RunPlan.of(len(self.data.train), self.config)
-        order = StepOrder(self.data.train, self.config, plan)
+        plan = RunPlan.of(self.data.epoch_size, self.config)
+        order = StepOrder(self.data.train, self.config, plan, self.data.draws)
         metrics = MetricsLog.begin(run_dir, self.progress.num_steps)
         with TrainingBar(plan.num_steps, self.progress.num_steps, callback) as bar, watching_for_interrupts() as interrupts:
             try:
@@ -156,7 +167,7 @@ class Trainer:
         peak = max(done.peak_memory_bytes, peak_memory_bytes())
         self.progress = replace(done, num_steps=step + 1, seconds=done.seconds + seconds, peak_memory_bytes=peak)
         if self._ends_epoch(plan) and self.data.validation:
-            metrics.validated(self._validate(bar))
+            metrics.validated(*self._validate(bar))
 
     def _ends_epoch(self, plan: RunPlan) -> bool:
         return self.progress.num_steps % plan.steps_per_epoch == 0 or self.progress.num_steps == plan.num_steps
@@ -199,7 +210,7 @@ class Trainer:
 
     def leave_kept(self, run_dir: Path) -> None:
         """Leaves of the checkpoints those that are to stay. Only once the run is recorded: until then it may be gone on with."""
-        plan, keep = RunPlan.of(len(self.data.train), self.config), self.config.keep_checkpoints
+        plan, keep = RunPlan.of(self.data.epoch_size, self.config), self.config.keep_checkpoints
         best = self.progress.num_steps if self.progress.best is None else self.progress.best.step
         drop_unkept(run_dir, {plan.num_steps // 2 if one == "half" else best if one == "best" else one for one in keep})
 
@@ -229,12 +240,11 @@ class Trainer:
             also: examples that the reference is to know beside those of the steps.
         """
         optimizer = self._optimizer()
-        plan = RunPlan.of(len(self.data.train), self.config)
-        order = StepOrder(self.data.train, self.config, plan)
+        plan = RunPlan.of(self.data.epoch_size, self.config)
+        order = StepOrder(self.data.train, self.config, plan, self.data.draws)
         steps = [order[step] for step in range(min(NUM_RECORDED_STEPS, plan.num_steps))]
         if self.objective.needs_reference:
-            known = {example.id: example for example in chain(*steps, also or ())}
-            self.reference = self._ask_reference(_with_baselines(list(known.values())))
+            self.take_reference(list({example.id: example for example in chain(*steps, also or ())}.values()))
         for step, examples in enumerate(steps):
             self._step(step, plan, examples, optimizer)
         return self.progress.first_steps
@@ -314,9 +324,9 @@ class Trainer:
         normalizers = torch.tensor([example.normalizer for example in group], device=scores.logprobs.device)
         return (self.objective.row_losses(scores) / normalizers).sum()
 
-    def _validate(self, bar: TrainingBar) -> float:
-        """Takes the validation loss, and says which checkpoint is the best so far."""
-        losses = self._row_losses(self.data.validation)
+    def _validate(self, bar: TrainingBar) -> tuple[float, dict[str, float]]:
+        """Takes the validation loss, also of each dataset of a mixture, and says which checkpoint is the best so far."""
+        losses = self.row_losses(self.data.validation)
         by_loss = LossScorer(self.data.validation)
         done, loss = self.progress, by_loss.value(losses).value
         by, scores = (by_loss, losses) if self.score is None else (self.score, self._ask_scorer(self.score))
@@ -325,9 +335,14 @@ class Trainer:
             best = done.best.after(done.num_steps, scores, losses, by)
         if self.score is not None:
             bar.note(f"step {done.num_steps}: {self.config.best} {self.score.value(scores).value:.4f}")
-        self.progress = replace(done, validation_losses=(*done.validation_losses, (done.num_steps, loss)), best=best)
-        bar.note(f"step {done.num_steps}: validation loss {loss:.4f}")
-        return loss
+        tasks = by_dataset(self.data.validation, losses)
+        by_task = (*done.validation_by_task, (done.num_steps, tasks)) if tasks else ()
+        self.progress = replace(
+            done, validation_losses=(*done.validation_losses, (done.num_steps, loss)), validation_by_task=by_task, best=best
+        )
+        told = f" ({', '.join(f'{name} {value:.4f}' for name, value in tasks.items())})" if tasks else ""
+        bar.note(f"step {done.num_steps}: validation loss {loss:.4f}{told}")
+        return loss, tasks
 
     def _ask_scorer(self, score: CheckpointScorer) -> list[Any]:
         """Lets the model answer, as it will outside of training: with its own attention."""
@@ -337,9 +352,9 @@ class Trainer:
 
     def mean_loss(self, examples: list[TrainingExample]) -> float:
         """Returns the objective's loss over some examples, by the sum of their normalizers (`chat`: mean loss per trained token, nats)."""
-        return LossScorer(examples).value(self._row_losses(examples)).value
+        return LossScorer(examples).value(self.row_losses(examples)).value
 
-    def _row_losses(self, examples: list[TrainingExample]) -> list[float]:
+    def row_losses(self, examples: list[TrainingExample]) -> list[float]:
         """Returns the objective's loss of each example, not divided by its normalizer, in their order."""
 
         def ask() -> dict[str, float]:
@@ -376,6 +391,10 @@ class Trainer:
             return scores
         reference = self.reference.logprobs[self.reference.places(examples)]
         return replace(scores, reference=reference.to(self.scorer.device))
+
+    def take_reference(self, examples: list[TrainingExample]) -> None:
+        """Makes the model as it is now what these examples are compared with."""
+        self.reference = self._ask_reference(_with_baselines(examples))
 
     def _ask_reference(self, examples: list[TrainingExample]) -> Reference:
         """Asks the model, as it is now, once for each sequence of each example."""

@@ -15,8 +15,8 @@ from train.models.quantize import num_weights
 def announce(trainer: Trainer, model_folder: Path) -> None:
     """Says a line each of the model, the device, the precision, what is trained, the steps and the tokens."""
     config, data = trainer.config, trainer.data
-    plan = RunPlan.of(len(data.train), config)
-    order = StepOrder(data.train, config, plan)
+    plan = RunPlan.of(data.epoch_size, config)
+    order = StepOrder(data.train, config, plan, data.draws)
     trained = sum(parameter.numel() for parameter in trainable(trainer.model).values())
     every = [num_weights(parameter) for _, parameter in trainer.model.named_parameters()]
     num_tokens = sum(example.num_tokens for step in range(plan.num_steps) for example in order[step])

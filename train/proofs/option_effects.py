@@ -30,6 +30,7 @@ NOT_SHOWN = {
     "loss": "another one has other options",
     "quantize": "it takes a GPU",
     "stride": "it is of held-out texts, which two steps do not score",
+    "start": "the hash of its weights is recorded and checked",
     "leaks": "a run that they stop is no run",
     "seeds": "each of several seeds is a run of its own",
     "best": "two steps leave no choice of a checkpoint",

@@ -1,5 +1,6 @@
 """All proofs of a finished run once more: `train verify`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -10,8 +11,10 @@ from prep.dataset.plugins import dataset_plugins
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.data.examples import load_examples
+from train.data.mixture import Mixture
 from train.engine.loop import Trainer
 from train.methods.base import METHODS
+from train.methods.started import Start, find_start
 from train.models.load import Dtype, Model, load_model, model_folder
 from train.objectives.base import OBJECTIVES, Objective
 from train.prepare import length_limit
@@ -34,13 +37,13 @@ _ABOUT_ROWS = ("trained_answers", "packed_equals_unpacked", "accumulation_equals
 
 
 def verify_run(
-    run_dir: Path, dataset_dir: Path | None = None, model: str | None = None, config_path: Path | None = None
+    run_dir: Path, dataset_dirs: Sequence[Path] = (), model: str | None = None, config_path: Path | None = None
 ) -> dict[str, Proof]:
     """Repeats the proofs of a run.
 
     Args:
         run_dir: a finished run.
-        dataset_dir: the dataset that it was trained on; without it, what is about rows is not applicable.
+        dataset_dirs: the dataset that it was trained on, or all of a mixture; without them, what is about rows is not applicable.
         model: the base model, where it is no longer where `run.json` says.
         config_path: the config whose plug-ins are used; default: the one that lies beside the dataset.
 
@@ -51,18 +54,21 @@ def verify_run(
     if record.evidence is None:
         cause = "the run has no proofs: it was made by a version that recorded nothing to compare with"
         raise UserError(cause, str(run_dir), "Train again, with --overwrite, to have them.")
-    with dataset_plugins(dataset_dir or Path(record.dataset), config_path), FreshProcess() as fresh:
+    known = Path(record.dataset if record.mixture is None else next(iter(record.mixture.datasets.values())).path)
+    with dataset_plugins(dataset_dirs[0] if dataset_dirs else known, config_path), FreshProcess() as fresh:
         name = model or record.base_model
         base = model_folder(name)
         record.require_base(name, base)
         finished = _Finished(record, record.evidence, run_dir, base, TrainConfig.model_validate({**record.config, "model": name}))
-        request = loading_request(run_dir, base, record.dtype, finished.objective.auto_class, record.evidence.probe)
+        start = find_start(record)
+        weights = start.weights if isinstance(start, Start) else None
+        request = loading_request(run_dir, base, record.dtype, finished.objective.auto_class, record.evidence.probe, start=weights)
         fresh.ask(request)
-        proofs = finished.without_rows() if dataset_dir is None else finished.with_rows(_open(dataset_dir, record))
+        proofs = finished.with_rows(_open(dataset_dirs, record)) if dataset_dirs else finished.without_rows()
         loaded = fresh.answer()
         proofs["reference_start"] = prove_reference_start(finished.objective, record.evidence.first_steps, record.dtype)
         proofs["saved_weights"] = prove_saved_weights(record.evidence, loaded, record.dtype)
-        proofs["moved_logits"] = prove_moved_logits(loaded, record.num_steps)
+        proofs["moved_logits"] = Proof.not_applicable(start) if isinstance(start, str) else prove_moved_logits(loaded, record.num_steps)
         return proofs
 
 
@@ -100,12 +106,16 @@ class _Finished:
     def _steps(self, rows: RunRows) -> list[Proof]:
         """Does the first steps of the run again, and with the weights that they gave the proofs about batches."""
         method = METHODS.get(self.config.method)(self.config)
-        trainer = Trainer.begin(self._load_base(), self.objective, method, rows.data)
+        start = find_start(self.record)
+        weights = start.weights if isinstance(start, Start) else None
+        trainer = Trainer.begin(self._load_base(), self.objective, method, rows.data, start=weights)
         replayed = replay(trainer, equal_batches.handful(rows.data.train))
-        if not self.evidence.first_steps:
+        if isinstance(start, str):
+            first = Proof.not_applicable(start)
+        elif not self.evidence.first_steps:
             first = Proof.not_applicable("the run was begun by a version that did not record its first steps")
         else:
-            first = prove_first_steps(self.evidence.first_steps, replayed, trainer.model, self.record.dtype)
+            first = prove_first_steps(self.evidence.first_steps, replayed, trainer.model, self.record.dtype, started=start is not None)
         return [first, *equal_batches.prove_equal_batches(trainer, self.record.dtype)]
 
     def _stopping(self, rows: RunRows) -> Proof:
@@ -125,9 +135,32 @@ class _Finished:
         return load_model(self.config.model, cast("Dtype", self.record.dtype), self.objective.auto_class)
 
 
-def _open(dataset_dir: Path, record: RunRecord) -> Dataset:
-    dataset = Dataset.open(dataset_dir)
-    if dataset.manifest.key != record.dataset_key:
-        cause = "the run was trained on another dataset, or on another build of it"
-        raise UserError(cause, str(dataset_dir), f"Give the one that it names: --dataset {record.dataset}")
-    return dataset
+def _open(dataset_dirs: Sequence[Path], record: RunRecord) -> Dataset:
+    """Opens what the run was trained on; which folder is which dataset of a mixture, its key says."""
+    mixture = record.mixture
+    if mixture is None:
+        if len(dataset_dirs) > 1:
+            raise UserError(
+                "the run was trained on one dataset, and several are given", remedy=f"Give that one: --dataset {record.dataset}"
+            )
+        dataset = Dataset.open(dataset_dirs[0])
+        if dataset.manifest.key != record.dataset_key:
+            cause = "the run was trained on another dataset, or on another build of it"
+            raise UserError(cause, str(dataset_dirs[0]), f"Give the one that it names: --dataset {record.dataset}")
+        return dataset
+    remedy = f"Give those that it names: {' '.join(f'--dataset {one.path}' for one in mixture.datasets.values())}"
+    left = {folder: Dataset.open(folder).manifest.key for folder in dataset_dirs}
+    paths: dict[str, Path] = {}
+    for name, one in mixture.datasets.items():
+        found = next((folder for folder, key in left.items() if key == one.key), None)
+        if found is None:
+            raise UserError(f"the run was trained on '{name}' too, which is not given, or is another build of it", one.path, remedy)
+        paths[name] = found
+        del left[found]
+    if left:
+        raise UserError("the run was trained on a mixture without this dataset", str(next(iter(left))), remedy)
+    # An epoch takes as many examples of each as it did in the run, however that number came about.
+    weights = {name: float(one.per_epoch) for name, one in mixture.datasets.items()}
+    replayed = frozenset(name for name, one in mixture.datasets.items() if one.replayed)
+    again = sum(weights[name] for name in replayed) / mixture.epoch_size
+    return Mixture(paths, weights, epoch_size=mixture.epoch_size, replay=again, replayed=replayed).open()

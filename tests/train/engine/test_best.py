@@ -56,13 +56,13 @@ def test_the_interval_is_that_of_a_ratio_over_groups() -> None:
 @pytest.fixture
 def overfitting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each validation after the second finds every row worse than before."""
-    real = loop.Trainer._row_losses
+    real = loop.Trainer.row_losses
 
     def rising(self: loop.Trainer, examples: list[TrainingExample]) -> list[float]:
         done = len(self.progress.validation_losses)
         return [loss * (1.0 + max(0, done - 1) / 2 + number / 1000) for number, loss in enumerate(real(self, examples))]
 
-    monkeypatch.setattr(loop.Trainer, "_row_losses", rising)
+    monkeypatch.setattr(loop.Trainer, "row_losses", rising)
 
 
 def steps_in(run_dir: Path) -> list[int]:
