@@ -134,10 +134,10 @@ def sweep_runs(
     """
     with library_call(progress) as callback:
         if isinstance(config, Mapping):
-            shared = section_options(config.get("train") or {}, "train", TrainConfig, options, "train options")
+            shared = train_options(config.get("train") or {}, options)
             asked = section_options(config.get("sweep") or {}, "sweep", SweepConfig, {}, "sweep")
         else:
-            shared = section_options(config, "train", TrainConfig, options, "train options")
+            shared = train_options(config, options)
             asked = section_options(config, "sweep", SweepConfig, {}, "sweep")
         return run_sweep(Path(dataset), Path(out), shared, asked, progress=callback, config_path=config_file(config))
 
