@@ -215,17 +215,20 @@ class RunRecord(BaseModel):
             use = f"Load it: AutoModelForSequenceClassification.from_pretrained('{run_dir}', num_labels=1)"
         if self.seeds is not None:
             kept = f"Seed {self.seed} of {', '.join(map(str, self.seeds))} has the median loss, and stands for them. {kept}"
-        by_task = dict(self.validation_by_task).get(self.best_step or self.num_steps, {})
-        tasks = "".join(f"  {name}: validation {loss:.4f}, {self._drawn(name)}\n" for name, loss in by_task.items())
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
             f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\n"
-            f"{tasks}{proofs}{kept}{saved} in {run_dir}. {use}"
+            f"{self._tasks()}{proofs}{kept}{saved} in {run_dir}. {use}"
         )
 
-    def _drawn(self, name: str) -> str:
-        one = None if self.mixture is None else self.mixture.datasets.get(name)
-        return "" if one is None else f"{one.drawn:,} examples drawn from its {one.num_examples:,} ({one.share:.1%} of an epoch)"
+    def _tasks(self) -> str:
+        """Returns a line for each dataset of a mixture."""
+        losses = dict(self.validation_by_task).get(self.best_step or self.num_steps, {})
+        return "".join(
+            f"  {name}: {one.drawn:,} drawn from {one.num_examples:,} examples ({one.share:.1%} of an epoch), validation "
+            f"{f'{losses[name]:.4f}' if name in losses else 'none'}\n"
+            for name, one in (self.mixture.datasets.items() if self.mixture else ())
+        )
 
     def was_trained_on(self, dataset_key: str) -> bool:
         """Says whether a dataset, by its manifest's key, is the one that was trained on, or one of them."""
