@@ -64,7 +64,7 @@ def config_page() -> str:
     from evals.config import EvalsConfig
     from loop.config import LoopConfig
     from prep.config import BuildConfig
-    from train.config import SweepConfig, TrainConfig
+    from train.config import MixtureConfig, StageConfig, SweepConfig, TrainConfig
 
     page = [
         "# The config file",
@@ -74,6 +74,8 @@ def config_page() -> str:
     for title, model in (
         ("Top level", BuildConfig),
         ("train", TrainConfig),
+        ("mixture", MixtureConfig),
+        ("stages[]", StageConfig),
         ("sweep", SweepConfig),
         ("evals", EvalsConfig),
         ("loop", LoopConfig),

@@ -86,7 +86,7 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
         notes += _dated_notes(model, rows, form, _chat_templates(dataset, runs))
     metrics = _metrics(dataset, rows, kinds, config)
     for given, run in runs.items():
-        if run.dataset_key != dataset.manifest.key:
+        if not run.was_trained_on(dataset.manifest.key):
             warnings.append(f"{given} was trained on another build of the data: rows of this split may have been in its train split")
         if run.leaks:
             warnings.append(f"{given} was trained on {len(run.leaks)} rows that are also in validation or test: {_few(run.leaks)}")

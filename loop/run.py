@@ -32,6 +32,7 @@ from prep.fixes.propose import propose
 from prep.lint.reports import as_statistics
 from prep.lint.run import LintOptions, lint
 from train.config import TrainConfig
+from train.given import train_options
 from train.run import train
 from train.runs.proof import failed_proofs
 from train.runs.record import FILE_NAME as RECORD_NAME
@@ -94,7 +95,7 @@ class Options:
             UserError: one of them is wrong.
         """
         return cls(
-            load_section(config_path, "train", TrainConfig),
+            train_options(config_path, {}),
             load_section(config_path, "evals", EvalsConfig),
             load_section(config_path, "loop", LoopConfig),
         )

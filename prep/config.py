@@ -187,7 +187,7 @@ class LintConfig(_Model):
 
 
 class BuildConfig(_Model):
-    """A whole config file. `train`, `sweep`, `evals` and `loop` are read and checked by the commands of those names."""
+    """A whole config file. `train`, `mixture`, `stages`, `sweep`, `evals` and `loop` are read and checked by the commands that use them."""
 
     name: str
     """The dataset's name."""
@@ -225,6 +225,10 @@ class BuildConfig(_Model):
     """Code of your own, see [Extending](../extend.md)."""
     train: dict[str, Any] = {}
     """Read by `train run`."""
+    mixture: dict[str, Any] = {}
+    """Read by `train run` without a dataset."""
+    stages: tuple[Any, ...] = ()
+    """Read by `train stages`."""
     sweep: dict[str, Any] = {}
     """Read by `train sweep`."""
     evals: dict[str, Any] = {}

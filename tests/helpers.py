@@ -31,7 +31,7 @@ DEFAULT_TEMPLATE = TemplateInfo(
 )
 
 
-def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[TemplateInfo] | None = None) -> Path:
+def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[TemplateInfo] | None = None, key: str = "0" * 32) -> Path:
     """Writes a dataset folder from partial example rows; what a row leaves out gets a plain default, and its forms those of its columns."""
     templates = templates or [DEFAULT_TEMPLATE]
     path.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def write_dataset(path: Path, rows: list[dict[str, Any]], *, templates: list[Tem
     manifest = Manifest(
         name="test",
         loopwright_version="0",
-        key="0" * 32,
+        key=key,
         config={},
         config_path="test.yaml",
         templates=templates,

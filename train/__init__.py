@@ -9,8 +9,10 @@ require_siblings("templates", "prep")
 __all__ = [
     "CurveResult",
     "ExportResult",
+    "MixtureConfig",
     "PlanResult",
     "RowChanges",
+    "StagesResult",
     "SweepConfig",
     "SweepResult",
     "TrainConfig",
@@ -21,6 +23,7 @@ __all__ = [
     "nearest_rows",
     "plan_run",
     "report_run",
+    "run_stages",
     "sketch_rows",
     "sweep_runs",
     "train",
@@ -37,16 +40,18 @@ if TYPE_CHECKING:
         nearest_rows,
         plan_run,
         report_run,
+        run_stages,
         sketch_rows,
         sweep_runs,
         train,
         verify_run,
     )
-    from train.config import SweepConfig, TrainConfig
+    from train.config import MixtureConfig, SweepConfig, TrainConfig
     from train.curve import CurveResult
     from train.data.changes import RowChanges
     from train.preflight.result import PlanResult
     from train.search import SweepResult
+    from train.stages.result import StagesResult
 else:
     from loopwright.library import lazy_names
 
@@ -55,8 +60,10 @@ else:
         {
             "CurveResult": "train.curve",
             "ExportResult": "train.api",
+            "MixtureConfig": "train.config",
             "PlanResult": "train.preflight.result",
             "RowChanges": "train.data.changes",
+            "StagesResult": "train.stages.result",
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
@@ -67,6 +74,7 @@ else:
             "nearest_rows": "train.api",
             "plan_run": "train.api",
             "report_run": "train.api",
+            "run_stages": "train.api",
             "sketch_rows": "train.api",
             "sweep_runs": "train.api",
             "train": "train.api",

@@ -1,7 +1,8 @@
 """The library calls of `train`: what its commands do, each in one call."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from loopwright.console import library_call
 from loopwright.errors import UserError
 from loopwright.library import StrPath, config_file, section_options
 from loopwright.notebook import html_table
+from loopwright.plugin_config import plugins_of
+from loopwright.plugins import use_plugins
 from loopwright.progress import ProgressOption
-from train.config import SweepConfig, TrainConfig
+from train.config import MixtureConfig, SweepConfig, TrainConfig
 from train.curve import FEWEST_SIZES, CurveResult, run_curve
 from train.data.changes import RowChanges
+from train.given import data_source, stages_plan, train_options
 from train.ledger.influence import Measure
 from train.ledger.influence import nearest_rows as find_nearest
 from train.preflight.plan import plan
@@ -25,6 +29,8 @@ from train.runs.folder import LEDGER_NAME, weights_dir
 from train.runs.proof import Proof, failed_proofs, proofs_summary
 from train.runs.record import RunRecord
 from train.search import SweepResult, run_sweep
+from train.stages.result import StagesResult
+from train.stages.run import run_stages as train_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +105,25 @@ class ExportResult:
 
 
 def train(
-    dataset: StrPath,
-    out: StrPath,
+    dataset: StrPath | None = None,
+    out: StrPath | None = None,
     config: StrPath | Mapping[str, Any] | TrainConfig | None = None,
     *,
+    mixture: Mapping[str, Any] | MixtureConfig | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: ProgressOption = False,
     **options: Any,
 ) -> TrainResult:
-    """Trains on a dataset and writes the run folder, as `train run` does.
+    """Trains on a dataset, or on a mixture of several, and writes the run folder, as `train run` does.
 
     Everything about the data is checked before the model is loaded or a file is written.
 
     Args:
-        dataset: a built dataset's folder.
+        dataset: a built dataset's folder; None: the mixture.
         out: the run's folder.
         config: a config file, of which the `train:` section is read; or what such a section says, as a mapping or `TrainConfig`.
+        mixture: what a section `mixture:` says, whose paths are then relative to the working folder; default: that of the config file.
         resume: go on from the run folder's checkpoint; a run that is finished already is returned as it is.
         overwrite: remove the run that is in the folder.
         progress: true shows a bar on stderr; a function is called with `training`, the steps that are done, and their number.
@@ -125,9 +133,12 @@ def train(
         UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
     """
     with library_call(progress) as callback:
-        chosen = section_options(config, "train", TrainConfig, options, "train options")
+        if out is None:
+            raise UserError("no folder is named for the run", "out", "Name one.")
+        chosen = train_options(config, options)
+        source = data_source(None if dataset is None else Path(dataset), mixture, config_file(config))
         record = run_training(
-            Path(dataset), Path(out), chosen, resume=resume, overwrite=overwrite, progress=callback, config_path=config_file(config)
+            source, Path(out), chosen, resume=resume, overwrite=overwrite, progress=callback, config_path=config_file(config)
         )
         return TrainResult(Path(out), record)
 
@@ -182,10 +193,10 @@ def sweep_runs(
     """
     with library_call(progress) as callback:
         if isinstance(config, Mapping):
-            shared = section_options(config.get("train") or {}, "train", TrainConfig, options, "train options")
+            shared = train_options(config.get("train") or {}, options)
             asked = section_options(config.get("sweep") or {}, "sweep", SweepConfig, {}, "sweep")
         else:
-            shared = section_options(config, "train", TrainConfig, options, "train options")
+            shared = train_options(config, options)
             asked = section_options(config, "sweep", SweepConfig, {}, "sweep")
         return run_sweep(Path(dataset), Path(out), shared, asked, progress=callback, config_path=config_file(config))
 
@@ -291,14 +302,43 @@ def report_run(run: StrPath, dataset: StrPath | None = None, *, model: str | Non
         return report(Path(run), None if dataset is None else Path(dataset), model, config_file(config))
 
 
+def run_stages(
+    out: StrPath,
+    config: StrPath | Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    progress: ProgressOption = False,
+    **options: Any,
+) -> StagesResult:
+    """Trains stages, each from the weights of the one before, and measures each model on all of them, as `train stages` does.
+
+    Stages that are there already are not trained again.
+
+    Args:
+        out: the folder of all; each stage is a run in a folder of its name.
+        config: a config file, of which the `train:` and `stages:` sections are read; or a mapping with these two keys.
+        overwrite: train all of them anew.
+        progress: true shows a bar a run on stderr; a function is called with `training`, the steps that are done, and their number.
+        options: keys of the `train:` section by name, which override the config for all stages; None is not given.
+
+    Raises:
+        UserError: a dataset, its rows, the model, an option or a folder is not fit; or training diverged.
+    """
+    with library_call(progress) as callback:
+        file = config_file(config)
+        with use_plugins(plugins_of(file)):
+            stages = stages_plan(config, options)
+        return train_stages(stages, Path(out), overwrite=overwrite, progress=callback, config_path=file)
+
+
 def verify_run(
-    run: StrPath, dataset: StrPath | None = None, *, model: str | None = None, config: StrPath | None = None
+    run: StrPath, dataset: StrPath | Sequence[StrPath] | None = None, *, model: str | None = None, config: StrPath | None = None
 ) -> dict[str, Proof]:
     """Repeats the proofs at the end of a run, as `train verify` does.
 
     Args:
         run: a finished run's folder.
-        dataset: the dataset that it was trained on; without it, the proofs about rows are not applicable.
+        dataset: the dataset that it was trained on, or all of a mixture; without it, the proofs about rows are not applicable.
         model: the base model, where it is no longer where `run.json` says.
         config: a config whose plug-ins are used, for a run of such an objective or method.
 
@@ -308,7 +348,8 @@ def verify_run(
     from train.proofs.verify import verify_run as verify  # torch takes seconds to import
 
     with library_call():
-        return verify(Path(run), None if dataset is None else Path(dataset), model, None if config is None else Path(config))
+        given = [] if dataset is None else [dataset] if isinstance(dataset, str | PathLike) else dataset
+        return verify(Path(run), [Path(one) for one in given], model, None if config is None else Path(config))
 
 
 def sketch_rows(

@@ -11,7 +11,8 @@ from train.config import TrainConfig
 from train.data.branch import Branch
 from train.data.changes import RowChanges
 from train.data.examples import load_examples
-from train.prepare import dataset_of, length_limit, prepare
+from train.data.recorded import dataset_of
+from train.prepare import length_limit, prepare
 from train.proofs.option_reads import counting_reads
 from train.runs.folder import kept_steps, weights_dir
 from train.runs.record import RunRecord
@@ -57,11 +58,15 @@ def branch_run(
     if step not in (kept := kept_steps(folder)):
         remedy = f"It keeps those of steps {', '.join(map(str, kept))}." if kept else "Train again with keep_checkpoints: [STEP]."
         raise UserError(f"the run keeps no checkpoint of step {step}", str(folder), remedy)
+    if record.mixture is not None:
+        raise UserError(
+            "the run was trained on several datasets, and branches go on from runs of one", str(folder), "Train on one of them."
+        )
     chosen = {"model": model or record.base_model, "seed": record.seed if seed is None else seed}
     config = counting_reads(TrainConfig.model_validate({**record.config, **chosen, "seeds": 1}))
     rows = dataset_dir or Path(record.dataset)
     with dataset_plugins(rows, config_path):
-        dataset_of(record, rows)
+        dataset_of(record, [rows])
         day = record.chat_template.date
         prepared = prepare(rows, out, config, resume=resume, overwrite=overwrite, config_path=config_path, day=day)
         data = prepared.data

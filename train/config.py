@@ -1,5 +1,6 @@
 """What a training run may be told: the `train:` section of a config file, and the options of `train run`."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -19,9 +20,11 @@ Kept = Literal["half", "best"] | Annotated[int, Field(ge=1)]
 LOSS, LAST = "validation_loss", "last"
 """What `best` may say beside the metrics of evals."""
 
-ELSEWHERE = {"model", "leaks", "influence", "track"}
-"""Options that do not tell one run from another: the model is known by its hash, wherever it lies; what leaks are allowed, what is
-said of the rows afterwards, and who is told of it, trains the same."""
+ELSEWHERE = {"model", "leaks", "start", "influence", "track"}
+"""Options that do not tell one run from another: model and start are known by the hash of their weights, wherever they lie; what leaks are
+allowed, what is said of the rows afterwards, and who is told of it, trains the same."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 # The default learning rate from before it depended on method and objective, which keys of older runs hold.
 _FIRST_LEARNING_RATE = 5e-4
@@ -123,6 +126,9 @@ class TrainConfig(_Model):
     """Options of `loss: simpo`."""
     kto: KtoOptions = KtoOptions()
     """Options of `loss: kto`."""
+    start: str | None = None
+    """Begin with the weights that a finished run saved, rather than with the base's: its folder. Base, method and the adapter's shape must
+    be the same; what a preference is measured against is then the model as that run left it."""
     epochs: int = Field(2, ge=1)
     """Passes over the train split."""
     max_steps: int | None = Field(None, ge=1)
@@ -212,6 +218,89 @@ class TrainConfig(_Model):
         return self
 
 
+class MixedDatasetConfig(_Model):
+    """One of the datasets of a mixture."""
+
+    path: str
+    """The folder that `prep build` wrote, relative to the config."""
+    weight: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """What its examples' share of an epoch is proportional to; give one to each dataset, or to none."""
+
+
+class MixtureConfig(_Model):
+    """Several datasets for one run: `mixture:` of a config file, read by `train run` where no dataset is named."""
+
+    datasets: dict[str, MixedDatasetConfig] = Field(min_length=1)
+    """The datasets by names of your choice, which stand before the ids of their examples; `NAME: FOLDER` is short for its `path` alone."""
+    temperature: float | None = Field(None, ge=1, allow_inf_nan=False)
+    """In the place of weights: shares are proportional to size^(1/temperature) (Arivazhagan et al., 2019, "Massively Multilingual Neural
+    Machine Translation in the Wild"). At 1, the default, each example counts the same; the higher, the more alike the shares are."""
+    epoch_size: int | None = Field(None, ge=1)
+    """Examples of an epoch; default: as many as the train splits have together. A dataset whose share is more than it has is gone through
+    again, and of one whose share is less the next epoch goes on where this one stopped."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        """Reads a dataset's folder alone as its `path`."""
+        if not isinstance(data, dict) or not isinstance(data.get("datasets"), dict):
+            return data
+        datasets = {name: {"path": one} if isinstance(one, str) else one for name, one in data["datasets"].items()}
+        return {**data, "datasets": datasets}
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        for name in self.datasets:
+            require_plain_name(name)
+        weights = [one.weight for one in self.datasets.values()]
+        if any(weight is not None for weight in weights):
+            if None in weights:
+                raise ValueError("give a weight to each dataset of the mixture, or to none")
+            if self.temperature is not None:
+                raise ValueError("weights and temperature exclude each other: give one of the two")
+        return self
+
+
+class StageConfig(BaseModel):
+    """One stage: a run that begins with the weights of the one before. Besides these, it has the keys of `train:` that differ."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    """What the stage is called, and its folder."""
+    dataset: str | None = None
+    """The folder that `prep build` wrote, relative to the config; or give a `mixture`."""
+    mixture: MixtureConfig | None = None
+    """Several datasets in the place of one, as in the section `mixture:`."""
+    replay: float = Field(0.0, ge=0, lt=1)
+    """Share of an epoch's examples that is drawn from the train splits of the stages before, so that less of them is forgotten. The stage's
+    own examples are as many as without it."""
+
+    @model_validator(mode="after")
+    def _is_fit(self) -> Self:
+        require_plain_name(self.name)
+        if (self.dataset is None) == (self.mixture is None):
+            raise ValueError("give a stage either a dataset or a mixture")
+        return self
+
+
+class StagesConfig(_Model):
+    """All stages of a config file."""
+
+    stages: tuple[StageConfig, ...] = Field(min_length=1)
+    """The runs, in their order."""
+
+
+def require_plain_name(name: str) -> None:
+    """Makes sure that a name is fit for a folder and for the beginning of an id, on every system.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not _PLAIN_NAME.fullmatch(name):
+        raise ValueError(f"the name '{name}' is not fit: take letters, digits, '-' and '_', and begin with a letter or a digit")
+
+
 class Range(_Model):
     """Values between two, for `search: random`."""
 
@@ -243,7 +332,7 @@ class SweepConfig(_Model):
 
 
 _LATER = (
-    "seeds",
+    *("seeds", "start"),
     *("loss", "dpo", "orpo", "simpo", "kto"),
     *("method", "verbalizer_loss", "stride", "optimizer", "normalize", "freeze", "quantize", "best", "early_stopping"),
     *("keep_checkpoints", "influence"),

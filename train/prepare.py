@@ -14,9 +14,11 @@ from templates.form import Form
 from train.config import LAST, LOSS, TrainConfig
 from train.data.examples import TrainingData, load_examples
 from train.data.leaks import Leaks, find_leaks, leak_error
+from train.data.mixture import MixedDataset, Mixture, open_dataset
 from train.engine.best import CheckpointScorer, ScorerRequest, find_scorer
 from train.ledger.influence import prepare_influence
 from train.methods.base import METHODS, Method, saved_names
+from train.methods.started import Start, open_start
 from train.models.config_checks import model_config, position_limit, require_embeddings, require_trainable
 from train.models.load import model_folder
 from train.models.quantize import require_quantizable
@@ -34,7 +36,7 @@ class Prepared:
     """A checked run.
 
     Attributes:
-        dataset: the opened dataset.
+        dataset: the opened dataset, or several as one.
         objective: what is learned from an example.
         method: what of the model is trained.
         model_folder: the base model's files.
@@ -42,6 +44,7 @@ class Prepared:
         chat_template: how the chat template is used.
         leaks: train examples that are also in an evaluation split; of a run, those that the config allows.
         finished: the run that is in the folder already and is to be resumed.
+        start: the weights that it begins with; None: the base's.
     """
 
     dataset: Dataset
@@ -52,6 +55,7 @@ class Prepared:
     chat_template: ChatTemplateConfig
     leaks: Leaks
     finished: RunRecord | None = None
+    start: Start | None = None
 
 
 # What T5 was fine-tuned with (Raffel et al., 2020): Adafactor scales each update by its weight's own size, so that the rate says a share.
@@ -72,7 +76,7 @@ def with_learning_rate(config: TrainConfig) -> TrainConfig:
 
 
 def prepare(
-    dataset_dir: Path,
+    source: Path | Mixture,
     run_dir: Path,
     config: TrainConfig,
     *,
@@ -95,23 +99,26 @@ def prepare(
     Raises:
         UserError: the dataset, its rows, the model, an option or the run folder is not fit.
     """
-    dataset = Dataset.open(dataset_dir)
+    dataset = open_dataset(source)
     finished = finished_run(run_dir, saved_names(), resume=resume, overwrite=overwrite)
     require_writable(run_dir)
     options = _chat_template(dataset, run_dir, finished, resume=resume)
-    prepared = prepare_rows(dataset, config, options if day is None else options.model_copy(update={"date": day}), config_path)
+    options = options if day is None else options.model_copy(update={"date": day})
+    prepared = prepare_rows(dataset, config, options, config_path, run_dir)
     prepare_influence(config, len(prepared.data.train), run_dir)
     _report_left_out(prepared.data)
     leaks = prepared.leaks
     has_begun = resume and (finished is not None or is_begun(run_dir))
     if leaks.unasked and config.leaks == "refuse" and not has_begun:
-        raise leak_error(dataset_dir, leaks.unasked, prepared.data.train)
+        raise leak_error(dataset, leaks.unasked, prepared.data.train)
     if leaks.ids and not leaks.unasked:
         notice(f"The config gives {len(leaks.ids)} rows to train and to validation or test: scores there measure memory, and say so.")
     return replace(prepared, finished=finished)
 
 
-def prepare_rows(dataset: Dataset, config: TrainConfig, chat_template: ChatTemplateConfig, config_path: Path | None = None) -> Prepared:
+def prepare_rows(
+    dataset: Dataset, config: TrainConfig, chat_template: ChatTemplateConfig, config_path: Path | None = None, run_dir: Path | None = None
+) -> Prepared:
     """Checks all of a run but its folder, and encodes its examples; what leaks is found, and not refused.
 
     Raises:
@@ -125,18 +132,19 @@ def prepare_rows(dataset: Dataset, config: TrainConfig, chat_template: ChatTempl
     require_trackers(config.track)
     folder = model_folder(config.model)
     require_trainable(config.model, folder, objective.auto_class)
+    start = open_start(config, run_dir, folder, objective.auto_class)
     tokenizer = load_tokenizer(config.model, chat_template.on_a_day())
     require_embeddings(config.model, folder, tokenizer)
     data = load_examples(dataset, objective, tokenizer, config, length_limit(folder, config))
     _require_validation(config, data)
     _report_encoding(data)
-    leaks = find_leaks(dataset, data.train, config_path)
+    leaks = find_leaks(dataset, data.train, objective.form, config_path)
     if chat_template.date is None and asks_clock(tokenizer) and objective.form in _CHATS:
         notice(dated_notice(tokenizer, "the run"))
     used = used_options(tokenizer)
     if objective.form in _CHATS:
         used = used.model_copy(update={"kwargs": served_kwargs(tokenizer, thinks=_count(data, "num_thoughts") > 0)})
-    return Prepared(dataset, objective, method, folder, data, used, leaks)
+    return Prepared(dataset, objective, method, folder, data, used, leaks, start=start)
 
 
 def checkpoint_scorer(prepared: Prepared, config: TrainConfig) -> CheckpointScorer | None:
@@ -150,21 +158,11 @@ def checkpoint_scorer(prepared: Prepared, config: TrainConfig) -> CheckpointScor
     if prepared.objective.reads == "values":
         cause = f"a model of the objective '{prepared.objective.name}' writes no answers that the metric '{config.best}' could measure"
         raise UserError(cause, f"best: {config.best}", "Leave it out: the validation loss chooses the checkpoint.")
+    if isinstance(prepared.dataset, MixedDataset):
+        cause = f"the metric '{config.best}' is measured on the rows of one dataset, and there are several"
+        raise UserError(cause, f"best: {config.best}", "Leave it out: the validation loss over all of them chooses the checkpoint.")
     wanted = ScorerRequest(config.best, prepared.dataset.path, config.model, prepared.objective.form, prepared.chat_template)
     return find_scorer(wanted)
-
-
-def dataset_of(record: RunRecord, dataset_dir: Path) -> Dataset:
-    """Opens the dataset that a finished run was trained on.
-
-    Raises:
-        UserError: it is another one, or another build of it.
-    """
-    dataset = Dataset.open(dataset_dir)
-    if dataset.manifest.key != record.dataset_key:
-        cause = "the run was trained on another dataset, or on another build of it"
-        raise UserError(cause, str(dataset_dir), f"Give the one that it names: --dataset {record.dataset}")
-    return dataset
 
 
 def length_limit(folder: Path, config: TrainConfig) -> int:

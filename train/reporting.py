@@ -8,9 +8,10 @@ from prep.dataset.plugins import dataset_plugins
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.data.examples import TrainingExample, load_examples
+from train.data.recorded import dataset_of
 from train.models.load import model_folder
 from train.objectives.base import OBJECTIVES
-from train.prepare import dataset_of, length_limit
+from train.prepare import length_limit
 from train.reports.cartography import RowFacts
 from train.reports.page import write_report, write_seeds_report
 from train.runs.folder import seed_dir
@@ -52,6 +53,8 @@ def report_run(run_dir: Path, dataset_dir: Path | None = None, model: str | None
 
 def _rows_if_there(record: RunRecord, model: str | None, config_path: Path | None) -> dict[str, RowFacts]:
     try:
+        if record.mixture is not None:
+            raise UserError("the run was trained on several datasets")
         return _rows(record, Path(record.dataset), model, config_path)
     except UserError as error:
         notice(f"The report does not say where rows stand and how long they are: {error}", always=True)
@@ -59,7 +62,7 @@ def _rows_if_there(record: RunRecord, model: str | None, config_path: Path | Non
 
 
 def _rows(record: RunRecord, dataset_dir: Path, model: str | None, config_path: Path | None) -> dict[str, RowFacts]:
-    dataset = dataset_of(record, dataset_dir)
+    dataset = dataset_of(record, [dataset_dir])
     with dataset_plugins(dataset_dir, config_path):
         name = model or record.base_model
         folder = model_folder(name)

@@ -8,6 +8,7 @@ from loopwright.errors import UserError
 from loopwright.progress import ProgressCallback
 from prep.dataset.plugins import dataset_plugins
 from train.config import TrainConfig
+from train.data.mixture import Mixture, first_path
 from train.methods.base import saved_names
 from train.models.shared import SharedBase
 from train.prepare import prepare, with_learning_rate
@@ -18,7 +19,7 @@ from train.runs.record import RunRecord
 
 
 def train(
-    dataset_dir: Path,
+    source: Path | Mixture,
     run_dir: Path,
     config: TrainConfig,
     *,
@@ -28,14 +29,14 @@ def train(
     config_path: Path | None = None,
     bases: SharedBase | None = None,
 ) -> RunRecord:
-    """Trains on a dataset and writes the run folder; `run.json` comes last and says that the run is whole.
+    """Trains on a dataset, or on several, and writes the run folder; `run.json` comes last and says that the run is whole.
 
     From several seeds, each is a whole run in a folder `seed-N`, and `run.json` is that of the median validation loss, with `seeds`.
 
     Everything about the data is checked before the model is loaded or a file is written.
 
     Args:
-        dataset_dir: a dataset that `prep build` wrote.
+        source: a dataset that `prep build` wrote, or several.
         run_dir: the run's folder.
         config: the run's options.
         resume: go on from the run folder's checkpoint; a run that is finished already is returned as it is.
@@ -48,10 +49,10 @@ def train(
         UserError: the dataset, its rows, the model, an option or the run folder is not fit; or training diverged.
     """
     if config.seeds > 1:
-        return _train_seeds(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite, progress=progress, config_path=config_path)
-    with dataset_plugins(dataset_dir, config_path):
+        return _train_seeds(source, run_dir, config, resume=resume, overwrite=overwrite, progress=progress, config_path=config_path)
+    with dataset_plugins(first_path(source), config_path):
         config = counting_reads(with_learning_rate(config))
-        prepared = prepare(dataset_dir, run_dir, config, resume=resume, overwrite=overwrite, config_path=config_path)
+        prepared = prepare(source, run_dir, config, resume=resume, overwrite=overwrite, config_path=config_path)
         # Torch takes seconds to import: nobody should wait for it to read that a folder is missing.
         from train.session import run_session
 
@@ -59,7 +60,7 @@ def train(
 
 
 def _train_seeds(
-    dataset_dir: Path,
+    source: Path | Mixture,
     run_dir: Path,
     config: TrainConfig,
     *,
@@ -80,7 +81,7 @@ def _train_seeds(
         notice(f"== seed {seed} ==")
         one = config.model_copy(update={"seed": seed, "seeds": 1})
         folder = seed_dir(run_dir, seed)
-        one_run = partial(train, dataset_dir, folder, one, progress=progress, config_path=config_path, bases=bases)
+        one_run = partial(train, source, folder, one, progress=progress, config_path=config_path, bases=bases)
         records.append(one_run(resume=resume, overwrite=overwrite))
     ranked = sorted(records, key=lambda one: one.final_train_loss if one.validation_loss is None else one.validation_loss)
     median = ranked[(len(ranked) - 1) // 2]

@@ -1,6 +1,8 @@
 """Training what has been prepared: model, method, loop, and the files of the run."""
 
 import shutil
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from loopwright.progress import ProgressCallback
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.config import ELSEWHERE, TrainConfig, completed, flat_options
 from train.data.branch import Branch
+from train.data.mixture import MixedDataset, own_ids
 from train.engine import checkpoint
 from train.engine.branch_start import branch_start
 from train.engine.flops import flops_per_token
@@ -32,7 +35,7 @@ from train.reporting import row_facts
 from train.reports.page import write_report
 from train.runs.card import write_card
 from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
-from train.runs.record import BranchRecord, RunRecord, mask_proof
+from train.runs.record import BranchRecord, MixedDatasetRecord, MixtureRecord, RunRecord, mask_proof
 from train.runs.tokenizer_files import save_tokenizer
 from train.trackers.tracking import tracking
 
@@ -69,6 +72,8 @@ def run_session(
         "dataset_key": prepared.dataset.manifest.key,
         "model_sha256": model_sha256(prepared.model_folder),
         "config": config.model_dump(mode="json", exclude=ELSEWHERE),
+        **_mixture_of(_mixture(prepared, Counter())),
+        **({} if prepared.start is None else {"start": prepared.start.sha256}),
         **({} if plugins is None else {"plugins": plugins}),
         **_chat_template_of(prepared.chat_template),
         **_branch_of(branch.record() if branch else None),
@@ -87,7 +92,9 @@ def run_session(
     load = load_model if config.quantize is None else load_in_4_bits
     with FreshProcess() as fresh, tracking(config.track) as trackers:
         base = (bases or SharedBase()).take(lambda: load(config.model, config.dtype, prepared.objective.auto_class))
-        trainer = Trainer.begin(base, prepared.objective, prepared.method, branch.data if branch else prepared.data, score)
+        weights = None if prepared.start is None else prepared.start.weights
+        data = branch.data if branch else prepared.data
+        trainer = Trainer.begin(base, prepared.objective, prepared.method, data, score=score, start=weights)
         if branch is not None:
             trainer.order = branch.order(config)
         if overwrite:
@@ -100,8 +107,9 @@ def run_session(
         trainer.use_best(run_dir, identity)
         prepared.method.save(trainer.model, run_dir)
         save_tokenizer(load_tokenizer(config.model), run_dir)
+        ledger = trainer.ledger.finished()
         with atomic_file(run_dir / LEDGER_NAME) as path:
-            trainer.ledger.finished().write_parquet(path)
+            (ledger if prepared.data.draws is None else own_ids(ledger)).write_parquet(path)
         if trainer.progress.best is not None:
             ValidationScores.of(trainer.progress.best, trainer.data.validation, config.best).save(run_dir)
         influence = write_influence(trainer, run_dir)  # before the proofs, which would see a weight that it changed
@@ -128,6 +136,8 @@ def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Pa
             "dataset_key": finished.dataset_key,
             "model_sha256": finished.model_sha256,
             "config": config,
+            **_mixture_of(finished.mixture),
+            **({} if finished.start is None else {"start": finished.start.sha256}),
             **({} if finished.plugins is None else {"plugins": finished.plugins}),
             **_chat_template_of(finished.chat_template),
             **_branch_of(finished.branch),
@@ -153,11 +163,41 @@ def _branch_of(branch: BranchRecord | None) -> dict[str, Any]:
     return {} if branch is None else {"branch": branch.identity()}
 
 
+def _mixture(prepared: Prepared, drawn: Mapping[str, int]) -> MixtureRecord | None:
+    """Returns what is recorded of a mixture, of which so many examples were drawn by dataset; None where there is one dataset."""
+    dataset, data = prepared.dataset, prepared.data
+    if not isinstance(dataset, MixedDataset) or data.draws is None:
+        return None
+    held_out = Counter(example.dataset for example in data.validation)
+    size, draws = data.draws.epoch_size, data.draws
+    datasets = {
+        name: MixedDatasetRecord(
+            path=str(part.path),
+            key=part.manifest.key,
+            share=draws.counts[name] / size,
+            per_epoch=draws.counts[name],
+            num_examples=len(draws.places[name]),
+            num_validation_examples=held_out[name],
+            drawn=drawn.get(name, 0),
+            replayed=name in dataset.mixture.replayed,
+        )
+        for name, part in dataset.parts.items()
+    }
+    return MixtureRecord(epoch_size=size, datasets=datasets)
+
+
+def _mixture_of(record: MixtureRecord | None) -> dict[str, Any]:
+    """Returns what a run's identity says of its mixture: nothing where there is none, as in earlier versions."""
+    return {} if record is None else {"mixture": record.identity()}
+
+
 def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any], branch: Branch | None) -> RunRecord:
     config, data, progress = trainer.config, trainer.data, trainer.progress
     plan, num_steps = trainer.plan, progress.num_steps
     recorded = trainer.ledger.recorded()
-    num_tokens = sum(example.num_tokens for step in range(num_steps) for example in trainer.order[step])
+    taken = [example for step in range(num_steps) for example in trainer.order[step]]
+    num_tokens = sum(example.num_tokens for example in taken)
+    mixture = _mixture(prepared, Counter(example.dataset for example in taken))
     best_step = progress.best.step if progress.best else num_steps
     first = data.train[0]
     return RunRecord(
@@ -169,12 +209,15 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any], bran
         model=config.model,
         model_path=str(prepared.model_folder.resolve()),
         model_sha256=identity["model_sha256"],
-        dataset=str(prepared.dataset.path),
+        dataset=str(prepared.dataset.path) if mixture is None else ", ".join(one.path for one in mixture.datasets.values()),
         dataset_key=prepared.dataset.manifest.key,
+        start=None if prepared.start is None else prepared.start.record(),
+        mixture=mixture,
         plugins=identity.get("plugins"),
         final_train_loss=mean_loss(recorded.filter(recorded["step"] > num_steps - plan.steps_per_epoch), data.train),
         validation_loss=dict(progress.validation_losses).get(best_step),
         validation_losses=list(progress.validation_losses),
+        validation_by_task=list(progress.validation_by_task),
         num_examples=len(data.train),
         num_validation_examples=len(data.validation),
         num_steps=num_steps,

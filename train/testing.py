@@ -64,9 +64,9 @@ def check_method(
 ) -> None:
     """Makes sure that a method keeps all that a method has to.
 
-    It is documented; something is trained, in float32; what it saves are its files, equal bytes for equal values; loaded
-    again, the model answers as it did, and with the method off exactly as the base; merged, where it can be, it is a model of the base's
-    class that answers as it did; a folder without the files is refused.
+    It is documented; something is trained, in float32; what it saves are its files, equal bytes for equal values; another run begins with
+    them, where it can (`begin_from`); loaded again, the model answers as it did, and with the method off exactly as the base; merged, where
+    it can be, it is a model of the base's class that answers as it did; a folder without the files is refused.
 
     Args:
         method: its class.
@@ -99,6 +99,11 @@ def check_method(
         tuned = model(input_ids=input_ids).logits
     assert not torch.equal(tuned, base), f"{who} changes nothing of what the model says"
     _check_saved(who, made, model, folder)
+    if method.begin_from is not Method.begin_from:
+        begun = made.fresh(load_model())
+        made.begin_from(begun, folder)
+        unlike = [name for name, weight in trainable(begun).items() if not torch.allclose(weight, trained[name], rtol=1e-2, atol=1e-4)]
+        assert not unlike, f"{who} begins with other weights than it saved: '{unlike[0]}'"
     loaded = method.load(load_model(), folder, "tuned").eval()
     with torch.no_grad():
         with method.using(loaded, "tuned") as used:

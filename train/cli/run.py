@@ -15,10 +15,12 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    dataset: Annotated[Path, typer.Argument(help="A dataset folder that `prep build` wrote.")],
     out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
+    dataset: Annotated[
+        Path | None, typer.Argument(help="A dataset folder that `prep build` wrote; default: the config's mixture: section.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: section is read.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: and mixture: sections are read.")] = None,
     objective: Annotated[
         str | None,
         typer.Option(
@@ -28,6 +30,7 @@ def run(
     loss: Annotated[str | None, typer.Option(help="Of preference: dpo, orpo or simpo; of unpaired: kto.")] = None,
     method: Annotated[str | None, typer.Option(help="What of the model is trained: lora, full or freeze.")] = None,
     quantize: Annotated[str | None, typer.Option(help="Load the base in 4 bits, on a GPU: nf4.")] = None,
+    start: Annotated[str | None, typer.Option(help="A finished run with whose weights this one begins.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the adapter, the order and dropout.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Train from so many seeds, each a run in seed-N/.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
@@ -57,7 +60,7 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a model on a dataset. Options override the config's train: section, which has more of them."""
+    """Train a model on a dataset, or on several at once. Options override the config's train: section, which has more of them."""
     given = {**locals(), "track": track or None}
     from train.api import train
     from train.config import TrainConfig

@@ -22,7 +22,8 @@ def register(app: typer.Typer) -> None:
 def verify(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     dataset: Annotated[
-        Path | None, typer.Option("--dataset", help="The dataset that it was trained on, for the proofs about rows.")
+        list[Path] | None,
+        typer.Option("--dataset", help="The dataset that it was trained on, for the proofs about rows; of a mixture, each of them."),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", help="The base model, if it has moved since the run.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used, for a run that needs them.")] = None,

@@ -11,6 +11,8 @@ from prep.dataset.manifest import Dataset
 from templates.chat import EncodeError
 from train.config import TrainConfig
 from train.data.changes import RowChanges
+from train.data.draws import Draws
+from train.data.mixture import MixedDataset
 from train.objectives.base import Objective, TokenSequence
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class TrainingExample:
         group: what holds rows that are no independent evidence together; the example's id, where it stands alone.
         baseline: what the objective measures its step's baseline on; empty where it has none, or where that exceeds the length limit.
         weight: what the row's loss and its normalizer are multiplied by.
+        dataset: the name of its dataset in a mixture; else empty.
     """
 
     id: str
@@ -40,6 +43,7 @@ class TrainingExample:
     group: str = ""
     baseline: tuple[TokenSequence, ...] = ()
     weight: float = 1.0
+    dataset: str = ""
 
     def as_baseline(self) -> "TrainingExample":
         """Returns the baseline's sequences as an example of their own, to be scored as such."""
@@ -75,6 +79,7 @@ class TrainingData:
         too_long: ids that were left out because a sequence of theirs exceeds the length limit (`truncation: drop`).
         other_form: ids that were left out because they are not what the objective trains.
         system_prompt: the system message, where every training example has the same one.
+        draws: how an epoch is drawn from several datasets; None where there is one.
     """
 
     train: list[TrainingExample]
@@ -82,6 +87,12 @@ class TrainingData:
     too_long: list[str]
     other_form: list[str]
     system_prompt: str | None
+    draws: Draws | None = None
+
+    @property
+    def epoch_size(self) -> int:
+        """The examples of an epoch."""
+        return len(self.train) if self.draws is None else self.draws.epoch_size
 
 
 def load_examples(
@@ -105,7 +116,7 @@ def load_examples(
 
     Raises:
         UserError: there is nothing to train on; or, all together, one error for each example that cannot be encoded, trains no
-            token, or is too long where the config does not say to drop those.
+            token, or is too long where the config does not say to drop those; or the shares of a mixture do not fit its datasets.
     """
     errors: list[UserError] = []
     too_long: list[str] = []
@@ -113,8 +124,8 @@ def load_examples(
     prompts: set[str | None] = set()
     read = _rows(dataset, [split for split in encoded if split == "train" or config.validation])
     if changes is not None:
-        train, others = ([row for row in read if (row["split"] == "train") == is_train] for is_train in (True, False))
-        read = [*changes.apply(train, objective.form), *others]
+        mine, others = ([row for row in read if (row["split"] == "train") == is_train] for is_train in (True, False))
+        read = [*changes.apply(mine, objective.form), *others]
     other_form = [row["id"] for row in read if not objective.trains(row)]
     fitting = [row for row in read if objective.trains(row)]
     by_split = (objective.complete([row for row in fitting if row["split"] == split]) for split in encoded)
@@ -135,7 +146,11 @@ def load_examples(
     raise_all(errors)
     _require_training_rows(dataset, objective, encoded["train"], too_long, other_form)
     system_prompt = prompts.pop() if len(prompts) == 1 else None
-    return TrainingData(encoded["train"], encoded["validation"], too_long, other_form, system_prompt)
+    draws = None
+    if isinstance(dataset, MixedDataset):
+        train = encoded["train"]
+        draws = dataset.draws([one.id for one in train], [one.dataset for one in train], config.batch_size)
+    return TrainingData(encoded["train"], encoded["validation"], too_long, other_form, system_prompt, draws)
 
 
 def load_validation(
@@ -160,7 +175,7 @@ def _rows(dataset: Dataset, splits: list[str]) -> list[dict[str, Any]]:
 
 
 def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTokenizerBase", length_limit: int) -> TrainingExample:
-    location = f"{row['source']}:{row['line']}"
+    location = f"{row['source']}:{row['line']}" + (f" of '{row['dataset']}'" if row.get("dataset") else "")
     try:
         sequences = objective.encode_within(tokenizer, row, length_limit)
         baseline = objective.encode_baseline(tokenizer, row)
@@ -178,7 +193,14 @@ def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTok
     if any(sequence.num_tokens > length_limit for sequence in baseline):
         baseline = ()  # the row itself may fit
     return TrainingExample(
-        row["id"], row["row_id"], location, sequences, objective.normalizer(sequences), row["group"] or row["id"], baseline
+        row["id"],
+        row["row_id"],
+        location,
+        sequences,
+        objective.normalizer(sequences),
+        row["group"] or row["id"],
+        baseline,
+        row.get("dataset", ""),
     )
 
 

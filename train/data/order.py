@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from loopwright.hashing import hash_text
 from train.config import TrainConfig
+from train.data.draws import Draws
 from train.data.examples import TrainingExample
 
 
@@ -22,7 +23,7 @@ class RunPlan:
     """How a run divides into steps.
 
     Attributes:
-        steps_per_epoch: steps that visit each example once; the last may be smaller than the others.
+        steps_per_epoch: steps of an epoch; the last may be smaller than the others.
         num_steps: steps of the whole run.
     """
 
@@ -30,9 +31,9 @@ class RunPlan:
     num_steps: int
 
     @classmethod
-    def of(cls, num_examples: int, config: TrainConfig) -> "RunPlan":
-        """Returns the plan for so many examples."""
-        steps_per_epoch = math.ceil(num_examples / config.batch_size)
+    def of(cls, epoch_size: int, config: TrainConfig) -> "RunPlan":
+        """Returns the plan for epochs of so many examples (`TrainingData.epoch_size`)."""
+        steps_per_epoch = math.ceil(epoch_size / config.batch_size)
         num_steps = steps_per_epoch * config.epochs
         return cls(steps_per_epoch, num_steps if config.max_steps is None else min(num_steps, config.max_steps))
 
@@ -45,23 +46,32 @@ class StepOrder:
         examples: all training examples.
         config: the run's options.
         plan: how the run divides into steps.
+        draws: how an epoch is drawn from several datasets; None: it visits each example once.
     """
 
     examples: list[TrainingExample]
     config: TrainConfig
     plan: RunPlan
+    draws: Draws | None = None
     _epoch: int = -1
-    _order: list[int] = field(default_factory=list)
+    _steps: list[list[int]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, examples: list[TrainingExample], config: TrainConfig) -> "StepOrder":
+    def of(cls, examples: list[TrainingExample], config: TrainConfig, draws: Draws | None = None) -> "StepOrder":
         """Returns the order of a run."""
-        return cls(examples, config, RunPlan.of(len(examples), config))
+        return cls(examples, config, RunPlan.of(len(examples) if draws is None else draws.epoch_size, config), draws)
 
     def __getitem__(self, step: int) -> list[TrainingExample]:
         """Returns the examples of a step, counted from 0."""
         epoch, index = divmod(step, self.plan.steps_per_epoch)
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, epoch_order(self.examples, self.config.seed, epoch)
-        size = self.config.batch_size
-        return [self.examples[position] for position in self._order[index * size : (index + 1) * size]]
+            self._epoch, self._steps = epoch, self._divided(epoch)
+        return [self.examples[place] for place in self._steps[index]]
+
+    def _divided(self, epoch: int) -> list[list[int]]:
+        """Returns the places of the examples of each step of an epoch."""
+        size, seed = self.config.batch_size, self.config.seed
+        if self.draws is not None:
+            return self.draws.steps(seed, epoch, size)
+        order = epoch_order(self.examples, seed, epoch)
+        return [order[start : start + size] for start in range(0, len(order), size)]

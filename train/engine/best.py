@@ -137,6 +137,22 @@ class LossScorer:
         return Measured(value, value - spread, value + spread)
 
 
+def by_dataset(examples: Sequence[TrainingExample], losses: Sequence[float]) -> dict[str, float]:
+    """Returns the mean loss over the examples of each dataset of a mixture; nothing where there is one dataset.
+
+    Args:
+        examples: the validation split.
+        losses: each example's summed loss.
+    """
+    own: dict[str, list[int]] = {}
+    for place, example in enumerate(examples):
+        if example.dataset:
+            own.setdefault(example.dataset, []).append(place)
+    return {
+        name: LossScorer([examples[one] for one in places]).value([losses[one] for one in places]).value for name, places in own.items()
+    }
+
+
 class Comparing(Protocol):
     """What both kinds of scorer compare by."""
 

@@ -39,6 +39,7 @@ class RunProgress:
         micro_batch_tokens: the most tokens in one forward pass, where memory ran out and there are fewer than the config lets.
         peak_memory_bytes: the most memory that any process of the run took.
         first_steps: the first steps as they were done; empty in a checkpoint of a version that did not record them.
+        validation_by_task: `[step, {dataset: loss}]` of each validation of a mixture so far.
     """
 
     num_steps: int = 0
@@ -48,6 +49,7 @@ class RunProgress:
     micro_batch_tokens: int | None = None
     peak_memory_bytes: int = 0
     first_steps: tuple[StepRecord, ...] = ()
+    validation_by_task: tuple[tuple[int, dict[str, float]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ def load_checkpoint(run_dir: Path, identity: dict[str, Any], step: int | None = 
         state = json.loads((folder / STATE_NAME).read_text(encoding="utf-8"))
         progress = state["progress"]
         progress["validation_losses"] = tuple((done, loss) for done, loss in progress["validation_losses"])
+        progress["validation_by_task"] = tuple((done, by_task) for done, by_task in progress.get("validation_by_task", ()))
         progress["best"] = Best(**progress["best"]) if progress.get("best") else None
         progress["first_steps"] = tuple(StepRecord(**record) for record in progress.get("first_steps", ()))
         saved = state["identity"]

@@ -18,7 +18,7 @@ from train.config import LAST, TrainConfig
 from train.data.branch import BranchOrder
 from train.data.examples import TrainingData, TrainingExample
 from train.data.order import RunPlan, StepOrder
-from train.engine.best import Best, CheckpointScorer, LossScorer
+from train.engine.best import Best, CheckpointScorer, LossScorer, by_dataset
 from train.engine.checkpoint import Checkpoint, RunProgress, drop_unkept, kept_dir, load_checkpoint
 from train.engine.interrupts import watching_for_interrupts
 from train.engine.loss import Scorer
@@ -98,9 +98,18 @@ class Trainer:
 
     @classmethod
     def begin(
-        cls, base: Model, objective: Objective, method: Method, data: TrainingData, score: CheckpointScorer | None = None
+        cls,
+        base: Model,
+        objective: Objective,
+        method: Method,
+        data: TrainingData,
+        *,
+        score: CheckpointScorer | None = None,
+        start: Path | None = None,
     ) -> "Trainer":
         """Prepares a base model as the method wants it, which the run's seed decides, and chooses how it is computed.
+
+        It begins with what the method saved in the folder `start`, where that is given: so a reference is the model with those weights.
 
         Raises:
             UserError: the options do not fit the model, or it cannot be trained.
@@ -109,8 +118,10 @@ class Trainer:
         model = method.fresh(base)
         if objective.reads == "values":
             begin_value_head(model)
+        if start is not None:
+            method.begin_from(model, start)
         passes = Passes(model, scorer_for(objective, model), objective, method.config)
-        order = StepOrder.of(data.train, method.config)
+        order = StepOrder.of(data.train, method.config, data.draws)
         return cls(passes, data, Ledger(), RunProgress(), order, rate_of=method.rate_of, score=score)
 
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
@@ -177,7 +188,7 @@ class Trainer:
         self.progress = replace(done, num_steps=step + 1, seconds=done.seconds + seconds, peak_memory_bytes=peak)
         self._note_memory()
         if self._ends_epoch() and self.data.validation:
-            metrics.validated(self._validate(bar))
+            metrics.validated(*self._validate(bar))
 
     def _ends_epoch(self) -> bool:
         return self.progress.num_steps % self.plan.steps_per_epoch == 0 or self.progress.num_steps == self.plan.num_steps
@@ -270,8 +281,8 @@ class Trainer:
         record = StepRecord(step, loss.item(), gradient_norm.item(), norm, hash_tensors(weights))
         self.progress = replace(self.progress, first_steps=(*self.progress.first_steps, record))
 
-    def _validate(self, bar: TrainingBar) -> float:
-        """Takes the validation loss, and says which checkpoint is the best so far."""
+    def _validate(self, bar: TrainingBar) -> tuple[float, dict[str, float]]:
+        """Takes the validation loss, also of each dataset of a mixture, and says which checkpoint is the best so far."""
         losses = self.passes.row_losses(self.data.validation)
         by_loss = LossScorer(self.data.validation)
         done, loss = self.progress, by_loss.value(losses).value
@@ -281,10 +292,15 @@ class Trainer:
             best = done.best.after(done.num_steps, scores, losses, by)
         if self.score is not None:
             bar.note(f"step {done.num_steps}: {self.config.best} {self.score.value(scores).value:.4f}")
-        self.progress = replace(done, validation_losses=(*done.validation_losses, (done.num_steps, loss)), best=best)
+        tasks = by_dataset(self.data.validation, losses)
+        by_task = (*done.validation_by_task, (done.num_steps, tasks)) if tasks else ()
+        self.progress = replace(
+            done, validation_losses=(*done.validation_losses, (done.num_steps, loss)), validation_by_task=by_task, best=best
+        )
         self._note_memory()
-        bar.note(f"step {done.num_steps}: validation loss {loss:.4f}")
-        return loss
+        told = f" ({', '.join(f'{name} {value:.4f}' for name, value in tasks.items())})" if tasks else ""
+        bar.note(f"step {done.num_steps}: validation loss {loss:.4f}{told}")
+        return loss, tasks
 
     def _ask_scorer(self, score: CheckpointScorer) -> list[Any]:
         """Lets the model answer, as it will outside of training: with its own attention."""

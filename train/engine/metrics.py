@@ -57,9 +57,9 @@ class MetricsLog:
         values = {"loss": loss, "learning_rate": learning_rate, "grad_norm": grad_norm, "tokens_per_second": round(tokens_per_second, 1)}
         self._pending.append({"step": step, "epoch": round(epoch, 6), **values})
 
-    def validated(self, loss: float) -> None:
-        """Adds the validation loss to the step that is done."""
-        self._pending[-1]["validation_loss"] = loss
+    def validated(self, loss: float, by_task: dict[str, float]) -> None:
+        """Adds the validation loss to the step that is done, and that of each dataset of a mixture."""
+        self._pending[-1] |= {"validation_loss": loss, **({"validation_by_task": by_task} if by_task else {})}
 
     def flush(self) -> None:
         """Writes what is pending, and sees to it that it is on the disk.
@@ -97,6 +97,8 @@ def _lines_up_to(path: Path, num_steps: int) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a number as JSON can hold it: one that is not finite is null."""
+    """Returns a number, or numbers by name, as JSON can hold them: one that is not finite is null."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
     number = value.item() if isinstance(value, torch.Tensor) else value
     return None if isinstance(number, float) and not math.isfinite(number) else number

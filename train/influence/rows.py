@@ -19,6 +19,7 @@ from train.engine.loop import Trainer
 from train.influence.write import sketch_examples, write_influence
 from train.ledger.influence import require_influence
 from train.methods.base import METHODS, Method
+from train.methods.started import Start, find_start
 from train.models.load import Dtype, load_model, model_folder
 from train.models.quantize import load_in_4_bits
 from train.objectives.base import OBJECTIVES, Objective
@@ -84,7 +85,10 @@ def sketch_rows(
         data = load_examples(rows, objective, tokenizer, config, length_limit(base, config))
         if left_out := len(data.too_long) + len(data.other_form):
             notice(f"{left_out} rows are longer than the run's limit, or not what its objective reads, and are left out.")
-        trainer = _begin(objective, METHODS.get(config.method)(config), data, record.dtype)
+        start = find_start(record)
+        if isinstance(start, str):
+            raise UserError(start, str(run_dir), "Bring it back, or train again without it.")
+        trainer = _begin(objective, METHODS.get(config.method)(config), data, record.dtype, start)
         return sketch_examples(trainer, folder, influence, data.train)
 
 
@@ -102,7 +106,7 @@ def add_influence(prepared: Prepared, data: TrainingData, run_dir: Path, record:
     """
     if not kept_steps(run_dir):
         raise UserError("the finished run left no checkpoint to compare rows at", str(run_dir), "Train again with --overwrite --influence.")
-    trainer = _begin(prepared.objective, prepared.method, data, record.dtype)
+    trainer = _begin(prepared.objective, prepared.method, data, record.dtype, prepared.start)
     options = prepared.method.config.model_dump(mode="json", include={"influence"})
     added = record.model_copy(update={"influence": write_influence(trainer, run_dir), "config": {**record.config, **options}})
     added.save(run_dir)
@@ -126,10 +130,11 @@ def _require_rows(rows: _RowsAsTrained, dataset: Dataset) -> None:
         raise UserError(cause, where, "Give ids as the column 'id' of examples.parquet has them.")
 
 
-def _begin(objective: Objective, method: Method, data: TrainingData, dtype: str) -> Trainer:
+def _begin(objective: Objective, method: Method, data: TrainingData, dtype: str, start: Start | None) -> Trainer:
     """Returns a trainer as the run began, which knows what its model says of the rows where the objective compares with that."""
     load = load_model if method.config.quantize is None else load_in_4_bits
-    trainer = Trainer.begin(load(method.config.model, cast("Dtype", dtype), objective.auto_class), objective, method, data)
+    base = load(method.config.model, cast("Dtype", dtype), objective.auto_class)
+    trainer = Trainer.begin(base, objective, method, data, start=None if start is None else start.weights)
     if objective.needs_reference:
         trainer.passes.ask_reference(data.train)
     return trainer

@@ -9,7 +9,8 @@ from loopwright.errors import UserError, raise_all
 from train.data.examples import TrainingExample
 from train.objectives.base import Objective, TokenScores
 
-# One row an example and epoch. `first_learned` and `times_forgotten` say the same on each row of an example.
+# One row an example and epoch; of a mixture one each time that an epoch takes the example, with the name of its dataset in `dataset`.
+# `first_learned` and `times_forgotten` say the same on each row of an example.
 LEDGER_SCHEMA = pl.Schema(
     {
         "id": pl.String,
@@ -96,7 +97,10 @@ class Ledger:
         correct = pl.col("correct")
         return frame.with_columns(
             first_learned=pl.col("epoch").filter(correct).min().over("id"),
-            times_forgotten=(correct.not_() & correct.shift(1, fill_value=False)).sum().over("id", order_by="epoch").cast(pl.Int32),
+            times_forgotten=(correct.not_() & correct.shift(1, fill_value=False))
+            .sum()
+            .over("id", order_by=["epoch", "step"])
+            .cast(pl.Int32),
         ).select(LEDGER_SCHEMA.names())
 
 

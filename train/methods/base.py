@@ -1,7 +1,7 @@
 """What a method is: what of a model is trained, and how that is saved, loaded and switched."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -35,6 +35,9 @@ class Method(ABC):
     learning_rate: ClassVar[float] = 5e-4
     """The highest learning rate of AdamW where none is given, for an objective of likelihood; the docstring says why."""
 
+    shape: ClassVar[tuple[str, ...]] = ()
+    """Options of its section that a run must have in common with the one whose weights it begins with (`start`)."""
+
     def __init__(self, config: "TrainConfig") -> None:
         self.config = config
 
@@ -48,6 +51,19 @@ class Method(ABC):
         Raises:
             UserError: the options do not fit the model.
         """
+
+    def begin_from(self, model: Model, folder: Path) -> None:  # noqa: ARG002 (a method may not be able to)
+        """Puts what a run of this method saved into a model that `fresh` has prepared, to be trained further.
+
+        Args:
+            model: as `fresh` returned it.
+            folder: the run's folder.
+
+        Raises:
+            UserError: it does not fit the model, or the method cannot go on from what it saves.
+        """
+        cause = f"the method '{self.name}' cannot begin with what a run of it saved"
+        raise UserError(cause, str(folder), "Leave 'start' out, or give the method a 'begin_from'.")
 
     def rate_of(self, name: str) -> float:  # noqa: ARG002 (a method may tell its parameters apart)
         """Returns what the learning rate of a trained parameter is multiplied by, by its name."""
@@ -127,6 +143,22 @@ def require_files(method: type[Method], folder: Path, names: Iterable[str]) -> N
         if not (folder / name).is_file():
             cause = f"the folder holds no {method.what}: there is no {name} in it"
             raise UserError(cause, str(folder), "Name the --out folder of a train run.")
+
+
+def require_same_weights(saved: "Mapping[str, torch.Tensor]", own: "Mapping[str, torch.Tensor]", folder: Path) -> None:
+    """Makes sure that a run saved exactly what another is to begin with: the same names, and tensors of the same shapes.
+
+    Raises:
+        UserError: it did not.
+    """
+    unlike = next(
+        (name for name in sorted({*saved, *own}) if name not in saved or name not in own or saved[name].shape != own[name].shape), None
+    )
+    if unlike is not None:
+        where = "is missing in it" if unlike not in saved else "is not trained here" if unlike not in own else "is of another size"
+        raise UserError(
+            f"the run cannot be started from: its weight '{unlike}' {where}", str(folder), "Train with the options of that run."
+        )
 
 
 METHODS: Registry[Method] = Registry("train.methods", Method, key="name", kind="method", plugins=("methods",))

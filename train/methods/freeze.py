@@ -34,6 +34,7 @@ class Freeze(InPlace):
     name = "freeze"
     file_names = (_WEIGHTS_NAME,)
     learning_rate = 2e-4
+    shape = ("layers",)
 
     @override
     def fresh(self, model: Model) -> Model:

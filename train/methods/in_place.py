@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from typing_extensions import override
 
 from loopwright.errors import UserError
-from train.methods.base import Method
+from train.methods.base import Method, require_same_weights, trainable
 from train.models.load import Model, unwrapped
 
 if TYPE_CHECKING:
@@ -45,6 +45,24 @@ class InPlace(Method):
         Raises:
             Exception: any, where the files cannot be read; it becomes a `UserError`.
         """
+
+    @override
+    def begin_from(self, model: Model, folder: Path) -> None:
+        """Copies a run's weights over those that are trained."""
+        import torch
+        from safetensors import SafetensorError
+
+        self.require_saved(folder)
+        try:
+            saved = self.read(model, folder)
+        except (RuntimeError, ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+            cause = f"its weights cannot be read: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+            raise UserError(cause, str(folder), "Name the folder of a finished run whose files are whole.") from error
+        own = trainable(model)
+        require_same_weights(saved, own, folder)
+        with torch.no_grad():
+            for name, weight in own.items():
+                weight.copy_(saved[name])
 
     @override
     @classmethod

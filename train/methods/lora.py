@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
-from train.methods.base import Method
+from train.methods.base import Method, require_same_weights
 from train.models.load import Model, named_base, unwrapped
 
 _WEIGHTS_NAME = "adapter_model.safetensors"
@@ -34,6 +34,7 @@ class Lora(Method):
 
     name = "lora"
     file_names = (_CONFIG_NAME, _WEIGHTS_NAME)
+    shape = ("rank", "alpha", "targets", "rslora", "dora")
 
     @override
     def fresh(self, model: Model) -> Model:
@@ -61,6 +62,22 @@ class Lora(Method):
             raise UserError(cause, "lora.targets", "Name linear layers of this model, or all-linear.") from error
         _compute_in_model_dtype(model)
         return model
+
+    @override
+    def begin_from(self, model: Model, folder: Path) -> None:
+        """Copies a run's adapter into the new one, in float32, as it was trained."""
+        from peft import get_peft_model_state_dict, set_peft_model_state_dict
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        self.require_saved(folder)
+        try:
+            saved = load_file(folder / _WEIGHTS_NAME)
+        except (OSError, SafetensorError) as error:
+            cause = f"its adapter cannot be read: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+            raise UserError(cause, str(folder), "Name the folder of a finished run whose files are whole.") from error
+        require_same_weights(saved, get_peft_model_state_dict(model, save_embedding_layers=False), folder)
+        set_peft_model_state_dict(model, saved)
 
     @override
     def rate_of(self, name: str) -> float:

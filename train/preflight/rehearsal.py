@@ -40,7 +40,8 @@ def rehearse(prepared: Prepared, config: TrainConfig, started: float, read: floa
     """
     load = load_model if config.quantize is None else load_in_4_bits
     base = load(config.model, config.dtype, prepared.objective.auto_class)
-    trainer = Trainer.begin(base, prepared.objective, prepared.method, prepared.data)
+    start = None if prepared.start is None else prepared.start.weights
+    trainer = Trainer.begin(base, prepared.objective, prepared.method, prepared.data, start=start)
     hashing = sum(path.stat().st_size for path in prepared.model_folder.glob("*.safetensors")) / _HASHED
     loading = time.perf_counter() - read + hashing
     seeds = [config.model_copy(update={"seed": config.seed + number, "seeds": 1}) for number in range(config.seeds)]

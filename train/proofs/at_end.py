@@ -43,7 +43,8 @@ def prove_at_end(
     tokenizer = load_tokenizer(record.model, record.chat_template.on_a_day())
     trainer.model.eval()
     probe = make_probe(trainer.scorer, data)
-    fresh.ask(loading_request(run_dir, prepared.model_folder, dtype, objective.auto_class, probe))
+    start = None if prepared.start is None else prepared.start.weights
+    fresh.ask(loading_request(run_dir, prepared.model_folder, dtype, objective.auto_class, probe, start=start))
     unread = unread_options(trainer.config) if trained_here else None
     effects: OptionEffects | str = "short runs could not be made"
 

@@ -39,7 +39,8 @@ def load_saved(request: dict[str, Any]) -> dict[str, Any]:
     """Loads a run's files on the base model.
 
     Args:
-        request: `run` and `base`, folders; `dtype` and `auto_class`, how the base is loaded; `input_ids`, `token_ids` and
+        request: `run` and `base`, folders; `start`, the folder of the weights that the run began with, or None; `dtype` and
+            `auto_class`, how the base is loaded; `input_ids`, `token_ids` and
             `num_positions`, which logits are wanted.
 
     Returns:
@@ -50,7 +51,7 @@ def load_saved(request: dict[str, Any]) -> dict[str, Any]:
     if not (run / _ADAPTER).is_file() and not (run / _MODEL).is_file():
         return {"format": None}
     base = _load(request, base_folder)[0]
-    base_logits = _logits(base, request)
+    base_logits = _logits(base, request) if not request.get("start") else _start_logits(base, Path(request["start"]), request)
     if (run / _ADAPTER).is_file():
         model = peft.PeftModel.from_pretrained(base, run).eval()
         saved = load_file(run / _ADAPTER)
@@ -63,6 +64,16 @@ def load_saved(request: dict[str, Any]) -> dict[str, Any]:
         model, info = _load(request, run)
         found = {"format": "transformers", "unused": sorted(info["unexpected_keys"]), "missing": sorted(info["missing_keys"])}
     return {**found, "base_logits": base_logits, "logits": _logits(model, request)}
+
+
+def _start_logits(base: Any, start: Path, request: dict[str, Any]) -> list[list[float]] | None:
+    """Returns the logits of what the run began with; the base is left as it was."""
+    if not (start / _ADAPTER).is_file():
+        return _logits(_load(request, start)[0], request)
+    started = peft.PeftModel.from_pretrained(base, start).eval()
+    logits = _logits(started, request)
+    started.unload()
+    return logits
 
 
 def _load(request: dict[str, Any], folder: Path) -> tuple[Any, dict[str, Any]]:

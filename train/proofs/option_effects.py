@@ -30,6 +30,7 @@ NOT_SHOWN = {
     "loss": "another one has other options",
     "quantize": "it takes a GPU",
     "stride": "it is of held-out texts, which two steps do not score",
+    "start": "the hash of its weights is recorded and checked",
     "leaks": "a run that they stop is no run",
     "track": "a tracker is told of a run and changes nothing of it",
     "seeds": "each of several seeds is a run of its own",

@@ -34,11 +34,14 @@ def make_probe(scorer: Scorer, data: TrainingData) -> Probe | None:
     return Probe(input_ids=input_ids, token_ids=token_ids, logits=[[float(f"{value:.7g}") for value in row] for row in chosen.tolist()])
 
 
-def loading_request(run_dir: Path, base: Path, dtype: str, auto_class: str, probe: Probe | None) -> dict[str, Any]:
-    """Returns what the fresh process is asked."""
+def loading_request(
+    run_dir: Path, base: Path, dtype: str, auto_class: str, probe: Probe | None, *, start: Path | None = None
+) -> dict[str, Any]:
+    """Returns what the fresh process is asked; `start` is the folder of the weights that the run began with, where not with the base's."""
     return {
         "run": str(run_dir.resolve()),
         "base": str(base.resolve()),
+        "start": None if start is None else str(start.resolve()),
         "dtype": dtype,
         "auto_class": auto_class,
         "input_ids": probe.input_ids if probe else [],
@@ -69,7 +72,7 @@ def prove_saved_weights(evidence: Evidence, loaded: dict[str, Any], dtype: str) 
 
 
 def prove_moved_logits(loaded: dict[str, Any], num_steps: int) -> Proof:
-    """What was trained changes what the base says."""
+    """What was trained changes what the model said before: the base or, where the run began with another's weights, the base with those."""
     if num_steps < FEWEST_STEPS:
         return Proof.not_applicable(f"the run has {num_steps} steps, and this is judged from {FEWEST_STEPS} on")
     if (skipped := _not_loaded(loaded)) is not None:
@@ -78,7 +81,7 @@ def prove_moved_logits(loaded: dict[str, Any], num_steps: int) -> Proof:
         return Proof.not_applicable("the model has no logits over its vocabulary")
     effect = _relative_difference(loaded["logits"], loaded["base_logits"])
     return Proof.at_least(
-        effect, _LEAST_EFFECT, "relative difference of the logits to those of the base, which is to be above the tolerance"
+        effect, _LEAST_EFFECT, "relative difference of the logits to those that the run began with, which is to be above the tolerance"
     )
 
 

@@ -53,20 +53,22 @@ class RunRows:
 
 
 class FewRows(Dataset):
-    """A dataset of which some rows alone are there."""
+    """A dataset of which some rows alone are there. Of a mixture it is one dataset: short runs show options, and not how it is drawn."""
 
+    whole: Dataset
     ids: frozenset[str]
 
     @classmethod
     def of(cls, dataset: Dataset, ids: list[str]) -> "FewRows":
         """Returns a dataset with the rows of these ids."""
         few = cls(dataset.path, dataset.manifest)
+        object.__setattr__(few, "whole", dataset)
         object.__setattr__(few, "ids", frozenset(ids))
         return few
 
     def examples(self, split: str | None = None) -> pl.LazyFrame:
         """Returns those rows."""
-        return super().examples(split).filter(pl.col("id").is_in(list(self.ids)))
+        return self.whole.examples(split).filter(pl.col("id").is_in(list(self.ids)))
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """All proofs of a finished run once more: `train verify`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -10,11 +11,13 @@ from prep.dataset.plugins import dataset_plugins
 from templates.chat import load_tokenizer
 from train.config import TrainConfig
 from train.data.examples import load_examples
+from train.data.recorded import dataset_of
 from train.engine.loop import Trainer
 from train.methods.base import METHODS
+from train.methods.started import Start, find_start
 from train.models.load import Dtype, Model, load_model, model_folder
 from train.objectives.base import OBJECTIVES, Objective
-from train.prepare import dataset_of, length_limit
+from train.prepare import length_limit
 from train.proofs import equal_batches
 from train.proofs.attempt import attempt
 from train.proofs.first_steps import prove_first_steps, replay
@@ -34,13 +37,13 @@ _ABOUT_ROWS = ("trained_answers", "packed_equals_unpacked", "accumulation_equals
 
 
 def verify_run(
-    run_dir: Path, dataset_dir: Path | None = None, model: str | None = None, config_path: Path | None = None
+    run_dir: Path, dataset_dirs: Sequence[Path] = (), model: str | None = None, config_path: Path | None = None
 ) -> dict[str, Proof]:
     """Repeats the proofs of a run.
 
     Args:
         run_dir: a finished run.
-        dataset_dir: the dataset that it was trained on; without it, what is about rows is not applicable.
+        dataset_dirs: the dataset that it was trained on, or all of a mixture; without them, what is about rows is not applicable.
         model: the base model, where it is no longer where `run.json` says.
         config_path: the config whose plug-ins are used; default: the one that lies beside the dataset.
 
@@ -51,18 +54,21 @@ def verify_run(
     if record.evidence is None:
         cause = "the run has no proofs: it was made by a version that recorded nothing to compare with"
         raise UserError(cause, str(run_dir), "Train again, with --overwrite, to have them.")
-    with dataset_plugins(dataset_dir or Path(record.dataset), config_path), FreshProcess() as fresh:
+    known = Path(record.dataset if record.mixture is None else next(iter(record.mixture.datasets.values())).path)
+    with dataset_plugins(dataset_dirs[0] if dataset_dirs else known, config_path), FreshProcess() as fresh:
         name = model or record.base_model
         base = model_folder(name)
         record.require_base(name, base)
         finished = _Finished(record, record.evidence, run_dir, base, TrainConfig.model_validate({**record.config, "model": name}))
-        request = loading_request(run_dir, base, record.dtype, finished.objective.auto_class, record.evidence.probe)
+        start = find_start(record)
+        weights = start.weights if isinstance(start, Start) else None
+        request = loading_request(run_dir, base, record.dtype, finished.objective.auto_class, record.evidence.probe, start=weights)
         fresh.ask(request)
-        proofs = finished.without_rows() if dataset_dir is None else finished.with_rows(dataset_of(record, dataset_dir))
+        proofs = finished.with_rows(dataset_of(record, dataset_dirs)) if dataset_dirs else finished.without_rows()
         loaded = fresh.answer()
         proofs["reference_start"] = prove_reference_start(finished.objective, record.evidence.first_steps, record.dtype)
         proofs["saved_weights"] = prove_saved_weights(record.evidence, loaded, record.dtype)
-        proofs["moved_logits"] = prove_moved_logits(loaded, record.num_steps)
+        proofs["moved_logits"] = Proof.not_applicable(start) if isinstance(start, str) else prove_moved_logits(loaded, record.num_steps)
         return proofs
 
 
@@ -106,12 +112,16 @@ class _Finished:
         """Does the first steps of the run again, and with the weights that they gave the proofs about batches."""
         # The first steps of a branch were done by the run that it went on from.
         config = self.config if self.record.branch is None else self.config.model_copy(update={"seed": self.record.branch.seed})
-        trainer = Trainer.begin(self._load_base(), self.objective, METHODS.get(config.method)(config), rows.data)
+        start = find_start(self.record)
+        weights = start.weights if isinstance(start, Start) else None
+        trainer = Trainer.begin(self._load_base(), self.objective, METHODS.get(config.method)(config), rows.data, start=weights)
         replayed = replay(trainer, equal_batches.handful(rows.data.train))
-        if not self.evidence.first_steps:
+        if isinstance(start, str):
+            first = Proof.not_applicable(start)
+        elif not self.evidence.first_steps:
             first = Proof.not_applicable("the run was begun by a version that did not record its first steps")
         else:
-            first = prove_first_steps(self.evidence.first_steps, replayed, trainer.model, self.record.dtype)
+            first = prove_first_steps(self.evidence.first_steps, replayed, trainer.model, self.record.dtype, started=start is not None)
         return [first, *equal_batches.prove_equal_batches(trainer, self.record.dtype)]
 
     def _stopping(self, rows: RunRows) -> Proof:

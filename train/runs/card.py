@@ -46,6 +46,7 @@ def card(record: RunRecord) -> str:
             "",
             f"Trained on the base model `{Path(record.model).name}` whose weights have the sha256 `{record.model_sha256}`,",
             f"with {record.num_examples:,} examples in {record.num_steps:,} steps, by Loopwright {record.loopwright_version}.",
+            *_start(record),
             *base_lines(record),
             "",
             "## Proofs",
@@ -56,6 +57,13 @@ def card(record: RunRecord) -> str:
             "",
         ]
     )
+
+
+def _start(record: RunRecord) -> list[str]:
+    """Says with whose weights the run began, where not with the base's."""
+    if record.start is None:
+        return []
+    return [f"It began with the weights that the run `{Path(record.start.run).name}` saved (hash `{record.start.sha256}`)."]
 
 
 def proof_table(proofs: Mapping[str, Proof]) -> list[str]:

@@ -20,6 +20,8 @@ FILE_NAME = "run.json"
 REPORT_NAME = "report.html"
 """The run's page."""
 CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
+_WHERE_ANY = {"plugins", "evidence", "mixture", "start", "validation_by_task"}
+"""What `run.json` says only of a run that has it."""
 _MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair", Form.UNPAIRED: "Mean loss per answer"}
 
 
@@ -68,6 +70,54 @@ class BranchRecord(BaseModel):
         return self.model_dump(mode="json", exclude={"run"})
 
 
+class MixedDatasetRecord(BaseModel):
+    """One dataset of a mixture."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+    """Its folder."""
+    key: str
+    """Its manifest's key."""
+    share: float
+    """Its share of an epoch's examples."""
+    per_epoch: int
+    """How many examples an epoch takes of it."""
+    num_examples: int
+    """Its examples of the train split that were trained on."""
+    num_validation_examples: int
+    drawn: int
+    """How many examples the run took of it, each counted as often as it came."""
+    replayed: bool = False
+    """It is of an earlier stage: its train split alone was used."""
+
+
+class MixtureRecord(BaseModel):
+    """Several datasets that a run was trained on together."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epoch_size: int
+    """Examples of an epoch."""
+    datasets: dict[str, MixedDatasetRecord]
+    """By the names that stand before the ids of their examples."""
+
+    def identity(self) -> dict[str, Any]:
+        """Returns what tells this mixture from another: whose rows, and how many an epoch."""
+        return {name: {"key": one.key, "per_epoch": one.per_epoch} for name, one in self.datasets.items()}
+
+
+class StartRecord(BaseModel):
+    """The weights of another run, with which a run began."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: str
+    """The folder of the run that saved them."""
+    sha256: str
+    """A hash of the weights."""
+
+
 class RunRecord(BaseModel):
     """`run.json`. Written last: a folder that has it holds a finished run."""
 
@@ -86,9 +136,14 @@ class RunRecord(BaseModel):
     model_path: str
     model_sha256: str
     """The hash of the base model's weights (`train.models.load.model_sha256`)."""
+    start: StartRecord | None = None
+    """The run with whose weights this one began; not written where it began with the base's."""
     dataset: str
+    """The dataset's folder; of a mixture, the folders of all."""
     dataset_key: str
-    """The dataset manifest's key."""
+    """The dataset manifest's key; of a mixture, a hash of those of all its datasets."""
+    mixture: MixtureRecord | None = None
+    """The datasets of a run on several; not written where there is one."""
     plugins: str | None = None
     """The hash of the plug-ins that objective and method may have come from; not written where there were none."""
     final_train_loss: float
@@ -98,6 +153,8 @@ class RunRecord(BaseModel):
     """Mean loss per trained token (nats) over the validation split, of the weights that were saved; null where it was not measured."""
     validation_losses: list[tuple[int, float]]
     """`[step, loss]` at the end of each epoch."""
+    validation_by_task: list[tuple[int, dict[str, float]]] = []
+    """`[step, {dataset: loss}]` of the same validations, of each dataset of a mixture; not written where there is one dataset."""
     num_examples: int
     """Examples of the train split that were trained on."""
     num_validation_examples: int
@@ -151,11 +208,9 @@ class RunRecord(BaseModel):
     """What the run recorded for them, with which `train verify` compares."""
 
     @model_serializer(mode="wrap")
-    def _without_absent_plugins(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = serialize(self)
-        return {
-            key: value for key, value in written.items() if key not in {"plugins", "evidence", "branch", "influence"} or value is not None
-        }
+        return {key: value for key, value in written.items() if key not in _WHERE_ANY or value not in (None, [])}
 
     @classmethod
     def load(cls, run_dir: Path) -> "RunRecord":
@@ -199,8 +254,22 @@ class RunRecord(BaseModel):
         return (
             f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
             f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\n"
-            f"{proofs}{kept}{saved} in {run_dir}. {use}\nCurves, rows and proofs: {run_dir / REPORT_NAME}"
+            f"{self._tasks()}{proofs}{kept}{saved} in {run_dir}. {use}\nCurves, rows and proofs: {run_dir / REPORT_NAME}"
         )
+
+    def _tasks(self) -> str:
+        """Returns a line for each dataset of a mixture."""
+        losses = dict(self.validation_by_task).get(self.best_step or self.num_steps, {})
+        return "".join(
+            f"  {name}: {one.drawn:,} drawn from {one.num_examples:,} examples ({one.share:.1%} of an epoch), validation "
+            f"{f'{losses[name]:.4f}' if name in losses else 'none'}\n"
+            for name, one in (self.mixture.datasets.items() if self.mixture else ())
+        )
+
+    def was_trained_on(self, dataset_key: str) -> bool:
+        """Says whether a dataset, by its manifest's key, is the one that was trained on, or one of them."""
+        mixed = () if self.mixture is None else (one.key for one in self.mixture.datasets.values())
+        return dataset_key in {self.dataset_key, *mixed}
 
     @property
     def has_changed_rows(self) -> bool:

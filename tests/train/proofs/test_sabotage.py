@@ -18,7 +18,7 @@ def test_a_good_run_passes_every_proof(good_run: Run, chats_dir: Path) -> None:
     expected = dict.fromkeys(record.proofs, True) | {"reference_start": "not applicable", "first_steps": "not applicable"}
     assert {name: proof.passed for name, proof in record.proofs.items()} == expected
     assert all(proof.reason for proof in record.proofs.values())
-    again = verify_run(run_dir, chats_dir)
+    again = verify_run(run_dir, [chats_dir])
     assert {name: proof.passed for name, proof in again.items()} == {**expected, "first_steps": True}
 
 
@@ -31,5 +31,5 @@ def test_a_sabotaged_run_fails_the_proof_of_what_was_broken(
         run_dir, record = make_run()
     assert at_end in failed_proofs(record.proofs), record.proofs
     assert RunRecord.load(run_dir) == record, "a failed proof leaves run.json whole"
-    again = failed_proofs(verify_run(run_dir, chats_dir))
+    again = failed_proofs(verify_run(run_dir, [chats_dir]))
     assert afterwards in again, again

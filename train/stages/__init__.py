@@ -1,0 +1,1 @@
+"""Runs that begin with each other's weights, and what each of them forgets."""
