@@ -25,7 +25,7 @@ demo: $(INSTALLED) ## One whole round on the sample reviews: build, lint, train,
 	$(BIN)/train chat --adapter out/demo/round-001/run --ask "We waited an hour, and then the soup was cold."
 
 test: $(INSTALLED) ## Run the tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
 
 test-slow: $(INSTALLED) ## Run the end-to-end tests on the embedded model
 	$(BIN)/train models fetch embedded
