@@ -200,7 +200,7 @@ def _encode(row: dict[str, Any], objective: Objective, tokenizer: "PreTrainedTok
         objective.normalizer(sequences),
         row["group"] or row["id"],
         baseline,
-        row.get("dataset", ""),
+        dataset=row.get("dataset", ""),
     )
 
 
