@@ -159,6 +159,12 @@ def _chat_template_of(options: ChatTemplateConfig) -> dict[str, Any]:
     return {} if options == ChatTemplateConfig() else {"chat_template": options.model_dump(mode="json")}
 
 
+def _ranked(trainer: Trainer) -> float | None:
+    """Returns the share of validation pairs that the saved weights rank rightly; None of an objective that ranks nothing."""
+    even, best = trainer.objective.even_loss, trainer.progress.best
+    return None if even is None or best is None else sum(loss < even for loss in best.losses) / len(best.losses)
+
+
 def _branch_of(branch: BranchRecord | None) -> dict[str, Any]:
     return {} if branch is None else {"branch": branch.identity()}
 
@@ -218,6 +224,8 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any], bran
         validation_loss=dict(progress.validation_losses).get(best_step),
         validation_losses=list(progress.validation_losses),
         validation_by_task=list(progress.validation_by_task),
+        validation_loss_before=progress.loss_before,
+        validation_ranked=_ranked(trainer),
         num_examples=len(data.train),
         num_validation_examples=len(data.validation),
         num_steps=num_steps,

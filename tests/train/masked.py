@@ -17,7 +17,7 @@ _TEXT = [
 
 def wordpiece_tokenizer(texts: Sequence[str] = _TEXT) -> "PreTrainedTokenizerFast":
     """BERT's kind: [CLS] and [SEP] around a text, words cut into pieces, Chinese by character; it knows the letters of some texts."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     # Written down and not learnt: the library's learner gives another vocabulary each time.
@@ -44,6 +44,7 @@ def wordpiece_tokenizer(texts: Sequence[str] = _TEXT) -> "PreTrainedTokenizerFas
     tokenizer = Tokenizer(models.WordPiece({one: place for place, one in enumerate([*pieces, *words])}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)

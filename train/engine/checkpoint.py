@@ -35,6 +35,7 @@ class RunProgress:
         num_steps: steps done; data order, learning rate and dropout follow from it and the config.
         seconds: time in training steps so far.
         validation_losses: `[step, loss]` of each validation so far.
+        loss_before: the validation loss before the first step; None without a validation split, and in checkpoints of earlier versions.
         best: the best checkpoint so far; None before the first validation, or where the last one is kept anyway.
         micro_batch_tokens: the most tokens in one forward pass, where memory ran out and there are fewer than the config lets.
         peak_memory_bytes: the most memory that any process of the run took.
@@ -50,6 +51,7 @@ class RunProgress:
     peak_memory_bytes: int = 0
     first_steps: tuple[StepRecord, ...] = ()
     validation_by_task: tuple[tuple[int, dict[str, float]], ...] = ()
+    loss_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from loopwright.console import notice
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
 from loopwright.progress import ProgressCallback
@@ -145,6 +146,9 @@ class Trainer:
             self.ledger.restore(checkpoint.ledger)
             self.progress = checkpoint.progress
             self.passes.micro_batch_tokens = self.progress.micro_batch_tokens
+        elif self.data.validation:
+            self.progress = replace(self.progress, loss_before=self.passes.mean_loss(self.data.validation))
+            notice(f"before the first step: validation loss {self.progress.loss_before:.4f}")
         metrics = MetricsLog.begin(run_dir, self.progress.num_steps, self.watch)
         with TrainingBar(self.plan.num_steps, self.progress.num_steps, callback) as bar, watching_for_interrupts() as interrupts:
             try:

@@ -136,6 +136,8 @@ class Objective(ABC):
     start_loss: ClassVar[float] = math.log(2)
     """The mean loss while the model still is its reference, which the proofs of a run hold the first step against."""
 
+    even_loss: float | None = None
+    """The loss of a pair of answers that are ranked neither way, where lower losses rank it rightly; None where a loss does not say so."""
     has_baseline: ClassVar[bool] = False
     """Whether the rows of a step are measured from a point that they decide together: `TokenScores.baseline` is filled then."""
     independent: ClassVar[bool] = False

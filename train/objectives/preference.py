@@ -1,5 +1,6 @@
 """Learning from pairs of answers of which one is preferred."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ class Preference(Objective):
     def __init__(self, config: "TrainConfig") -> None:
         super().__init__(config)
         self.needs_reference = self.loss_name == "dpo"
+        # DPO and SimPO are a log-sigmoid of the lead, the latter shifted by gamma; ORPO has the likelihood in it.
+        self.even_loss = {"dpo": math.log(2), "simpo": math.log1p(math.exp(config.simpo.gamma))}.get(self.loss_name)
 
     @override
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:

@@ -1,5 +1,6 @@
 """Learning to score answers from pairs of which one is preferred."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ class Reward(Objective):
     auto_class = SEQUENCE_CLASSIFIER
     reads = "values"
     learning_rate_factor = 0.2
+    even_loss = math.log(2)
 
     @override
     def encode(self, tokenizer: "PreTrainedTokenizerBase", example: dict[str, Any]) -> tuple[TokenSequence, ...]:

@@ -100,7 +100,8 @@ def _training(works: list[RunWork], pace: Pace, timings: Timings) -> Estimate:
 
 
 def _scoring(trainer: Trainer, works: list[RunWork], pace: Pace) -> dict[str, Estimate]:
-    """Returns the seconds of what is scored without a gradient: the reference, once, and the validation split, at each epoch's end."""
+    """Returns the seconds of what is scored without a gradient: the reference, once, and the validation split, before the first step
+    and at each epoch's end."""
     data, config = trainer.data, trainer.config
     packed, apart = trainer.scorer.packed, trainer.objective.independent
     everything, held_out = (
@@ -109,7 +110,7 @@ def _scoring(trainer: Trainer, works: list[RunWork], pace: Pace) -> dict[str, Es
     )
     asked = everything if trainer.objective.needs_reference else []
     reference = pace.total(forward_works(asked, config, packed=packed, apart=apart), len(works))
-    num_validations = sum(work.num_epochs_ended for work in works)
+    num_validations = sum(1 + work.num_epochs_ended for work in works)
     return {"reference": reference, "validation": pace.total(forward_works(held_out, config, packed=packed, apart=apart), num_validations)}
 
 

@@ -77,8 +77,9 @@ def _start_logits(base: Any, start: Path, request: dict[str, Any]) -> list[list[
 
 
 def _load(request: dict[str, Any], folder: Path) -> tuple[Any, dict[str, Any]]:
+    labels = {"num_labels": 1} if "SequenceClassification" in request["auto_class"] else {}  # a reward model's head has one output
     model, info = getattr(transformers, request["auto_class"]).from_pretrained(
-        folder, dtype=getattr(torch, request["dtype"]), use_safetensors=True, local_files_only=True, output_loading_info=True
+        folder, dtype=getattr(torch, request["dtype"]), use_safetensors=True, local_files_only=True, output_loading_info=True, **labels
     )
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), info
 

@@ -126,13 +126,19 @@ def _is_frame(text: str) -> bool:
 
 
 def _target_difference(row: dict[str, Any], sequences: Sequence[TokenSequence], tokenizer: "PreTrainedTokenizerBase") -> str | None:
-    wanted = {text.strip() for text in [row["target"], *(row["choices"] or ())]}
+    target = _as_decoded(row["target"], tokenizer)
+    wanted = {one for text in row["choices"] or () for one in _as_decoded(text, tokenizer)} | target
     for sequence in sequences:
         text = _decode(tokenizer, sequence.targets, skip_special_tokens=True).strip()
         right = sequence.sign > 0
-        if (right and not row["target"].strip().endswith(text)) or not any(one.endswith(text) for one in wanted) or not text:
+        if not text or not any(one.endswith(text) for one in (target if right else wanted)):
             return f"trained is {text!r}, and the {'target' if right else 'choice'} {row['target'] if right else sequence.name!r}"
     return None
+
+
+def _as_decoded(text: str, tokenizer: "PreTrainedTokenizerBase") -> set[str]:
+    """Returns a text, and what its own tokens say of it: BERT's puts spaces between Chinese characters, and may lower the case."""
+    return {text.strip(), _decode(tokenizer, tokenizer.encode(text, add_special_tokens=False)).strip()} - {""}
 
 
 def _text_difference(document: str, sequences: Sequence[TokenSequence], tokenizer: "PreTrainedTokenizerBase") -> str | None:

@@ -155,6 +155,10 @@ class RunRecord(BaseModel):
     """`[step, loss]` at the end of each epoch."""
     validation_by_task: list[tuple[int, dict[str, float]]] = []
     """`[step, {dataset: loss}]` of the same validations, of each dataset of a mixture; not written where there is one dataset."""
+    validation_loss_before: float | None = None
+    """The same before the first step: what the gain is measured from; null where it was not measured, and in runs of earlier versions."""
+    validation_ranked: float | None = None
+    """The share of validation pairs in which the preferred answer is ahead; null of objectives that rank no pairs."""
     num_examples: int
     """Examples of the train split that were trained on."""
     num_validation_examples: int
@@ -242,6 +246,9 @@ class RunRecord(BaseModel):
         kept = f"Step {self.best_step} is the best by {self.config.get('best')}, and what was saved. " if is_earlier else ""
         saved = "Adapter" if self.method == "lora" else "Weights"
         validation = "none" if self.validation_loss is None else f"{self.validation_loss:.4f}"
+        validation += "" if self.validation_loss_before is None else f" (before the first step {self.validation_loss_before:.4f})"
+        if self.validation_ranked is not None:
+            validation += f", preferred answer ahead in {self.validation_ranked:.1%} of {self.num_validation_examples} pairs"
         proofs = f"{proofs_summary(self.proofs)}\n" if self.proofs else ""
         mean = "Mean loss per trained token (nats)" if self.form in {Form.CHAT, Form.COMPLETION} else "Mean loss (nats)"
         use = f"Try it: train chat --adapter {run_dir}"

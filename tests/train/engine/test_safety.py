@@ -112,8 +112,10 @@ def test_ctrl_c_writes_a_checkpoint_and_exits_with_130(dataset_dir: Path, tmp_pa
     state = json.loads((tmp_path / "run" / "checkpoint" / "state.json").read_text(encoding="utf-8"))
     assert state["progress"]["num_steps"] == 4
     assert len((tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 4
-    train(dataset_dir, tmp_path / "run", config, resume=True)
-    train(dataset_dir, tmp_path / "unbroken", config)
+    resumed = train(dataset_dir, tmp_path / "run", config, resume=True)
+    unbroken = train(dataset_dir, tmp_path / "unbroken", config)
+    assert resumed.validation_loss_before == unbroken.validation_loss_before  # of the base, not of the checkpoint
+    assert unbroken.validation_loss_before not in {None, unbroken.validation_loss}
     for name in ("adapter_model.safetensors", "ledger.parquet"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
 

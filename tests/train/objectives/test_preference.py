@@ -18,6 +18,7 @@ from tests.train.test_several_sequences import fresh_model, gradient_of, load, l
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.models.load import Model, load_model, unwrapped
+from train.objectives.base import TokenScores
 from train.objectives.preference import Preference
 from train.run import train
 
@@ -55,6 +56,22 @@ def plain_loss(config: TrainConfig, example: TrainingExample, logprobs: list[Ten
         return -torch.log(torch.sigmoid(config.simpo.beta * means[0] - config.simpo.beta * means[1] - config.simpo.gamma))
     odds = [mean.exp() / (1 - mean.exp()) for mean in means]
     return -means[0] - config.orpo.weight * torch.log(torch.sigmoid(torch.log(odds[0] / odds[1])))
+
+
+@pytest.mark.parametrize("changes", LOSSES)
+def test_a_loss_below_the_even_one_is_a_pair_that_is_ranked_rightly(changes: dict[str, Any], options: Options) -> None:
+    torch.manual_seed(0)
+    num_rows = 40
+    logprobs, reference = -torch.rand(2, 2 * num_rows) * 5 - 0.01
+    indices, signs = torch.arange(2 * num_rows), torch.tensor([1.0, -1.0]).repeat(num_rows)
+    scores = TokenScores(logprobs, logprobs, torch.ones(2 * num_rows), indices, indices // 2, signs, num_rows, reference=reference)
+    objective = Preference(options(**changes))
+    ahead = objective.margins(scores)[0] > 0
+    assert 0 < ahead.sum() < num_rows
+    if objective.even_loss is None:
+        assert changes["loss"] == "orpo"  # whose loss has the answer's likelihood in it
+    else:
+        assert ((objective.row_losses(scores) < objective.even_loss) == ahead).all()
 
 
 @pytest.mark.parametrize("changes", LOSSES)

@@ -134,6 +134,11 @@ def test_accuracy_rises_and_plain_peft_gives_the_same_values(
     assert accuracies[0] < 1.0  # type: ignore[operator]
     assert record.validation_loss is not None
     assert record.validation_loss < math.log(2) / 2
+    assert record.validation_loss_before is not None
+    assert record.validation_loss < record.validation_loss_before
+    assert record.validation_ranked == 1.0
+    assert record.proofs["saved_weights"].passed is True, record.proofs["saved_weights"].reason
+    assert "preferred answer ahead in 100.0% of" in record.summary(tmp_path / "run")
     assert (record.auto_class, record.num_trained_tokens) == ("AutoModelForSequenceClassification", 0)
     assert "train chat" not in record.summary(tmp_path / "run")
     keys = load_file(tmp_path / "run" / "adapter_model.safetensors").keys()

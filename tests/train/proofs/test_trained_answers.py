@@ -9,6 +9,7 @@ from prep.dataset.schema import EXAMPLE_SCHEMA
 from templates.chat import Encoded
 from templates.form import Form
 from tests.conftest import CHATML, make_tokenizer
+from tests.train.masked import wordpiece_tokenizer
 from train.config import TrainConfig
 from train.objectives.base import TokenSequence
 from train.objectives.chat import Chat
@@ -87,3 +88,13 @@ def test_a_choice_is_trained_for_what_it_is(tokenizer: Any) -> None:
     assert _difference(Form.VERBALIZER, row, [scored(" negative", -1), scored(" positive", 1)], tokenizer) is None
     assert _difference(Form.VERBALIZER, row, [scored(" negative", 1), scored(" positive", -1)], tokenizer)
     assert _difference(Form.VERBALIZER, row, [scored(" neutral", -1), scored(" positive", 1)], tokenizer)
+
+
+def test_a_word_is_compared_as_its_own_tokens_say_it() -> None:
+    tokenizer = wordpiece_tokenizer(["很好很差 Water"])  # which puts spaces between Chinese characters, and lowers the case
+    for right, other in (("很好", "很差"), ("Water", "Slow")):
+        row = {"target": right, "choices": [right, other]}
+        ids = {one: tokenizer.encode(one, add_special_tokens=False) for one in (right, other)}
+        good, bad = sequence_of(tokenizer, [2, *ids[right]]), sequence_of(tokenizer, [2, *ids[other]], sign=-1)
+        assert _difference(Form.VERBALIZER, row, [good, bad], tokenizer) is None
+        assert _difference(Form.VERBALIZER, row, [sequence_of(tokenizer, [2, *ids[other]])], tokenizer)
