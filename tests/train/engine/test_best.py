@@ -129,7 +129,7 @@ def test_killed_while_its_files_are_written_a_run_is_finished_from_the_best(
     assert record.best_step == whole.best_step == 6
     names = sorted(path.name for path in (tmp_path / "whole").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "killed").iterdir()) and "checkpoints" not in names
-    for name in {*names} - {"run.json", "metrics.jsonl"}:
+    for name in {*names} - {"run.json", "metrics.jsonl", "report.html"}:  # these say how fast it was
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
