@@ -66,18 +66,7 @@ def run_session(
     Raises:
         UserError: the model cannot be loaded, the run in the folder is another one, or training diverged.
     """
-    plugins = plugins_key("objectives", "methods")
-    identity = {
-        "loopwright_version": __version__,
-        "dataset_key": prepared.dataset.manifest.key,
-        "model_sha256": model_sha256(prepared.model_folder),
-        "config": config.model_dump(mode="json", exclude=ELSEWHERE),
-        **_mixture_of(_mixture(prepared, Counter())),
-        **({} if prepared.start is None else {"start": prepared.start.sha256}),
-        **({} if plugins is None else {"plugins": plugins}),
-        **_chat_template_of(prepared.chat_template),
-        **_branch_of(branch.record() if branch else None),
-    }
+    identity = _identity(prepared, config, branch)
     if prepared.finished:
         finished = _require_same_run(prepared.finished, identity, run_dir)
         data = branch.data if branch else prepared.data
@@ -105,13 +94,7 @@ def run_session(
         trainer.watch = trackers.log
         trainer.run(run_dir, identity, start, progress)
         trainer.use_best(run_dir, identity)
-        prepared.method.save(trainer.model, run_dir)
-        save_tokenizer(load_tokenizer(config.model), run_dir)
-        ledger = trainer.ledger.finished()
-        with atomic_file(run_dir / LEDGER_NAME) as path:
-            (ledger if prepared.data.draws is None else own_ids(ledger)).write_parquet(path)
-        if trainer.progress.best is not None:
-            ValidationScores.of(trainer.progress.best, trainer.data.validation, config.best).save(run_dir)
+        _save(trainer, prepared, run_dir)
         influence = write_influence(trainer, run_dir)  # before the proofs, which would see a weight that it changed
         record = _record(trainer, prepared, identity, branch)
         trained_here = start is None or start.progress.num_steps < record.num_steps
@@ -126,6 +109,37 @@ def run_session(
     trainer.leave_kept(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
     return record
+
+
+def _identity(prepared: Prepared, config: TrainConfig, branch: Branch | None) -> dict[str, Any]:
+    """Returns what tells this run from any other, and has to be the same where one goes on."""
+    plugins = plugins_key("objectives", "methods")
+    return {
+        "loopwright_version": __version__,
+        "dataset_key": prepared.dataset.manifest.key,
+        "model_sha256": model_sha256(prepared.model_folder),
+        "config": config.model_dump(mode="json", exclude=ELSEWHERE),
+        **_mixture_of(_mixture(prepared, Counter())),
+        **({} if prepared.start is None else {"start": prepared.start.sha256}),
+        **({} if plugins is None else {"plugins": plugins}),
+        **_chat_template_of(prepared.chat_template),
+        **_branch_of(branch.record() if branch else None),
+    }
+
+
+def _save(trainer: Trainer, prepared: Prepared, run_dir: Path) -> None:
+    """Writes what was trained, and what training saw of the rows.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    prepared.method.save(trainer.model, run_dir)
+    save_tokenizer(load_tokenizer(trainer.config.model), run_dir)
+    ledger = trainer.ledger.finished()
+    with atomic_file(run_dir / LEDGER_NAME) as path:
+        (ledger if prepared.data.draws is None else own_ids(ledger)).write_parquet(path)
+    if trainer.progress.best is not None:
+        ValidationScores.of(trainer.progress.best, trainer.data.validation, trainer.config.best).save(run_dir)
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
