@@ -114,12 +114,17 @@ class Cloud:
     groups: list[tuple[str, list[Dot]]]
 
 
+_NO_RANGE = 1e-290
+"""Below it, differences of floats have no digits left to tell places apart by."""
+
+
 class _Scale:
     """Places numbers between two within a stretch of the drawing; numbers that are all the same lie in its middle."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
-        if high <= low:
-            reach = abs(low) / 2 or 1.0
+        largest = max(abs(low), abs(high))
+        if high - low <= max(1e-9 * largest, _NO_RANGE):  # rounding apart, say
+            reach = largest / 2 if largest > _NO_RANGE else 1.0
             low, high = low - reach, high + reach
         self.low, self.high, self._start, self._end = low, high, start, end
 

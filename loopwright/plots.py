@@ -20,10 +20,10 @@ def ticks(low: float, high: float) -> list[float]:
     """Returns round numbers within the range, 1, 2 or 5 times a power of ten apart."""
     rough = (high - low) / _NUM_TICKS
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough - 1e-12)
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return [round(index * step, 10) for index in range(first, last + 1)]
+    return [float(f"{index * step:.10g}") for index in range(first, last + 1)]
 
 
 def shorten_label(label: str) -> str:

@@ -57,3 +57,13 @@ def test_a_cloud_places_confidence_up_and_variability_right() -> None:
     (easy,), (hard,), none = (dots for _, dots in plot.groups)
     assert easy.x < hard.x and easy.y == plot.axes.top and hard.y == plot.axes.base and none == []
     assert cloud("rows", [("a", [Dot(0.0, 0.5, "one")])], x_name="x", y_name="y").groups[0][1][0].x > plot.axes.left
+
+
+@pytest.mark.parametrize(
+    "values", [(1e-12, 1e-12), (1e-30,), (0.0, 0.0), (0.01, 0.010000000000000002), (1e-300, 3e-300), (5e300, 3e300), (5e-324, 0.0)]
+)
+def test_values_of_any_size_have_a_place(values: tuple[float, ...]) -> None:
+    plot = line_plot(
+        "x", [Series("x", [(float(step), value) for step, value in enumerate(values)])], x_name="step", y_name="", height=100.0
+    )
+    assert plot.axes.y_ticks

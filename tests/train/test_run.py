@@ -185,7 +185,7 @@ SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "
     "early_stopping",
     "keep_checkpoints",
     *("loss", *get_args(Loss)),
-    "seeds",
+    *("seeds", "start", "influence", "track"),
 }
 
 
@@ -228,7 +228,7 @@ def test_options_that_do_not_change_the_adapter_change_what_they_are_for(
     def counting_save(self: Checkpoint, run_dir: Path, identity: dict[str, Any]) -> None:
         checkpoints.append(self.progress.num_steps)
 
-    monkeypatch.setattr("train.engine.loop.collate", counting_collate)
+    monkeypatch.setattr("train.engine.passes.collate", counting_collate)
     monkeypatch.setattr(Checkpoint, "save", counting_save)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
