@@ -64,7 +64,7 @@ def test_where_memory_runs_out_micro_batches_become_smaller_and_steps_stay(
     assert record.num_steps == whole.num_steps
     assert whole.micro_batch_tokens is None
     assert record.micro_batch_tokens is not None and record.micro_batch_tokens <= 150
-    assert sizes[0] > 150 and max(sizes[4:]) <= 150
+    assert max(sizes[:2]) > 150 and max(sizes[5:]) <= 150  # the very first is of the validation before training
     ledgers = [(tmp_path / name / "ledger.parquet") for name in ("whole", "cut")]
     assert pl.read_parquet(ledgers[0])["id"].to_list() == pl.read_parquet(ledgers[1])["id"].to_list()
 
