@@ -32,8 +32,6 @@ __all__ = [
 
 if TYPE_CHECKING:
     from train.api import (
-        ExportResult,
-        TrainResult,
         branch_run,
         export_run,
         learning_curve,
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
     from train.curve import CurveResult
     from train.data.changes import RowChanges
     from train.preflight.result import PlanResult
+    from train.results import ExportResult, TrainResult
     from train.search import SweepResult
     from train.stages.result import StagesResult
 else:
@@ -59,7 +58,7 @@ else:
         __name__,
         {
             "CurveResult": "train.curve",
-            "ExportResult": "train.api",
+            "ExportResult": "train.results",
             "MixtureConfig": "train.config",
             "PlanResult": "train.preflight.result",
             "RowChanges": "train.data.changes",
@@ -67,7 +66,7 @@ else:
             "SweepConfig": "train.config",
             "SweepResult": "train.search",
             "TrainConfig": "train.config",
-            "TrainResult": "train.api",
+            "TrainResult": "train.results",
             "branch_run": "train.api",
             "export_run": "train.api",
             "learning_curve": "train.api",

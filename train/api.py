@@ -1,7 +1,6 @@
 """The library calls of `train`: what its commands do, each in one call."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import polars as pl
 from loopwright.console import library_call
 from loopwright.errors import UserError
 from loopwright.library import StrPath, config_file, section_options
-from loopwright.notebook import html_table
 from loopwright.plugin_config import plugins_of
 from loopwright.plugins import use_plugins
 from loopwright.progress import ProgressOption
@@ -23,85 +21,12 @@ from train.ledger.influence import Measure
 from train.ledger.influence import nearest_rows as find_nearest
 from train.preflight.plan import plan
 from train.preflight.result import PlanResult
+from train.results import ExportResult, TrainResult
 from train.run import train as run_training
-from train.runs.exported import ExportRecord
-from train.runs.folder import LEDGER_NAME, weights_dir
-from train.runs.proof import Proof, failed_proofs, proofs_summary
-from train.runs.record import RunRecord
+from train.runs.proof import Proof
 from train.search import SweepResult, run_sweep
 from train.stages.result import StagesResult
 from train.stages.run import run_stages as train_stages
-
-
-@dataclass(frozen=True, slots=True)
-class TrainResult:
-    """A finished training run.
-
-    Attributes:
-        out: the run's folder; `evals.evaluate` takes it as `adapter`.
-        record: what `run.json` says.
-    """
-
-    out: Path
-    record: RunRecord
-
-    def to_polars(self) -> pl.DataFrame:
-        """Returns the training ledger: one row an example and epoch, with its mean loss per trained token (nats).
-
-        Raises:
-            UserError: the run's folder is no longer there, or damaged.
-        """
-        try:
-            return pl.read_parquet(weights_dir(self.out) / LEDGER_NAME)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError("the training ledger cannot be read", str(self.out / LEDGER_NAME), "Train again.") from error
-
-    @property
-    def failed_proofs(self) -> dict[str, Proof]:
-        """The proofs at the end of the run that do not hold: where there are any, do not trust it."""
-        return failed_proofs(self.record.proofs)
-
-    def _repr_html_(self) -> str:
-        record = self.record
-        rows: list[tuple[str, object]] = [
-            ("model", record.model),
-            ("objective", record.objective),
-            ("examples", record.num_examples),
-            ("steps", record.num_steps),
-            ("train loss (nats per trained token)", record.final_train_loss),
-            ("validation loss", record.validation_loss),
-            ("seconds", record.seconds),
-        ]
-        left_out = len(record.dropped_too_long) + len(record.dropped_other_form)
-        notes = [f"left out: {left_out:,} examples"] if left_out else []
-        notes += [proofs_summary(record.proofs)] if self.failed_proofs else []
-        return html_table(f"run -> {self.out}", ("", "value"), rows, notes)
-
-
-@dataclass(frozen=True, slots=True)
-class ExportResult:
-    """A run as a folder that other programs load.
-
-    Attributes:
-        out: the folder.
-        record: what `export.json` says.
-    """
-
-    out: Path
-    record: ExportRecord
-
-    def _repr_html_(self) -> str:
-        record, difference = self.record, self.record.difference
-        rows: list[tuple[str, object]] = [
-            ("run", record.run),
-            ("validation examples", record.num_validation_examples),
-            ("loss as trained", record.loss_before),
-            ("loss as exported", record.loss_after),
-            ("difference", None if difference is None else difference.value),
-            ("bytes", sum(one.bytes for one in record.files.values())),
-        ]
-        notes = [*([] if record.not_measured is None else [f"not measured: {record.not_measured}"]), *record.notes]
-        return html_table(f"{record.to} -> {self.out}", ("", "value"), rows, notes)
 
 
 def train(

@@ -52,9 +52,10 @@ def report_run(run_dir: Path, dataset_dir: Path | None = None, model: str | None
 
 
 def _rows_if_there(record: RunRecord, model: str | None, config_path: Path | None) -> dict[str, RowFacts]:
+    if record.mixture is not None:
+        notice("The report does not say where rows stand and how long they are: the run was trained on several datasets", always=True)
+        return {}
     try:
-        if record.mixture is not None:
-            raise UserError("the run was trained on several datasets")
         return _rows(record, Path(record.dataset), model, config_path)
     except UserError as error:
         notice(f"The report does not say where rows stand and how long they are: {error}", always=True)

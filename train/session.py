@@ -25,8 +25,8 @@ from train.influence.rows import add_influence
 from train.influence.write import write_influence
 from train.ledger.ledger import mean_loss
 from train.methods.base import saved_names
-from train.models.load import load_model, model_sha256
-from train.models.quantize import load_in_4_bits
+from train.models.load import model_sha256
+from train.models.quantize import load_for_training
 from train.models.shared import SharedBase
 from train.prepare import Prepared, checkpoint_scorer
 from train.proofs.at_end import prove_at_end
@@ -78,9 +78,10 @@ def run_session(
         notice(f"Going on from step {branch.step} of {branch.run_dir}.")
     elif resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
-    load = load_model if config.quantize is None else load_in_4_bits
     with FreshProcess() as fresh, tracking(config.track) as trackers:
-        base = (bases or SharedBase()).take(lambda: load(config.model, config.dtype, prepared.objective.auto_class))
+        base = (bases or SharedBase()).take(
+            lambda: load_for_training(config.model, config.dtype, prepared.objective.auto_class, config.quantize)
+        )
         weights = None if prepared.start is None else prepared.start.weights
         data = branch.data if branch else prepared.data
         trainer = Trainer.begin(base, prepared.objective, prepared.method, data, score=score, start=weights)

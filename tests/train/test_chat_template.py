@@ -210,7 +210,7 @@ def test_a_kind_of_model_that_cannot_be_trained_is_refused_before_it_is_loaded(
     dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = _tiny("llama4_text", tmp_path / "model")
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model is loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model is loaded"))
     with pytest.raises(UserError, match=r"a model of the kind 'llama4_text'.*another family"):
         train(dataset_dir, tmp_path / "run", options(model=str(model)))
 

@@ -23,6 +23,7 @@ from train.ledger.ledger import LEDGER_SCHEMA, Ledger
 from train.methods.base import trainable
 from train.methods.lora import Lora
 from train.models.load import load_model, unwrapped
+from train.models.quantize import load_for_training
 from train.run import train
 from train.runs.record import RunRecord
 
@@ -271,13 +272,13 @@ def test_loss_that_is_not_finite_names_its_rows(
     dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken_load(*args: Any) -> Any:
-        model = load_model(*args)
+        model = load_for_training(*args)
         token = model.get_input_embeddings().weight
         with torch.no_grad():
             token[:] = float("nan")
         return model
 
-    monkeypatch.setattr("train.session.load_model", broken_load)
+    monkeypatch.setattr("train.session.load_for_training", broken_load)
     monkeypatch.setattr("train.engine.loss.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
     with pytest.raises(UserErrors, match=r"data.jsonl:\d+: the loss is nan in step 1, which holds row row\d+") as caught:
         train(dataset_dir, tmp_path / "run", options())
@@ -321,7 +322,7 @@ def test_a_folder_with_files_of_others_is_refused(ways: dict[str, Any], dataset_
 
 
 def test_bad_rows_stop_the_run_before_a_model_is_loaded(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model was loaded"))
     rows = [*reviews(), review("x", 1, messages=[{"role": "user", "content": "no answer"}])]
     with pytest.raises(UserError, match="row row14 has no trained token"):
         train(write_dataset(tmp_path / "data", rows), tmp_path / "run", options())
@@ -382,7 +383,7 @@ def test_a_run_is_not_put_where_the_next_build_removes_it(dataset_dir: Path, opt
 def test_a_folder_that_cannot_be_written_stops_the_run_before_training(
     dataset_dir: Path, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model was loaded"))
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(UserError, match="cannot write"):
         train(dataset_dir, tmp_path / "file" / "run", options())

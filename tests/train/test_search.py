@@ -43,7 +43,7 @@ def test_a_grid_is_trained_once_and_its_winner_is_beyond_the_noise(
         assert run.metric.low is not None and run.metric.low < run.metric.value
         assert json.loads((run.folder / "run.json").read_text(encoding="utf-8"))["config"]["lora"]["rank"] == 2
         assert not (run.folder / "checkpoints").exists()
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("a run was trained again"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("a run was trained again"))
     assert sweep_runs(dataset, tmp_path / "out", config) == result
     # Two that are the same but for what changes nothing here: no winner is made up.
     monkeypatch.undo()

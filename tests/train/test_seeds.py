@@ -13,7 +13,8 @@ from train.api import train as call
 from train.config import TrainConfig
 from train.inference.chat import Comparison
 from train.inference.language_model import LanguageModel
-from train.models.load import Model, load_model
+from train.models.load import Model
+from train.models.quantize import load_for_training
 from train.run import train
 from train.runs.record import RunRecord
 
@@ -32,9 +33,9 @@ def test_each_seed_is_a_whole_run_and_the_median_stands_for_them(
     def counting(*given: Any) -> Model:
         nonlocal num_loaded
         num_loaded += 1
-        return load_model(*given)
+        return load_for_training(*given)
 
-    monkeypatch.setattr("train.session.load_model", counting)
+    monkeypatch.setattr("train.session.load_for_training", counting)
     record = train(dataset_dir, tmp_path / "run", options(seeds=3, seed=5))
     assert names(tmp_path / "run") == ["report.html", "run.json", "seed-5", "seed-6", "seed-7"]
     assert RunRecord.load(tmp_path / "run") == record

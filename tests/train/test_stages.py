@@ -121,8 +121,8 @@ def test_the_matrix_says_what_was_learned_and_what_was_forgotten(result: StagesR
 def test_stages_that_are_there_are_neither_trained_nor_measured_again(
     result: StagesResult, config: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("a stage was trained again"))
-    monkeypatch.setattr("train.stages.matrix.load_model", lambda *_: pytest.fail("a model was measured again"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("a stage was trained again"))
+    monkeypatch.setattr("train.stages.matrix.load_for_training", lambda *_: pytest.fail("a model was measured again"))
     code, out, err = command("stages", "--config", config, "--out", result.out, "--json")
     assert code == 0, err
     assert json.loads(out) == result.as_json()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loopwright.console import print_json
+from train.cli.options import MovedModel
 
 if TYPE_CHECKING:
     pass
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def chat(
     adapter: Annotated[list[Path], typer.Option("--adapter", help="The folder of a finished run; several times for several runs.")],
-    model: Annotated[str | None, typer.Option("--model", help="The base model, if it has moved since the run.")] = None,
+    model: MovedModel = None,
     ask: Annotated[str | None, typer.Option("--ask", help="One question; without it you are prompted for them.")] = None,
     messages: Annotated[
         Path | None, typer.Option("--messages", help="A conversation to go on from: a JSON list of messages, or one a line.")

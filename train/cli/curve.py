@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loopwright.console import notice, print_json, print_view, printable
-from train.cli.options import Json
+from train.cli.options import (
+    BaseModel,
+    BatchSize,
+    BuiltDataset,
+    Json,
+    Leaks,
+    LearningRate,
+    MaxLength,
+    Method,
+    TrainSection,
+    Truncation,
+    training_options,
+)
 
 if TYPE_CHECKING:
     from train.curve import CurveResult
@@ -18,30 +30,29 @@ def register(app: typer.Typer) -> None:
 
 
 def curve(
-    dataset: Annotated[Path, typer.Argument(help="A dataset folder that `prep build` wrote.")],
+    dataset: BuiltDataset,
     out: Annotated[Path, typer.Option("--out", help="The curve's folder; runs that are there are not trained again.")],
-    model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="A config file whose train: section is read.")] = None,
+    model: BaseModel = None,
+    config: TrainSection = None,
     sizes: Annotated[int, typer.Option(help="Sizes from a sixteenth of the train split to all of it; five or more.")] = 5,
     objective: Annotated[str | None, typer.Option(help="What is learned, as of train run.")] = None,
-    method: Annotated[str | None, typer.Option(help="What of the model is trained: lora, full or freeze.")] = None,
+    method: Method = None,
     seed: Annotated[int | None, typer.Option(help="The first seed, of which rows are chosen and of the runs.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Runs of each size, from so many seeds; two or more.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the rows of each run.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate; default: by method and objective.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
-    max_length: Annotated[int | None, typer.Option(help="Longest example, in tokens.")] = None,
-    truncation: Annotated[str | None, typer.Option(help="What longer examples do: raise or drop.")] = None,
-    leaks: Annotated[str | None, typer.Option(help="Train rows that are also in validation or test: refuse or allow.")] = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    max_length: MaxLength = None,
+    truncation: Truncation = None,
+    leaks: Leaks = None,
     best: Annotated[str | None, typer.Option(help="Which checkpoint each run keeps: by validation_loss or a metric, or last.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train on nested parts of the train split, and say whether more data would help: of how much, and of which label."""
     given = dict(locals())
     from train.api import learning_curve
-    from train.config import TrainConfig
 
-    options = {name: value for name, value in given.items() if name in TrainConfig.model_fields}
+    options = training_options(given)
     try:
         result = learning_curve(dataset, out, config, sizes=sizes, progress=True, **options)
     except KeyboardInterrupt:

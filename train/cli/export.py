@@ -7,7 +7,7 @@ import typer
 
 from loopwright.console import notice, print_json
 from loopwright.errors import ExitCode
-from train.cli.options import Json
+from train.cli.options import FinishedRun, Json, MovedModel, PluginConfig
 
 if TYPE_CHECKING:
     from train.runs.exported import ExportRecord
@@ -19,16 +19,16 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: FinishedRun,
     to: Annotated[str, typer.Option("--to", help="'merged', a plain model; or 'adapter', for peft and servers that take adapters.")],
     out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
     with_base: Annotated[bool, typer.Option("--with-base", help="Copy the base model into an adapter's folder.")] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Which of several seeds; default: that of the median loss.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="The base model, if it has moved since the run.")] = None,
+    model: MovedModel = None,
     dataset: Annotated[
         Path | None, typer.Option("--dataset", help="The run's dataset, to measure the loss, if it has moved since the run.")
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used, for a run that needs them.")] = None,
+    config: PluginConfig = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export in the folder.")] = False,
     as_json: Json = False,
 ) -> None:

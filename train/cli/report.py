@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from loopwright.console import notice, print_json
-from train.cli.options import Json
+from train.cli.options import FinishedRun, Json, MovedModel, PluginConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -15,12 +15,12 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: FinishedRun,
     dataset: Annotated[
         Path | None, typer.Option("--dataset", help="The dataset that it was trained on, if it has moved since the run.")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="The base model, if it has moved since the run.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used, for a run that needs them.")] = None,
+    model: MovedModel = None,
+    config: PluginConfig = None,
     as_json: Json = False,
 ) -> None:
     """Write the report.html of a finished run again: a run writes it by itself, those of earlier versions did not."""

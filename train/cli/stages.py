@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loopwright.console import notice, print_json, print_view, printable
-from train.cli.options import Json, exit_where_failed
+from train.cli.options import BaseModel, Json, exit_where_failed
 
 if TYPE_CHECKING:
     from train.stages.result import StagesResult
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def stages(
     out: Annotated[Path, typer.Option("--out", help="The folder of all stages; those that are there are not trained again.")],
     config: Annotated[Path, typer.Option("--config", help="A config file whose train: and stages: sections are read.")],
-    model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
+    model: BaseModel = None,
     start: Annotated[str | None, typer.Option(help="A finished run with whose weights the first stage begins.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all stages.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Stop each stage that does not say otherwise after this many steps.")] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loopwright.console import notice, print_json, print_view, printable
-from train.cli.options import Json
+from train.cli.options import BaseModel, BuiltDataset, Epochs, Json
 
 if TYPE_CHECKING:
     from train.search import SweepResult
@@ -18,11 +18,11 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    dataset: Annotated[Path, typer.Argument(help="A dataset folder that `prep build` wrote.")],
+    dataset: BuiltDataset,
     out: Annotated[Path, typer.Option("--out", help="The sweep's folder; runs that are there are not trained again.")],
     config: Annotated[Path, typer.Option("--config", help="A config file whose train: and sweep: sections are read.")],
-    model: Annotated[str | None, typer.Option("--model", help="Base model: embedded, a folder or a hub name.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
+    model: BaseModel = None,
+    epochs: Epochs = None,
     max_steps: Annotated[int | None, typer.Option(help="Stop each run after this many steps.")] = None,
     best: Annotated[str | None, typer.Option(help="What runs are compared by: validation_loss, or a metric of evals.")] = None,
     as_json: Json = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loopwright.console import print_json, print_view, printable
-from train.cli.options import Json, exit_where_failed
+from train.cli.options import FinishedRun, Json, MovedModel, PluginConfig, exit_where_failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,13 +20,13 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: FinishedRun,
     dataset: Annotated[
         list[Path] | None,
         typer.Option("--dataset", help="The dataset that it was trained on, for the proofs about rows; of a mixture, each of them."),
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="The base model, if it has moved since the run.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="A config whose plug-ins are used, for a run that needs them.")] = None,
+    model: MovedModel = None,
+    config: PluginConfig = None,
     as_json: Json = False,
 ) -> None:
     """Repeat the proofs at the end of a run. Exits with 1 where one of them fails."""

@@ -2,13 +2,13 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from loopwright.hashing import hash_text
 from train.config import TrainConfig
 from train.data.changes import RowChanges
 from train.data.examples import TrainingData, TrainingExample
-from train.data.order import RunPlan, StepOrder
+from train.data.order import RunPlan, StepOrder, epoch_key
 from train.runs.record import BranchRecord
 
 
@@ -94,10 +94,7 @@ class BranchOrder:
 
     def _of_epoch(self, epoch: int) -> list[list[TrainingExample]]:
         """Returns the steps of an epoch; those that were done before the branch are left empty."""
-
-        def key(name: str) -> str:
-            return hash_text(str(self.seed), str(epoch), name)
-
+        key = partial(epoch_key, self.seed, epoch)
         num_done = max(0, self.step - epoch * self.plan.steps_per_epoch)
         done = {example.id for step in range(self.step - num_done, self.step) for example in self.before[step]}
         names = sorted((example.id for example in self.before.examples if example.id not in done), key=key)

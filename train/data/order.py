@@ -9,12 +9,17 @@ from train.data.draws import Draws
 from train.data.examples import TrainingExample
 
 
+def epoch_key(seed: int, epoch: int, example_id: str) -> str:
+    """Returns what an example is sorted by in an epoch."""
+    return hash_text(str(seed), str(epoch), example_id)
+
+
 def epoch_order(examples: list[TrainingExample], seed: int, epoch: int) -> list[int]:
     """Returns the order in which an epoch visits the examples: a function of seed, epoch and each example's id alone.
 
     So a resumed run needs no state to go on in the same order, and a row that is added moves no other past another.
     """
-    keys = [hash_text(str(seed), str(epoch), example.id) for example in examples]
+    keys = [epoch_key(seed, epoch, example.id) for example in examples]
     return sorted(range(len(examples)), key=keys.__getitem__)
 
 
@@ -36,6 +41,10 @@ class RunPlan:
         steps_per_epoch = math.ceil(epoch_size / config.batch_size)
         num_steps = steps_per_epoch * config.epochs
         return cls(steps_per_epoch, num_steps if config.max_steps is None else min(num_steps, config.max_steps))
+
+    def named_steps(self, config: TrainConfig) -> set[int]:
+        """Returns the steps whose checkpoints stay, but for the best, which only the run can tell."""
+        return {self.num_steps // 2 if one == "half" else one for one in config.keep_checkpoints if one != "best"}
 
 
 @dataclass(slots=True)

@@ -30,9 +30,8 @@ from train.engine.passes import Passes, with_baselines
 from train.engine.progress import TrainingBar
 from train.engine.reference import Reference
 from train.engine.tensor_hash import hash_tensors
-from train.engine.values import scorer_for
 from train.ledger.ledger import Ledger
-from train.methods.base import Method, begin_value_head, trainable
+from train.methods.base import Method, trainable
 from train.models.load import Model
 from train.objectives.base import Objective
 from train.runs.evidence import StepRecord
@@ -115,13 +114,7 @@ class Trainer:
         Raises:
             UserError: the options do not fit the model, or it cannot be trained.
         """
-        torch.manual_seed(method.config.seed)
-        model = method.fresh(base)
-        if objective.reads == "values":
-            begin_value_head(model)
-        if start is not None:
-            method.begin_from(model, start)
-        passes = Passes(model, scorer_for(objective, model), objective, method.config)
+        passes = Passes.begin(base, objective, method, start)
         order = StepOrder.of(data.train, method.config, data.draws)
         return cls(passes, data, Ledger(), RunProgress(), order, rate_of=method.rate_of, score=score)
 
@@ -203,7 +196,7 @@ class Trainer:
 
     def _kept_steps(self) -> set[int]:
         """Returns the steps whose checkpoints stay, as far as is known: the best so far, and those that the config names."""
-        named = {self.plan.num_steps // 2 if one == "half" else one for one in self.config.keep_checkpoints if one != "best"}
+        named = self.plan.named_steps(self.config)
         best = self.progress.best
         if best is not None and self.config.best != LAST:  # even where the best is not to stay: the run ends with it
             return {*named, best.step}
@@ -235,9 +228,8 @@ class Trainer:
 
     def leave_kept(self, run_dir: Path) -> None:
         """Leaves of the checkpoints those that are to stay. Only once the run is recorded: until then it may be gone on with."""
-        keep = self.config.keep_checkpoints
         best = self.progress.num_steps if self.progress.best is None else self.progress.best.step
-        drop_unkept(run_dir, {self.plan.num_steps // 2 if one == "half" else best if one == "best" else one for one in keep})
+        drop_unkept(run_dir, self.plan.named_steps(self.config) | ({best} if "best" in self.config.keep_checkpoints else set()))
 
     def _step(self, step: int, examples: list[TrainingExample], optimizer: torch.optim.Optimizer) -> tuple[torch.Tensor, torch.Tensor]:
         """Does one step and returns, on the device, its loss and its gradient's norm before clipping.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from loopwright.errors import UserError
+
 if TYPE_CHECKING:
     from train.data.examples import TrainingExample
 
@@ -41,6 +43,12 @@ def memory_for(group: "list[TrainingExample]") -> Iterator[None]:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     raise OutOfMemory(group)
+
+
+def does_not_fit(example: "TrainingExample") -> UserError:
+    """Returns what to say of one example that alone is too much."""
+    cause = f"memory runs out on row {example.row_id} alone, which has {example.num_tokens} tokens"
+    return UserError(cause, example.location, "Lower max_length, or take a smaller model; close what else takes memory.")
 
 
 def peak_memory_bytes() -> int:

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 
 from loopwright.console import notice
-from loopwright.errors import UserError
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.data.packing import collate, micro_batches
 from train.engine.best import LossScorer
 from train.engine.loss import Scorer
-from train.engine.memory import OutOfMemory, memory_for
+from train.engine.memory import OutOfMemory, does_not_fit, memory_for
 from train.engine.reference import Reference
+from train.engine.values import scorer_for
 from train.ledger.ledger import summarise
+from train.methods.base import Method, begin_value_head
 from train.models.load import Model
 from train.objectives.base import Objective, TokenScores
 
@@ -44,6 +46,27 @@ class Passes:
     reference: Reference | None = None
     baseline: torch.Tensor | None = None
     micro_batch_tokens: int | None = None
+
+    @classmethod
+    def begin(cls, base: Model, objective: Objective, method: Method, start: Path | None = None) -> "Passes":
+        """Prepares a base model as the method wants it, which the run's seed decides, and chooses how it is computed.
+
+        Args:
+            base: is changed in place.
+            objective: what is made of scores.
+            method: what is trained, with the run's options.
+            start: the folder of a run that saved what the method begins with; None: it begins anew.
+
+        Raises:
+            UserError: the options do not fit the model, or it cannot be trained.
+        """
+        torch.manual_seed(method.config.seed)
+        model = method.fresh(base)
+        if objective.reads == "values":
+            begin_value_head(model)
+        if start is not None:
+            method.begin_from(model, start)
+        return cls(model, scorer_for(objective, model), objective, method.config)
 
     def step_gradient(self, examples: list[TrainingExample], seed: int) -> tuple[torch.Tensor, Summaries]:
         """Adds the gradient of a step's loss to what is trained; returns that scalar, and what the ledger takes of it.
@@ -181,8 +204,7 @@ class Passes:
             self.model.zero_grad()
             longest = max(group, key=lambda example: example.longest)
             if len(group) == 1:
-                cause = f"memory runs out on row {longest.row_id} alone, which has {longest.num_tokens} tokens"
-                raise UserError(cause, longest.location, "Lower max_length, or take a smaller model; close what else takes memory.")
+                raise does_not_fit(longest)
             positions = sum(one.num_tokens for one in group) if self.scorer.packed else longest.longest * len(group)
             self.micro_batch_tokens = positions // 2
             notice(

@@ -81,7 +81,7 @@ class LossMeter:
         try:
             yield Passes(model, scorer, objective, self.source.config, self.reference)
         finally:
-            scorer.causal.set_attn_implementation(scorer.attention)
+            scorer.restore_attention()
 
 
 def find_examples(source: Source, dataset_dir: Path | None) -> LossMeter | str:

@@ -20,8 +20,8 @@ from train.influence.write import sketch_examples, write_influence
 from train.ledger.influence import require_influence
 from train.methods.base import METHODS, Method
 from train.methods.started import Start, find_start
-from train.models.load import Dtype, load_model, model_folder
-from train.models.quantize import load_in_4_bits
+from train.models.load import Dtype, model_folder
+from train.models.quantize import load_for_training
 from train.objectives.base import OBJECTIVES, Objective
 from train.prepare import Prepared, length_limit
 from train.runs.folder import kept_steps
@@ -132,8 +132,7 @@ def _require_rows(rows: _RowsAsTrained, dataset: Dataset) -> None:
 
 def _begin(objective: Objective, method: Method, data: TrainingData, dtype: str, start: Start | None) -> Trainer:
     """Returns a trainer as the run began, which knows what its model says of the rows where the objective compares with that."""
-    load = load_model if method.config.quantize is None else load_in_4_bits
-    base = load(method.config.model, cast("Dtype", dtype), objective.auto_class)
+    base = load_for_training(method.config.model, cast("Dtype", dtype), objective.auto_class, method.config.quantize)
     trainer = Trainer.begin(base, objective, method, data, start=None if start is None else start.weights)
     if objective.needs_reference:
         trainer.passes.ask_reference(data.train)

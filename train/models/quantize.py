@@ -66,6 +66,15 @@ def load_in_4_bits(name: str, dtype: Dtype = "auto", auto_class: str = "AutoMode
     return model.eval()
 
 
+def load_for_training(name: str, dtype: Dtype, auto_class: str, quantize: str | None) -> Model:
+    """Loads the base that a run trains: in 4 bits where its option `quantize` says so.
+
+    Raises:
+        UserError: the model is not there, or cannot be loaded.
+    """
+    return (load_model if quantize is None else load_in_4_bits)(name, dtype, auto_class)
+
+
 def load_base(name: str, dtype: Dtype, quantized: bool, auto_class: str = "AutoModelForCausalLM") -> Model:
     """Loads the base of runs: in 4 bits where they were trained so and there is a GPU, else whole, which answers a little otherwise."""
     import torch

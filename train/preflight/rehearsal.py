@@ -10,8 +10,7 @@ from train.data.order import RunPlan
 from train.engine.flops import FlopModel
 from train.engine.loop import NUM_RECORDED_STEPS, Trainer
 from train.methods.base import trainable
-from train.models.load import load_model
-from train.models.quantize import load_in_4_bits
+from train.models.quantize import load_for_training
 from train.preflight.advice import Outlook
 from train.preflight.pace import Pace
 from train.preflight.result import Estimate, PlanResult, TimedBatch
@@ -38,8 +37,7 @@ def rehearse(prepared: Prepared, config: TrainConfig, started: float, read: floa
     Raises:
         UserError: the model cannot be loaded, the options do not fit it, or one example does not fit into memory.
     """
-    load = load_model if config.quantize is None else load_in_4_bits
-    base = load(config.model, config.dtype, prepared.objective.auto_class)
+    base = load_for_training(config.model, config.dtype, prepared.objective.auto_class, config.quantize)
     start = None if prepared.start is None else prepared.start.weights
     trainer = Trainer.begin(base, prepared.objective, prepared.method, prepared.data, start=start)
     hashing = sum(path.stat().st_size for path in prepared.model_folder.glob("*.safetensors")) / _HASHED

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 import torch
 
 from loopwright.console import notice
-from loopwright.errors import UserError
 from train.data.examples import TrainingExample
 from train.data.packing import collate, micro_batches
 from train.engine.loop import Trainer
-from train.engine.memory import OutOfMemory, memory_for
+from train.engine.memory import OutOfMemory, does_not_fit, memory_for
 from train.engine.optim import make_optimizer
 from train.engine.reference import Reference
 from train.engine.tensor_hash import hash_tensors
@@ -132,8 +131,7 @@ def within_memory(trainer: Trainer, work_of: Callable[[], RunWork], take: Callab
         trainer.model.zero_grad()
         positions = Work.of(group, packed=trainer.scorer.packed).num_positions
         if len(group) == 1:
-            cause = f"memory runs out on row {group[0].row_id} alone, which has {group[0].num_tokens} tokens"
-            raise UserError(cause, group[0].location, "Lower max_length, or take a smaller model; close what else takes memory.")
+            raise does_not_fit(group[0])
         trainer.passes.micro_batch_tokens = positions // 2
         notice(f"Memory ran out in a forward pass of {positions:,} tokens: planning with {positions // 2:,} at most.")
 

@@ -40,7 +40,7 @@ def checkpoint_seconds(num_bytes: int, num_examples: int, config: TrainConfig) -
     plan = RunPlan.of(num_examples, config)
     ends = {*range(plan.steps_per_epoch, plan.num_steps, plan.steps_per_epoch), plan.num_steps}
     saved = {*ends, *range(config.checkpoint_every, plan.num_steps, config.checkpoint_every)}
-    named = {plan.num_steps // 2 if one == "half" else one for one in config.keep_checkpoints if one != "best"}
+    named = plan.named_steps(config)
     # Those that stay are written twice: the best may be any at the end of an epoch.
     num_fewest = len(saved | named) + len(named)
     written = Estimate((num_fewest + 1) * num_bytes, num_fewest * num_bytes, (num_fewest + len(ends)) * num_bytes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
-from train.data.order import RunPlan, StepOrder
+from train.data.order import StepOrder
 from train.data.packing import micro_batches
 from train.engine.flops import FlopModel
 
@@ -80,8 +80,8 @@ class RunWork:
             packed: examples follow each other without padding.
             apart: sequences of one example may go into several micro-batches.
         """
-        plan = RunPlan.of(len(examples), config)
-        order = StepOrder(examples, config, plan)
+        order = StepOrder.of(examples, config)
+        plan = order.plan
         stride = -(-plan.num_steps // _MOST_STEPS)
         num_targets = {one.id: sum(len(sequence.targets) for sequence in one.sequences) for one in examples}
         num_tokens = num_trained = num_looked_at = 0

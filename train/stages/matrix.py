@@ -1,19 +1,15 @@
 """How well each stage's model does on the validation split of every stage: where a number rises again, something was forgotten."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from loopwright.console import library_call
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.engine.passes import Passes
-from train.engine.values import scorer_for
-from train.methods.base import METHODS, begin_value_head
-from train.models.load import load_model
-from train.models.quantize import load_in_4_bits
+from train.methods.base import METHODS
+from train.models.quantize import load_for_training
 from train.objectives.base import Objective
 
 
@@ -64,13 +60,9 @@ def measure(config: TrainConfig, columns: Sequence[Column], weights: Sequence[Pa
 def _passes(config: TrainConfig, columns: Sequence[Column]) -> list[Passes]:
     """Loads the base and prepares it once; returns what measures each column on that one model."""
     first = columns[0].objective
-    load = load_model if config.quantize is None else load_in_4_bits
-    torch.manual_seed(config.seed)
-    model = METHODS.get(config.method)(config).fresh(load(config.model, config.dtype, first.auto_class))
-    if first.reads == "values":
-        begin_value_head(model)
-    scorer = scorer_for(first, model)  # of all: choosing it changes how the model computes
-    return [Passes(model, scorer, column.objective, column.config) for column in columns]
+    base = load_for_training(config.model, config.dtype, first.auto_class, config.quantize)
+    begun = Passes.begin(base, first, METHODS.get(config.method)(config))  # once for all: it changes how the model computes
+    return [replace(begun, objective=column.objective, config=column.config) for column in columns]
 
 
 def _take(passes: Passes, config: TrainConfig, folder: Path | None) -> None:

@@ -136,7 +136,7 @@ def test_a_run_from_before_there_was_a_choice_is_lora(
     (tmp_path / "run.json").write_text(json.dumps(old), encoding="utf-8")
     assert RunRecord.load(tmp_path).method == "lora"
     assert method_of(tmp_path) is Lora
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model was loaded"))
     assert train(dataset_dir, tmp_path, TrainConfig.model_validate(record.config), resume=True).sample == record.sample
     with pytest.raises(UserError, match="the folder holds no adapter"):
         Lora.require_saved(tmp_path)
@@ -156,11 +156,11 @@ def test_the_objective_says_which_class_loads_the_model(
         name = "scored"
         auto_class = "AutoModelForSequenceClassification"
 
-    def loading(name: str, dtype: str, auto_class: str) -> Model:
+    def loading(name: str, dtype: str, auto_class: str, quantize: str | None) -> Model:
         raise UserError(f"asked for {auto_class}")
 
     monkeypatch.setitem(OBJECTIVES.entries, "scored", Scored)
-    monkeypatch.setattr("train.session.load_model", loading)
+    monkeypatch.setattr("train.session.load_for_training", loading)
     with pytest.raises(UserError, match="asked for AutoModelForSequenceClassification"):
         train(dataset_dir, tmp_path / "run", options(objective="scored"))
 

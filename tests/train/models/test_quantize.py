@@ -19,7 +19,7 @@ Options = Callable[..., TrainConfig]
 
 @pytest.fixture
 def no_loading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.session.load_in_4_bits", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model was loaded"))
 
 
 @pytest.mark.parametrize(

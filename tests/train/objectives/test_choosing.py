@@ -255,7 +255,7 @@ def test_a_label_outside_the_verbalizer_is_told_before_the_model_is_loaded(
     tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [*verbalizer_rows(), review("The soup", 1) | {"label": 2}, review("The bill", 1) | {"label": None}, review("x", 0, target=" so")]
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(UserErrors) as caught:
         train(
             write_dataset(tmp_path / "data", rows),
@@ -334,7 +334,7 @@ def test_layers_that_a_masked_model_lacks_are_told(kind: str, masked_dirs: dict[
 def test_models_without_the_head_that_is_asked_for_are_refused_before_they_are_loaded(
     dataset_dir: Path, tiny_model_dir: Path, masked_dirs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(UserError, match="of the kind 'llama', which is no masked language model"):
         train(dataset_dir, tmp_path / "run", TrainConfig(leaks="allow", model=str(tiny_model_dir), objective="cloze"))
     for kind, folder in masked_dirs.items():

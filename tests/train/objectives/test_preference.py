@@ -135,7 +135,7 @@ def test_the_answers_alone_are_scored(tmp_path: Path, tiny_model_dir: Path, opti
 def test_equal_answers_are_refused_before_the_model_is_loaded(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = [{"role": "user", "content": "x"}]
     folder = write_rows(tmp_path / "data", [{"messages": asked, "chosen": [answer("same")], "rejected": [answer("same")]}])
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(UserError, match=r"row row14 cannot be trained on: the preferred answer and the other one are equal") as caught:
         train(folder, tmp_path / "run", options(objective="preference"))
     assert "LBL804" in str(caught.value)
