@@ -97,7 +97,7 @@ def test_gains_are_paired_and_less_is_better_where_the_metric_says_so(reviews_di
 def test_a_metric_that_does_not_fit_is_refused_before_the_model_is_loaded(
     metric: str, cause: str, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("the model was loaded"))
     dataset = write_dataset(tmp_path / "data", [review("great soup", 1), review("slow soup", 0, split="validation")])
     with pytest.raises(UserError, match=cause):
         train(dataset, tmp_path / "run", config_of(tiny_model_dir, best=metric))

@@ -101,7 +101,7 @@ def test_a_curve_is_of_nested_runs_and_says_what_it_found(finished: SimpleNamesp
 def test_a_curve_goes_on_and_trains_nothing_twice(
     finished: SimpleNamespace, dataset: Path, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.session.load_model", lambda *_: pytest.fail("a run was trained again"))
+    monkeypatch.setattr("train.session.load_for_training", lambda *_: pytest.fail("a run was trained again"))
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps({"train": finished.config}), encoding="utf-8")
     code, out, error = command("curve", dataset, "--out", finished.out, "--config", config, "--json")
