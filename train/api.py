@@ -90,7 +90,7 @@ def plan_run(
         UserError: the dataset, its rows, the model or an option is not fit.
     """
     with library_call(progress):
-        chosen = section_options(config, "train", TrainConfig, options, "train options")
+        chosen = train_options(config, options)
         return plan(Path(dataset), chosen, config_file(config))
 
 
@@ -149,7 +149,7 @@ def learning_curve(
         UserError: the dataset or an option is not fit, there are too few rows, or a run could not be trained.
     """
     with library_call(progress) as callback:
-        chosen = section_options(config, "train", TrainConfig, options, "train options")
+        chosen = train_options(config, options)
         return run_curve(Path(dataset), Path(out), chosen, sizes=sizes, progress=callback, config_path=config_file(config))
 
 

@@ -1,6 +1,7 @@
 """What `train plan` says is what the run does: the same tokens, steps and refusals. No time is held against a clock."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,12 @@ def test_durations_are_said_in_units_that_people_use() -> None:
 
 def test_the_call_is_a_public_name() -> None:
     assert {"plan_run", "PlanResult"} <= set(library.__all__)
+
+
+def test_a_start_in_a_config_file_is_relative_to_the_file(
+    finished_run: tuple[Path, RunRecord], dataset_dir: Path, options: Options, tmp_path: Path
+) -> None:
+    config = tmp_path / "plan.yaml"
+    start = os.path.relpath(finished_run[0], tmp_path)
+    config.write_text(json.dumps({"train": {"model": options().model, "start": start, "leaks": "allow"}}), encoding="utf-8")
+    assert plan_run(dataset_dir, config, max_steps=1).num_steps == 1
