@@ -23,6 +23,8 @@ class PluginsConfig(BaseModel):
     """Files with training objectives (`train.objectives.base.Objective`), for `train: objective:`."""
     methods: tuple[str, ...] = ()
     """Files with training methods (`train.methods.base.Method`), for `train: method:`."""
+    trackers: tuple[str, ...] = ()
+    """Files with trackers (`train.trackers.base.Tracker`), for `train: track:` and `--track`."""
     sources: tuple[str, ...] = ()
     """Files with source formats (`prep.sources.source.Source`), for `format:` of a source."""
     shapes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Code of a user's own in evals, train and loop: a metric, a system, an objective and a method that a config names."""
+"""Code of a user's own in evals, train and loop: a metric, a system, an objective, a method and a tracker that a config names."""
 
 import json
 import shutil
@@ -87,7 +87,29 @@ class Mine(Lora):
 
     name = "mine"
 '''
-FILES = {"metrics": METRIC, "systems": SYSTEM, "objectives": OBJECTIVE, "methods": METHOD}
+TRACKER = '''
+from train.trackers.base import Tracker
+
+
+class Diary(Tracker):
+    """Lines in a file."""
+
+    name = "diary"
+
+    def begin(self, run):
+        run.folder.mkdir(parents=True)
+        self.file = run.folder / "diary.txt"
+        return None
+
+    def log(self, step, values):
+        with self.file.open("a", encoding="utf-8") as diary:
+            diary.write(f"{step} {sorted(values)}\\n")
+
+    def end(self, status, outcome):
+        with self.file.open("a", encoding="utf-8") as diary:
+            diary.write(f"{status} {sorted(outcome)}\\n")
+'''
+FILES = {"metrics": METRIC, "systems": SYSTEM, "objectives": OBJECTIVE, "methods": METHOD, "trackers": TRACKER}
 
 
 @pytest.fixture
@@ -95,7 +117,7 @@ def project(tmp_path: Path, tiny_model_dir: Path) -> Project:
     """A built dataset beside a config with one plug-in of each kind."""
     sections: dict[str, Any] = {
         "train": {"model": str(tiny_model_dir), "dtype": "float32", "max_steps": 1, "leaks": "allow", "objective": "twice"}
-        | {"method": "mine"},
+        | {"method": "mine", "track": ["diary"]},
         "evals": {"systems": ["always:good", "constant"], "metrics": ["letters"], "num_resamples": 100},
     }
     made = make_project(tmp_path / "project", plugins={kind: [f"{kind}.py"] for kind in FILES}, **sections)
@@ -137,6 +159,8 @@ def test_an_objective_and_a_method_train_resume_with_their_own_code_alone_and_ar
     assert result.exit_code == 0, result.output
     record = RunRecord.load(tmp_path / "run")
     assert (record.objective, record.method) == ("twice", "mine") and record.plugins is not None
+    step, end = next((tmp_path / "run").rglob("diary.txt")).read_text(encoding="utf-8").splitlines()
+    assert step.startswith("1 ") and "'loss'" in step and end.startswith("finished ") and "'validation_loss'" in end
     plain = train_run(project.out, tmp_path / "plain", config.model_copy(update={"objective": "chat", "method": "lora"}))
     assert plain.plugins is not None, "what could have come from a plug-in is told by all of them"
     assert record.validation_loss == pytest.approx(2 * (plain.validation_loss or 0), rel=0.2)

@@ -50,7 +50,9 @@ def listed(help_text: str) -> list[str]:
 def test_commands_stand_in_the_order_of_use() -> None:
     names = listed(run("prep", "--help").stdout)
     assert names == ["init", "templates", "build", "show", "lint", "rule", "fix", "diff", "export", "validate", "push", "drift"]
-    assert listed(run("train", "--help").stdout) == ["models", "run", "sweep", "verify", "chat"]
+    assert listed(run("train", "--help").stdout) == [
+        *["models", "plan", "run", "stages", "sweep", "curve", "verify", "report", "export", "chat"]
+    ]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
