@@ -65,6 +65,7 @@ def config_page() -> str:
     from loop.config import LoopConfig
     from prep.config import BuildConfig
     from train.config import MixtureConfig, StageConfig, SweepConfig, TrainConfig
+    from train.policy.config import RlhfConfig
 
     page = [
         "# The config file",
@@ -77,6 +78,7 @@ def config_page() -> str:
         ("mixture", MixtureConfig),
         ("stages[]", StageConfig),
         ("sweep", SweepConfig),
+        ("rlhf", RlhfConfig),
         ("evals", EvalsConfig),
         ("loop", LoopConfig),
     ):

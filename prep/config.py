@@ -187,7 +187,7 @@ class LintConfig(_Model):
 
 
 class BuildConfig(_Model):
-    """A whole config file. `train`, `mixture`, `stages`, `sweep`, `evals` and `loop` are read and checked by the commands that use them."""
+    """A whole config file. What `train`, `mixture`, `stages`, `sweep`, `rlhf`, `evals` and `loop` say is checked by their commands."""
 
     name: str
     """The dataset's name."""
@@ -231,6 +231,8 @@ class BuildConfig(_Model):
     """Read by `train stages`."""
     sweep: dict[str, Any] = {}
     """Read by `train sweep`."""
+    rlhf: dict[str, Any] = {}
+    """Read by `train rlhf`."""
     evals: dict[str, Any] = {}
     """Read by `evals run`."""
     loop: dict[str, Any] = {}

@@ -11,6 +11,7 @@ __all__ = [
     "ExportResult",
     "MixtureConfig",
     "PlanResult",
+    "RlhfConfig",
     "RowChanges",
     "StagesResult",
     "SweepConfig",
@@ -23,6 +24,7 @@ __all__ = [
     "nearest_rows",
     "plan_run",
     "report_run",
+    "rlhf",
     "run_stages",
     "sketch_rows",
     "sweep_runs",
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         nearest_rows,
         plan_run,
         report_run,
+        rlhf,
         run_stages,
         sketch_rows,
         sweep_runs,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from train.config import MixtureConfig, SweepConfig, TrainConfig
     from train.curve import CurveResult
     from train.data.changes import RowChanges
+    from train.policy.config import RlhfConfig
     from train.preflight.result import PlanResult
     from train.results import ExportResult, TrainResult
     from train.search import SweepResult
@@ -61,6 +65,7 @@ else:
             "ExportResult": "train.results",
             "MixtureConfig": "train.config",
             "PlanResult": "train.preflight.result",
+            "RlhfConfig": "train.policy.config",
             "RowChanges": "train.data.changes",
             "StagesResult": "train.stages.result",
             "SweepConfig": "train.config",
@@ -73,6 +78,7 @@ else:
             "nearest_rows": "train.api",
             "plan_run": "train.api",
             "report_run": "train.api",
+            "rlhf": "train.api",
             "run_stages": "train.api",
             "sketch_rows": "train.api",
             "sweep_runs": "train.api",

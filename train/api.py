@@ -16,9 +16,11 @@ from loopwright.progress import ProgressOption
 from train.config import MixtureConfig, SweepConfig, TrainConfig
 from train.curve import FEWEST_SIZES, CurveResult, run_curve
 from train.data.changes import RowChanges
-from train.given import data_source, stages_plan, train_options
+from train.given import data_source, rlhf_options, stages_plan, train_options
 from train.ledger.influence import Measure
 from train.ledger.influence import nearest_rows as find_nearest
+from train.policy.config import RlhfConfig
+from train.policy.run import train_policy
 from train.preflight.plan import plan
 from train.preflight.result import PlanResult
 from train.results import ExportResult, TrainResult
@@ -254,6 +256,34 @@ def run_stages(
         with use_plugins(plugins_of(file)):
             stages = stages_plan(config, options)
         return train_stages(stages, Path(out), overwrite=overwrite, progress=callback, config_path=file)
+
+
+def rlhf(
+    dataset: StrPath,
+    out: StrPath,
+    config: StrPath | Mapping[str, Any] | RlhfConfig | None = None,
+    *,
+    overwrite: bool = False,
+    progress: ProgressOption = False,
+    **options: Any,
+) -> TrainResult:
+    """Goes on from a run by what a reward model says of the answers that it draws, as `train rlhf` does.
+
+    Args:
+        dataset: a built dataset, whose chats and pairs give the prompts; their answers are not read.
+        out: the run's folder.
+        config: a config file, of which the `rlhf:` section is read; or what such a section says, as a mapping or `RlhfConfig`.
+        overwrite: remove the run that is in the folder.
+        progress: true shows a bar on stderr; a function is called with `training`, the steps that are done, and their number.
+        options: keys of the `rlhf:` section by name, which override the config; None is not given.
+
+    Raises:
+        UserError: the dataset, one of the runs, an option or the folder is not fit; or TRL is not installed.
+    """
+    with library_call(progress) as callback:
+        chosen, file = rlhf_options(config, options), config_file(config)
+        record = train_policy(Path(dataset), Path(out), chosen, overwrite=overwrite, progress=callback, config_path=file)
+        return TrainResult(Path(out), record)
 
 
 def verify_run(

@@ -9,6 +9,7 @@ from loopwright.errors import UserError
 from loopwright.library import StrPath, config_file, plain_values, section_options
 from train.config import MixtureConfig, StagesConfig, TrainConfig
 from train.data.mixture import Mixture
+from train.policy.config import RlhfConfig
 from train.stages.plan import Stage, plan_stages
 
 _EITHER = "Give a dataset (train run DATASET), or a config with a section mixture: (train run --config FILE)."
@@ -25,6 +26,18 @@ def train_options(config: StrPath | Mapping[str, Any] | TrainConfig | None, opti
     if file is None or chosen.start is None or options.get("start") is not None:
         return chosen
     return chosen.model_copy(update={"start": str(file.parent / chosen.start)})
+
+
+def rlhf_options(config: StrPath | Mapping[str, Any] | RlhfConfig | None, options: Mapping[str, Any]) -> RlhfConfig:
+    """Returns the options of a policy step: those of a config, with those that were given by name over them.
+
+    Raises:
+        UserError: the config cannot be read, or a value is not allowed.
+    """
+    chosen = section_options(config, "rlhf", RlhfConfig, options, "rlhf options")
+    file = config_file(config)
+    named = {name: run for name in ("start", "reward") if options.get(name) is None and (run := getattr(chosen, name)) is not None}
+    return chosen if file is None else chosen.model_copy(update={name: str(file.parent / run) for name, run in named.items()})
 
 
 def data_source(dataset: Path | None, mixture: Mapping[str, Any] | MixtureConfig | None, file: Path | None) -> Path | Mixture:

@@ -36,7 +36,7 @@ from prep.sources.tables import table_files
 from templates.template import Template
 
 # Sections that other commands read; a change of theirs does not change the dataset.
-_OTHER_SECTIONS = {"train", "mixture", "stages", "sweep", "evals", "loop"}
+_OTHER_SECTIONS = {"train", "mixture", "stages", "sweep", "rlhf", "evals", "loop"}
 # The plug-ins that a build asks for; those of other kinds do not change the dataset.
 _PLUGIN_KINDS = ("sources", "shapes")
 _MAX_SHOWN = 20

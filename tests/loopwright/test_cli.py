@@ -51,7 +51,7 @@ def test_commands_stand_in_the_order_of_use() -> None:
     names = listed(run("prep", "--help").stdout)
     assert names == ["init", "templates", "build", "show", "lint", "rule", "fix", "diff", "export", "validate", "push", "drift"]
     assert listed(run("train", "--help").stdout) == [
-        *["models", "plan", "run", "stages", "sweep", "curve", "verify", "report", "export", "chat"]
+        *["models", "plan", "run", "stages", "sweep", "curve", "rlhf", "verify", "report", "export", "chat"]
     ]
 
 

@@ -222,7 +222,7 @@ EFFECTS: dict[str, Case] = {
     "lint.expect.priors": (nothing, {}, {"lint": {"expect": {"priors": {"refusal": 0.5}}}}, findings),
 }
 # Read by other commands, whose own tests say what each key does; here only that the section reaches them.
-SECTIONS = ("train", "mixture", "stages", "sweep", "evals", "loop")
+SECTIONS = ("train", "mixture", "stages", "sweep", "rlhf", "evals", "loop")
 
 
 @pytest.mark.parametrize("field", EFFECTS)

@@ -51,6 +51,11 @@ def verify_run(
         UserError: the run is not finished or from before runs recorded what it takes; or model or dataset are not the run's.
     """
     record = RunRecord.load(run_dir)
+    if record.rlhf is not None:
+        cause = "the run was trained on answers that it drew itself, which nothing can replay: it has no proofs"
+        raise UserError(
+            cause, str(run_dir), "Compare it with the run that it started from: evals run DATASET --adapter RUN --adapter START"
+        )
     if record.evidence is None:
         cause = "the run has no proofs: it was made by a version that recorded nothing to compare with"
         raise UserError(cause, str(run_dir), "Train again, with --overwrite, to have them.")

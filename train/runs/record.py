@@ -20,7 +20,7 @@ FILE_NAME = "run.json"
 REPORT_NAME = "report.html"
 """The run's page."""
 CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
-_WHERE_ANY = {"plugins", "evidence", "mixture", "start", "validation_by_task"}
+_WHERE_ANY = {"plugins", "evidence", "mixture", "start", "validation_by_task", "rlhf"}
 """What `run.json` says only of a run that has it."""
 _MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair", Form.UNPAIRED: "Mean loss per answer"}
 
@@ -118,6 +118,41 @@ class StartRecord(BaseModel):
     """A hash of the weights."""
 
 
+class RewardChange(BaseModel):
+    """The mean reward of answers to the same validation prompts before a policy step and after it, paired by prompt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    num_prompts: int
+    before: float
+    after: float
+    low: float | None
+    """Where the 95 % interval of the rise begins; null where so few prompts have none."""
+    high: float | None
+    """Where it ends."""
+
+
+class RlhfRecord(BaseModel):
+    """What a policy step was and what came of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reward_run: str
+    """The folder of the run whose reward model judged."""
+    reward_sha256: str
+    """A hash of its weights."""
+    options: dict[str, Any]
+    """All options of the step."""
+    validation: RewardChange | None
+    """The reward on validation prompts; null where there were none."""
+    last_reward: float
+    """The mean reward of the answers drawn in the last tenth of the steps."""
+    last_kl: float | None
+    """Their distance from the start, in nats a token, as the policy's own answers show it; null where nothing held it (`beta: 0`)."""
+    num_without_reward: int
+    """Answers that the reward model's chat template could not be proven to hold; nothing was learned of them."""
+
+
 class RunRecord(BaseModel):
     """`run.json`. Written last: a folder that has it holds a finished run."""
 
@@ -203,6 +238,8 @@ class RunRecord(BaseModel):
     """The chat template's variables, for a server that serves this run's model."""
     config: dict[str, Any]
     """All options of the run."""
+    rlhf: RlhfRecord | None = None
+    """What a policy step (`train rlhf`) was; not written of other runs. Its losses are minus the mean reward, less what distance costs."""
     influence: InfluenceRecord | None = None
     """What the sketches in influence.parquet are; not written where there are none."""
     sample: Sample

@@ -404,7 +404,7 @@ def test_the_manifest_keeps_what_later_steps_need(tmp_path: Path) -> None:
         ["accuracy"],
     )
     config = load_build_config(project.config).model_dump(
-        mode="json", exclude={"train", "mixture", "stages", "sweep", "evals", "loop", "plugins"}
+        mode="json", exclude={"train", "mixture", "stages", "sweep", "rlhf", "evals", "loop", "plugins"}
     )
     assert manifest.config == {**config, "fixes": "mine.fixes.jsonl"}, "the ledger by its name, though the config gives none"
     assert str(tmp_path) not in (project.out / "manifest.json").read_text()

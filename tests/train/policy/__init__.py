@@ -1,0 +1,1 @@
+"""Tests of reinforcement learning from a reward model."""

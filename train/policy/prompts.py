@@ -1,0 +1,64 @@
+"""What a policy is asked: the prompts of a dataset's chats and pairs."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from loopwright.errors import UserError
+from prep.dataset.manifest import Dataset
+from prep.dataset.messages import messages_of
+from templates.chat import EncodeError, Message, encode_prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The prompts of a split.
+
+    Attributes:
+        messages: of each prompt; what a pair's answers follow, or what comes before a chat's last answer. No prompt stands there twice.
+        num_left_out: prompts that are too long or that the chat template cannot hold.
+    """
+
+    messages: list[list[Message]]
+    num_left_out: int
+
+
+def read_prompts(dataset: Dataset, split: str, tokenizer: "PreTrainedTokenizerBase", longest: int) -> Prompts:
+    """Reads the prompts of a split that are no longer than so many tokens.
+
+    Raises:
+        UserError: the dataset is damaged.
+    """
+    rows = dataset.examples(split).select(pl.exclude("position", "template", "fields")).collect().to_dicts()
+    found: dict[tuple[int, ...], list[Message]] = {}
+    num_left_out = 0
+    for row in rows:
+        example = messages_of(row)
+        asked = example.said()[: len(example.asked)] if example.chosen is None else example.said()[: len(example.messages)]
+        if example.tools or not asked:
+            num_left_out += 1
+            continue
+        try:
+            ids = encode_prompt(tokenizer, asked)
+        except EncodeError:
+            ids = []
+        if ids and len(ids) <= longest:
+            found[tuple(ids)] = asked
+        else:
+            num_left_out += 1
+    return Prompts(list(found.values()), num_left_out)
+
+
+def require_prompts(dataset: Dataset, split: str, prompts: Prompts) -> None:
+    """Makes sure that there is something to ask.
+
+    Raises:
+        UserError: there is not.
+    """
+    if not prompts.messages:
+        cause = f"the {split} split has no prompts to draw answers for ({prompts.num_left_out} rows are too long, or call tools)"
+        raise UserError(cause, str(dataset.path), "Build the dataset with chats or pairs in that split, or raise max_length.")
