@@ -171,6 +171,9 @@ class TrainConfig(_Model):
     training and names them, `allow` trains all the same; run.json lists them, and an evaluation says it."""
     dtype: Dtype = "auto"
     """Precision of the base weights and of the computation; what is trained is always float32."""
+    exact: bool = Field(False, exclude_if=lambda value: not value)
+    """Let the model's own modules compute all. Otherwise, where there is a fast path for the model, every token is computed once, also
+    those that several sequences begin with, and layers that read the same input are one: equal but for rounding, and faster."""
     seed: int = Field(17, ge=0)
     """Decides the adapter's start, the order of the examples and dropout."""
     seeds: int = Field(1, ge=1)

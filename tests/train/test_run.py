@@ -186,7 +186,7 @@ SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "
     "early_stopping",
     "keep_checkpoints",
     *("loss", *get_args(Loss)),
-    *("seeds", "start", "influence", "track"),
+    *("seeds", "start", "influence", "track", "exact"),
 }
 
 
@@ -279,7 +279,7 @@ def test_loss_that_is_not_finite_names_its_rows(
         return model
 
     monkeypatch.setattr("train.session.load_for_training", broken_load)
-    monkeypatch.setattr("train.engine.loss.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
+    monkeypatch.setattr("train.engine.loss.Scorer.for_model", lambda model, **_: Scorer(unwrapped(model), packed=False))
     with pytest.raises(UserErrors, match=r"data.jsonl:\d+: the loss is nan in step 1, which holds row row\d+") as caught:
         train(dataset_dir, tmp_path / "run", options())
     assert len(caught.value.errors) == 4

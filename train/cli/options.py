@@ -36,6 +36,7 @@ MaxLength = Annotated[int | None, typer.Option(help="Longest example, in tokens.
 Truncation = Annotated[str | None, typer.Option(help="What longer examples do: raise or drop.")]
 Leaks = Annotated[str | None, typer.Option(help="Train rows that are also in validation or test: refuse or allow.")]
 Dtype = Annotated[str | None, typer.Option(help="auto, bfloat16 or float32.")]
+Exact = Annotated[bool | None, typer.Option("--exact", help="Let the model's own modules compute all: slower, equal but for rounding.")]
 Best = Annotated[str | None, typer.Option(help="Which checkpoint is kept: the best by validation_loss or a metric, or last.")]
 EarlyStopping = Annotated[int | None, typer.Option(help="Stop after so many validations that are worse than the best.")]
 BuiltDataset = Annotated[Path, typer.Argument(help="A dataset folder that `prep build` wrote.")]

@@ -13,6 +13,7 @@ from train.cli.options import (
     Dtype,
     EarlyStopping,
     Epochs,
+    Exact,
     Json,
     Leaks,
     LearningRate,
@@ -66,6 +67,7 @@ def run(
     truncation: Truncation = None,
     leaks: Leaks = None,
     dtype: Dtype = None,
+    exact: Exact = None,
     best: Best = None,
     early_stopping: EarlyStopping = None,
     influence: Annotated[

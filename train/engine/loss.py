@@ -5,12 +5,16 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.checkpoint import checkpoint
 
 from loopwright.errors import UserError
 from train.data.packing import MicroBatch, Segments
 from train.engine.attention import IMPLEMENTATION, attending, register
+from train.fast.kernels import Kernels
+from train.fast.layout import Layout
+from train.fast.llama import FastLlama
 from train.models.heads import into_head, is_masked
 from train.models.load import Model, compute_dtype, unwrapped
 from train.objectives.base import TokenScores
@@ -32,16 +36,27 @@ class Scorer:
         packed: its attention takes packed examples; else they are padded.
         first_position: the position of a packed sequence's first token; RoBERTa and its like count from behind the padding token's id.
         attention: what transformers calls the model's own attention.
+        fast: computes the model's hidden states instead of its own modules; None: they do.
+        why_plain: why they do.
     """
 
     causal: Model
     packed: bool
     first_position: int = 0
     attention: str = ""
+    fast: FastLlama | None = None
+    why_plain: str = ""
 
     @classmethod
-    def for_model(cls, model: Model) -> "Scorer":
-        """Chooses the packed path where it is proven equal to the model's own forward pass on two short examples, else the plain one.
+    def for_model(cls, model: Model, *, exact: bool = False) -> "Scorer":
+        """Chooses the fastest path that is proven equal to the model's own forward pass on two short examples.
+
+        That is, of those there are for the model: its hidden states computed here, its own modules on packed examples, or those on padded
+        ones.
+
+        Args:
+            model: as its method prepared it.
+            exact: its own modules are to compute all.
 
         Raises:
             UserError: the model does something to its logits after the output head, or is causal and sees what comes after a token.
@@ -49,7 +64,7 @@ class Scorer:
         causal = unwrapped(model)
         own_attention = causal.config._attn_implementation
         plain = cls(causal, packed=False, attention=own_attention)
-        with torch.inference_mode(), plain._precision():
+        with torch.no_grad(), plain._precision():
             expected = [plain._probe(length) for length in _PROBE_LENGTHS]
             if not is_masked(causal):
                 _require_causal(causal, *expected)
@@ -59,11 +74,27 @@ class Scorer:
                 for first_position in (0, (getattr(causal.config, "pad_token_id", None) or 0) + 1):
                     packed = cls(causal, packed=True, first_position=first_position, attention=own_attention)
                     if _relative_difference(packed._hidden_of_probes(), torch.cat(expected)) < _PACKED_TOLERANCE:
-                        return packed
+                        return replace(packed, why_plain="exact: true") if exact else packed._fastest(torch.cat(expected))
             except (NotImplementedError, ValueError, TypeError, RuntimeError, IndexError):
                 pass  # an architecture whose attention is not pluggable, or needs what ours does not do
         causal.set_attn_implementation(own_attention)
-        return plain
+        return replace(plain, why_plain="its attention takes no packed examples")
+
+    def _fastest(self, expected: torch.Tensor) -> "Scorer":
+        """Returns what computes the same in another way, where there is one and it is proven equal on the probes."""
+        fast = FastLlama.of(self.causal, Kernels())
+        if isinstance(fast, str):
+            return replace(self, why_plain=fast)
+        probes = [probe_ids(self.causal, length)[0].numpy() for length in _PROBE_LENGTHS]
+        layout = Layout.of(probes, range(len(probes)))
+        found = fast.hidden(layout).index_select(0, layout.places)
+        if _relative_difference(found, expected) < _PACKED_TOLERANCE:
+            return replace(self, fast=fast)
+        return replace(self, why_plain="what it computes is not what the model's own modules do")
+
+    def through_modules(self) -> "Scorer":
+        """Returns the same without a fast path: hooks on the model's modules see what is computed."""
+        return replace(self, fast=None)
 
     @contextmanager
     def plainly(self) -> Iterator["Scorer"]:
@@ -73,7 +104,7 @@ class Scorer:
             return
         self.causal.set_attn_implementation(self.attention)
         try:
-            yield replace(self, packed=False)
+            yield replace(self, packed=False, fast=None)
         finally:
             self.causal.set_attn_implementation(IMPLEMENTATION)
 
@@ -105,7 +136,7 @@ class Scorer:
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the scores of the batch's supervised tokens; differentiable where gradients are on."""
         with self._precision():
-            hidden = self._hidden(batch).index_select(0, batch.predictors)
+            hidden = self._read(batch, batch.predictors)
             head = self.causal.get_output_embeddings()
             if torch.is_grad_enabled() and any(weight.requires_grad for weight in head.parameters()):
                 logprobs, margins = _trained_head_scores(hidden, batch.targets, head)
@@ -130,6 +161,15 @@ class Scorer:
                 remedy=f"Train a model of another family, such as {known}.",
             )
         return hidden[0]
+
+    def _read(self, batch: MicroBatch, positions: torch.Tensor) -> torch.Tensor:
+        """Returns what goes into the output head at some of the batch's positions, [N, width]."""
+        if self.fast is not None and batch.segments is not None:
+            starts = batch.segments.lengths.cumsum(0)[:-1].tolist()
+            layout = Layout.of(np.split(batch.input_ids[0].numpy(), starts), batch.rows.tolist())
+            if self.fast.takes(layout):
+                return self.fast.hidden(layout).index_select(0, layout.places.index_select(0, positions))
+        return self._hidden(batch).index_select(0, positions)
 
     def _hidden(self, batch: MicroBatch) -> torch.Tensor:
         """Returns what goes into the output head at each position, [B * T, width]."""

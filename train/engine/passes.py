@@ -66,7 +66,7 @@ class Passes:
             begin_value_head(model)
         if start is not None:
             method.begin_from(model, start)
-        return cls(model, scorer_for(objective, model), objective, method.config)
+        return cls(model, scorer_for(objective, model, exact=method.config.exact), objective, method.config)
 
     def step_gradient(self, examples: list[TrainingExample], seed: int) -> tuple[torch.Tensor, Summaries]:
         """Adds the gradient of a step's loss to what is trained; returns that scalar, and what the ledger takes of it.

@@ -21,14 +21,17 @@ def announce(trainer: Trainer, model_folder: Path) -> None:
     supervised = sum(len(sequence.targets) for example in data.train for sequence in example.sequences)
     read = sum(example.num_tokens for example in data.train)
     kind = unwrapped(trainer.model).config.model_type
-    examples = "packed, without padding" if trainer.scorer.packed else "padded: this architecture's attention takes no packed examples"
+    scorer = trainer.scorer
+    path = "fast: no padding, what examples begin with alike is computed once" if scorer.fast else f"plain, as {scorer.why_plain}"
+    path += ", examples packed" if scorer.packed and not scorer.fast else ""
     quantized = "" if config.quantize is None else f", the base's weights in 4 bits ({config.quantize})"
     device = trainer.scorer.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     for what, said in (
         ("model", f"{config.model} ({kind}), in {model_folder}"),
         ("device", f"{device.type}, {name}"),
-        ("dtype", f"{str(trainer.scorer.dtype).removeprefix('torch.')}{quantized}; examples {examples}"),
+        ("dtype", f"{str(trainer.scorer.dtype).removeprefix('torch.')}{quantized}"),
+        ("path", path),
         ("trained", f"{trained:,} of {sum(every):,} parameters ({trained / sum(every):.2%}), method {config.method}"),
         ("steps", f"{plan.steps_per_epoch:,} an epoch of {config.batch_size} examples, {plan.num_steps:,} in all"),
         ("tokens", f"{num_tokens:,} in all, {supervised / read:.1%} of them trained"),

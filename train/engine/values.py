@@ -21,9 +21,9 @@ class ValueScorer(Scorer):
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the value of each sequence, in float32; differentiable where gradients are on."""
         with self._precision():
-            hidden = self._hidden(batch)
+            hidden = self._read(batch, batch.ends)
         # By its position: what token stands there, and what token pads, plays no part.
-        values = value_head(self.causal)(hidden.index_select(0, batch.ends).float()).squeeze(-1)
+        values = value_head(self.causal)(hidden.float()).squeeze(-1)
         nothing = values.new_zeros(0)
         return TokenScores(nothing, nothing, batch.weights, batch.sequences, batch.rows, batch.signs, len(batch.examples), values=values)
 
@@ -33,10 +33,15 @@ class ValueScorer(Scorer):
         return into_head(self.causal, input_ids=probe_ids(self.causal, length))[0]
 
 
-def scorer_for(objective: Objective, model: Model) -> Scorer:
+def scorer_for(objective: Objective, model: Model, *, exact: bool = False) -> Scorer:
     """Returns the scorer for what an objective reads of a model.
+
+    Args:
+        objective: decides that.
+        model: as its method prepared it.
+        exact: the model's own modules are to compute all.
 
     Raises:
         UserError: the model's head is not one that can be trained.
     """
-    return (ValueScorer if objective.reads == "values" else Scorer).for_model(model)
+    return (ValueScorer if objective.reads == "values" else Scorer).for_model(model, exact=exact)

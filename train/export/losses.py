@@ -77,7 +77,7 @@ class LossMeter:
         if objective.reads == "values":
             value_head(model).float()  # as it is trained
         model.eval()
-        scorer = scorer_for(objective, model)
+        scorer = scorer_for(objective, model, exact=True)  # it is to measure what merging changes, and nothing else
         try:
             yield Passes(model, scorer, objective, self.source.config, self.reference)
         finally:

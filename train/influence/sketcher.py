@@ -40,6 +40,11 @@ class Sketcher:
     passes: Passes
     projection: Projection
 
+    @classmethod
+    def of(cls, passes: Passes, projection: Projection) -> "Sketcher":
+        """Returns one whose passes go through the model's modules, where gradients are taken."""
+        return cls(replace(passes, scorer=passes.scorer.through_modules()), projection)
+
     def sketch(self, examples: list[TrainingExample], advance: Advance = _nobody) -> torch.Tensor:
         """Returns the sketches of some examples in their order, float32 [N, size], on the CPU. The weights stay as they are.
 

@@ -67,7 +67,7 @@ def sketch_examples(trainer: Trainer, run_dir: Path, record: InfluenceRecord, ex
     Raises:
         UserError: a checkpoint cannot be read, or a row does not fit into memory.
     """
-    sketcher = Sketcher(trainer.passes, Projection(record.seed, record.size))
+    sketcher = Sketcher.of(trainer.passes, Projection(record.seed, record.size))
     frames = []
     with _unchanged(trainer):
         for step in record.steps:

@@ -115,7 +115,7 @@ def test_rows_that_share_a_pass_are_as_each_alone(
             return original(self, one)
 
         monkeypatch.setattr(Sketcher, "_alone", noted)
-        found = Sketcher(trainer.passes, PROJECTION).sketch(rows, counted.append)
+        found = Sketcher.of(trainer.passes, PROJECTION).sketch(rows, counted.append)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
     assert len(alone) == 2 < len(rows), "the others shared a pass"
     assert sum(counted) == len(rows)
@@ -128,7 +128,7 @@ def test_where_more_than_matrices_is_trained_each_row_has_a_pass_of_its_own(begi
     trainer = begin(**changes)
     rows = trainer.data.train[:3]
     expected = torch.stack([project(row_gradient(trainer, example)) for example in rows])
-    torch.testing.assert_close(Sketcher(trainer.passes, PROJECTION).sketch(rows), expected)
+    torch.testing.assert_close(Sketcher.of(trainer.passes, PROJECTION).sketch(rows), expected)
 
 
 def test_a_row_is_sketched_by_the_gradient_of_its_own_mean_loss(begin: Begin) -> None:
@@ -142,7 +142,7 @@ def test_a_row_is_sketched_by_the_gradient_of_its_own_mean_loss(begin: Begin) ->
         loss = functional.cross_entropy(plain.causal(input_ids=ids).logits[0, :-1], labels[1:], ignore_index=-100)
         weights = trainable(trainer.model)
         gradient = dict(zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True))
-    (found,) = Sketcher(trainer.passes, PROJECTION).sketch([example])
+    (found,) = Sketcher.of(trainer.passes, PROJECTION).sketch([example])
     torch.testing.assert_close(found, project(gradient), rtol=1e-3, atol=1e-5)
 
 
@@ -153,7 +153,7 @@ def test_sketches_compare_rows_as_their_gradients_do(begin: Begin) -> None:
     products = (exact @ exact.T).numpy()
     pairs = np.triu_indices(len(rows), 1)
     for size, least in ((64, 0.8), (4096, 0.99)):
-        sketches = Sketcher(trainer.passes, Projection(17, size)).sketch(rows)
+        sketches = Sketcher.of(trainer.passes, Projection(17, size)).sketch(rows)
         found = (sketches @ sketches.T).numpy()
         assert np.corrcoef(found[pairs], products[pairs])[0, 1] > least
         lengths = np.sqrt(np.outer(products.diagonal(), products.diagonal()))
@@ -164,7 +164,7 @@ def test_layers_that_misplace_rows_are_not_trusted(begin: Begin, monkeypatch: py
     """A layer that is given the positions in another order than the batch's, as a fused one might be, is found out on two rows."""
     trainer = begin()
     rows = trainer.data.train
-    expected = Sketcher(trainer.passes, PROJECTION).sketch(rows)
+    expected = Sketcher.of(trainer.passes, PROJECTION).sketch(rows)
 
     def turned(layer: Any, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         return (inputs[0].flip(1),)
@@ -176,14 +176,14 @@ def test_layers_that_misplace_rows_are_not_trusted(begin: Begin, monkeypatch: py
     for layer in layers.values():
         layer.register_forward_pre_hook(turned)
         layer.register_forward_hook(lambda _, __, output: output.flip(1))
-    torch.testing.assert_close(Sketcher(trainer.passes, PROJECTION).sketch(rows), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(Sketcher.of(trainer.passes, PROJECTION).sketch(rows), expected, rtol=1e-3, atol=1e-4)
     assert len(notes) == 1 and "a backward pass of its own" in notes[0]
 
 
 def test_where_memory_runs_out_rows_share_a_pass_with_fewer(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = begin()
     rows = trainer.data.train
-    expected = Sketcher(trainer.passes, PROJECTION).sketch(rows)
+    expected = Sketcher.of(trainer.passes, PROJECTION).sketch(rows)
     original, most = Passes.accumulate, 2
 
     def small(self: Passes, examples: list[TrainingExample]) -> torch.Tensor:
@@ -192,7 +192,7 @@ def test_where_memory_runs_out_rows_share_a_pass_with_fewer(begin: Begin, monkey
         return original(self, examples)
 
     monkeypatch.setattr(Passes, "accumulate", small)
-    torch.testing.assert_close(Sketcher(trainer.passes, PROJECTION).sketch(rows), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(Sketcher.of(trainer.passes, PROJECTION).sketch(rows), expected, rtol=1e-3, atol=1e-4)
     most = 0
     with pytest.raises(UserError, match="memory runs out on the gradient of row row"):
-        Sketcher(trainer.passes, PROJECTION).sketch(rows)
+        Sketcher.of(trainer.passes, PROJECTION).sketch(rows)

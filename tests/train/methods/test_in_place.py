@@ -183,7 +183,7 @@ def test_packed_padded_and_one_by_one_are_the_same_step(
 
     packed = curve("packed")
     assert curve("one-by-one", micro_batch_size=1) == pytest.approx(packed, rel=1e-4)
-    monkeypatch.setattr("train.engine.loss.Scorer.for_model", lambda model: Scorer(unwrapped(model), packed=False))
+    monkeypatch.setattr("train.engine.loss.Scorer.for_model", lambda model, **_: Scorer(unwrapped(model), packed=False))
     assert curve("padded") == pytest.approx(packed, rel=1e-4)
 
 

@@ -169,8 +169,8 @@ def test_sequences_do_not_see_each_other_and_padding_is_not_seen(case: Case) -> 
     first = examples[0].sequences[0].num_tokens
     batch.input_ids[0, 1:5] = batch.input_ids[0, 6:10]
     after = scorer.score(batch).sequence_logprobs().detach()
-    assert torch.equal(before[1:], after[1:])
-    assert before[0] != after[0]
+    torch.testing.assert_close(before[1:], after[1:], rtol=1e-6, atol=1e-5)  # what is computed once for several may change
+    assert abs(before[0] - after[0]) > 1e-3
     unwrapped(model).set_attn_implementation("sdpa")
     padded = collate(examples, CPU, packed=False)
     assert padded.real is not None

@@ -1,0 +1,64 @@
+"""The backward passes that are written by hand, against finite differences in float64."""
+
+import numpy as np
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from train.fast.attention import attend
+from train.fast.elementwise import add_rms_norm, gate, rms_norm, rotate
+from train.fast.kernels import Kernels
+from train.fast.layout import Layout
+from train.fast.linear import Adapter, Joined
+
+_PLAIN = Kernels()
+
+
+def tensor(*shape: int, grad: bool = True) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, requires_grad=grad)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+def test_norms() -> None:
+    weight = tensor(6, grad=False)
+    assert gradcheck(lambda x: rms_norm(x, weight, 1e-5, _PLAIN), (tensor(4, 6),))
+    assert gradcheck(lambda x, y: add_rms_norm(x, y, weight, 1e-5, _PLAIN), (tensor(4, 6), tensor(4, 6)))
+
+
+def test_gate_and_rotation() -> None:
+    assert gradcheck(lambda x: gate(x, _PLAIN), (tensor(3, 8),))
+    angle = tensor(3, 1, 2, grad=False)
+    assert gradcheck(lambda x: rotate(x, angle.cos(), angle.sin(), _PLAIN), (tensor(3, 2, 4),))
+
+
+@pytest.mark.parametrize("needs_x", [True, False])
+def test_joined_layers_with_adapters(needs_x: bool) -> None:
+    adapters = [(tensor(2, 5), tensor(3, 2)), (tensor(1, 5), tensor(4, 1))]
+    weight, bias = tensor(9, 5, grad=False), tensor(9, grad=False)
+
+    def product(x: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
+        first, second = Adapter(parameters[0], parameters[1], 0.5), Adapter(parameters[2], parameters[3], 3.0)
+        return Joined(weight, bias, (3, 2, 4), (first, None, second))(x)
+
+    x = tensor(4, 5, grad=needs_x)
+    flat = [one for pair in adapters for one in pair]
+    assert gradcheck(product, (x, *flat))
+    (down, up), (other_down, other_up) = adapters
+    update = torch.cat([0.5 * up @ down, torch.zeros(2, 5, dtype=torch.float64), 3 * other_up @ other_down])
+    assert torch.allclose(product(x, *flat), x @ (weight + update).t() + bias)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_attention_over_groups_of_nodes_and_over_what_they_continue(share: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.fast.attention._CHUNK", 3)  # several chunks a node
+    monkeypatch.setattr("train.fast.layout._FEWEST_SAVED", 2)
+    sequences = [np.array(ids) for ids in ([7, 7, 1, 2, 3, 4, 5], [7, 7, 1, 2, 8, 9], [7, 7, 5, 5, 5, 5, 5])]
+    layout = Layout.of(sequences, [0, 0, 1], share=share)
+    assert len(layout.seen) == (2 if share else 0)
+    num = len(layout.input_ids)
+    states = tensor(num, 4, 3), tensor(num, 2, 3), tensor(num, 2, 3)
+    assert gradcheck(lambda q, k, v: attend(q, k, v, layout, 0.7, _PLAIN), states)

@@ -1,0 +1,182 @@
+"""Which tokens of a micro-batch are computed, each once, and which of them see which."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+# A prefix that several sequences share is computed once where that saves at least so many tokens: attending to it apart has its price.
+_FEWEST_SAVED = 16
+# Nodes of up to this length are attended together, padded to the longest of them; longer ones one by one.
+_SHORT = 128
+# The shortest of those is at least this share of the longest.
+_LIKE_LENGTH = 0.8
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A stretch of tokens that is computed once: a whole sequence, what several begin with, or what one adds to that.
+
+    Attributes:
+        ids: its tokens.
+        before: the nodes that it continues, from the first on.
+        start: where it lies among all tokens that are computed.
+    """
+
+    ids: Ids
+    before: tuple["Node", ...] = ()
+    start: int = 0
+
+    @property
+    def offset(self) -> int:
+        """The tokens of a sequence that stand before it."""
+        return sum(len(node.ids) for node in self.before)
+
+    @property
+    def path(self) -> tuple["Node", ...]:
+        """All that a sequence which ends with it consists of."""
+        return (*self.before, self)
+
+    @property
+    def places(self) -> Ids:
+        """Where its tokens lie."""
+        return np.arange(self.start, self.start + len(self.ids))
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """G nodes of at most L tokens that lie one behind the other; each token sees those of its node up to itself.
+
+    Attributes:
+        start: where the first lies.
+        end: where the last ends.
+        num: G.
+        length: L.
+        padded: where each token lies, padded to L by a node's last token, int64 [G * L]; None where nothing is padded.
+        real: of those, the tokens that are no padding, an index into G * L, int64 [end - start]; None likewise.
+    """
+
+    start: int
+    end: int
+    num: int
+    length: int
+    padded: torch.Tensor | None
+    real: torch.Tensor | None
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node]) -> "Own":
+        """Lays nodes out side by side, as they lie."""
+        lengths = np.array([len(node.ids) for node in nodes])
+        longest, start = int(lengths.max()), nodes[0].start
+        end = start + int(lengths.sum())
+        if end - start == longest * len(nodes):
+            return cls(start, end, len(nodes), longest, None, None)
+        within = np.minimum(np.arange(longest), lengths[:, None] - 1)
+        padded = np.array([node.start for node in nodes])[:, None] + within
+        real = np.flatnonzero(np.arange(longest) < lengths[:, None])
+        return cls(start, end, len(nodes), longest, torch.from_numpy(padded.ravel()), torch.from_numpy(real))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A node that others continue: each of their tokens sees all of it.
+
+    Attributes:
+        start: where the node lies.
+        end: where it ends.
+        queries: where the tokens lie that see it, int64 [Q].
+    """
+
+    start: int
+    end: int
+    queries: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The N tokens that are computed for sequences of T tokens in all.
+
+    Attributes:
+        input_ids: int64 [N].
+        position_ids: int64 [N], from 0 in each sequence.
+        places: where each of the T tokens, sequence by sequence, is computed, int64 [T].
+        own: what sees itself; each token is in one of them.
+        seen: what is seen by those that continue it.
+        longest: tokens of the longest sequence.
+    """
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    places: torch.Tensor
+    own: tuple[Own, ...]
+    seen: tuple[Seen, ...]
+    longest: int
+
+    @classmethod
+    def of(cls, sequences: Sequence[Ids], rows: Sequence[int], *, share: bool = True) -> "Layout":
+        """Lays sequences out.
+
+        Args:
+            sequences: the ids of each.
+            rows: whose each is; sequences of one row follow each other.
+            share: compute what sequences have in common at their beginning once.
+        """
+        leaves = _tree(sequences, rows) if share else [Node(ids) for ids in sequences]
+        nodes = sorted({id(node): node for leaf in leaves for node in leaf.path}.values(), key=lambda node: len(node.ids))
+        for node, start in zip(nodes, np.cumsum([0, *(len(node.ids) for node in nodes)]), strict=False):
+            node.start = int(start)
+        return cls(
+            torch.from_numpy(np.concatenate([node.ids for node in nodes])),
+            torch.from_numpy(np.concatenate([np.arange(node.offset, node.offset + len(node.ids)) for node in nodes])),
+            torch.from_numpy(np.concatenate([node.places for leaf in leaves for node in leaf.path])),
+            tuple(Own.of(some) for some in _together(nodes)),
+            tuple(_seen(node, nodes) for node in nodes if any(node in one.before for one in nodes)),
+            max(map(len, sequences)),
+        )
+
+
+def _seen(node: Node, nodes: Sequence[Node]) -> Seen:
+    queries = np.concatenate([one.places for one in nodes if node in one.before])
+    return Seen(node.start, node.start + len(node.ids), torch.from_numpy(queries))
+
+
+def _tree(sequences: Sequence[Ids], rows: Sequence[int]) -> list[Node]:
+    """Returns the last node of each sequence: below what all have in common, and what those of one row have."""
+    leaves: list[Node] = []
+    num_common = _worth_sharing(sequences, 0)
+    common = (Node(sequences[0][:num_common]),) if num_common else ()
+    for _, places in groupby(range(len(sequences)), key=lambda place: rows[place]):
+        mine = [sequences[place] for place in places]
+        num_shared = _worth_sharing(mine, num_common)
+        path = (*common, Node(mine[0][num_common:num_shared], common)) if num_shared > num_common else common
+        leaves += [Node(ids[num_shared:], path) for ids in mine]
+    return leaves
+
+
+def _worth_sharing(sequences: Sequence[Ids], num_before: int) -> int:
+    """Returns how many tokens sequences share at their beginning, at least one of each left over; as before where more is not worth it."""
+    if len(sequences) < 2:
+        return num_before
+    length = min(map(len, sequences)) - 1
+    for one, other in pairwise(sequences):
+        unlike = np.flatnonzero(one[:length] != other[:length])
+        length = int(unlike[0]) if len(unlike) else length
+    return length if (length - num_before) * (len(sequences) - 1) >= _FEWEST_SAVED else num_before
+
+
+def _together(nodes: Sequence[Node]) -> list[list[Node]]:
+    """Divides nodes, which are sorted by length, into those that are attended together."""
+    groups: list[list[Node]] = []
+    for node in nodes:
+        length = len(node.ids)
+        last = groups[-1] if groups else []
+        if last and length <= _SHORT and len(last[0].ids) >= _LIKE_LENGTH * length:
+            last.append(node)
+        else:
+            groups.append([node])
+    return groups
