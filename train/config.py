@@ -174,6 +174,9 @@ class TrainConfig(_Model):
     exact: bool = Field(False, exclude_if=lambda value: not value)
     """Let the model's own modules compute all. Otherwise, where there is a fast path for the model, every token is computed once, also
     those that several sequences begin with, and layers that read the same input are one: equal but for rounding, and faster."""
+    compile: bool | None = Field(None, exclude_if=lambda value: value is None)
+    """Compile what the fast path computes a number at a time (`torch.compile`, which needs a C++ compiler): some 10 to 30 seconds at the
+    start, and a sixth less time a step. Default: where the run is long enough to win them back."""
     seed: int = Field(17, ge=0)
     """Decides the adapter's start, the order of the examples and dropout."""
     seeds: int = Field(1, ge=1)

@@ -21,6 +21,7 @@ from train.data.examples import TrainingData, TrainingExample
 from train.data.order import RunPlan, StepOrder
 from train.engine.best import Best, CheckpointScorer, LossScorer, by_dataset
 from train.engine.checkpoint import Checkpoint, RunProgress, drop_unkept, kept_dir, load_checkpoint
+from train.engine.flops import flops_per_token
 from train.engine.interrupts import watching_for_interrupts
 from train.engine.loss import Scorer
 from train.engine.memory import peak_memory_bytes
@@ -38,6 +39,9 @@ from train.runs.evidence import StepRecord
 
 NUM_RECORDED_STEPS = 2
 """So many first steps are recorded, and done again by `train verify`."""
+
+# Floating-point operations of a run that takes some three minutes on two cores: compiling takes 10 to 30 seconds, and saves a sixth.
+_WORTH_COMPILING = 1e14
 
 T = TypeVar("T")
 Summary = tuple[list[TrainingExample], torch.Tensor]
@@ -116,6 +120,8 @@ class Trainer:
         """
         passes = Passes.begin(base, objective, method, start)
         order = StepOrder.of(data.train, method.config, data.draws)
+        if method.config.compile or (method.config.compile is None and _is_long(passes, data, order)):
+            passes.scorer = passes.scorer.compiled()
         return cls(passes, data, Ledger(), RunProgress(), order, rate_of=method.rate_of, score=score)
 
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
@@ -307,3 +313,11 @@ class Trainer:
     def _note_memory(self) -> None:
         """Keeps in the run's progress what the passes found to fit."""
         self.progress = replace(self.progress, micro_batch_tokens=self.passes.micro_batch_tokens)
+
+
+def _is_long(passes: Passes, data: TrainingData, order: StepOrder) -> bool:
+    """Says whether a run wins back what compiling takes: by all of its steps, so that one that is gone on with decides the same."""
+    if passes.scorer.fast is None:
+        return False
+    num_tokens = order.plan.num_steps * passes.config.batch_size * sum(one.num_tokens for one in data.train) / len(data.train)
+    return flops_per_token(passes.model, data.train) * num_tokens >= _WORTH_COMPILING

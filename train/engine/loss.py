@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from loopwright.console import notice
 from loopwright.errors import UserError
 from train.data.packing import MicroBatch, Segments
 from train.engine.attention import IMPLEMENTATION, attending, register
@@ -25,6 +26,8 @@ _CHUNK = 256
 _PACKED_TOLERANCE = 0.05
 _HEAD_TOLERANCE = 1e-3
 _PROBE_LENGTHS = (7, 12)
+# A probe that is attended by itself, as longer sequences are.
+_COMPILED_LENGTH = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,24 @@ class Scorer:
         if _relative_difference(found, expected) < _PACKED_TOLERANCE:
             return replace(self, fast=fast)
         return replace(self, why_plain="what it computes is not what the model's own modules do")
+
+    def compiled(self) -> "Scorer":
+        """Returns the same with compiled kernels, tried on the probes; without a fast path, or where they cannot be compiled, itself."""
+        if self.fast is None:
+            return self
+        fast = replace(self.fast, kernels=self.fast.kernels.compiled())
+        probes = [probe_ids(self.causal, length)[0].numpy() for length in (*_PROBE_LENGTHS, _COMPILED_LENGTH)]
+        try:
+            with torch.enable_grad():
+                fast.hidden(Layout.of(probes, range(len(probes)))).sum().backward()  # type: ignore[no-untyped-call]
+        except Exception as error:  # whatever a missing or broken compiler raises
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            notice(f"The kernels are not compiled, which costs some time and nothing else: {reason}", always=True)
+            return self
+        finally:
+            for _, parameter in self.causal.named_parameters():
+                parameter.grad = None
+        return replace(self, fast=fast)
 
     def through_modules(self) -> "Scorer":
         """Returns the same without a fast path: hooks on the model's modules see what is computed."""

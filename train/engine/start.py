@@ -6,6 +6,7 @@ import torch
 
 from loopwright.console import notice
 from train.engine.loop import Trainer
+from train.fast.kernels import Kernels
 from train.methods.base import trainable
 from train.models.load import unwrapped
 from train.models.quantize import num_weights
@@ -23,6 +24,7 @@ def announce(trainer: Trainer, model_folder: Path) -> None:
     kind = unwrapped(trainer.model).config.model_type
     scorer = trainer.scorer
     path = "fast: no padding, what examples begin with alike is computed once" if scorer.fast else f"plain, as {scorer.why_plain}"
+    path += ", compiled" if scorer.fast and scorer.fast.kernels != Kernels() else ""
     path += ", examples packed" if scorer.packed and not scorer.fast else ""
     quantized = "" if config.quantize is None else f", the base's weights in 4 bits ({config.quantize})"
     device = trainer.scorer.device

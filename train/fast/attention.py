@@ -8,6 +8,9 @@ from typing_extensions import override
 from train.fast.kernels import Kernels, wide
 from train.fast.layout import Layout, Own
 
+# Nodes of up to this length keep their probabilities for the backward pass: two products and a softmax are faster than the flash kernel
+# there, and what is kept is little beside the rest.
+_KEPT_LENGTH = 320
 # Rows of queries a chunk of the backward pass: of 256, probabilities of 1,000 keys fit into a cache.
 _CHUNK = 256
 
@@ -15,9 +18,10 @@ _CHUNK = 256
 class Attention(torch.autograd.Function):
     """q [T, H, D], k and v [T, KV, D] -> [T, H, D].
 
-    Forward is torch's flash kernel, which keeps the log of each query's sum of exponentials. What a token sees before its own node is
-    attended apart, and the two are put together by these logs. Backward forms the probabilities again from their sum, a chunk of queries
-    at a time (Dao et al., "FlashAttention", 2022, algorithm 4). The queries that share a key head stand together, so that no key is copied.
+    Forward is torch's flash kernel, which keeps the log of each query's sum of exponentials; of short nodes two products and a softmax.
+    What a token sees before its own node is attended apart, and the two are put together by these logs. Backward forms the probabilities
+    again from their sum, a chunk of queries at a time (Dao et al., "FlashAttention", 2022, algorithm 4), but for those of short nodes,
+    which are kept. The queries that share a key head stand together, so that no key is copied.
     """
 
     @staticmethod
@@ -28,30 +32,41 @@ class Attention(torch.autograd.Function):
         output = torch.empty(query.shape, dtype=query.dtype)
         logs = torch.empty(query.shape[:2], dtype=torch.float64 if query.dtype == torch.float64 else torch.float32)
         num_kv = key.shape[1]
+        kept = []
         for own in layout.own:
-            attended, sums = _flash(*(_taken(one, own, num_kv) for one in (query, key, value)), scale=scale, is_causal=True)
+            queries, keys, values = (_taken(one, own, num_kv) for one in (query, key, value))
+            if own.length <= _KEPT_LENGTH:
+                attended, sums, weights = _by_hand(queries, keys, values, scale, kernels)
+                kept += [weights, sums]
+            else:
+                attended, sums = _flash(queries, keys, values, scale=scale, is_causal=True)
             output[own.start : own.end], logs[own.start : own.end] = _put(attended, own), _put(sums.unsqueeze(-1), own).squeeze(-1)
         for seen in layout.seen:
             folded = _folded(query.index_select(0, seen.queries), 1, num_kv)
             attended, sums = _flash(folded, *(_folded(one[seen.start : seen.end], 1, num_kv) for one in (key, value)), scale=scale)
             _merge(output, logs, seen.queries, _unfolded(attended), _unfolded(sums.unsqueeze(-1)).squeeze(-1))
-        ctx.save_for_backward(query, key, value, output, logs)
+        ctx.save_for_backward(query, key, value, output, logs, *kept)
         ctx.layout, ctx.scale, ctx.kernels = layout, scale, kernels
         return output
 
     @staticmethod
     @override
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        query, key, value, output, logs = ctx.saved_tensors
+        query, key, value, output, logs, *kept = ctx.saved_tensors
         num_kv = key.shape[1]
         of_query, of_key, of_value = (torch.empty(one.shape, dtype=one.dtype) for one in (query, key, value))
         delta = (wide(gradient) * wide(output)).sum(-1)
+        of_short = iter(kept)
         for own in ctx.layout.own:
             queries, keys, values, sums, upstream, deltas = (
                 _taken(one, own, num_kv) for one in (query, key, value, logs.unsqueeze(-1), gradient, delta.unsqueeze(-1))
             )
             above = sums, _without_padding(upstream, own), _without_padding(deltas, own)
-            found = _gradients((queries, keys, values), above, ctx.scale, ctx.kernels, is_causal=True)
+            weights = next(of_short) if own.length <= _KEPT_LENGTH else None
+            if weights is not None:
+                divisors = next(of_short).unsqueeze(-1)  # of the node alone, where others are seen as well
+                weights = weights * (divisors - sums).exp().to(weights.dtype) if ctx.layout.seen else weights
+            found = _gradients((queries, keys, values), above, ctx.scale, ctx.kernels, is_causal=True, kept=weights)
             for into, one in zip((of_query, of_key, of_value), found, strict=True):
                 into[own.start : own.end] = _put(one, own)
         for seen in ctx.layout.seen:
@@ -117,6 +132,17 @@ def _flash(
     return attended, sums.reshape(query.shape[:3])
 
 
+def _by_hand(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, kernels: Kernels
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """q [B, g, L, D], k and v [B, 1, L, D] -> as `_flash`, causal; and the probabilities, [B, g, L, L]."""
+    num, shared, length, width = query.shape
+    products = torch.bmm(query.reshape(num, -1, width), key.squeeze(1).transpose(1, 2)).view(num, shared, length, length)
+    weights, sums = kernels.softmax(products, _later(0, length, length), scale)
+    attended = torch.bmm(weights.view(num, -1, length), value.squeeze(1)).view(query.shape)
+    return attended, sums.squeeze(-1), weights
+
+
 def _merge(output: torch.Tensor, logs: torch.Tensor, places: torch.Tensor, attended: torch.Tensor, sums: torch.Tensor) -> None:
     """Adds what some tokens see elsewhere to what they have seen: two averages, by the sums that they are over."""
     before = logs.index_select(0, places)
@@ -132,6 +158,7 @@ def _gradients(
     kernels: Kernels,
     *,
     is_causal: bool,
+    kept: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Returns the gradients of q [B, g, L, D], k and v [B, 1, M, D].
 
@@ -142,20 +169,25 @@ def _gradients(
         scale: what products of queries and keys are multiplied by.
         kernels: what is computed a number at a time.
         is_causal: a query sees no key that comes after it.
+        kept: the probabilities, [B, g, L, M]; None: they are formed again.
     """
     query, key, value = states
     sums, upstream, deltas = above
     num, shared, length, width = query.shape
     keys, values = key.squeeze(1), value.squeeze(1)
     of_query, of_keys, of_values = torch.empty(query.shape, dtype=query.dtype), None, None
-    for start in reversed(range(0, length, _CHUNK)):  # the last queries see all keys
-        end = min(start + _CHUNK, length)
+    chunk = _CHUNK if kept is None else length
+    for start in reversed(range(0, length, chunk)):  # the last queries see all keys
+        end = min(start + chunk, length)
         num_seen = end if is_causal else keys.shape[1]
         rows, shape = (num, shared * (end - start), width), (num, shared, end - start, num_seen)
         queries, outer = (one[:, :, start:end].reshape(rows) for one in (query, upstream))
         near, of_near = keys[:, :num_seen], values[:, :num_seen]
-        hidden = _later(start, end, num_seen) if is_causal else None
-        weights = kernels.probabilities(torch.bmm(queries, near.transpose(1, 2)).view(shape), hidden, sums[:, :, start:end], scale)
+        if kept is None:
+            hidden = _later(start, end, num_seen) if is_causal else None
+            weights = kernels.probabilities(torch.bmm(queries, near.transpose(1, 2)).view(shape), hidden, sums[:, :, start:end], scale)
+        else:
+            weights = kept
         gradient = torch.bmm(outer, of_near.transpose(1, 2)).view(shape)
         gradient = kernels.score_gradient(weights, gradient, deltas[:, :, start:end], scale).view(num, -1, num_seen)
         weights = weights.view(num, -1, num_seen)

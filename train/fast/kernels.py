@@ -72,6 +72,13 @@ def gate_backward_by_steps(gradient: Tensor, gate_up: Tensor) -> Tensor:
     return found
 
 
+def softmax(scores: Tensor, later: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Attention's probabilities from its products [B, g, l, m], and the logs of what they were divided by, [B, g, l, 1]."""
+    scaled = wide(scores) * scale + later
+    sums = scaled.logsumexp(-1, keepdim=True)
+    return torch.exp(scaled - sums).to(scores.dtype), sums
+
+
 def probabilities(scores: Tensor, later: Tensor | None, sums: Tensor, scale: float) -> Tensor:
     """Attention's probabilities from its products [B, g, l, m]; `later` [l, m] hides some, `sums` [B, g, l, 1] are logs of the divisors."""
     scaled = wide(scores) * scale
@@ -94,6 +101,7 @@ class Kernels:
     rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
     gate_forward: Callable[[Tensor], Tensor] = gate_forward
     gate_backward: Callable[[Tensor, Tensor], Tensor] = gate_backward_by_steps
+    softmax: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]] = softmax
     probabilities: Callable[[Tensor, Tensor | None, Tensor, float], Tensor] = probabilities
     score_gradient: Callable[[Tensor, Tensor, Tensor, float], Tensor] = score_gradient
 

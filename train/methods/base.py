@@ -119,6 +119,11 @@ class Method(ABC):
         return None
 
     @classmethod
+    def leaves_base(cls) -> bool:
+        """Says whether the method gives a base back, which several runs in turn then train loaded once."""
+        return cls.released.__func__ is not Method.released.__func__  # type: ignore[attr-defined]
+
+    @classmethod
     def can_merge(cls) -> bool:
         """Says whether the method's runs become a plain model."""
         return cls.merged.__func__ is not Method.merged.__func__  # type: ignore[attr-defined]

@@ -55,7 +55,7 @@ def rehearse(prepared: Prepared, config: TrainConfig, started: float, read: floa
     training = _training(works, pace, timings)
     minutes = {
         "reading": _measured(read - started).times(len(seeds)),
-        "loading": _measured(loading).times(len(seeds)),
+        "loading": _measured(loading).times(1 if _loads_once(prepared) else len(seeds)),
         **_scoring(trainer, works, Pace.fit(timings.forward, flops)),
         "training": training,
         "checkpoints": checkpoint_seconds(timings.checkpoint_bytes, len(prepared.data.train), config).times(len(seeds)),
@@ -81,6 +81,11 @@ def rehearse(prepared: Prepared, config: TrainConfig, started: float, read: floa
         num_steps=sum(work.num_steps for work in works),
         timed=tuple(_timed(work, seconds, pace) for work, seconds in timings.batches),
     )
+
+
+def _loads_once(prepared: Prepared) -> bool:
+    """Says whether several seeds share a base: a head of one output, which is trained with the adapter, is not given back."""
+    return prepared.method.leaves_base() and prepared.objective.reads == "tokens"
 
 
 def _work(trainer: Trainer, config: TrainConfig) -> RunWork:

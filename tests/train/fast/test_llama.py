@@ -17,9 +17,11 @@ from train.data.examples import TrainingExample, load_examples
 from train.data.packing import collate
 from train.engine.optim import make_optimizer, set_learning_rate
 from train.engine.passes import Passes
+from train.fast.kernels import Kernels
 from train.methods.base import METHODS, trainable
 from train.models.load import load_model
 from train.objectives.base import OBJECTIVES
+from train.run import train
 
 _SMALL = {"hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 6, "num_key_value_heads": 2}
 _KINDS: dict[str, tuple[type[Any], dict[str, Any]]] = {
@@ -192,3 +194,38 @@ def test_a_sequence_longer_than_a_sliding_window_is_left_to_the_model(
     assert passes.scorer.fast is not None and examples[0].longest <= 64 < examples[-1].longest
     monkeypatch.setattr(type(passes.scorer.fast), "hidden", lambda *_: pytest.fail("it sees too far"))
     passes.scorer.score(collate([examples[-1]], torch.device("cpu"), packed=True))
+
+
+@pytest.mark.slow
+def test_compiled_it_is_the_same_and_a_killed_run_goes_on_to_the_same_bytes(rows_dir: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
+    passes = passes_of(tiny_model_dir)
+    passes.scorer = passes.scorer.compiled()
+    assert passes.scorer.fast is not None and passes.scorer.fast.kernels != Kernels()
+    require_equal(passes, rows_dir)
+    options = {"model": str(tiny_model_dir), "dtype": "float32", "epochs": 4, "batch_size": 2, "leaks": "allow", "compile": True}
+    config = TrainConfig.model_validate({**options, "checkpoint_every": 1})
+    train(rows_dir, tmp_path / "whole", config)
+    steps: list[int] = []
+
+    def stop(_phase: str, done: int, _total: int | None) -> None:
+        steps.append(done)
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(rows_dir, tmp_path / "stopped", config, progress=stop)
+    train(rows_dir, tmp_path / "stopped", config, resume=True)
+    name = "adapter_model.safetensors"
+    assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_where_nothing_compiles_the_run_goes_on_without(
+    tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no compiler\nfound")
+
+    monkeypatch.setattr(torch, "compile", lambda function, **_: broken)
+    scorer = passes_of(tiny_model_dir).scorer
+    assert scorer.compiled() is scorer
+    assert "not compiled, which costs some time and nothing else: no compiler\n" in capsys.readouterr().err

@@ -52,8 +52,10 @@ def test_joined_layers_with_adapters(needs_x: bool) -> None:
     assert torch.allclose(product(x, *flat), x @ (weight + update).t() + bias)
 
 
+@pytest.mark.parametrize("kept", [0, 320])
 @pytest.mark.parametrize("share", [True, False])
-def test_attention_over_groups_of_nodes_and_over_what_they_continue(share: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_over_groups_of_nodes_and_over_what_they_continue(share: bool, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.fast.attention._KEPT_LENGTH", kept)
     monkeypatch.setattr("train.fast.attention._CHUNK", 3)  # several chunks a node
     monkeypatch.setattr("train.fast.layout._FEWEST_SAVED", 2)
     sequences = [np.array(ids) for ids in ([7, 7, 1, 2, 3, 4, 5], [7, 7, 1, 2, 8, 9], [7, 7, 5, 5, 5, 5, 5])]
