@@ -128,8 +128,9 @@ def notes(bench: Bench) -> dict[str, Any]:
     """The text of a domain: sections of clinical notes."""
     with (bench.data / "medical" / "mts_dialog_train.csv").open(encoding="utf-8", newline="") as file:
         rows = [{"id": one["ID"], "text": one["section_text"]} for one in csv.DictReader(file)]
-    folder = bench.dataset("notes", rows, "general/text", dedup={"exact": True, "near": 0.5})  # they are made of phrases
-    return losses(bench.run("notes", folder, objective="completion"))
+    folder = bench.dataset("notes", rows, "general/text")
+    # A handful of notes are most of another one's text, which deduplication by shared word pairs does not take out.
+    return losses(bench.run("notes", folder, objective="completion", leaks="allow"))
 
 
 def _plain_english(bench: Bench) -> Path:
