@@ -142,11 +142,11 @@ def _as_decoded(text: str, tokenizer: "PreTrainedTokenizerBase") -> set[str]:
 
 
 def _text_difference(document: str, sequences: Sequence[TokenSequence], tokenizer: "PreTrainedTokenizerBase") -> str | None:
-    """The windows of a document follow each other; its first token may have nothing before it that predicts it."""
+    """The windows of a document follow each other; its first token, which may be all of it, may have nothing before it that predicts it."""
     targets = [target for sequence in sequences for target in sequence.targets]
     text = _decode(tokenizer, targets, skip_special_tokens=True).strip()
     first = _decode(tokenizer, sequences[0].encoded.input_ids[:1], skip_special_tokens=True)
-    if text and document.strip() in {text, (first + text).strip()} | {f"{first} {text}".strip()}:
+    if targets and document.strip() in {text, (first + text).strip()} | {f"{first} {text}".strip()}:
         return None
     return f"trained is {text[:80]!r}, and the text {document[:80]!r}"
 

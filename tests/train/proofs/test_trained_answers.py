@@ -78,6 +78,16 @@ def test_windows_of_a_text_follow_each_other(tokenizer: Any) -> None:
     assert _difference(Form.COMPLETION, row, [windows[0], sequence_of(tokenizer, ids[8:])], tokenizer), "a token that nothing trains"
 
 
+def test_of_a_text_of_one_token_its_end_alone_is_trained(tokenizer: Any) -> None:
+    (token,) = tokenizer.encode("great", add_special_tokens=False)[:1]
+    text = tokenizer.decode([token])
+    row = {**EMPTY, "text": text}
+    assert _difference(Form.COMPLETION, row, [sequence_of(tokenizer, [token, tokenizer.eos_token_id])], tokenizer) is None
+    assert _difference(Form.COMPLETION, row, [sequence_of(tokenizer, [token])], tokenizer), "nothing is trained"
+    longer = {**EMPTY, "text": text + " soup"}
+    assert _difference(Form.COMPLETION, longer, [sequence_of(tokenizer, [token, tokenizer.eos_token_id])], tokenizer), "its end is missing"
+
+
 def test_a_choice_is_trained_for_what_it_is(tokenizer: Any) -> None:
     row = {**EMPTY, "prompt": "Soup:", "target": " positive", "choices": ["negative", "positive"], "label": 1}
 
