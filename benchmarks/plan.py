@@ -15,14 +15,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samples import SAMPLES, sample_calls
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-SAMPLES = REPOSITORY / "sample_data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ CASES = (
 
 def write_sources(work: Path) -> dict[str, Path]:
     """Writes the configs of all datasets; returns them by name."""
-    calls = list(_calls())
+    calls = list(sample_calls())
     spoken = ["\n".join(f"{turn['speaker']}: {turn['text']}" for turn in call["turns"]) for call in calls]
     texts = [{"text": text} for text in spoken]
     pairs = [
@@ -65,16 +64,6 @@ def write_sources(work: Path) -> dict[str, Path]:
         made[name] = work / f"{name}.yaml"
         made[name].write_text(json.dumps(config), encoding="utf-8")
     return made
-
-
-def _calls() -> Iterator[dict[str, Any]]:
-    """Yields the sample calls with a summary; a line that is broken, as one is on purpose, is passed over."""
-    with (SAMPLES / "calls" / "calls.jsonl").open(encoding="utf-8") as file:
-        for line in file:
-            with suppress(ValueError):
-                found = json.loads(line)
-                if found["summary"]:
-                    yield found
 
 
 def call(*arguments: str | Path) -> tuple[str, float]:

@@ -18,14 +18,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from samples import SAMPLES, sample_calls
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-SAMPLES = REPOSITORY / "sample_data"
 BATCH, RATE, WARMUP, LENGTH = 8, 5e-4, 0.05, 2048
 TUNED_BATCHES = (1, 2, 4, 8)
 TRIED_STEPS = 4
@@ -33,7 +32,7 @@ TRIED_STEPS = 4
 
 def write_datasets(work: Path, shapes: list[str]) -> dict[str, Path]:
     """Builds the datasets of some shapes; returns their folders."""
-    calls = list(_calls())
+    calls = list(sample_calls())
     spoken = ["\n".join(f"{turn['speaker']}: {turn['text']}" for turn in call["turns"]) for call in calls]
     joined = [
         {"text": "\n\n".join(spoken[place : place + 4]), "summary": " ".join(call["summary"] for call in calls[place : place + 4])}
@@ -52,16 +51,6 @@ def write_datasets(work: Path, shapes: list[str]) -> dict[str, Path]:
             command = [sys.executable, "-c", program, "build", str(configs[shape]), "--out", str(made[shape])]
             subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY)
     return made
-
-
-def _calls() -> Iterator[dict[str, Any]]:
-    """Yields the sample calls with a summary; a line that is broken, as one is on purpose, is passed over."""
-    with (SAMPLES / "calls" / "calls.jsonl").open(encoding="utf-8") as file:
-        for line in file:
-            with suppress(ValueError):
-                found = json.loads(line)
-                if found["summary"]:
-                    yield found
 
 
 def ours(dataset: Path, out: Path, model: str, steps: int, *, exact: bool) -> dict[str, Any]:

@@ -53,8 +53,8 @@ class RewardModel:
             UserError: the model or what the run saved cannot be loaded.
         """
         record = RunRecord.load(run)
-        base = load_model(record.base_model, "bfloat16" if record.dtype == "bfloat16" else "float32", record.auto_class)
         record.require_base(record.base_model, model_folder(record.base_model))
+        base = load_model(record.base_model, "bfloat16" if record.dtype == "bfloat16" else "float32", record.auto_class)
         model = method_of(run).load(base, weights_dir(run))
         value_head(model).float()  # as it was trained
         return cls(model, load_tokenizer(record.base_model, record.chat_template.on_a_day()))
