@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import loopwright
 from evals.causes.evidence import lint_evidence
@@ -17,6 +16,7 @@ from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
 from evals.plan import EvalPlan
+from evals.systems.adapter import run_models
 from evals.systems.base import EvalContext, System
 from loopwright.errors import UserError
 from loopwright.progress import Progress
@@ -110,7 +110,8 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
 def _open_model(context: EvalContext, plan: EvalPlan) -> None:
     if plan.model is not None:
         config = context.config
-        context.model = LanguageModel(plan.model, config.dtype, {run: Path(run) for run in plan.runs}, plan.dataset.manifest.chat_template)
+        folders = {name: folder for run, record in plan.runs.items() for name, folder in run_models(run, record).items()}
+        context.model = LanguageModel(plan.model, config.dtype, folders, plan.dataset.manifest.chat_template)
         context.max_new_tokens = config.max_new_tokens or longest_answer(context)
 
 

@@ -90,6 +90,9 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
             warnings.append(f"{given} was trained on another build of the data: rows of this split may have been in its train split")
         if run.leaks:
             warnings.append(f"{given} was trained on {len(run.leaks)} rows that are also in validation or test: {_few(run.leaks)}")
+        if run.seeds is not None:
+            seeds = ", ".join(map(str, run.seeds))
+            notes.append(f"{given}: metrics are the means of its seeds {seeds}; each is a system of its own as adapter:{given}/seed-N")
     if config.split == "train":
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
     primary = _primary(rows, metrics)

@@ -1,5 +1,6 @@
 """One round against another: both rounds' saved predictions, scored anew on the examples that both have."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -26,16 +27,19 @@ def load_predictions(path: Path) -> dict[str, Prediction]:
         UserError: the file cannot be read.
     """
     tuned = read_predictions(path).filter(pl.col("role") == Role.TUNED.value)
-    return {
-        row["id"]: Prediction(
+    found: dict[str, list[Prediction]] = {}
+    for row in tuned.iter_rows(named=True):
+        prediction = Prediction(
             id=row["id"],
             state=PredictionState(row["state"]),
             text=row["prediction"],
             loglikelihoods=None if row["choice_loglikelihoods"] is None else tuple(row["choice_loglikelihoods"]),
             detail=row["detail"],
+            seed=row["seed"],
         )
-        for row in tuned.iter_rows(named=True)
-    }
+        found.setdefault(prediction.id, []).append(prediction)
+    # The first of several seeds is that of the median loss.
+    return {id_: first if not others else replace(first, of_seeds=(first, *others)) for id_, (first, *others) in found.items()}
 
 
 def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConfig) -> Comparison | None:

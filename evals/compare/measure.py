@@ -34,12 +34,28 @@ class Column:
         sums: `[N, K]` statistics, zero where the system has no score.
         counted: `[N]`, true where it has one.
         row_scores: the score of each row, where there is one.
+        by_seed: of a run from several seeds what each of them has, whose mean the other attributes are; else empty.
     """
 
     metric: Metric
     sums: Array
     counted: npt.NDArray[np.bool_]
     row_scores: list[float | None]
+    by_seed: tuple["Column", ...] = ()
+
+    @property
+    def is_proportion(self) -> bool:
+        """Each row is right or wrong: not where it is right for one seed and wrong for another."""
+        return self.metric.is_proportion and bool(np.isin(self.sums[:, 0], (0.0, 1.0)).all())
+
+    @classmethod
+    def mean(cls, columns: "Sequence[Column]") -> "Column":
+        """Returns the mean of a run's seeds, row by row, over those that have a score of it."""
+        counts = np.maximum(sum(column.counted.astype(float) for column in columns), 1.0)[:, None]
+        sums = sum(column.sums for column in columns) / counts
+        scores = [[score for score in of_row if score is not None] for of_row in zip(*(one.row_scores for one in columns), strict=True)]
+        row_scores = [sum(found) / len(found) if found else None for found in scores]
+        return cls(columns[0].metric, sums, np.asarray(sums.any(axis=1)), row_scores, tuple(columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +72,16 @@ class Measured:
     values: dict[str, dict[str, MetricValue]]
     pairs: list[PairReport]
 
-    def scores_of(self, system: str, row: int) -> dict[str, float]:
-        """Returns the scores of one row by metric, without the metrics that have none."""
-        scores = {name: column.row_scores[row] for name, column in self.columns[system].items()}
+    def scores_of(self, system: str, row: int, seed: int | None = None) -> dict[str, float]:
+        """Returns the scores of one row by metric, without the metrics that have none.
+
+        Args:
+            system: its label.
+            row: the row's place.
+            seed: the place of one of the system's seeds; None: their mean.
+        """
+        columns = self.columns[system].items()
+        scores = {name: (column if seed is None else column.by_seed[seed]).row_scores[row] for name, column in columns}
         return {name: score for name, score in scores.items() if score is not None}
 
 
@@ -128,6 +151,11 @@ def column_of(
     metric: Metric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
 ) -> Column | None:
     """Scores one system by one metric; None where none of its examples is of the metric's kind."""
+    num_seeds = max((len(prediction.of_seeds) for prediction in predictions.values()), default=0)
+    if num_seeds:
+        of_seeds = [{id_: prediction.of_seeds[place] for id_, prediction in predictions.items()} for place in range(num_seeds)]
+        columns = [column for one in of_seeds if (column := column_of(metric, rows, metrics, one)) is not None]
+        return Column.mean(columns) if columns else None
     asked = [
         (index, row, predictions[row.id])
         for index, row in enumerate(rows)
@@ -163,7 +191,7 @@ def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfi
     if not counted.any():
         return NOTHING
     value = float(column.metric.value(column.sums.sum(axis=0)))
-    if column.metric.is_proportion:
+    if column.is_proportion:
         effect = statistics.design_effect(column.sums[counted, 0], np.unique(clusters[counted], return_inverse=True)[1])
         count = counted.sum() / effect
         low, high = wilson_interval(value * count, count, config.confidence)
@@ -200,7 +228,7 @@ def difference_of(names: tuple[str, str], left: Column, right: Column, clusters:
         )  # fmt: skip
     clusters = np.unique(clusters[both], return_inverse=True)[1]
     difference = float(left.metric.value(left.sums[both].sum(axis=0)) - right.metric.value(right.sums[both].sum(axis=0)))
-    if left.metric.is_proportion:
+    if left.is_proportion and right.is_proportion:
         low, high, p, error, test = _compare_proportions(left.sums[both, 0], right.sums[both, 0], clusters, config)
     else:
         totals = _resample(np.hstack([left.sums[both], right.sums[both]]), clusters, config)

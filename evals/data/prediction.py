@@ -45,6 +45,8 @@ class Prediction:
         text: the chosen word or the written text; None where nothing was predicted.
         loglikelihoods: of each choice, in nats, in the order of the example's `choices`; None for written text.
         detail: why it failed, where it did.
+        seed: of the run that answered, where that is one of several; else None.
+        of_seeds: what each run of several seeds answered, this one among them; empty where there is one run.
     """
 
     id: str
@@ -52,6 +54,8 @@ class Prediction:
     text: str | None = None
     loglikelihoods: tuple[float, ...] | None = None
     detail: str | None = None
+    seed: int | None = None
+    of_seeds: tuple["Prediction", ...] = ()
 
     @property
     def answer(self) -> str:

@@ -1,11 +1,13 @@
 """The folder of an evaluation: report.json, report.html, predictions.parquet, failures.jsonl."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from evals.config import EvalsConfig
+from evals.data.prediction import Prediction
 from evals.metrics.base import RowMetric
 from evals.systems.spec import role_of_earlier_name
 from loopwright.errors import UserError
@@ -60,7 +62,7 @@ def write_evaluation(evaluation: "Evaluation", out: Path, config: EvalsConfig) -
 
 
 def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
-    """Returns one row a system and example: ids, answer, reference, likelihoods, scores and state."""
+    """Returns one row a system and example, and seed where a run has several: ids, answer, reference, likelihoods, scores, state."""
     metrics = list(dict.fromkeys(name for columns in evaluation.measured.columns.values() for name in columns))
     scored = [name for name in metrics if _has_scores(evaluation, name)]
     records: list[dict[str, Any]] = []
@@ -68,14 +70,13 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
         for index, row in enumerate(evaluation.rows):
             if row.id not in predictions:
                 continue
-            prediction = predictions[row.id]
-            scores = evaluation.measured.scores_of(system, index)
-            records.append(
+            records += [
                 {
                     "id": row.id,
                     "row_id": row.row_id,
                     "system": system,
                     "role": evaluation.report.systems[system].role.value,
+                    "seed": prediction.seed,
                     "reference": row.reference,
                     "prediction": prediction.text,
                     "choice_loglikelihoods": prediction.loglikelihoods,
@@ -86,14 +87,17 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
                     "template": row.template,
                     "group": row.group,
                 }
-            )
+                for prediction, scores in _answers(evaluation, system, index, predictions[row.id])
+            ]
     # Parquet has no struct without a field; a metric of sets of rows alone leaves one null behind.
     fields = dict.fromkeys(scored or ["none"], pl.Float64)
-    text = dict.fromkeys(("id", "row_id", "system", "role", "reference", "prediction"), pl.String)
+    names, answer = dict.fromkeys(("id", "row_id", "system", "role"), pl.String), dict.fromkeys(("reference", "prediction"), pl.String)
     return pl.DataFrame(
         records,
         schema={
-            **text,
+            **names,
+            "seed": pl.Int64,
+            **answer,
             "choice_loglikelihoods": pl.List(pl.Float64),
             "scores": pl.Struct(fields),
             **dict.fromkeys(("state", "detail", "split", "template", "group"), pl.String),
@@ -101,8 +105,17 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
     )
 
 
+def _answers(evaluation: "Evaluation", system: str, row: int, prediction: Prediction) -> Iterator[tuple[Prediction, dict[str, float]]]:
+    """Yields a prediction with its scores; of several seeds each, that of the median loss first."""
+    if not prediction.of_seeds:
+        yield prediction, evaluation.measured.scores_of(system, row)
+    places = sorted(range(len(prediction.of_seeds)), key=lambda place: prediction.of_seeds[place].seed != prediction.seed)
+    for place in places:
+        yield prediction.of_seeds[place], evaluation.measured.scores_of(system, row, place)
+
+
 def read_predictions(path: Path) -> pl.DataFrame:
-    """Returns what `predictions.parquet` holds; a file of before roles were written gets them from the systems' names.
+    """Returns what `predictions.parquet` holds; a file of before roles or seeds were written gets them: by the systems' names, and null.
 
     Raises:
         UserError: the file is none that an evaluation wrote.
@@ -112,6 +125,8 @@ def read_predictions(path: Path) -> pl.DataFrame:
         if "role" not in frame.columns:
             roles = {system: role_of_earlier_name(system).value for system in frame["system"].unique()}
             frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
+        if "seed" not in frame.columns:
+            frame = frame.with_columns(seed=pl.lit(None, pl.Int64))
     except pl.exceptions.PolarsError as error:
         raise UserError(f"cannot read the predictions: {error}", str(path), "Evaluate again: evals run.") from error
     return frame

@@ -1,5 +1,8 @@
 """adapter:RUN."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from typing_extensions import override
 
 from evals.data.prediction import Prediction
@@ -7,6 +10,8 @@ from evals.systems.base import EvalContext, System
 from evals.systems.prompted import answer_with_model
 from evals.systems.spec import FORMS
 from loopwright.progress import Advance
+from train.runs.folder import seed_dir
+from train.runs.record import RunRecord
 
 
 class Adapter(System):
@@ -24,5 +29,21 @@ class Adapter(System):
 
     @override
     def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
-        """Answers with the adapter of the run folder."""
-        return answer_with_model(context, self.run, advance)
+        """Answers with the adapter of the run folder; of a run from several seeds with each, the one of the median loss first."""
+        record = RunRecord.load(Path(self.run))
+        if record.seeds is None:
+            return answer_with_model(context, self.run, advance)
+        told = dict.fromkeys(record.seeds, lambda _: None) | {record.seed: advance}
+        answers = {
+            seed: {one.id: replace(one, seed=seed) for one in answer_with_model(context, folder, told[seed])}
+            for seed, folder in zip(record.seeds, run_models(self.run, record), strict=True)
+        }
+        return [replace(one, of_seeds=tuple(found[one.id] for found in answers.values())) for one in answers[record.seed].values()]
+
+
+def run_models(run: str, record: RunRecord) -> dict[str, Path]:
+    """Returns the folders of the models of a run, by what they are called: one, or one for each of its seeds, in their order."""
+    if record.seeds is None:
+        return {run: Path(run)}
+    folders = [seed_dir(Path(run), seed) for seed in record.seeds]
+    return {str(folder): folder for folder in folders}

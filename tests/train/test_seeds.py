@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 
@@ -95,12 +96,22 @@ def test_seeds_are_resumed_added_and_replaced(dataset_dir: Path, tmp_path: Path,
         train(dataset_dir, run_dir, options(seeds=2, seed=5), resume=True)
 
 
-def test_evals_takes_the_run_and_each_of_its_seeds(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
+def test_evals_takes_the_run_as_one_system_and_each_of_its_seeds(dataset_dir: Path, tmp_path: Path, options: Options) -> None:
     from evals.api import evaluate
 
     run_dir: Any = tmp_path / "run"
-    train(dataset_dir, run_dir, options(seeds=2))
+    record = train(dataset_dir, run_dir, options(seeds=2))
     systems = [f"adapter:{run_dir}", f"adapter:{run_dir / 'seed-17'}", f"adapter:{run_dir / 'seed-18'}"]
-    report = evaluate(dataset_dir, tmp_path / "evals", systems=systems, metrics=["nll"], dtype="float32").report
-    values = [report.systems[name].metrics["nll"].value for name in systems]
-    assert values[0] in values[1:] and values[1] != values[2]
+    result = evaluate(dataset_dir, tmp_path / "evals", systems=systems, metrics=["nll", "accuracy"], dtype="float32")
+    for metric in ("nll", "accuracy"):
+        mean, first, second = (result.report.systems[name].metrics[metric].value for name in systems)
+        assert mean is not None and first is not None and second is not None
+        assert mean == pytest.approx((first + second) / 2)
+    assert any("means of its seeds 17, 18" in note for note in result.report.notes)
+    predictions = result.predictions()
+    whole, *alone = (predictions.filter(pl.col("system") == name) for name in systems)
+    assert whole["seed"].to_list()[::2] == [record.seed] * (len(whole) // 2), "that of the median loss comes first"
+    for seed, one in zip((17, 18), alone, strict=True):
+        of_seed = whole.filter(pl.col("seed") == seed)
+        assert of_seed.select("id", "choice_loglikelihoods", "scores").equals(one.select("id", "choice_loglikelihoods", "scores"))
+        assert one["seed"].is_null().all()
