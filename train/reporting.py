@@ -37,9 +37,12 @@ def report_run(run_dir: Path, dataset_dir: Path | None = None, model: str | None
         The page's path.
 
     Raises:
-        UserError: the run is not finished, model or dataset are not the run's, or the page cannot be written.
+        UserError: the run is not finished or of no rows, model or dataset are not the run's, or the page cannot be written.
     """
     record = RunRecord.load(run_dir)
+    if record.rlhf is not None:
+        cause = "the run was trained on answers that it drew itself: it has no rows to show"
+        raise UserError(cause, str(run_dir), "Its rewards stand in metrics.jsonl, a line a step, and under 'rlhf' in run.json.")
     rows = _rows(record, dataset_dir, model, config_path) if dataset_dir else _rows_if_there(record, model, config_path)
     if record.seeds is None:
         write_report(record, run_dir, rows)

@@ -11,7 +11,7 @@ from prep.dataset.manifest import Dataset
 from templates.chat import Message
 from tests.helpers import write_dataset
 from tests.train.conftest import Command
-from train.api import export_run, verify_run
+from train.api import export_run, report_run, verify_run
 from train.config import TrainConfig
 from train.inference.chat import Comparison
 from train.policy.config import RlhfConfig
@@ -95,8 +95,9 @@ def test_the_planted_reward_rises_and_the_liked_word_is_said(runs: Runs, tmp_pat
     assert saved == record and saved.start is not None and saved.start.run == str(runs.start)
     answers = [Comparison.load([run]).ask(str(asked(1)[0]["content"])).tuned.strip() for run in (runs.start, tmp_path / "run")]
     assert answers == [_DISLIKED, _LIKED]
-    with pytest.raises(UserError, match="it drew itself"):
-        verify_run(tmp_path / "run")
+    for refused in (verify_run, report_run):
+        with pytest.raises(UserError, match="it drew itself"):
+            refused(tmp_path / "run")
 
 
 @pytest.mark.slow
