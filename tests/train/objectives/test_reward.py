@@ -86,7 +86,7 @@ def test_loss_and_gradient_are_bradley_and_terry_s_however_a_step_is_divided(
         for loss, other in found:
             assert loss == pytest.approx(expected.item(), rel=1e-5)
             assert functional.cosine_similarity(other, gradient, dim=0) > 0.99999
-            torch.testing.assert_close(other, gradient, rtol=1e-3, atol=1e-6)
+            torch.testing.assert_close(other, gradient, rtol=1e-3, atol=3e-6)
 
 
 def test_the_value_is_read_at_the_last_token_whatever_pads(pairs_dir: Path, tiny_model_dir: Path, options: Options) -> None:
