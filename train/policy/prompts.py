@@ -53,12 +53,16 @@ def read_prompts(dataset: Dataset, split: str, tokenizer: "PreTrainedTokenizerBa
     return Prompts(list(found.values()), num_left_out)
 
 
-def require_prompts(dataset: Dataset, split: str, prompts: Prompts) -> None:
-    """Makes sure that there is something to ask.
+def require_prompts(dataset: Dataset, split: str, prompts: Prompts, batch_size: int) -> None:
+    """Makes sure that there is enough to ask for a step.
 
     Raises:
         UserError: there is not.
     """
-    if not prompts.messages:
+    found = len(prompts.messages)
+    if not found:
         cause = f"the {split} split has no prompts to draw answers for ({prompts.num_left_out} rows are too long, or call tools)"
         raise UserError(cause, str(dataset.path), "Build the dataset with chats or pairs in that split, or raise max_length.")
+    if found < batch_size:
+        cause = f"a step takes {batch_size} different prompts, and the {split} split has {found}"
+        raise UserError(cause, str(dataset.path), f"Give at most --batch-size {found}, or more rows.")

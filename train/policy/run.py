@@ -108,7 +108,7 @@ def _prepare(dataset: Dataset, run_dir: Path, config: RlhfConfig, *, overwrite: 
     tokenizer = load_tokenizer(policy.model, before.chat_template.on_a_day())
     longest = config.max_length - config.max_new_tokens
     trained, measured = (read_prompts(dataset, split, tokenizer, longest) for split in ("train", "validation"))
-    require_prompts(dataset, "train", trained)
+    require_prompts(dataset, "train", trained, config.batch_size)
     if left_out := trained.num_left_out + measured.num_left_out:
         notice(f"{left_out} rows are left out: their prompts are too long, call tools, or do not fit the chat template.")
     prompts = [*trained.messages, *measured.messages[: config.num_validation_prompts]]

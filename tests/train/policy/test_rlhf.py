@@ -15,7 +15,7 @@ from train.api import export_run, report_run, verify_run
 from train.config import TrainConfig
 from train.inference.chat import Comparison
 from train.policy.config import RlhfConfig
-from train.policy.prompts import read_prompts
+from train.policy.prompts import read_prompts, require_prompts
 from train.policy.reward_model import RewardModel
 from train.policy.run import train_policy
 from train.run import train
@@ -121,7 +121,13 @@ def test_prompts_are_what_comes_before_the_last_answer_and_each_once(tmp_path: P
         {"messages": [{"role": "user", "content": "soup " * 300}, said("slow")]},
         {"messages": [*asked(4), said("great")], "split": "validation"},
     ]
-    found = read_prompts(Dataset.open(write_dataset(tmp_path / "data", rows)), "train", tokenizer, 200)
+    dataset = Dataset.open(write_dataset(tmp_path / "data", rows))
+    found = read_prompts(dataset, "train", tokenizer, 200)
+    require_prompts(dataset, "train", found, 2)
+    with pytest.raises(UserError, match="a step takes 3 different prompts, and the train split has 2"):
+        require_prompts(dataset, "train", found, 3)
+    with pytest.raises(UserError, match="no prompts to draw answers for"):
+        require_prompts(dataset, "train", read_prompts(dataset, "train", tokenizer, 2), 1)
     assert [[message["content"] for message in prompt] for prompt in found.messages] == [
         [asked(0)[0]["content"]],
         [asked(1)[0]["content"], "great", asked(2)[0]["content"]],
