@@ -1,5 +1,6 @@
 """Causal attention over a layout, with a backward pass of its own: the stock one takes most of a step on a processor."""
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -201,6 +202,7 @@ def _gradients(
     return of_query, of_keys.unsqueeze(1), of_values.unsqueeze(1)
 
 
+@lru_cache(maxsize=16)  # each layer asks for the same ones
 def _later(start: int, end: int, num_keys: int) -> torch.Tensor:
     """Returns minus infinity where a key comes after a query, and 0 elsewhere, [l, m]."""
     return torch.full((end - start, num_keys), float("-inf")).triu(start + 1)
