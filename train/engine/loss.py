@@ -88,8 +88,7 @@ class Scorer:
         fast = FastLlama.of(self.causal, Kernels())
         if isinstance(fast, str):
             return replace(self, why_plain=fast)
-        probes = [probe_ids(self.causal, length)[0].numpy() for length in _PROBE_LENGTHS]
-        layout = Layout.of(probes, range(len(probes)))
+        layout = _probe_layout(self.causal, _PROBE_LENGTHS)
         try:
             found = fast.hidden(layout).index_select(0, layout.places)
         except (TypeError, ValueError, RuntimeError) as error:  # a change to the model that its weights do not show
@@ -103,10 +102,10 @@ class Scorer:
         if self.fast is None:
             return self
         fast = replace(self.fast, kernels=self.fast.kernels.compiled())
-        probes = [probe_ids(self.causal, length)[0].numpy() for length in (*_PROBE_LENGTHS, _COMPILED_LENGTH)]
+        layout = _probe_layout(self.causal, (*_PROBE_LENGTHS, _COMPILED_LENGTH))
         try:
             with torch.enable_grad():
-                fast.hidden(Layout.of(probes, range(len(probes)))).sum().backward()  # type: ignore[no-untyped-call]
+                fast.hidden(layout).sum().backward()  # type: ignore[no-untyped-call]
         except Exception as error:  # whatever a missing or broken compiler raises
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             notice(f"The kernels are not compiled, which costs some time and nothing else: {reason}", always=True)
@@ -275,6 +274,11 @@ def probe_ids(causal: Model, length: int) -> torch.Tensor:
     vocabulary = causal.get_input_embeddings().num_embeddings
     ids: torch.Tensor = torch.arange(1, length + 1, device=causal.device) * 7919 % vocabulary
     return ids.unsqueeze(0)
+
+
+def _probe_layout(causal: Model, lengths: tuple[int, ...]) -> Layout:
+    """Lays out tokens to try a fast path with, a sequence of each length."""
+    return Layout.of([probe_ids(causal, length)[0].numpy() for length in lengths], range(len(lengths)))
 
 
 def _require_causal(causal: Model, short: torch.Tensor, long: torch.Tensor) -> None:
