@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _IS_QUIET: ContextVar[bool] = ContextVar("_IS_QUIET", default=False)
+# Beside it, as a library call decides that one anew.
+_IS_SILENCED: ContextVar[bool] = ContextVar("_IS_SILENCED", default=False)
 
 _MAX_ERRORS = 50  # one mistake can make an error of each row
 
@@ -36,7 +38,7 @@ def printable(text: str) -> str:
 
 def console() -> "Console":
     """Returns the one Rich console. Progress, tables and notices go through it, to stderr; within a quiet library call, nowhere."""
-    return _quiet_console() if _IS_QUIET.get() else shown_console()
+    return _quiet_console() if _IS_QUIET.get() or _IS_SILENCED.get() else shown_console()
 
 
 @cache
@@ -62,8 +64,18 @@ def notice(text: str, *, always: bool = False) -> None:
         text: the line.
         always: print it within a quiet library call, too: what a caller must not miss, such as code of others that is about to run.
     """
-    where = shown_console() if always else console()
+    where = shown_console() if always and not _IS_SILENCED.get() else console()
     where.print(printable(text), markup=False, soft_wrap=True)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Within the block nothing is shown at all: another process of the same work shows it."""
+    token = _IS_SILENCED.set(True)
+    try:
+        yield
+    finally:
+        _IS_SILENCED.reset(token)
 
 
 @contextmanager

@@ -177,6 +177,12 @@ class TrainConfig(_Model):
     compile: bool | None = Field(None, exclude_if=lambda value: value is None)
     """Compile what the fast path computes a number at a time (`torch.compile`, which needs a C++ compiler): some 10 to 30 seconds at the
     start, and a sixth less time a step. Default: where the run is long enough to win them back."""
+    activation_checkpointing: bool | None = Field(None, exclude_if=lambda value: value is None)
+    """Keep of each layer its input alone, and compute the rest of it again in the backward pass: less memory, a third more time, and the
+    same result. Default: where a forward pass would not fit into memory otherwise."""
+    shard: bool = Field(False, exclude_if=lambda value: not value)
+    """Divide the frozen base among the processes that `torchrun` starts (FSDP2), where it does not fit into one: each has a layer's weights
+    whole while it computes that layer. With `method: lora`."""
     seed: int = Field(17, ge=0)
     """Decides the adapter's start, the order of the examples and dropout."""
     seeds: int = Field(1, ge=1)

@@ -28,6 +28,7 @@ from train.several_runs import (
     require_folder_of,
     without_checkpoints,
 )
+from train.world import require_alone
 
 if TYPE_CHECKING:
     import polars as pl
@@ -137,6 +138,7 @@ def run_curve(
     Raises:
         UserError: an option or the dataset is not fit, there are too few rows, or a run could not be trained.
     """
+    require_alone("train curve")
     dataset = Dataset.open(dataset_dir)
     _require_options(config, sizes)
     require_comparable(dataset, config, "a curve")

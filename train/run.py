@@ -16,6 +16,7 @@ from train.proofs.option_reads import counting_reads
 from train.reports.page import write_seeds_report
 from train.runs.folder import finished_run, remove_run, seed_dir
 from train.runs.record import RunRecord
+from train.world import World
 
 
 def train(
@@ -87,6 +88,7 @@ def _train_seeds(
     median = ranked[(len(ranked) - 1) // 2]
     seeds = [one.seed for one in records]
     record = median.model_copy(update={"seeds": seeds, "config": {**median.config, "seed": config.seed, "seeds": config.seeds}})
-    write_seeds_report(record, records, run_dir)
-    record.save(run_dir)
+    if World.of_environment().is_first:
+        write_seeds_report(record, records, run_dir)
+        record.save(run_dir)
     return record

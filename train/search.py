@@ -28,6 +28,7 @@ from train.several_runs import (
     require_folder_of,
     without_checkpoints,
 )
+from train.world import require_alone
 
 if TYPE_CHECKING:
     import polars as pl
@@ -128,6 +129,7 @@ def run_sweep(
     Raises:
         UserError: an option or the dataset is not fit, or no run could be trained.
     """
+    require_alone("train sweep")
     dataset = Dataset.open(dataset_dir)
     configs = [(options, _config(config, options)) for options in _choices(sweep)]
     require_comparable(dataset, config, "a sweep")

@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from train.engine import checkpoint
 from train.engine.branch_start import branch_start
 from train.engine.flops import flops_per_token
 from train.engine.loop import Trainer
+from train.engine.peak import product_rate, useful_flops_per_token
+from train.engine.sharding import require_shardable
 from train.engine.start import announce
 from train.engine.validation import ValidationScores
 from train.influence.rows import add_influence
@@ -38,6 +41,7 @@ from train.runs.folder import CHECKPOINT_NAME, LEDGER_NAME, remove_run
 from train.runs.record import BranchRecord, MixedDatasetRecord, MixtureRecord, RunRecord, mask_proof
 from train.runs.tokenizer_files import save_tokenizer
 from train.trackers.tracking import tracking
+from train.world import ALONE, World
 
 
 def run_session(
@@ -78,38 +82,49 @@ def run_session(
         notice(f"Going on from step {branch.step} of {branch.run_dir}.")
     elif resume:
         notice(f"Resuming after step {start.progress.num_steps}." if start else "There is no checkpoint yet: starting from the beginning.")
-    with FreshProcess() as fresh, tracking(config.track) as trackers:
+    world = World.of_environment()
+    require_shardable(config, world)
+    world.join()
+    loads = FreshProcess() if world.is_first and not config.shard else nullcontext()
+    with loads as fresh, tracking(config.track if world.is_first else ()) as trackers:
         base = (bases or SharedBase()).take(
-            lambda: load_for_training(config.model, config.dtype, prepared.objective.auto_class, config.quantize)
+            lambda: load_for_training(config.model, config.dtype, prepared.objective.auto_class, config.quantize, shard=config.shard)
         )
         weights = None if prepared.start is None else prepared.start.weights
         data = branch.data if branch else prepared.data
-        trainer = Trainer.begin(base, prepared.objective, prepared.method, data, score=score, start=weights)
+        trainer = Trainer.begin(base, prepared.objective, prepared.method, data, score=score, start=weights, world=world)
         if branch is not None:
             trainer.order = branch.order(config)
-        if overwrite:
+        if overwrite and world.is_first:
             remove_run(run_dir, saved_names())
         announce(trainer, prepared.model_folder)
         told = {**flat_options(config), "dataset": str(prepared.dataset.path)}
         trackers.begin(run_dir, told, start.progress.num_steps if start else 0, resume=resume)
         trainer.watch = trackers.log
         trainer.run(run_dir, identity, start, progress)
-        trainer.use_best(run_dir, identity)
-        _save(trainer, prepared, run_dir)
-        influence = write_influence(trainer, run_dir)  # before the proofs, which would see a weight that it changed
-        record = _record(trainer, prepared, identity, branch)
-        trained_here = start is None or start.progress.num_steps < record.num_steps
-        evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh, trained_here=trained_here)
-        trackers.record = record = record.model_copy(update={"evidence": evidence, "proofs": proofs, "influence": influence})
-    if bases is not None:
+        trainer.passes.world = ALONE  # what is left to do, the first process does
+        record = world.from_first(lambda: _save(trainer, prepared, run_dir, identity, branch, world=world))
+        if world.is_first or config.shard:  # of a base that is divided, each forward pass needs all processes
+            num_done = start.progress.num_steps if start else 0
+            evidence, proofs = prove_at_end(trainer, prepared, run_dir, record, fresh, trained_here=num_done < record.num_steps)
+            record = record.model_copy(update={"evidence": evidence, "proofs": proofs})
+        trackers.record = record = world.from_first(lambda: record)
+    if bases is not None and not config.shard:
         trainer.scorer.restore_attention()
         bases.kept = prepared.method.released(trainer.model)
+    if world.is_first:
+        _finish(trainer, run_dir, record)
+    world.join()  # what comes next in any process finds the run whole
+    return record
+
+
+def _finish(trainer: Trainer, run_dir: Path, record: RunRecord) -> None:
+    """Writes what people read of a run, then `run.json`, and takes away what only an unfinished run needs."""
     write_card(record, run_dir)
     write_report(record, run_dir, row_facts(trainer.data.train))
     record.save(run_dir)
     trainer.leave_kept(run_dir)
     shutil.rmtree(run_dir / CHECKPOINT_NAME, ignore_errors=True)
-    return record
 
 
 def _identity(prepared: Prepared, config: TrainConfig, branch: Branch | None) -> dict[str, Any]:
@@ -128,12 +143,15 @@ def _identity(prepared: Prepared, config: TrainConfig, branch: Branch | None) ->
     }
 
 
-def _save(trainer: Trainer, prepared: Prepared, run_dir: Path) -> None:
-    """Writes what was trained, and what training saw of the rows.
+def _save(
+    trainer: Trainer, prepared: Prepared, run_dir: Path, identity: dict[str, Any], branch: Branch | None, *, world: World
+) -> RunRecord:
+    """Writes what was trained, and what training saw of the rows; returns the run's record.
 
     Raises:
         UserError: a file cannot be written.
     """
+    trainer.use_best(run_dir, identity)
     prepared.method.save(trainer.model, run_dir)
     save_tokenizer(load_tokenizer(trainer.config.model), run_dir)
     ledger = trainer.ledger.finished()
@@ -141,6 +159,16 @@ def _save(trainer: Trainer, prepared: Prepared, run_dir: Path) -> None:
         (ledger if prepared.data.draws is None else own_ids(ledger)).write_parquet(path)
     if trainer.progress.best is not None:
         ValidationScores.of(trainer.progress.best, trainer.data.validation, trainer.config.best).save(run_dir)
+    influence = write_influence(trainer, run_dir)  # before the proofs, which would see a weight that it changed
+    record = _record(trainer, prepared, identity, branch)
+    rate = product_rate(trainer.passes)
+    useful = useful_flops_per_token(trainer.passes, [trainer.order[step] for step in range(record.num_steps)])
+    of_the_machine = {
+        "num_processes": world.size if world.size > 1 else None,
+        "product_rate": rate and rate * world.size,
+        "share_of_peak": rate and useful * record.tokens_per_second / (rate * world.size),
+    }
+    return record.model_copy(update={"influence": influence, **of_the_machine})
 
 
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:

@@ -22,7 +22,7 @@ from prep.dataset.manifest import Dataset
 from prep.dataset.plugins import dataset_plugins
 from templates.chat import EncodeError, load_tokenizer
 from templates.form import Form
-from train.inference.hidden import HiddenStateHook, capturing, middle_layer_number, question_spans
+from train.inference.hidden import QuestionStates, middle_layer_number, question_spans
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import score_choices
 from train.inference.requests import ChoiceRequest
@@ -195,22 +195,21 @@ class _Scorer:
         ready = [index for index, request in enumerate(encoded) if request is not None and self._fits(request)]
         requests = [request for index in ready if (request := encoded[index]) is not None]
         spans = question_spans([one.context_ids for one in requests], [rows[index].task for index in ready], self._affixes)
-        hook = HiddenStateHook(spans)
-        with capturing(self._model, hook):
-            scored = score_choices(
-                self._model,
-                requests,
-                max_length=self._max_length,
-                max_batch_tokens=self._max_batch_tokens,
-                advance=self._start(f"rows {chunk + 1}", len(requests)),
-                after_batch=hook.after_batch,
-            )
+        states = QuestionStates(spans)
+        scored = score_choices(
+            self._model,
+            requests,
+            max_length=self._max_length,
+            max_batch_tokens=self._max_batch_tokens,
+            advance=self._start(f"rows {chunk + 1}", len(requests)),
+            states=states,
+        )
         records: list[dict[str, Any]] = [{"id": row.id} for row in rows]
         for place, (index, request, result) in enumerate(zip(ready, requests, scored, strict=True)):
             records[index] |= _record(rows[index], request, result.loglikelihoods)
             # A text without a question has nothing before its answer but the token that begins every text.
             if len(request.context_ids) > 1:
-                records[index]["hidden"] = hook.vectors[place]
+                records[index]["hidden"] = states.vectors[place]
         return records
 
     def _fits(self, request: ChoiceRequest) -> bool:

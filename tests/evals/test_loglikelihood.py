@@ -46,23 +46,24 @@ def score(language_model: LanguageModel, requests: list[ChoiceRequest], **option
 
 @pytest.mark.parametrize("form", [Form.CHAT, Form.VERBALIZER])
 @pytest.mark.parametrize("max_batch_tokens", [1, 300, 100_000])
-@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("options", [{}, {"exact": True}, {"share": False}])
 def test_equals_the_plain_computation(
-    language_model: LanguageModel, rows: list[EvalRow], form: Any, max_batch_tokens: int, share: bool
+    language_model: LanguageModel, rows: list[EvalRow], form: Any, max_batch_tokens: int, options: dict[str, bool]
 ) -> None:
     requests = [encode_choices(language_model.tokenizer, row, form) for row in rows]
-    scored = score(language_model, requests, max_batch_tokens=max_batch_tokens, share=share)
+    scored = score(language_model, requests, max_batch_tokens=max_batch_tokens, **options)
     for request, result in zip(requests, scored, strict=True):
         expected = [plain_loglikelihood(language_model.model, request.context_ids, one) for one in request.continuations]
         assert result.loglikelihoods == pytest.approx(expected, abs=1e-4)
         assert not result.is_cut
 
 
-def test_choices_of_many_lengths_share_one_context(language_model: LanguageModel) -> None:
+@pytest.mark.parametrize("exact", [True, False])
+def test_choices_of_many_lengths_share_one_context(language_model: LanguageModel, exact: bool) -> None:
     # Random ids: branches of 1 to 5 tokens, one of them the beginning of another.
     request = ChoiceRequest([5, 9, 200, 31], [[7], [7, 8], [7, 8, 9, 10, 11], [40, 41, 42], [7]])
     other = ChoiceRequest([12], [[100, 101, 102], [103]])
-    for result, one in zip(score(language_model, [request, other]), [request, other], strict=True):
+    for result, one in zip(score(language_model, [request, other], exact=exact), [request, other], strict=True):
         expected = [plain_loglikelihood(language_model.model, one.context_ids, tokens) for tokens in one.continuations]
         assert result.loglikelihoods == pytest.approx(expected, abs=1e-4)
 
@@ -99,7 +100,7 @@ def test_unlike_lengths_do_not_share_a_batch(language_model: LanguageModel, monk
         return forward(*arguments, input_ids=input_ids, **options)
 
     monkeypatch.setattr(language_model.model, "forward", watched)
-    scored = score(language_model, requests, max_batch_tokens=100_000)
+    scored = score(language_model, requests, max_batch_tokens=100_000, exact=True)
     assert sum(shape.numel() for shape in shapes) == 3 * 200 + 60 * 20
     assert len(shapes) == 2
     monkeypatch.undo()

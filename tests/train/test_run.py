@@ -186,7 +186,7 @@ SHOWN_ELSEWHERE = {"model", "objective", "method", "max_length", "truncation", "
     "early_stopping",
     "keep_checkpoints",
     *("loss", *get_args(Loss)),
-    *("seeds", "start", "influence", "track", "exact", "compile"),
+    *("seeds", "start", "influence", "track", "exact", "compile", "activation_checkpointing", "shard"),
 }
 
 

@@ -31,6 +31,7 @@ from train.cli.options import (
     exit_where_failed,
     training_options,
 )
+from train.world import first_speaks
 
 
 def register(app: typer.Typer) -> None:
@@ -85,13 +86,14 @@ def run(
     from train.api import train
 
     options = training_options(given)
-    try:
-        result = train(dataset, out, config, resume=resume, overwrite=overwrite, progress=True, **options)
-    except KeyboardInterrupt:
-        notice("Interrupted. The same command with --resume goes on from the last checkpoint.")
-        raise
-    if as_json:
-        print_json(result.record.model_dump(mode="json"))
-    else:
-        notice(result.record.summary(out))
+    with first_speaks() as is_first:
+        try:
+            result = train(dataset, out, config, resume=resume, overwrite=overwrite, progress=True, **options)
+        except KeyboardInterrupt:
+            notice("Interrupted. The same command with --resume goes on from the last checkpoint.")
+            raise
+        if not as_json:
+            notice(result.record.summary(out))
+        elif is_first:
+            print_json(result.record.model_dump(mode="json"))
     exit_where_failed(result.record.proofs)

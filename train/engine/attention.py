@@ -35,6 +35,11 @@ def attending(segments: Segments | None) -> Iterator[None]:
         _current.reset(token)
 
 
+def attended() -> Segments | None:
+    """Returns the segments that attention sees now."""
+    return _current.get()
+
+
 def register() -> None:
     """Makes the implementation known to transformers, under `IMPLEMENTATION`.
 

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+import polars as pl
 import torch
 
 from loopwright.console import notice
@@ -19,6 +20,7 @@ from train.config import LAST, TrainConfig
 from train.data.branch import BranchOrder
 from train.data.examples import TrainingData, TrainingExample
 from train.data.order import RunPlan, StepOrder
+from train.engine.activations import use_checkpointing
 from train.engine.best import Best, CheckpointScorer, LossScorer, by_dataset
 from train.engine.checkpoint import Checkpoint, RunProgress, drop_unkept, kept_dir, load_checkpoint
 from train.engine.flops import flops_per_token
@@ -36,6 +38,7 @@ from train.methods.base import Method, trainable
 from train.models.load import Model
 from train.objectives.base import Objective
 from train.runs.evidence import StepRecord
+from train.world import ALONE, World
 
 NUM_RECORDED_STEPS = 2
 """So many first steps are recorded, and done again by `train verify`."""
@@ -86,6 +89,11 @@ class Trainer:
         return self.passes.scorer
 
     @property
+    def world(self) -> World:
+        """The processes that share the run."""
+        return self.passes.world
+
+    @property
     def objective(self) -> Objective:
         """What turns token scores into a loss."""
         return self.passes.objective
@@ -110,6 +118,7 @@ class Trainer:
         *,
         score: CheckpointScorer | None = None,
         start: Path | None = None,
+        world: World = ALONE,
     ) -> "Trainer":
         """Prepares a base model as the method wants it, which the run's seed decides, and chooses how it is computed.
 
@@ -118,7 +127,8 @@ class Trainer:
         Raises:
             UserError: the options do not fit the model, or it cannot be trained.
         """
-        passes = Passes.begin(base, objective, method, start)
+        passes = Passes.begin(base, objective, method, start, world)
+        use_checkpointing(passes, data.train)
         order = StepOrder.of(data.train, method.config, data.draws)
         if method.config.compile or (method.config.compile is None and _is_long(passes, data, order)):
             passes.scorer = passes.scorer.compiled()
@@ -127,7 +137,7 @@ class Trainer:
     def run(self, run_dir: Path, identity: dict[str, Any], checkpoint: Checkpoint | None, callback: ProgressCallback | None = None) -> None:
         """Trains from the checkpoint, or from the start, to the end, writing checkpoints and `metrics.jsonl` into `run_dir` on the way.
 
-        Ctrl-C ends it after a step, with a checkpoint.
+        Of several processes each does its part of each step, and the first writes. Ctrl-C ends it after a step, with a checkpoint.
 
         Raises:
             UserError: the loss or the gradient is no longer a finite number, one example does not fit into memory, or a file cannot be
@@ -142,26 +152,31 @@ class Trainer:
                 self.passes.ask_reference(known)
         if checkpoint:
             checkpoint.apply(self.model, optimizer)
-            self.ledger.restore(checkpoint.ledger)
+            if self.world.is_first:
+                self.ledger.restore(checkpoint.ledger)
             self.progress = checkpoint.progress
             self.passes.micro_batch_tokens = self.progress.micro_batch_tokens
         elif self.data.validation:
             self.progress = replace(self.progress, loss_before=self.passes.mean_loss(self.data.validation))
             notice(f"before the first step: validation loss {self.progress.loss_before:.4f}")
-        metrics = MetricsLog.begin(run_dir, self.progress.num_steps, self.watch)
+        metrics = MetricsLog.begin(run_dir if self.world.is_first else None, self.progress.num_steps, self.watch)
         with TrainingBar(self.plan.num_steps, self.progress.num_steps, callback) as bar, watching_for_interrupts() as interrupts:
             try:
                 while not self._is_done():
                     self._advance(self.order[self.progress.num_steps], optimizer, metrics, bar)
-                    if self._is_saved() or interrupts.pressed:
+                    is_pressed = self.world.any(here=interrupts.pressed, device=self.scorer.device)
+                    if self._is_saved() or is_pressed:
                         metrics.flush()
                         self._save(run_dir, identity, optimizer)
-                    if interrupts.pressed:
+                    if is_pressed:
                         raise KeyboardInterrupt
             except BaseException:
                 with suppress(UserError):  # the curve up to here is what tells why
                     metrics.flush()
                 raise
+        self._gather_ledger()
+        peak = self.world.largest(self.progress.peak_memory_bytes, self.scorer.device)
+        self.progress = replace(self.progress, peak_memory_bytes=peak)
 
     def _is_done(self) -> bool:
         """Says whether there is no step left, or no hope that one helps."""
@@ -210,6 +225,9 @@ class Trainer:
 
     def _save(self, run_dir: Path, identity: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
         """Writes the checkpoint, and once more where it is one that stays; killed in between, the run finds all that it goes on from."""
+        self._gather_ledger()
+        if not self.world.is_first:
+            return
         reference = self.passes.reference.logprobs if self.passes.reference else None
         state = Checkpoint.of(self.progress, self.ledger.recorded(), self.model, optimizer, reference)
         kept = self._kept_steps()
@@ -217,6 +235,12 @@ class Trainer:
             state.keep(run_dir, identity)
         state.save(run_dir, identity)
         drop_unkept(run_dir, {step for step in kept if step <= self.progress.num_steps})
+
+    def _gather_ledger(self) -> None:
+        """Brings what all processes recorded into the ledger of the first."""
+        if self.world.size > 1:
+            parts = self.world.gather(self.ledger.recorded())
+            self.ledger.restore(pl.concat(parts) if self.world.is_first else parts[0].clear())
 
     def use_best(self, run_dir: Path, identity: dict[str, Any]) -> None:
         """Puts the weights of the best checkpoint in place.
@@ -308,7 +332,7 @@ class Trainer:
         """Lets the model answer, as it will outside of training: with its own attention."""
         self.model.eval()
         with torch.no_grad(), self.scorer.answering():
-            return score.scores(self.model)
+            return self.world.from_first(lambda: score.scores(self.model))
 
     def _note_memory(self) -> None:
         """Keeps in the run's progress what the passes found to fit."""

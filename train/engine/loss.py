@@ -12,7 +12,8 @@ from torch.utils.checkpoint import checkpoint
 from loopwright.console import notice
 from loopwright.errors import UserError
 from train.data.packing import MicroBatch, Segments
-from train.engine.attention import IMPLEMENTATION, attending, register
+from train.engine.attention import IMPLEMENTATION, attended, attending, register
+from train.fast.forward import PROBE_LENGTHS, is_like, probe_ids, probe_layout
 from train.fast.kernels import Kernels
 from train.fast.layout import Layout
 from train.fast.llama import FastLlama
@@ -25,7 +26,6 @@ _CHUNK = 256
 # Relative to the norm. bfloat16 rounding gives about 0.01; examples that see each other, several times the limit.
 _PACKED_TOLERANCE = 0.05
 _HEAD_TOLERANCE = 1e-3
-_PROBE_LENGTHS = (7, 12)
 # A probe that is attended by itself, as longer sequences are.
 _COMPILED_LENGTH = 150
 
@@ -41,6 +41,7 @@ class Scorer:
         attention: what transformers calls the model's own attention.
         fast: computes the model's hidden states instead of its own modules; None: they do.
         why_plain: why they do.
+        is_checkpointed: a layer keeps its input alone for the backward pass, which computes the rest of it again.
     """
 
     causal: Model
@@ -49,6 +50,7 @@ class Scorer:
     attention: str = ""
     fast: FastLlama | None = None
     why_plain: str = ""
+    is_checkpointed: bool = False
 
     @classmethod
     def for_model(cls, model: Model, *, exact: bool = False) -> "Scorer":
@@ -68,7 +70,7 @@ class Scorer:
         own_attention = causal.config._attn_implementation
         plain = cls(causal, packed=False, attention=own_attention)
         with torch.no_grad(), plain._precision():
-            expected = [plain._probe(length) for length in _PROBE_LENGTHS]
+            expected = [plain._probe(length) for length in PROBE_LENGTHS]
             if not is_masked(causal):
                 _require_causal(causal, *expected)
             register()
@@ -88,12 +90,12 @@ class Scorer:
         fast = FastLlama.of(self.causal, Kernels())
         if isinstance(fast, str):
             return replace(self, why_plain=fast)
-        layout = _probe_layout(self.causal, _PROBE_LENGTHS)
+        layout = probe_layout(self.causal, PROBE_LENGTHS)
         try:
             found = fast.hidden(layout).index_select(0, layout.places)
         except (TypeError, ValueError, RuntimeError) as error:  # a change to the model that its weights do not show
             return replace(self, why_plain=f"it fails on this model ({type(error).__name__})")
-        if _relative_difference(found, expected) < _PACKED_TOLERANCE:
+        if is_like(found.to(self.dtype), expected):
             return replace(self, fast=fast)
         return replace(self, why_plain="what it computes is not what the model's own modules do")
 
@@ -102,7 +104,7 @@ class Scorer:
         if self.fast is None:
             return self
         fast = replace(self.fast, kernels=self.fast.kernels.compiled())
-        layout = _probe_layout(self.causal, (*_PROBE_LENGTHS, _COMPILED_LENGTH))
+        layout = probe_layout(self.causal, (*PROBE_LENGTHS, _COMPILED_LENGTH))
         try:
             with torch.enable_grad():
                 fast.hidden(layout).sum().backward()  # type: ignore[no-untyped-call]
@@ -114,6 +116,19 @@ class Scorer:
             for _, parameter in self.causal.named_parameters():
                 parameter.grad = None
         return replace(self, fast=fast)
+
+    def checkpointed(self) -> "Scorer":
+        """Returns the same with activation checkpointing (Chen et al., 2016): less memory, and a third more time a step.
+
+        Raises:
+            UserError: the architecture does not do it.
+        """
+        try:
+            self.causal.activation_checkpointing_enable({"use_reentrant": False, "context_fn": _as_now})
+        except ValueError as error:
+            cause = f"the architecture '{self.causal.config.model_type}' does no activation checkpointing"
+            raise UserError(cause, "activation_checkpointing", "Set it to false.") from error
+        return replace(self, is_checkpointed=True, fast=self.fast and replace(self.fast, is_checkpointed=True))
 
     def through_modules(self) -> "Scorer":
         """Returns the same without a fast path: hooks on the model's modules see what is computed."""
@@ -132,8 +147,10 @@ class Scorer:
             self.causal.set_attn_implementation(IMPLEMENTATION)
 
     def restore_attention(self) -> None:
-        """Gives the model its own attention back, for good."""
+        """Gives the model its own attention back, for good, and has it keep what it computes."""
         self.causal.set_attn_implementation(self.attention)
+        if self.is_checkpointed:
+            self.causal.activation_checkpointing_disable()
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -159,7 +176,7 @@ class Scorer:
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the scores of the batch's supervised tokens; differentiable where gradients are on."""
         with self._precision():
-            hidden = self._read(batch, batch.predictors)
+            hidden = self.read(batch, batch.predictors)
             head = self.causal.get_output_embeddings()
             if torch.is_grad_enabled() and any(weight.requires_grad for weight in head.parameters()):
                 logprobs, margins = _trained_head_scores(hidden, batch.targets, head)
@@ -185,11 +202,11 @@ class Scorer:
             )
         return hidden[0]
 
-    def _read(self, batch: MicroBatch, positions: torch.Tensor) -> torch.Tensor:
+    def read(self, batch: MicroBatch, positions: torch.Tensor) -> torch.Tensor:
         """Returns what goes into the output head at some of the batch's positions, [N, width]."""
         if self.fast is not None and batch.segments is not None:
             starts = batch.segments.lengths.cumsum(0)[:-1].tolist()
-            layout = Layout.of(np.split(batch.input_ids[0].numpy(), starts), batch.rows.tolist())
+            layout = Layout.of(np.split(batch.input_ids[0].numpy(), starts))
             if self.fast.takes(layout):
                 return self.fast.hidden(layout).index_select(0, layout.places.index_select(0, positions))
         return self._hidden(batch).index_select(0, positions)
@@ -203,9 +220,9 @@ class Scorer:
             return into_head(self.causal, input_ids=batch.input_ids, position_ids=position_ids).flatten(0, 1)
 
     def _hidden_of_probes(self) -> torch.Tensor:
-        ids = torch.cat([probe_ids(self.causal, length) for length in _PROBE_LENGTHS], dim=1)
-        position_ids = torch.cat([torch.arange(length, device=self.device) for length in _PROBE_LENGTHS]).unsqueeze(0)
-        with attending(Segments.of(list(_PROBE_LENGTHS), self.device)):
+        ids = torch.cat([probe_ids(self.causal, length) for length in PROBE_LENGTHS], dim=1)
+        position_ids = torch.cat([torch.arange(length, device=self.device) for length in PROBE_LENGTHS]).unsqueeze(0)
+        with attending(Segments.of(list(PROBE_LENGTHS), self.device)):
             return into_head(self.causal, input_ids=ids, position_ids=position_ids + self.first_position)[0]
 
     def _precision(self) -> Any:
@@ -269,16 +286,9 @@ def _chunk_scores(states: torch.Tensor, tokens: torch.Tensor, head: torch.nn.Mod
     return target_logits - logits.logsumexp(-1), target_logits.detach() - best_others
 
 
-def probe_ids(causal: Model, length: int) -> torch.Tensor:
-    """Returns some tokens to try a model with, [1, length]; of two lengths the longer one begins as the shorter."""
-    vocabulary = causal.get_input_embeddings().num_embeddings
-    ids: torch.Tensor = torch.arange(1, length + 1, device=causal.device) * 7919 % vocabulary
-    return ids.unsqueeze(0)
-
-
-def _probe_layout(causal: Model, lengths: tuple[int, ...]) -> Layout:
-    """Lays out tokens to try a fast path with, a sequence of each length."""
-    return Layout.of([probe_ids(causal, length)[0].numpy() for length in lengths], range(len(lengths)))
+def _as_now() -> tuple[Any, Any]:
+    """Returns what a layer's forward pass is within, and its second one: where the packed examples lie, which is known now alone."""
+    return nullcontext(), attending(attended())
 
 
 def _require_causal(causal: Model, short: torch.Tensor, long: torch.Tensor) -> None:

@@ -22,21 +22,23 @@ class MetricsLog:
     """Collects the lines of a run. Numbers stay on the device until `flush`, so that a step does not wait for them.
 
     Attributes:
-        path: the file.
+        path: the file; None: nothing is written, as another process of the run does it.
         watch: is told the lines that were written, every few seconds; None: nobody is.
     """
 
-    path: Path
+    path: Path | None
     watch: Watch | None = None
     _pending: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, run_dir: Path, num_steps: int, watch: Watch | None = None) -> "MetricsLog":
+    def begin(cls, run_dir: Path | None, num_steps: int, watch: Watch | None = None) -> "MetricsLog":
         """Opens the file of a run that has done so many steps: lines of later ones, which are done again, are taken out.
 
         Raises:
             UserError: it cannot be written.
         """
+        if run_dir is None:
+            return cls(None)
         path = run_dir / METRICS_NAME
         write_atomic(path, "".join(f"{line}\n" for line in _lines_up_to(path, num_steps)))
         return cls(path, watch)
@@ -70,6 +72,8 @@ class MetricsLog:
         written = [{key: _plain(value) for key, value in line.items()} for line in self._pending]
         lines = "".join(json.dumps(line) + "\n" for line in written)
         self._pending.clear()
+        if self.path is None:
+            return
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(lines)

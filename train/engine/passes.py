@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 
 from loopwright.console import notice
+from loopwright.errors import UserError
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.data.packing import collate, micro_batches
@@ -15,11 +16,13 @@ from train.engine.best import LossScorer
 from train.engine.loss import Scorer
 from train.engine.memory import OutOfMemory, does_not_fit, memory_for
 from train.engine.reference import Reference
+from train.engine.sharding import shard
 from train.engine.values import scorer_for
 from train.ledger.ledger import summarise
-from train.methods.base import Method, begin_value_head
+from train.methods.base import Method, begin_value_head, trainable
 from train.models.load import Model
 from train.objectives.base import Objective, TokenScores
+from train.world import ALONE, World
 
 T = TypeVar("T")
 Summaries = list[tuple[list[TrainingExample], torch.Tensor]]
@@ -37,6 +40,7 @@ class Passes:
         reference: what the model that the run began with says; None where the objective needs none.
         baseline: where the losses of the rows that are scored together are measured from; None where the objective has no such point.
         micro_batch_tokens: the most tokens in one forward pass, where memory ran out and they became fewer than the config lets.
+        world: the processes that share the work.
     """
 
     model: Model
@@ -46,9 +50,10 @@ class Passes:
     reference: Reference | None = None
     baseline: torch.Tensor | None = None
     micro_batch_tokens: int | None = None
+    world: World = ALONE
 
     @classmethod
-    def begin(cls, base: Model, objective: Objective, method: Method, start: Path | None = None) -> "Passes":
+    def begin(cls, base: Model, objective: Objective, method: Method, start: Path | None = None, world: World = ALONE) -> "Passes":
         """Prepares a base model as the method wants it, which the run's seed decides, and chooses how it is computed.
 
         Args:
@@ -56,6 +61,7 @@ class Passes:
             objective: what is made of scores.
             method: what is trained, with the run's options.
             start: the folder of a run that saved what the method begins with; None: it begins anew.
+            world: the processes that share the work.
 
         Raises:
             UserError: the options do not fit the model, or it cannot be trained.
@@ -66,13 +72,15 @@ class Passes:
             begin_value_head(model)
         if start is not None:
             method.begin_from(model, start)
-        return cls(model, scorer_for(objective, model, exact=method.config.exact), objective, method.config)
+        if method.config.shard:
+            shard(model)
+        return cls(model, scorer_for(objective, model, exact=method.config.exact), objective, method.config, world=world)
 
     def step_gradient(self, examples: list[TrainingExample], seed: int) -> tuple[torch.Tensor, Summaries]:
-        """Adds the gradient of a step's loss to what is trained; returns that scalar, and what the ledger takes of it.
+        """Adds the gradient of a step's loss to what is trained; returns that scalar, and what the ledger takes of this process's part.
 
         Args:
-            examples: all of the step.
+            examples: all of the step, of which each process takes a part; the gradient is that of all.
             seed: of dropout: the same again where memory runs out and the step is begun anew.
 
         Raises:
@@ -80,12 +88,15 @@ class Passes:
         """
 
         def work() -> tuple[torch.Tensor, Summaries]:
-            torch.manual_seed(seed)
-            self.measure_baseline(examples)
+            torch.manual_seed(seed + self.world.rank)
             self.model.train()
             return self._sum_gradient(examples)
 
-        return self._within_memory(work)
+        self.measure_baseline(examples)
+        total, summaries = self._within_memory(work)
+        self.world.add_up([total])
+        self.world.add_up_gradients(list(trainable(self.model).values()))
+        return total, summaries
 
     def accumulate(self, examples: list[TrainingExample]) -> torch.Tensor:
         """Adds the gradient of some examples' mean loss to what is trained, in micro-batches, and returns that loss, a scalar."""
@@ -105,29 +116,40 @@ class Passes:
 
         def ask() -> dict[str, float]:
             found: dict[str, float] = {}
-            self.measure_baseline(examples)
             self.model.eval()
-            for group in self._groups(examples):
+            for group, counts in self._groups(examples):
                 with memory_for(group):
                     losses = self.objective.row_losses(self.score(group)).tolist()
-                for example, loss in zip(group, losses, strict=True):  # of an example whose sequences are apart, each its part
+                for example, loss in (
+                    zip(group, losses, strict=True) if counts else ()
+                ):  # of an example whose sequences are apart, each its part
                     found[example.id] = found.get(example.id, 0.0) + loss
             return found
 
+        self.measure_baseline(examples)
         with torch.no_grad():
             found = self._within_memory(ask)
-        return [found[example.id] for example in examples]
+        losses = torch.tensor([found.get(example.id, 0.0) for example in examples], dtype=torch.float64)
+        self.world.add_up([losses])
+        return losses.tolist()
 
     def measure_baseline(self, examples: list[TrainingExample]) -> None:
         """Measures the point that the losses of some rows are measured from, of all of them at once, where the objective has one."""
         if not self.objective.has_baseline:
             return
-        self.model.eval()
         measured = [example.as_baseline() for example in examples if example.baseline]
-        total = torch.zeros((), device=self.scorer.device)
+
+        def ask() -> torch.Tensor:
+            total = torch.zeros((), device=self.scorer.device)
+            self.model.eval()
+            for group, counts in self._groups(measured):
+                with memory_for(group):
+                    total += self.objective.baseline_values(self.score(group)).sum() * counts
+            return total
+
         with torch.no_grad():
-            for group in self._groups(measured) if measured else ():
-                total += self.objective.baseline_values(self.score(group)).sum()
+            total = self._within_memory(ask)
+        self.world.add_up([total])
         self.baseline = total / max(1, len(measured))
 
     def score(self, examples: list[TrainingExample]) -> TokenScores:
@@ -151,12 +173,17 @@ class Passes:
         self.model.eval()
 
         def ask() -> None:
-            for group in self._groups(known):
+            for group, _ in self._groups(known):
                 with memory_for(group):
                     reference.logprobs[reference.places(group)] = self.score(group).sequence_logprobs().cpu()
 
         with torch.no_grad():
             self._within_memory(ask)
+        if self.world.size > 1:  # each process knows its own part, of which it may have asked some twice
+            mine = set(self.world.share(range(len(known)), lambda place: known[place].num_tokens))
+            others = [one for place, one in enumerate(known) if place not in mine]
+            reference.logprobs[reference.places(others)] = 0
+            self.world.add_up([reference.logprobs])
         self.reference = reference
 
     def _sum_gradient(self, examples: list[TrainingExample]) -> tuple[torch.Tensor, Summaries]:
@@ -165,13 +192,14 @@ class Passes:
         normalizer = sum(example.weight * (example.normalizer if by_token else 1) for example in examples)
         total = torch.zeros((), device=self.scorer.device)
         summaries = []
-        for group in self._groups(examples):
+        for group, counts in self._groups(examples):
             with memory_for(group):
                 scores = self.score(group)
-                loss = self._loss(group, scores) / normalizer
+                loss = self._loss(group, scores) * counts / normalizer
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
-                summaries.append((group, summarise(self.objective, group, scores)))
+                if counts:
+                    summaries.append((group, summarise(self.objective, group, scores)))
         return total, summaries
 
     def _loss(self, group: list[TrainingExample], scores: TokenScores) -> torch.Tensor:
@@ -182,11 +210,20 @@ class Passes:
         shares = [example.weight / (1 if by_token else example.normalizer) for example in group]
         return (self.objective.row_losses(scores) * torch.tensor(shares, device=scores.logprobs.device)).sum()
 
-    def _groups(self, examples: list[TrainingExample]) -> Iterator[list[TrainingExample]]:
-        """Divides examples into micro-batches, smaller ones than the config lets where memory has run out before."""
+    def _groups(self, examples: list[TrainingExample]) -> Iterator[tuple[list[TrainingExample], bool]]:
+        """Divides this process's part of examples into micro-batches, smaller ones than the config lets where memory has run out before.
+
+        Where the base is divided among the processes, all make as many forward passes: who has fewer repeats one, which does not count.
+        """
         limit = self.micro_batch_tokens
         config = self.config if limit is None else self.config.model_copy(update={"micro_batch_tokens": limit})
-        return micro_batches(examples, config, packed=self.scorer.packed, apart=self.objective.independent)
+        mine = self.world.share(examples, lambda one: one.num_tokens)
+        groups = list(micro_batches(mine, config, packed=self.scorer.packed, apart=self.objective.independent)) if mine else []
+        missing = 0
+        if self.config.shard and self.world.size > 1 and examples:
+            missing = self.world.largest(len(groups), self.scorer.device) - len(groups)
+        yield from ((group, True) for group in groups)
+        yield from [(groups[0] if groups else examples[:1], False)] * missing
 
     def _within_memory(self, work: Callable[[], T]) -> T:
         """Does some work on micro-batches; each time that memory runs out it is begun anew with smaller ones.
@@ -201,16 +238,33 @@ class Passes:
                 return work()
             except OutOfMemory as error:
                 group = error.group
+                if self.config.shard:  # the other processes are in the middle of the same pass
+                    raise does_not_fit(group[0]) from error
             self.model.zero_grad()
             longest = max(group, key=lambda example: example.longest)
             if len(group) == 1:
-                raise does_not_fit(longest)
+                self._save_memory(longest)
+                continue
             positions = sum(one.num_tokens for one in group) if self.scorer.packed else longest.longest * len(group)
             self.micro_batch_tokens = positions // 2
             notice(
                 f"Memory ran out in a forward pass of {positions:,} tokens: from here on one takes {positions // 2:,} at most. "
                 f"A step is {self.config.batch_size} examples, as before."
             )
+
+    def _save_memory(self, longest: TrainingExample) -> None:
+        """Turns to activation checkpointing, where the options let it and it is not on.
+
+        Raises:
+            UserError: it does not help.
+        """
+        if self.scorer.is_checkpointed or self.config.activation_checkpointing is False:
+            raise does_not_fit(longest)
+        try:
+            self.scorer = self.scorer.checkpointed()
+        except UserError as error:
+            raise does_not_fit(longest) from error
+        notice("Memory ran out on one example: from here on layers are computed again in the backward pass (activation_checkpointing).")
 
 
 def with_baselines(examples: list[TrainingExample]) -> list[TrainingExample]:

@@ -26,12 +26,13 @@ def announce(trainer: Trainer, model_folder: Path) -> None:
     path = "fast: no padding, what examples begin with alike is computed once" if scorer.fast else f"plain, as {scorer.why_plain}"
     path += ", compiled" if scorer.fast and scorer.fast.kernels != Kernels() else ""
     path += ", examples packed" if scorer.packed and not scorer.fast else ""
+    path += ", layers computed again in the backward pass" if scorer.is_checkpointed else ""
     quantized = "" if config.quantize is None else f", the base's weights in 4 bits ({config.quantize})"
     device = trainer.scorer.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     for what, said in (
         ("model", f"{config.model} ({kind}), in {model_folder}"),
-        ("device", f"{device.type}, {name}"),
+        ("device", f"{device.type}, {name}{f', {trainer.world.size} processes' if trainer.world.size > 1 else ''}"),
         ("dtype", f"{str(trainer.scorer.dtype).removeprefix('torch.')}{quantized}"),
         ("path", path),
         ("trained", f"{trained:,} of {sum(every):,} parameters ({trained / sum(every):.2%}), method {config.method}"),

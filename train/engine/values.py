@@ -6,7 +6,8 @@ import torch
 from typing_extensions import override
 
 from train.data.packing import MicroBatch
-from train.engine.loss import Scorer, probe_ids
+from train.engine.loss import Scorer
+from train.fast.forward import probe_ids
 from train.methods.base import value_head
 from train.models.heads import into_head
 from train.models.load import Model
@@ -21,7 +22,7 @@ class ValueScorer(Scorer):
     def score(self, batch: MicroBatch) -> TokenScores:
         """Returns the value of each sequence, in float32; differentiable where gradients are on."""
         with self._precision():
-            hidden = self._read(batch, batch.ends)
+            hidden = self.read(batch, batch.ends)
         # By its position: what token stands there, and what token pads, plays no part.
         values = value_head(self.causal)(hidden.float()).squeeze(-1)
         nothing = values.new_zeros(0)

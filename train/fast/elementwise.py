@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from typing_extensions import override
 
-from train.fast.kernels import Kernels
+from train.fast.kernels import Kernels, add_rms_forward, rms_forward
 
 
 class RmsNorm(torch.autograd.Function):
@@ -81,12 +81,17 @@ class Gate(torch.autograd.Function):
 
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float, kernels: Kernels) -> torch.Tensor:
-    """See `RmsNorm`."""
+    """See `RmsNorm`; a weight that is trained gets its gradient by torch's own."""
+    if weight.requires_grad and torch.is_grad_enabled():
+        return rms_forward(x, weight, eps)[0]
     return RmsNorm.apply(x, weight, eps, kernels)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def add_rms_norm(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, eps: float, kernels: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
-    """See `AddRmsNorm`."""
+    """See `AddRmsNorm`; a weight that is trained gets its gradient by torch's own."""
+    if weight.requires_grad and torch.is_grad_enabled():
+        total, normed, _ = add_rms_forward(x, y, weight, eps)
+        return total, normed
     return AddRmsNorm.apply(x, y, weight, eps, kernels)  # type: ignore[no-any-return, no-untyped-call]
 
 

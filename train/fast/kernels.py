@@ -20,7 +20,7 @@ def rms_forward(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Root-mean-square norm (Zhang and Sennrich, 2019) over the last dimension; also its factors, float32 [..., 1]."""
     values = wide(x)
     factor = torch.rsqrt(values.square().mean(-1, keepdim=True) + eps)
-    return weight * (values * factor).to(x.dtype), factor
+    return (weight * (values * factor).to(x.dtype)).to(x.dtype), factor
 
 
 def rms_backward(gradient: Tensor, x: Tensor, weight: Tensor, factor: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -117,16 +116,21 @@ class Layout:
     seen: tuple[Seen, ...]
     longest: int
 
+    @property
+    def num_pairs(self) -> float:
+        """Pairs of tokens of which one sees the other."""
+        own = sum(one.num * one.length**2 / 2 for one in self.own)
+        return own + sum((one.end - one.start) * len(one.queries) for one in self.seen)
+
     @classmethod
-    def of(cls, sequences: Sequence[Ids], rows: Sequence[int], *, share: bool = True) -> "Layout":
+    def of(cls, sequences: Sequence[Ids], *, share: bool = True) -> "Layout":
         """Lays sequences out.
 
         Args:
-            sequences: the ids of each.
-            rows: whose each is; sequences of one row follow each other.
+            sequences: the ids of each, at least one.
             share: compute what sequences have in common at their beginning once.
         """
-        leaves = _tree(sequences, rows) if share else [Node(ids) for ids in sequences]
+        leaves = _tree(sequences) if share else [Node(ids) for ids in sequences]
         nodes = sorted({id(node): node for leaf in leaves for node in leaf.path}.values(), key=lambda node: len(node.ids))
         for node, start in zip(nodes, np.cumsum([0, *(len(node.ids) for node in nodes)]), strict=False):
             node.start = int(start)
@@ -145,28 +149,36 @@ def _seen(node: Node, nodes: Sequence[Node]) -> Seen:
     return Seen(node.start, node.start + len(node.ids), torch.from_numpy(queries))
 
 
-def _tree(sequences: Sequence[Ids], rows: Sequence[int]) -> list[Node]:
-    """Returns the last node of each sequence: below what all have in common, and what those of one row have."""
-    leaves: list[Node] = []
-    num_common = _worth_sharing(sequences, 0)
-    common = (Node(sequences[0][:num_common]),) if num_common else ()
-    for _, places in groupby(range(len(sequences)), key=lambda place: rows[place]):
-        mine = [sequences[place] for place in places]
-        num_shared = _worth_sharing(mine, num_common)
-        path = (*common, Node(mine[0][num_common:num_shared], common)) if num_shared > num_common else common
-        leaves += [Node(ids[num_shared:], path) for ids in mine]
-    return leaves
+def _tree(sequences: Sequence[Ids]) -> list[Node]:
+    """Returns the last node of each sequence, below those that it shares with others."""
+    leaves: dict[int, Node] = {}
+    # Places of sequences that are the same up to some token; what they have in common is computed, up to another; and by which nodes.
+    open_: list[tuple[list[int], int, int, tuple[Node, ...]]] = [(list(range(len(sequences))), 0, 0, ())]
+    while open_:
+        places, num_same, num_before, path = open_.pop()
+        if len(places) > 1:
+            num_same = _num_common([sequences[place] for place in places], num_same)
+            if (num_same - num_before) * (len(places) - 1) >= _FEWEST_SAVED:
+                path = (*path, Node(sequences[places[0]][num_before:num_same], path))
+                num_before = num_same
+        by_next: dict[int, list[int]] = {}
+        for place in places:
+            ids = sequences[place]
+            if len(places) == 1 or len(ids) == num_same + 1:
+                leaves[place] = Node(ids[num_before:], path)
+            else:
+                by_next.setdefault(int(ids[num_same]), []).append(place)
+        open_ += [(some, num_same, num_before, path) for some in by_next.values()]
+    return [leaves[place] for place in range(len(sequences))]
 
 
-def _worth_sharing(sequences: Sequence[Ids], num_before: int) -> int:
-    """Returns how many tokens sequences share at their beginning, at least one of each left over; as before where more is not worth it."""
-    if len(sequences) < 2:
-        return num_before
+def _num_common(sequences: Sequence[Ids], known: int) -> int:
+    """Returns how many tokens sequences share at their beginning, at least one of each left over; so many are known to be the same."""
     length = min(map(len, sequences)) - 1
-    for one, other in pairwise(sequences):
-        unlike = np.flatnonzero(one[:length] != other[:length])
-        length = int(unlike[0]) if len(unlike) else length
-    return length if (length - num_before) * (len(sequences) - 1) >= _FEWEST_SAVED else num_before
+    for one in sequences[1:]:
+        unlike = np.flatnonzero(sequences[0][known:length] != one[known:length])
+        length = known + int(unlike[0]) if len(unlike) else length
+    return length
 
 
 def _together(nodes: Sequence[Node]) -> list[list[Node]]:

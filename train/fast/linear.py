@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from typing_extensions import override
 
-_ADAPTER = "default"
-
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -18,11 +16,13 @@ class Adapter:
         down: A, [r, in].
         up: B, [out, r].
         scale: what their product is multiplied by.
+        dropout: what of the input A does not see in training.
     """
 
     down: torch.Tensor
     up: torch.Tensor
     scale: float
+    dropout: torch.nn.Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Joined:
         biases = [one.bias for one in plain]
         if len({one is None for one in biases}) > 1 or any(one is not None and one.requires_grad for one in biases):
             return None
-        joined = weights[0].data if len(weights) == 1 else torch.cat([one.data for one in weights])
+        joined = _joined([one.data for one in weights])
         start = 0
         for weight in weights:  # once in memory, not twice
             weight.data = joined[start : start + len(weight)]
@@ -62,8 +62,12 @@ class Joined:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """[T, in] -> [T, out], in x's precision."""
-        parameters = [one for adapter in self.adapters if adapter for one in (adapter.down, adapter.up)]
-        return _Linear.apply(x, self, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+        adapters = [adapter for adapter in self.adapters if adapter]
+        parameters = [one for adapter in adapters for one in (adapter.down, adapter.up)]
+        # Layers that read the same input leave out the same of it.
+        shares = [one.dropout.p for one in adapters if isinstance(one.dropout, torch.nn.Dropout) and one.dropout.training]
+        share = max(shares, default=0.0)
+        return _Linear.apply(x, self, share, *parameters)  # type: ignore[no-any-return, no-untyped-call]
 
     def cast(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns A of all adapters, [R, in], and B of all with their scales, [out, R], in the precision of the weight.
@@ -90,20 +94,57 @@ class Joined:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class TrainedJoined:
+    """Layers [out_i, in] that read the same input and whose own weights are trained, in float32 where the product may be in less.
+
+    Attributes:
+        layers: as torch has them.
+    """
+
+    layers: tuple[torch.nn.Linear, ...]
+
+    @classmethod
+    def of(cls, layers: Sequence[Any]) -> "TrainedJoined | None":
+        """Joins layers without adapters; None where they are none that can be joined."""
+        if not all(type(layer) is torch.nn.Linear for layer in layers) or len({layer.bias is None for layer in layers}) > 1:
+            return None
+        return cls(tuple(layers))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Their out_i."""
+        return tuple(len(layer.weight) for layer in self.layers)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """[T, in] -> [T, out], in x's precision."""
+        weights = [layer.weight.to(x.dtype) for layer in self.layers]
+        biases = [layer.bias.to(x.dtype) for layer in self.layers if layer.bias is not None]
+        if len(weights) == 1:
+            return torch.nn.functional.linear(x, weights[0], biases[0] if biases else None)
+        return torch.nn.functional.linear(x, torch.cat(weights), torch.cat(biases) if biases else None)
+
+
+def joined(layers: Sequence[Any]) -> Joined | TrainedJoined | None:
+    """Joins layers that read the same input, as what is trained of them wants it; None where they are none that can be joined."""
+    return Joined.of(layers) or TrainedJoined.of(layers)
+
+
 class _Linear(torch.autograd.Function):
     """x W' + x A' B', whose products are added up in place, and whose gradients are those of A and B alone (and of x)."""
 
     @staticmethod
     @override
-    def forward(ctx: Any, x: torch.Tensor, joined: Joined, *parameters: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, joined: Joined, share: float, *parameters: torch.Tensor) -> torch.Tensor:
         output = torch.nn.functional.linear(x, joined.weight, joined.bias)
-        ctx.joined = joined
+        ctx.joined, ctx.share = joined, share
         if not parameters:
             return output
         down, up = joined.cast()
-        reduced = x @ down.t()
+        seen, mask = torch.native_dropout(x, share, True) if share else (x, None)
+        reduced = seen @ down.t()
         output.addmm_(reduced, up.t())
-        ctx.save_for_backward(x, reduced, down, up)
+        ctx.save_for_backward(seen, reduced, down, up, *([] if mask is None else [mask]))
         return output
 
     @staticmethod
@@ -112,18 +153,21 @@ class _Linear(torch.autograd.Function):
         joined, of_x = ctx.joined, None
         if ctx.needs_input_grad[0]:
             of_x = gradient @ joined.weight
-        if not ctx.saved_tensors:
-            return of_x, None
-        x, reduced, down, up = ctx.saved_tensors
+        saved = ctx.saved_tensors
+        if not saved:
+            return of_x, None, None
+        seen, reduced, down, up, *masks = saved
         of_reduced = gradient @ up
-        if of_x is not None:
+        if of_x is not None and masks:
+            of_x += torch.ops.aten.native_dropout_backward(of_reduced @ down, masks[0], 1 / (1 - ctx.share))
+        elif of_x is not None:
             of_x.addmm_(of_reduced, down)
-        of_down = of_reduced.t() @ x
+        of_down = of_reduced.t() @ seen
         found: list[torch.Tensor] = []
         for adapter, rows, columns in joined.blocks():
             of_up = (gradient[:, rows].t() @ reduced[:, columns]).to(adapter.up.dtype)
             found += [of_down[columns].to(adapter.down.dtype), of_up.mul_(adapter.scale)]
-        return of_x, None, *found
+        return of_x, None, None, *found
 
 
 _UNFIT = object()
@@ -136,13 +180,31 @@ def _plain(layer: Any) -> Any:
 
 
 def _adapter(layer: Any) -> Any:
-    """Returns a layer's adapter; None where it has none; `_UNFIT` where it is more than the product of two matrices."""
+    """Returns a layer's adapter; None where none is switched on; `_UNFIT` where it is more than the product of two matrices."""
     if not hasattr(layer, "get_base_layer"):
         return None
     from peft.tuners.lora import Linear
 
-    if type(layer) is not Linear or layer.merged or layer.disable_adapters or list(layer.active_adapters) != [_ADAPTER]:
+    if type(layer) is not Linear or layer.merged:
         return _UNFIT
-    down, up = layer.lora_A[_ADAPTER], layer.lora_B[_ADAPTER]
-    has_more = layer.use_dora.get(_ADAPTER) or up.bias is not None or not isinstance(layer.lora_dropout[_ADAPTER], torch.nn.Identity)
-    return _UNFIT if has_more else Adapter(down.weight, up.weight, float(layer.scaling[_ADAPTER]))
+    names = [] if layer.disable_adapters else [name for name in layer.active_adapters if name in layer.lora_A]
+    if not names:
+        return None
+    [name, *others] = names
+    down, up = layer.lora_A[name], layer.lora_B[name]
+    has_more = others or layer.lora_variant.get(name) or layer.use_dora.get(name) or up.bias is not None
+    if has_more or not isinstance(layer.lora_dropout[name], torch.nn.Identity | torch.nn.Dropout):
+        return _UNFIT
+    return Adapter(down.weight, up.weight, float(layer.scaling[name]), layer.lora_dropout[name])
+
+
+def _joined(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Returns matrices one below the other: where they lie so already, without a copy."""
+    first, width = weights[0], weights[0].shape[1]
+    place = first.storage_offset()
+    for weight in weights:
+        is_next = weight.untyped_storage().data_ptr() == first.untyped_storage().data_ptr() and weight.storage_offset() == place
+        if not is_next or not weight.is_contiguous():
+            return torch.cat(list(weights))
+        place += weight.numel()
+    return first.as_strided((sum(map(len, weights)), width), (width, 1), first.storage_offset())

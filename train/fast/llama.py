@@ -1,16 +1,18 @@
 """Llama and its like, computed from their own weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from train.fast.attention import attend
 from train.fast.elementwise import add_rms_norm, gate, rms_norm, rotate
 from train.fast.kernels import Kernels
 from train.fast.layout import Layout
-from train.fast.linear import Joined
-from train.models.load import Model
+from train.fast.linear import Joined, TrainedJoined, joined
+from train.models.load import Model, compute_dtype
 
 _FAMILY = {"llama", "mistral", "qwen2", "qwen3"}
 """Architectures of transformers that are: norm, q/k/v, rotary positions, causal attention, output; norm, gate and up, SiLU, down."""
@@ -18,7 +20,7 @@ _FAMILY = {"llama", "mistral", "qwen2", "qwen3"}
 
 @dataclass(frozen=True, slots=True)
 class _Norm:
-    """A root-mean-square norm: its frozen weight, and what is added to the mean of squares."""
+    """A root-mean-square norm: its weight, and what is added to the mean of squares."""
 
     weight: torch.Tensor
     eps: float
@@ -26,7 +28,7 @@ class _Norm:
     @classmethod
     def of(cls, module: Any) -> "_Norm | None":
         weight, eps = getattr(module, "weight", None), getattr(module, "variance_epsilon", None)
-        return None if weight is None or eps is None or weight.requires_grad else cls(weight, eps)
+        return None if weight is None or eps is None else cls(weight, eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,13 @@ class _Layer:
     """One block; `of_query` and `of_key` are norms of each head (Qwen3)."""
 
     before_attention: _Norm
-    qkv: Joined
+    qkv: Joined | TrainedJoined
     of_query: _Norm | None
     of_key: _Norm | None
-    output: Joined
+    output: Joined | TrainedJoined
     before_mlp: _Norm
-    gate_up: Joined
-    down: Joined
+    gate_up: Joined | TrainedJoined
+    down: Joined | TrainedJoined
     head_size: int
     num_heads: int
     num_kv: int
@@ -49,7 +51,7 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True)
 class FastLlama:
-    """A model of the Llama family, whose frozen base and adapters are computed here; the model itself stays as it is.
+    """A model of the Llama family, whose layers and adapters are computed here; the model itself stays as it is.
 
     Attributes:
         model: the transformers model below its head.
@@ -57,6 +59,8 @@ class FastLlama:
         last: the norm after them.
         window: how far back attention sees, in tokens; None: to the beginning.
         kernels: what is computed a number at a time.
+        dtype: the precision of the products.
+        is_checkpointed: a layer keeps its input alone for the backward pass, which computes the rest of it again.
     """
 
     model: Any
@@ -64,10 +68,12 @@ class FastLlama:
     last: _Norm
     window: int | None
     kernels: Kernels
+    dtype: torch.dtype
+    is_checkpointed: bool = False
 
     @classmethod
     def of(cls, causal: Model, kernels: Kernels) -> "FastLlama | str":
-        """Returns it for a model on a processor, with a frozen base and plain adapters; why there is none where the model is another.
+        """Returns it for a model on a processor, with plain adapters or its own weights trained; why there is none for another.
 
         Joined layers read their weights from one tensor afterwards, which changes no value.
         """
@@ -79,39 +85,51 @@ class FastLlama:
         if getattr(config, "hidden_act", None) != "silu" or getattr(config, "attention_dropout", 0.0):
             return "its activation or its attention's dropout is another"
         model: Any = causal.base_model
-        embeddings = model.embed_tokens.weight
-        if embeddings.requires_grad or embeddings.dtype != causal.dtype:
-            return "it trains weights of the base"
+        if any(isinstance(parameter, torch.distributed.tensor.DTensor) for parameter in model.parameters()):
+            return "its weights are divided among processes"
         last = _Norm.of(model.norm)
         layers = [layer for layer in map(_layer, model.layers) if layer]
         if last is None or len(layers) < len(model.layers):
-            return "it is for a frozen base with adapters without dropout and DoRA"
-        return cls(model, tuple(layers), last, getattr(config, "sliding_window", None), kernels)
+            return "its layers or adapters are more than products of matrices (DoRA, 4 bits)"
+        return cls(model, tuple(layers), last, getattr(config, "sliding_window", None), kernels, compute_dtype(causal))
 
     def takes(self, layout: Layout) -> bool:
         """Says whether attention sees as far back as the sequences are long."""
         return self.window is None or layout.longest <= self.window
 
-    def hidden(self, layout: Layout) -> torch.Tensor:
-        """Returns the last hidden states of a layout's tokens, [N, width], differentiable by the adapters."""
-        kernels, num = self.kernels, len(layout.input_ids)
-        with torch.autocast("cpu", enabled=False):  # every product is in the precision of the weights
-            total: torch.Tensor = self.model.embed_tokens(layout.input_ids)
+    def hidden(self, layout: Layout, watch: Callable[[int, torch.Tensor], None] | None = None) -> torch.Tensor:
+        """Returns the last hidden states of a layout's tokens, [N, width], differentiable by what is trained.
+
+        Args:
+            layout: the tokens.
+            watch: is told of each layer, from 1, and what comes out of it, [N, width].
+        """
+        with torch.autocast("cpu", enabled=False):  # every product is in the precision of the model
+            total: torch.Tensor = self.model.embed_tokens(layout.input_ids).to(self.dtype)
             cos, sin = (
                 part[0, :, None, : part.shape[-1] // 2].to(total.dtype).contiguous()
                 for part in self.model.rotary_emb(total[None], layout.position_ids[None])
             )
             norms = [layer.before_attention for layer in self.layers[1:]] + [self.last]
             first = self.layers[0].before_attention
-            normed = rms_norm(total, first.weight, first.eps, kernels)
-            for layer, after in zip(self.layers, norms, strict=True):
-                attended = self._attend(layer, layer.qkv(normed), cos, sin, layout)
-                total, normed = add_rms_norm(
-                    total, layer.output(attended.view(num, -1)), layer.before_mlp.weight, layer.before_mlp.eps, kernels
-                )
-                gated = gate(layer.gate_up(normed), kernels)
-                total, normed = add_rms_norm(total, layer.down(gated), after.weight, after.eps, kernels)
+            normed = rms_norm(total, first.weight, first.eps, self.kernels)
+            for number, (layer, after) in enumerate(zip(self.layers, norms, strict=True), start=1):
+                if self.is_checkpointed and torch.is_grad_enabled():
+                    total, normed = checkpoint(self._block, layer, after, total, normed, cos, sin, layout, use_reentrant=False)
+                else:
+                    total, normed = self._block(layer, after, total, normed, cos, sin, layout)
+                if watch is not None:
+                    watch(number, total)
         return normed
+
+    def _block(  # noqa: PLR0917 (as checkpoint passes them)
+        self, layer: _Layer, after: _Norm, total: torch.Tensor, normed: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, layout: Layout
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What comes into a layer and its norm, [N, width] -> what comes out of it, and the norm that is `after` it."""
+        attended = self._attend(layer, layer.qkv(normed), cos, sin, layout).view(len(total), -1)
+        total, normed = add_rms_norm(total, layer.output(attended), layer.before_mlp.weight, layer.before_mlp.eps, self.kernels)
+        gated = gate(layer.gate_up(normed), self.kernels)
+        return add_rms_norm(total, layer.down(gated), after.weight, after.eps, self.kernels)
 
     def _attend(self, layer: _Layer, qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, layout: Layout) -> torch.Tensor:
         """q, k and v side by side, [N, (H + 2 KV) D] -> [N, H, D]."""
@@ -135,13 +153,8 @@ def _layer(layer: Any) -> _Layer | None:
     of_query, of_key = (_Norm.of(getattr(attention, name, None)) for name in ("q_norm", "k_norm"))
     if norms[0] is None or norms[1] is None or (hasattr(attention, "q_norm") and (of_query is None or of_key is None)):
         return None
-    joined = (
-        Joined.of([attention.q_proj, attention.k_proj, attention.v_proj]),
-        Joined.of([attention.o_proj]),
-        Joined.of([mlp.gate_proj, mlp.up_proj]),
-        Joined.of([mlp.down_proj]),
-    )
-    qkv, output, gate_up, down = joined
+    qkv, output = joined([attention.q_proj, attention.k_proj, attention.v_proj]), joined([attention.o_proj])
+    gate_up, down = joined([mlp.gate_proj, mlp.up_proj]), joined([mlp.down_proj])
     if qkv is None or output is None or gate_up is None or down is None:
         return None
     size = attention.head_dim

@@ -1,4 +1,4 @@
-"""Hidden states of a middle layer, captured by a forward hook while the model computes something else."""
+"""Hidden states of a middle layer, kept while the model computes something else."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _DEPTH = 16 / 30
 
 
-class HiddenStateHook:
-    """Keeps the mean hidden state of each request's question.
+class QuestionStates:
+    """Keeps the mean state of each request's question in a middle layer, while the model scores its choices.
 
     Args:
         spans: of each request, the tokens of its context that count, [start, end); the rest is the task's and the same for all.
@@ -33,36 +33,43 @@ class HiddenStateHook:
         self._spans = spans
         self._captured: torch.Tensor | None = None
 
-    def capture(self, _module: Any, _arguments: Any, output: Any) -> None:
-        """Takes note of a layer's output, [B, T, H]; a forward hook."""
-        self._captured = output[0] if isinstance(output, tuple) else output
+    def keep(self, request: int, states: "torch.Tensor") -> None:
+        """Averages what the layer gave at each token of a request's context, [C, H]."""
+        if request in self.vectors:
+            return
+        start, end = self._spans[request]
+        # A context that was cut lost its beginning: what is left is averaged as it stands.
+        start, end = (start, end) if 0 <= start < end <= len(states) else (0, len(states))
+        self.vectors[request] = states[start:end].float().mean(dim=0).cpu().numpy()
+
+    @contextmanager
+    def capturing(self, model: Any) -> Iterator[None]:
+        """Within the block, takes note of what comes out of the layer of a model."""
+        handle = _middle_layer(model).register_forward_hook(self._capture)
+        try:
+            yield
+        finally:
+            handle.remove()
 
     def after_batch(self, rows: Sequence[tuple[int, int]]) -> None:
         """Averages what was captured; `rows` has the request and the length of its context for each row of the batch."""
         assert self._captured is not None, "the layer was not run"
         for row, (request, num_context) in enumerate(rows):
-            if request in self.vectors:
-                continue
-            start, end = self._spans[request]
-            # A context that was cut lost its beginning: what is left is averaged as it stands.
-            start, end = (start, end) if 0 <= start < end <= num_context else (0, num_context)
-            self.vectors[request] = self._captured[row, start:end].float().mean(dim=0).cpu().numpy()
+            self.keep(request, self._captured[row, :num_context])
         self._captured = None
 
-
-@contextmanager
-def capturing(model: Any, hook: HiddenStateHook) -> Iterator[None]:
-    """Registers a hook on the middle layer of a model for the block."""
-    handle = _middle_layer(model).register_forward_hook(hook.capture)
-    try:
-        yield
-    finally:
-        handle.remove()
+    def _capture(self, _module: Any, _arguments: Any, output: Any) -> None:
+        self._captured = output[0] if isinstance(output, tuple) else output
 
 
 def middle_layer_number(model: Any) -> int:
     """Returns the number of the layer that is captured, from 1."""
-    return max(1, round(_DEPTH * len(_layers(model))))
+    return middle_number(len(_layers(model)))
+
+
+def middle_number(num_layers: int) -> int:
+    """Returns the number of the layer that is captured of so many, from 1."""
+    return max(1, round(_DEPTH * num_layers))
 
 
 def question_spans(

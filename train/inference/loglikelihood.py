@@ -1,23 +1,28 @@
 """Log-likelihoods of choices, in batches: one forward pass for all choices of many examples.
 
-The choices of an example hang from one copy of their context as branches of a tree: each branch sees the context and itself (a 4-D
-attention mask) and counts positions from the end of the context, so that the context is computed once. The output head sees only
-the positions that are needed.
+Where a model has a fast path (`train.fast`), what any texts of a batch begin with alike is computed once: an instruction, a context, the
+beginnings that choices share. Otherwise the choices of an example hang from one copy of their context as branches of a tree: each branch
+sees the context and itself (a 4-D attention mask) and counts positions from the end of the context. The output head sees only the
+positions that are needed.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from loopwright.progress import Advance
+from train.inference.hidden import QuestionStates, middle_number
 from train.inference.requests import ChoiceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
+
+    from train.fast.forward import FastForward
 
 # Largest difference, in nats, between a tree and its choices one by one that rounding explains. A mask that a model ignores
 # (a sliding window, say) changes log-likelihoods by whole nats.
@@ -26,6 +31,8 @@ _ROUNDING = {"float32": 1e-3, "bfloat16": 0.5, "float16": 0.5}
 # positions, where a forward pass takes about the same time however few they are.
 _LEAST_SHARE = 0.8
 _FEWEST_POSITIONS = 256
+# Choices of a request that sharing is proven on: the mask is wrong for the second, or for none.
+_PROVEN_CHOICES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,11 @@ class _Tree:
     def length(self) -> int:
         """Input tokens; the last token of a branch is predicted and never read."""
         return len(self.context_ids) + sum(len(branch) - 1 for branch in self.branches)
+
+    @property
+    def longest(self) -> list[int]:
+        """The longest text of a choice."""
+        return [*self.context_ids, *max(self.branches, key=len)]
 
     @property
     def is_line(self) -> bool:
@@ -75,8 +87,9 @@ def score_choices(
     max_length: int,
     max_batch_tokens: int,
     share: bool = True,
+    exact: bool = False,
     advance: Advance,
-    after_batch: Callable[[Sequence[tuple[int, int]]], None] | None = None,
+    states: QuestionStates | None = None,
 ) -> list[Scored]:
     """Scores the choices of each request by the conventions of lm-evaluation-harness 0.4: sums of log-probabilities, in float32.
 
@@ -85,34 +98,29 @@ def score_choices(
         requests: contexts and continuations.
         max_length: the model's context in tokens. Of a longer text the last `max_length + 1` tokens count.
         max_batch_tokens: tokens of a batch, padding included.
-        share: compute a context once for all its choices. Proven on the longest request first, and given up where a model's
-            attention does not follow the mask.
+        share: compute a context once for all its choices. Proven on a long request first, and given up where a model's attention does
+            not follow the mask.
+        exact: the model's own modules are to compute all.
         advance: told how many requests are done.
-        after_batch: called after the forward pass of a batch with (request, tokens of its context) of each row of that batch, for who
-            listens to the model's layers. A request whose choices could not share its context comes more than once.
+        states: keeps what a middle layer says of each question on the way.
 
     Returns:
         One result a request, in their order.
     """
+    from train.fast.forward import FastForward
+
     sums = [[0.0] * len(request.continuations) for request in requests]
     cut = [_is_cut(request, max_length) for request in requests]
+    fast = "it is not asked for" if exact or not share or not requests else FastForward.of(model)
     trees = [tree for index, request in enumerate(requests) for tree in _grow(index, request, max_length, share=share)]
     trees.sort(key=lambda tree: tree.length, reverse=True)
-    if share and not _sharing_is_proven(model, trees):
-        return score_choices(
-            model,
-            requests,
-            max_length=max_length,
-            max_batch_tokens=max_batch_tokens,
-            share=False,
-            advance=advance,
-            after_batch=after_batch,
-        )
+    if isinstance(fast, str) and share and not _sharing_is_proven(model, trees):
+        trees = [tree for index, request in enumerate(requests) for tree in _grow(index, request, max_length, share=False)]
+        trees.sort(key=lambda tree: tree.length, reverse=True)
     missing = [len(request.continuations) for request in requests]
-    for batch in _batches(trees, max_batch_tokens):
-        scores = _score_batch(model, batch)
-        if after_batch is not None:
-            after_batch([(tree.request, len(tree.context_ids)) for tree in batch])
+    for batch in _batches(trees, max_batch_tokens, padded=isinstance(fast, str)):
+        is_fast = not isinstance(fast, str) and fast.takes([tree.longest for tree in batch])
+        scores = _score_fast(fast, batch, states) if is_fast and not isinstance(fast, str) else _score_plain(model, batch, states)
         for tree, values in zip(batch, scores, strict=True):
             for choice, value in zip(tree.choices, values, strict=True):
                 sums[tree.request][choice] = value
@@ -161,11 +169,15 @@ def _grow(index: int, request: ChoiceRequest, max_length: int, *, share: bool) -
     return trees
 
 
-def _batches(trees: list[_Tree], max_batch_tokens: int) -> "Iterator[list[_Tree]]":
+def _batches(trees: list[_Tree], max_batch_tokens: int, *, padded: bool) -> "Iterator[list[_Tree]]":
     """Cuts trees, longest first, into batches: little padding, and a batch too large for memory fails at once, not after an hour."""
     batch: list[_Tree] = []
     for tree in trees:
-        if batch:
+        if batch and not padded:
+            if sum(one.length for one in batch) + tree.length > max_batch_tokens:
+                yield batch
+                batch = []
+        elif batch:
             longest = batch[0].length
             is_unlike = longest * len(batch) >= _FEWEST_POSITIONS and tree.length < _LEAST_SHARE * longest
             if is_unlike or longest * (len(batch) + 1) > max_batch_tokens:
@@ -177,10 +189,12 @@ def _batches(trees: list[_Tree], max_batch_tokens: int) -> "Iterator[list[_Tree]
 
 
 def _sharing_is_proven(model: Any, trees: list[_Tree]) -> bool:
-    """Scores the longest real tree both ways; a model whose attention does not follow a 4-D mask is found out here."""
-    tree = next((tree for tree in trees if not tree.is_line), None)
-    if tree is None:
+    """Scores the longest choices of the longest real tree both ways: a model whose attention does not follow the mask is found out here."""
+    found = next((tree for tree in trees if not tree.is_line), None)
+    if found is None:
         return True
+    long = sorted(zip(found.choices, found.branches, strict=True), key=lambda one: len(one[1]), reverse=True)[:_PROVEN_CHOICES]
+    tree = _Tree(found.request, [choice for choice, _ in long], found.context_ids, [branch for _, branch in long])
     shared = _score_batch(model, [tree])[0]
     apart = [
         _score_batch(model, [_Tree(tree.request, [choice], tree.context_ids, [branch])])[0][0]
@@ -189,6 +203,59 @@ def _sharing_is_proven(model: Any, trees: list[_Tree]) -> bool:
     tolerance = _ROUNDING.get(str(model.dtype).removeprefix("torch."), 1e-3)
     # `not >`: a NaN in both is the model's, and is reported as such.
     return not any(abs(a - b) > tolerance for a, b in zip(shared, apart, strict=True))
+
+
+def _score_fast(fast: "FastForward", trees: list[_Tree], states: QuestionStates | None) -> list[list[float]]:
+    """Returns the log-likelihood of each branch of each tree, on the fast path."""
+    from train.fast.forward import Read
+
+    sequences: list[list[int]] = []
+    reads: list[Read] = []
+    owners: list[tuple[int, int]] = []
+    contexts: list[int] = []  # of each tree, a sequence that begins with its context
+    for number, tree in enumerate(trees):
+        end = len(tree.context_ids)
+        contexts.append(len(sequences))
+        # A branch that another begins with is read there: of choices of one token each, the context alone is left.
+        texts = sorted(range(len(tree.branches)), key=lambda branch: tree.branches[branch][:-1], reverse=True)
+        last: list[int] | None = None
+        for branch in texts:
+            tokens = tree.branches[branch]
+            if last is None or last[: len(tokens) - 1] != tokens[:-1]:
+                last = tokens[:-1]
+                sequences.append([*tree.context_ids, *last])
+            reads += [Read(len(sequences) - 1, end - 1 + index, token) for index, token in enumerate(tokens)]
+            owners += [(number, branch)] * len(tokens)
+    found = fast.logprobs(sequences, reads, None if states is None else _watching(states, trees, sequences, contexts, fast))
+    sums = [[0.0] * len(tree.branches) for tree in trees]
+    for (number, branch), value in zip(owners, found, strict=True):
+        sums[number][branch] += value
+    return sums
+
+
+def _watching(
+    states: QuestionStates, trees: list[_Tree], sequences: list[list[int]], contexts: list[int], fast: "FastForward"
+) -> "Callable[[int, torch.Tensor], None]":
+    """Returns what keeps the states of each tree's context, from what the middle layer gives at all tokens of all sequences."""
+    starts = [0, *accumulate(map(len, sequences))]
+    middle = middle_number(len(fast.layers.layers))
+
+    def watch(layer: int, at_tokens: "torch.Tensor") -> None:
+        if layer == middle:
+            for tree, sequence in zip(trees, contexts, strict=True):
+                states.keep(tree.request, at_tokens[starts[sequence] : starts[sequence] + len(tree.context_ids)])
+
+    return watch
+
+
+def _score_plain(model: Any, trees: list[_Tree], states: QuestionStates | None) -> list[list[float]]:
+    """Returns the same, by the model's own modules."""
+    if states is None:
+        return _score_batch(model, trees)
+    with states.capturing(model):
+        scores = _score_batch(model, trees)
+    states.after_batch([(tree.request, len(tree.context_ids)) for tree in trees])
+    return scores
 
 
 def _score_batch(model: Any, trees: list[_Tree]) -> list[list[float]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from loopwright.errors import UserError
 from loopwright.hashing import hash_file, hash_text
 from loopwright.models import KNOWN_MODELS, hub_answers, is_ready, model_dir, resolve_model
+from train.world import World
 
 if TYPE_CHECKING:
     import torch
@@ -66,6 +67,12 @@ class Model(Protocol):
 
     def eval(self) -> Self:
         """Switches dropout off."""
+
+    def activation_checkpointing_enable(self, options: dict[str, Any]) -> None:
+        """Has layers computed again in the backward pass, in training mode."""
+
+    def activation_checkpointing_disable(self) -> None:
+        """Has layers keep what they computed."""
 
     def zero_grad(self) -> None:
         """Forgets all gradients."""
@@ -142,7 +149,7 @@ def model_folder(name: str) -> Path:
         raise cannot_load(name, cause) from error
 
 
-def load_model(name: str, dtype: Dtype = "auto", auto_class: str = "AutoModelForCausalLM") -> Model:
+def load_model(name: str, dtype: Dtype = "auto", auto_class: str = "AutoModelForCausalLM", *, device: str | None = None) -> Model:
     """Loads a model in evaluation mode, onto the GPU where there is one.
 
     Safetensors only, and no code that comes with a model is run.
@@ -151,6 +158,7 @@ def load_model(name: str, dtype: Dtype = "auto", auto_class: str = "AutoModelFor
         name: `embedded`, a folder or a hub name.
         dtype: of the weights and the computation; `auto` is what `resolve_dtype` says.
         auto_class: the class of transformers that loads it, which decides the output head.
+        device: where it is to be instead.
 
     Raises:
         UserError: the model is not there, or cannot be loaded.
@@ -171,7 +179,7 @@ def load_model(name: str, dtype: Dtype = "auto", auto_class: str = "AutoModelFor
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise cannot_load(name, error) from error
-    loaded: Model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    loaded: Model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
     return loaded
 
 
@@ -225,16 +233,19 @@ def model_sha256(folder: Path) -> str:
 def use_physical_cores() -> None:
     """Gives torch one thread for each physical core that this process may run on, unless OMP_NUM_THREADS says otherwise.
 
-    Two threads on one core's two hardware threads slow matrix products down.
+    Two threads on one core's two hardware threads slow matrix products down. Of several processes on a machine each gets its share: the 1
+    that `torchrun` puts into OMP_NUM_THREADS where nobody did is taken for no wish.
     """
     import os
 
     import torch
 
-    if os.environ.get("OMP_NUM_THREADS"):
+    world = World.of_environment()
+    if os.environ.get("OMP_NUM_THREADS") and not (world.size > 1 and os.environ["OMP_NUM_THREADS"] == "1"):
         return
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(max(1, min(allowed, torch.cpu.get_capabilities().get("num_physical_cores") or allowed)))
+    cores = min(allowed, torch.cpu.get_capabilities().get("num_physical_cores") or allowed)
+    torch.set_num_threads(max(1, cores // world.local_size))
 
 
 def cannot_load(name: str, error: Exception) -> UserError:

@@ -66,13 +66,15 @@ def load_in_4_bits(name: str, dtype: Dtype = "auto", auto_class: str = "AutoMode
     return model.eval()
 
 
-def load_for_training(name: str, dtype: Dtype, auto_class: str, quantize: str | None) -> Model:
-    """Loads the base that a run trains: in 4 bits where its option `quantize` says so.
+def load_for_training(name: str, dtype: Dtype, auto_class: str, quantize: str | None, *, shard: bool = False) -> Model:
+    """Loads the base that a run trains: in 4 bits where its option `quantize` says so, on the CPU where it is to be divided.
 
     Raises:
         UserError: the model is not there, or cannot be loaded.
     """
-    return (load_model if quantize is None else load_in_4_bits)(name, dtype, auto_class)
+    if quantize is not None:
+        return load_in_4_bits(name, dtype, auto_class)
+    return load_model(name, dtype, auto_class, device="cpu" if shard else None)
 
 
 def load_base(name: str, dtype: Dtype, quantized: bool, auto_class: str = "AutoModelForCausalLM") -> Model:

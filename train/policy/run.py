@@ -29,6 +29,7 @@ from train.runs.card import write_card
 from train.runs.folder import METRICS_NAME, finished_run, remove_run, weights_dir
 from train.runs.record import CAUSAL, RewardChange, RlhfRecord, RunRecord, Sample
 from train.runs.tokenizer_files import save_tokenizer
+from train.world import require_alone
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -60,6 +61,7 @@ def train_policy(
     Raises:
         UserError: the dataset, one of the runs, an option or the folder is not fit; or TRL is not installed.
     """
+    require_alone("train rlhf")
     with dataset_plugins(dataset_dir, config_path):
         step = _prepare(Dataset.open(dataset_dir), run_dir, config, overwrite=overwrite)
         if overwrite:

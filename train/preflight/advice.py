@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from train.config import LAST, LOSS, TrainConfig
 from train.data.leaks import CODES
 from train.data.order import RunPlan
-from train.preflight.memory import available_bytes
+from train.engine.free_memory import available_bytes
 from train.preflight.result import Estimate
 from train.prepare import Prepared, length_limit
 

@@ -10,13 +10,14 @@ import torch
 from loopwright.console import notice
 from train.data.examples import TrainingExample
 from train.data.packing import collate, micro_batches
+from train.engine.free_memory import used_bytes
 from train.engine.loop import Trainer
 from train.engine.memory import OutOfMemory, does_not_fit, memory_for
 from train.engine.optim import make_optimizer
 from train.engine.reference import Reference
 from train.engine.tensor_hash import hash_tensors
 from train.methods.base import trainable
-from train.preflight.memory import MeasuredMemory, used_bytes
+from train.preflight.memory import MeasuredMemory
 from train.preflight.work import RunWork, Work
 
 # Quantiles of the micro-batches by their operations, in the order in which they are timed: the ends first, as they decide the line.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from templates.chat import load_tokenizer
 from train.engine.loop import Trainer
+from train.engine.sharding import NOT_WHOLE
 from train.engine.tensor_hash import hash_tensors
 from train.methods.base import trainable
 from train.prepare import Prepared
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def prove_at_end(
-    trainer: Trainer, prepared: Prepared, run_dir: Path, record: RunRecord, fresh: FreshProcess, *, trained_here: bool
+    trainer: Trainer, prepared: Prepared, run_dir: Path, record: RunRecord, fresh: FreshProcess | None, *, trained_here: bool
 ) -> tuple[Evidence, dict[str, Proof]]:
     """Records what `train verify` compares with, and makes the proofs.
 
@@ -36,7 +37,7 @@ def prove_at_end(
         prepared: the checked run.
         run_dir: where it was saved.
         record: what `run.json` will say beside them.
-        fresh: loads what was saved, while the other proofs are made.
+        fresh: loads what was saved, while the other proofs are made; None where the base is divided among processes.
         trained_here: this process did steps of the run; one that finds all of them done reads few of the options.
     """
     objective, data, dtype = prepared.objective, trainer.data, record.dtype
@@ -44,7 +45,8 @@ def prove_at_end(
     trainer.model.eval()
     probe = make_probe(trainer.scorer, data)
     start = None if prepared.start is None else prepared.start.weights
-    fresh.ask(loading_request(run_dir, prepared.model_folder, dtype, objective.auto_class, probe, start=start))
+    if fresh is not None:
+        fresh.ask(loading_request(run_dir, prepared.model_folder, dtype, objective.auto_class, probe, start=start))
     unread = unread_options(trainer.config) if trained_here else None
     effects: OptionEffects | str = "short runs could not be made"
 
@@ -77,6 +79,8 @@ def prove_at_end(
     )
     proofs["reference_start"] = prove_reference_start(objective, evidence.first_steps, dtype)
     proofs["first_steps"] = Proof.not_applicable("`train verify` does the first steps again, on the base as it was before them")
+    if fresh is None:
+        return evidence, proofs | dict.fromkeys(("saved_weights", "moved_logits"), Proof.not_applicable(NOT_WHOLE))
     loaded = fresh.answer()
     proofs |= attempt(["saved_weights"], lambda: [prove_saved_weights(evidence, loaded, dtype)])
     proofs |= attempt(["moved_logits"], lambda: [prove_moved_logits(loaded, record.num_steps)])
@@ -85,6 +89,7 @@ def prove_at_end(
 
 def _prove_answers_stop(trainer: Trainer, prepared: Prepared, tokenizer: "PreTrainedTokenizerBase", num_steps: int) -> Proof:
     reason = why_not_judged(prepared.objective.form, num_steps, len(prepared.data.validation))
+    reason = NOT_WHOLE if trainer.config.shard else reason
     if reason is not None:
         return Proof.not_applicable(reason)
     with trainer.scorer.answering():

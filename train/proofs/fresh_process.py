@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from train.world import without_world
+
 _MODULE = "train.proofs.load_saved"
 
 
@@ -19,7 +21,7 @@ class FreshProcess:
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(  # noqa: S603 (ourselves)
             [sys.executable, "-P", "-m", _MODULE],
-            env={**os.environ, "PYTHONPATH": path},
+            env={**without_world(os.environ), "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

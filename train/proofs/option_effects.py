@@ -30,6 +30,8 @@ NOT_SHOWN = {
     "loss": "another one has other options",
     "quantize": "it takes a GPU",
     "exact": "it changes how a run is computed, not what",
+    "shard": "it changes how a run is computed, not what",
+    "activation_checkpointing": "it changes how a run is computed, not what",
     "compile": "it changes how a run is computed, not what",
     "stride": "it is of held-out texts, which two steps do not score",
     "start": "the hash of its weights is recorded and checked",

@@ -20,7 +20,7 @@ FILE_NAME = "run.json"
 REPORT_NAME = "report.html"
 """The run's page."""
 CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
-_WHERE_ANY = {"plugins", "evidence", "mixture", "start", "validation_by_task", "rlhf"}
+_WHERE_ANY = {"plugins", "evidence", "mixture", "start", "validation_by_task", "rlhf", "num_processes", "product_rate", "share_of_peak"}
 """What `run.json` says only of a run that has it."""
 _MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair", Form.UNPAIRED: "Mean loss per answer"}
 
@@ -208,10 +208,16 @@ class RunRecord(BaseModel):
     seconds: float
     """Time in training steps, all processes of a resumed run together; loading and validation are left out."""
     tokens_per_second: float
+    num_processes: int | None = None
+    """The processes that shared the run; not written where there was one."""
     peak_memory_bytes: int | None = None
-    """The most memory that the process took in training: of the GPU where there is one, else of the machine; null in earlier runs."""
+    """The most memory that a process took in training: of the GPU where there is one, else of the machine; null in earlier runs."""
     flops_per_token: float | None = None
     """Floating-point operations for each token that was trained on, forward and backward (`train.engine.flops`); null in earlier runs."""
+    product_rate: float | None = None
+    """Floating-point operations a second that matrix products of the model's own shapes reach on the machine, all processes together."""
+    share_of_peak: float | None = None
+    """What of that rate training came to: the operations that its steps need (no padding, what examples begin with alike once) a second."""
     micro_batch_tokens: int | None = None
     """The most tokens in one forward pass, where memory ran out and they became fewer than the config lets; else null."""
     dtype: str

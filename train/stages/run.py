@@ -23,6 +23,7 @@ from train.run import train
 from train.runs.folder import weights_dir
 from train.stages.plan import Stage
 from train.stages.result import BASE, STAGES_NAME, Change, Score, StageOutcome, StagesResult, read_scores
+from train.world import require_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def run_stages(
     Raises:
         UserError: a dataset, its rows, the model, an option or a folder is not fit; or training diverged.
     """
+    require_alone("train stages")
     _require_fit(stages, out)
     measured = _check(stages, out, overwrite=overwrite, config_path=config_path)
     outcomes: list[StageOutcome] = []

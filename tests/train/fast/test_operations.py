@@ -41,7 +41,10 @@ def test_joined_layers_with_adapters(needs_x: bool) -> None:
     weight, bias = tensor(9, 5, grad=False), tensor(9, grad=False)
 
     def product(x: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
-        first, second = Adapter(parameters[0], parameters[1], 0.5), Adapter(parameters[2], parameters[3], 3.0)
+        first, second = (
+            Adapter(parameters[0], parameters[1], 0.5, torch.nn.Identity()),
+            Adapter(parameters[2], parameters[3], 3.0, torch.nn.Identity()),
+        )
         return Joined(weight, bias, (3, 2, 4), (first, None, second))(x)
 
     x = tensor(4, 5, grad=needs_x)
@@ -52,6 +55,32 @@ def test_joined_layers_with_adapters(needs_x: bool) -> None:
     assert torch.allclose(product(x, *flat), x @ (weight + update).t() + bias)
 
 
+def test_dropout_of_an_adapters_input_has_the_gradient_of_what_it_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    down, up, x = tensor(2, 5), tensor(3, 2), tensor(4, 5)
+    dropout = torch.nn.Dropout(0.4)
+
+    def product(x: torch.Tensor, down: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(3)  # the same is left out each time
+        return Joined(torch.zeros(3, 5, dtype=torch.float64), None, (3,), (Adapter(down, up, 2.0, dropout),))(x)
+
+    assert gradcheck(product, (x, down, up))
+    torch.manual_seed(3)
+    left = torch.native_dropout(x, 0.4, True)[0]
+    assert torch.allclose(product(x, down, up), 2 * left @ down.t() @ up.t())
+    assert 0 < int((left == 0).sum()) < x.numel()
+    dropout.eval()
+    assert torch.allclose(product(x, down, up), 2 * x @ down.t() @ up.t())
+
+
+def test_layers_that_are_joined_again_are_not_copied() -> None:
+    layers = [torch.nn.Linear(4, size, bias=False) for size in (3, 5)]
+    for layer in layers:
+        layer.weight.requires_grad_(False)
+    first, second = Joined.of(layers), Joined.of(layers)
+    assert first is not None and second is not None
+    assert first.weight.data_ptr() == second.weight.data_ptr() and torch.equal(first.weight, second.weight)
+
+
 @pytest.mark.parametrize("kept", [0, 320])
 @pytest.mark.parametrize("share", [True, False])
 def test_attention_over_groups_of_nodes_and_over_what_they_continue(share: bool, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +88,7 @@ def test_attention_over_groups_of_nodes_and_over_what_they_continue(share: bool,
     monkeypatch.setattr("train.fast.attention._CHUNK", 3)  # several chunks a node
     monkeypatch.setattr("train.fast.layout._FEWEST_SAVED", 2)
     sequences = [np.array(ids) for ids in ([7, 7, 1, 2, 3, 4, 5], [7, 7, 1, 2, 8, 9], [7, 7, 5, 5, 5, 5, 5])]
-    layout = Layout.of(sequences, [0, 0, 1], share=share)
+    layout = Layout.of(sequences, share=share)
     assert len(layout.seen) == (2 if share else 0)
     num = len(layout.input_ids)
     states = tensor(num, 4, 3), tensor(num, 2, 3), tensor(num, 2, 3)

@@ -128,7 +128,7 @@ def test_loss_and_gradient_are_those_of_a_plain_loop_however_documents_are_divid
             trainer = make_trainer(model, data, used, packed=packed)
             model.zero_grad()
             total = 0.0
-            for group in trainer.passes._groups(data.train):
+            for group, _ in trainer.passes._groups(data.train):
                 loss = trainer.objective.loss(trainer.passes.score(group)) / sum(example.normalizer for example in data.train)
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.item()

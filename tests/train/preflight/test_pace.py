@@ -9,9 +9,10 @@ from templates.chat import Encoded
 from train.config import TrainConfig
 from train.data.examples import TrainingExample
 from train.engine.flops import FlopModel
+from train.engine.free_memory import available_bytes, used_bytes
 from train.engine.memory import peak_memory_bytes
 from train.objectives.base import TokenSequence
-from train.preflight.memory import MeasuredMemory, available_bytes, forget_peak, used_bytes
+from train.preflight.memory import MeasuredMemory, forget_peak
 from train.preflight.pace import Pace
 from train.preflight.work import RunWork, Work, padding_share
 
