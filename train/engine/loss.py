@@ -246,14 +246,19 @@ class _HeadScores(torch.autograd.Function):
         for states, tokens in zip(torch.split(hidden, _CHUNK), torch.split(targets.unsqueeze(1), _CHUNK), strict=True):
             with torch.set_grad_enabled(differentiable):
                 leaf = states.detach().requires_grad_(differentiable)
-                logits = head(leaf).float()
-                target_logits = logits.gather(1, tokens).squeeze(1)
-                chunk_logprobs = target_logits - logits.logsumexp(-1)
-                if differentiable:
-                    gradients.append(torch.autograd.grad(chunk_logprobs.sum(), leaf)[0])
-            logprobs.append(chunk_logprobs.detach())
-            best_others = logits.detach().scatter(1, tokens, float("-inf")).amax(-1)
-            margins.append(target_logits.detach() - best_others)
+                logits = head(leaf)
+            # One pass over the chunk's logits gives its probabilities; all else is read of them. Of a target below e^-87 nothing is left.
+            found = logits.detach()
+            probabilities = torch.softmax(found, -1, dtype=torch.float32)
+            chunk_logprobs = probabilities.gather(1, tokens).squeeze(1).log()
+            if not bool(chunk_logprobs.isfinite().all()):
+                chunk_logprobs = found.float().log_softmax(-1).gather(1, tokens).squeeze(1)
+            if differentiable:
+                above = probabilities.neg_().scatter_add_(1, tokens, torch.ones_like(tokens, dtype=torch.float32))
+                gradients.append(torch.autograd.grad(logits, leaf, above.to(logits.dtype))[0])
+            logprobs.append(chunk_logprobs)
+            target_logits = found.gather(1, tokens).squeeze(1).float()
+            margins.append(target_logits - found.scatter_(1, tokens, float("-inf")).amax(-1).float())
         if differentiable:
             ctx.save_for_backward(torch.cat(gradients))
         margin = torch.cat(margins)

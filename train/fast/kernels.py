@@ -1,4 +1,4 @@
-"""What is computed a number at a time: norms, rotations, gates, and the probabilities of attention, forward and backward.
+"""What is computed a number at a time: norms, rotations and gates, forward and backward.
 
 Each is a plain function of tensors, in float32 within, so that a compiler can make one pass over memory of it.
 """
@@ -27,7 +27,7 @@ def rms_backward(gradient: Tensor, x: Tensor, weight: Tensor, factor: Tensor) ->
     """The gradient of `rms_forward`'s x."""
     values, upstream = wide(x), wide(gradient) * wide(weight)
     mean = (upstream * values).mean(-1, keepdim=True)
-    return (factor * (upstream - values * factor.square() * mean)).to(x.dtype)
+    return (upstream * factor - values * (factor.pow(3) * mean)).to(x.dtype)
 
 
 def add_rms_forward(x: Tensor, y: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -46,6 +46,15 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary positions (Su et al., 2021): x [T, n, D], cos and sin [T, 1, D / 2], the two halves of D turned against each other."""
     first, second = x.chunk(2, -1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
+
+
+def rotate_by_steps(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """As `rotate`, in half the passes over memory where nothing makes one of it."""
+    (first, second), turned = x.chunk(2, -1), torch.empty_like(x, memory_format=torch.contiguous_format)
+    ahead, behind = turned.chunk(2, -1)
+    torch.mul(first, cos, out=ahead).addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=behind).addcmul_(first, sin)
+    return turned
 
 
 def gate_forward(gate_up: Tensor) -> Tensor:
@@ -72,24 +81,6 @@ def gate_backward_by_steps(gradient: Tensor, gate_up: Tensor) -> Tensor:
     return found
 
 
-def softmax(scores: Tensor, later: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Attention's probabilities from its products [B, g, l, m], and the logs of what they were divided by, [B, g, l, 1]."""
-    scaled = wide(scores) * scale + later
-    sums = scaled.logsumexp(-1, keepdim=True)
-    return torch.exp(scaled - sums).to(scores.dtype), sums
-
-
-def probabilities(scores: Tensor, later: Tensor | None, sums: Tensor, scale: float) -> Tensor:
-    """Attention's probabilities from its products [B, g, l, m]; `later` [l, m] hides some, `sums` [B, g, l, 1] are logs of the divisors."""
-    scaled = wide(scores) * scale
-    return torch.exp((scaled if later is None else scaled + later) - sums).to(scores.dtype)
-
-
-def score_gradient(weights: Tensor, upstream: Tensor, delta: Tensor, scale: float) -> Tensor:
-    """The gradient of attention's products: probabilities and their gradient [B, g, l, m], delta [B, g, l, 1]."""
-    return ((upstream - delta) * wide(weights) * scale).to(weights.dtype)
-
-
 @dataclass(frozen=True, slots=True)
 class Kernels:
     """The functions above, as they are or compiled."""
@@ -98,14 +89,11 @@ class Kernels:
     rms_backward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = rms_backward
     add_rms_forward: Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor, Tensor]] = add_rms_forward
     add_rms_backward: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = add_rms_backward
-    rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
+    rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate_by_steps
     gate_forward: Callable[[Tensor], Tensor] = gate_forward
     gate_backward: Callable[[Tensor, Tensor], Tensor] = gate_backward_by_steps
-    softmax: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]] = softmax
-    probabilities: Callable[[Tensor, Tensor | None, Tensor, float], Tensor] = probabilities
-    score_gradient: Callable[[Tensor, Tensor, Tensor, float], Tensor] = score_gradient
 
     def compiled(self) -> "Kernels":
         """Returns them compiled, for any number of tokens; the first call of each compiles it."""
-        whole = replace(self, gate_backward=gate_backward)
+        whole = replace(self, rotate=rotate, gate_backward=gate_backward)
         return replace(self, **{field.name: torch.compile(getattr(whole, field.name), dynamic=True) for field in fields(self)})

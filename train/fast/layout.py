@@ -89,11 +89,31 @@ class Seen:
         start: where the node lies.
         end: where it ends.
         queries: where the tokens lie that see it, int64 [Q].
+        block: where the first of them lies and where the last ends, if they lie one behind the other; else None.
     """
 
     start: int
     end: int
     queries: torch.Tensor
+    block: tuple[int, int] | None
+
+    def of(self, states: torch.Tensor) -> torch.Tensor:
+        """Returns what the tokens have that see it, [N, ...] -> [Q, ...]."""
+        return states.index_select(0, self.queries) if self.block is None else states[self.block[0] : self.block[1]]
+
+    def put(self, states: torch.Tensor, into: torch.Tensor) -> None:
+        """Puts [Q, ...] into [N, ...]."""
+        if self.block is None:
+            into[self.queries] = states
+        else:
+            into[self.block[0] : self.block[1]] = states
+
+    def add(self, states: torch.Tensor, into: torch.Tensor) -> None:
+        """Adds [Q, ...] to what is there."""
+        if self.block is None:
+            into.index_add_(0, self.queries, states)
+        else:
+            into[self.block[0] : self.block[1]] += states
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +166,9 @@ class Layout:
 
 def _seen(node: Node, nodes: Sequence[Node]) -> Seen:
     queries = np.concatenate([one.places for one in nodes if node in one.before])
-    return Seen(node.start, node.start + len(node.ids), torch.from_numpy(queries))
+    first, last = int(queries[0]), int(queries[-1])
+    block = (first, last + 1) if len(queries) == last + 1 - first else None  # they come in the order in which they lie
+    return Seen(node.start, node.start + len(node.ids), torch.from_numpy(queries), block)
 
 
 def _tree(sequences: Sequence[Ids]) -> list[Node]:

@@ -144,7 +144,7 @@ class FastLlama:
             )
         turned = rotate(turned, cos, sin, self.kernels)
         query, key = turned[:, : layer.num_heads], turned[:, layer.num_heads :]
-        return attend(query, key, heads[:, num_turned:], layout, layer.scale, self.kernels)
+        return attend(query, key, heads[:, num_turned:], layout, layer.scale)
 
 
 def _layer(layer: Any) -> _Layer | None:

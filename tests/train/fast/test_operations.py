@@ -92,4 +92,4 @@ def test_attention_over_groups_of_nodes_and_over_what_they_continue(share: bool,
     assert len(layout.seen) == (2 if share else 0)
     num = len(layout.input_ids)
     states = tensor(num, 4, 3), tensor(num, 2, 3), tensor(num, 2, 3)
-    assert gradcheck(lambda q, k, v: attend(q, k, v, layout, 0.7, _PLAIN), states)
+    assert gradcheck(lambda q, k, v: attend(q, k, v, layout, 0.7), states)
