@@ -175,8 +175,8 @@ class TrainConfig(_Model):
     """Let the model's own modules compute all. Otherwise, where there is a fast path for the model, every token is computed once, also
     those that several sequences begin with, and layers that read the same input are one: equal but for rounding, and faster."""
     compile: bool | None = Field(None, exclude_if=lambda value: value is None)
-    """Compile what the fast path computes a number at a time (`torch.compile`, which needs a C++ compiler): some 10 to 30 seconds at the
-    start, and a sixth less time a step. Default: where the run is long enough to win them back."""
+    """Compile what the fast path computes a number at a time (`torch.compile`, which needs a C++ compiler): some 10 to 40 seconds at the
+    start, and about a twentieth less time a step. Default: where the run is long enough to win them back."""
     activation_checkpointing: bool | None = Field(None, exclude_if=lambda value: value is None)
     """Keep of each layer its input alone, and compute the rest of it again in the backward pass: less memory, a third more time, and the
     same result. Default: where a forward pass would not fit into memory otherwise."""
