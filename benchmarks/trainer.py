@@ -1,13 +1,13 @@
 """The trainer beside TRL: seconds of the training loop, of the whole process, memory, and the loss on held-out rows.
 
     python benchmarks/trainer.py --work FOLDER [--shapes reviews,summaries,notes] [--steps 60] [--rounds 1]
-                                 [--systems ours,exact,trl,trl-tuned] [--tuned-batch N] [--model embedded]
+                                 [--systems ours,exact,two-processes,trl,trl-tuned] [--tuned-batch N] [--model embedded]
 
 The same rows, effective batch (8), learning rate, schedule and adapter (rank 16 on all linear layers) for all. `trl` is `SFTTrainer` as it
 comes; `trl-tuned` has a bfloat16 base, no checkpointing, rows grouped by length and the micro-batch that is fastest over four steps
-(`--tuned-batch` names it). `exact` is ours without its fast path. Each measurement is a process of its own, in turns; the first step is
-out of the loop's time. The held-out loss is measured by one and the same code for all. Needs TRL 1.16 (the extra `rlhf`), and an idle
-machine.
+(`--tuned-batch` names it; `--tried compiled` tries torch_compile with it, too). `exact` is ours without its fast path, `two-processes` ours
+by torchrun. Each measurement is a process of its own, in turns; the first step is out of the loop's time. The held-out loss is measured by
+one and the same code for all. Needs TRL 1.16 (the extra `rlhf`), and an idle machine.
 
 Shapes, of the sample data: `reviews`, short rows of one instruction; `summaries`, calls of some 280 tokens; `notes`, four calls at once,
 some 1,000 tokens.
@@ -23,6 +23,8 @@ from statistics import median
 from typing import Any
 
 from samples import SAMPLES, sample_calls
+
+from train.world import World
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BATCH, RATE, WARMUP, LENGTH = 8, 5e-4, 0.05, 2048
@@ -69,7 +71,7 @@ def ours(dataset: Path, out: Path, model: str, steps: int, *, exact: bool) -> di
     return {"seconds": seconds, "steps": record.num_steps - 1, "bytes": record.peak_memory_bytes}
 
 
-def trl(dataset: Path, out: Path, model: str, steps: int, micro_batch: int | None) -> dict[str, Any]:
+def trl(dataset: Path, out: Path, model: str, steps: int, micro_batch: int | None, *, compiled: bool = False) -> dict[str, Any]:
     """Trains with TRL's SFTTrainer: as it comes, or tuned where a micro-batch is given."""
     import resource
 
@@ -112,6 +114,7 @@ def trl(dataset: Path, out: Path, model: str, steps: int, micro_batch: int | Non
         report_to="none",
         disable_tqdm=True,
         seed=17,
+        torch_compile=compiled,
         **more,
     )
     adapter = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
@@ -143,11 +146,15 @@ def held_out(dataset: Path, adapter: Path, model: str) -> float:
     return Passes(loaded, scorer_for(objective, loaded, exact=True), objective, config).mean_loss(examples)
 
 
-def measure(name: str, dataset: Path, out: Path, model: str, *, steps: int = 0, micro_batch: int | None = None) -> dict[str, Any]:
-    """Runs one system in a process of its own."""
+def measure(
+    name: str, dataset: Path, out: Path, model: str, *, steps: int = 0, micro_batch: int | None = None, compiled: bool = False
+) -> dict[str, Any]:
+    """Runs one system in a process of its own, or in two."""
     asked = {"name": name, "dataset": str(dataset), "out": str(out), "model": model, "steps": steps, "micro_batch": micro_batch}
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, __file__, "--one", json.dumps(asked)], check=False, capture_output=True, text=True)
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if name == "two-processes" else []
+    command = [sys.executable, *several, __file__, "--one", json.dumps({**asked, "compiled": compiled})]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     whole = time.perf_counter() - started
     if done.returncode != 0:
         raise SystemExit(f"{name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
@@ -158,11 +165,11 @@ def one(asked: dict[str, Any]) -> dict[str, Any]:
     """Does what a process of `measure` is for."""
     sys.path.insert(0, str(REPOSITORY))
     dataset, out = Path(asked["dataset"]), Path(asked["out"])
-    if asked["name"] in {"ours", "exact"}:
+    if asked["name"] in {"ours", "exact", "two-processes"}:
         return ours(dataset, out, asked["model"], asked["steps"], exact=asked["name"] == "exact")
     if asked["name"] == "held-out":
         return {"loss": held_out(dataset, out, asked["model"])}
-    return trl(dataset, out, asked["model"], asked["steps"], asked["micro_batch"])
+    return trl(dataset, out, asked["model"], asked["steps"], asked["micro_batch"], compiled=asked["compiled"])
 
 
 def compare(shape: str, dataset: Path, arguments: argparse.Namespace) -> None:
@@ -176,6 +183,12 @@ def compare(shape: str, dataset: Path, arguments: argparse.Namespace) -> None:
         }
         best = min(tried, key=lambda size: tried[size])
         print(f"{shape}: TRL's micro-batches, seconds of {TRIED_STEPS - 1} steps: {tried}; taken: {best}", flush=True)
+    if "compiled" in arguments.tried.split(","):
+        runs = [
+            measure("trl-tuned", dataset, work / "tried", arguments.model, steps=TRIED_STEPS, micro_batch=best, compiled=compiled)
+            for compiled in (False, True)
+        ]
+        print(f"{shape}: TRL without and with torch_compile: {[(run['seconds'], run['whole']) for run in runs]}", flush=True)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in systems}
     for number in range(arguments.rounds):
         for name in systems:
@@ -205,11 +218,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--tuned-batch", type=int)
+    parser.add_argument("--tried", default="")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(one(json.loads(arguments.one))))
+        found = one(json.loads(arguments.one))
+        if World.of_environment().is_first:
+            print(json.dumps(found))
         return
     if arguments.work is None:
         parser.error("name a folder: --work FOLDER")

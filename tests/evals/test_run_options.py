@@ -1,5 +1,6 @@
 """Every option of an evaluation changes something."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,14 @@ def test_every_option_changes_something(
     """Each field is flipped on a small dataset of both tasks, and what is written or done differs."""
     value = FLIPPED[name]
     sizes: list[int] = []
-    score_batch = loglikelihood._score_batch
+    batches = loglikelihood._batches
 
-    def spy(model: Any, trees: list[Any]) -> list[list[float]]:
-        sizes.append(len(trees))
-        return score_batch(model, trees)
+    def spy(*given: Any, **options: Any) -> Iterator[list[Any]]:
+        for batch in batches(*given, **options):
+            sizes.append(len(batch))
+            yield batch
 
-    monkeypatch.setattr(loglikelihood, "_score_batch", spy)
+    monkeypatch.setattr(loglikelihood, "_batches", spy)
     mixed = [{**row, "template": "calls/summary", "id": f"{row['row_id']}/calls/summary/0"} for row in summary_rows(2, 2)]
     dataset = write_dataset(tmp_path / "data", [*review_rows(16, 8), *mixed], templates=[DEFAULT_TEMPLATE, SUMMARY_TEMPLATE])
     other_model = tmp_path / "model"

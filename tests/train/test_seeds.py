@@ -31,10 +31,10 @@ def test_each_seed_is_a_whole_run_and_the_median_stands_for_them(
 ) -> None:
     num_loaded = 0
 
-    def counting(*given: Any) -> Model:
+    def counting(*given: Any, **options: Any) -> Model:
         nonlocal num_loaded
         num_loaded += 1
-        return load_for_training(*given)
+        return load_for_training(*given, **options)
 
     monkeypatch.setattr("train.session.load_for_training", counting)
     record = train(dataset_dir, tmp_path / "run", options(seeds=3, seed=5))

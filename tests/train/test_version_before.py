@@ -13,7 +13,7 @@ from train.inference.chat import Comparison
 from train.run import train
 from train.runs.record import RunRecord
 
-_TIMES = {"seconds", "tokens_per_second", "dataset", "peak_memory_bytes"}
+_TIMES = {"seconds", "tokens_per_second", "dataset", "peak_memory_bytes", "product_rate", "share_of_peak"}
 _ROUND = Path("rounds") / "round-001"
 
 

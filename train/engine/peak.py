@@ -30,7 +30,8 @@ def useful_flops_per_token(passes: Passes, steps: list[list[TrainingExample]]) -
     """
     model = FlopModel.of(passes.model)
     total, num_tokens = 0.0, 0
-    for examples in steps[:: max(1, len(steps) // _STEPS)]:
+    some = [examples for examples in steps if examples]
+    for examples in some[:: max(1, len(some) // _STEPS)]:
         for group in micro_batches(examples, passes.config, packed=passes.scorer.packed, apart=passes.objective.independent):
             sequences = [sequence for example in group for sequence in example.sequences]
             ids = [torch.tensor(sequence.encoded.input_ids).numpy() for sequence in sequences]
@@ -38,7 +39,7 @@ def useful_flops_per_token(passes: Passes, steps: list[list[TrainingExample]]) -
             targets = sum(len(sequence.targets) for sequence in sequences)
             total += len(layout.input_ids) * model.per_position + targets * model.per_target + 2 * layout.num_pairs * model.per_square
             num_tokens += sum(map(len, ids))
-    return total / num_tokens
+    return total / max(1, num_tokens)
 
 
 def product_rate(passes: Passes) -> float | None:

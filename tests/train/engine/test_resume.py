@@ -97,8 +97,9 @@ def metrics(run_dir: Path) -> list[dict[str, Any]]:
         {"method": "full", "optimizer": "adafactor", "schedule": "wsd", "weight_decay": 0.1},
         {"method": "freeze", "freeze": {"layers": 1}, "normalize": "example"},
         {"lora": {"dropout": 0.2, "dora": True, "rslora": True, "plus_ratio": 8.0}, "early_stopping": 2},
+        pytest.param({"compile": True}, marks=pytest.mark.slow),
     ],
-    ids=["full", "adafactor", "freeze", "lora"],
+    ids=["full", "adafactor", "freeze", "lora", "compiled"],
 )
 def test_killed_run_of_each_method_and_optimizer_resumes_to_the_same_bytes(
     changes: dict[str, Any], dataset_dir: Path, tmp_path: Path, killed: Callable[..., tuple[Path, Path]]

@@ -156,7 +156,7 @@ def test_the_objective_says_which_class_loads_the_model(
         name = "scored"
         auto_class = "AutoModelForSequenceClassification"
 
-    def loading(name: str, dtype: str, auto_class: str, quantize: str | None) -> Model:
+    def loading(name: str, dtype: str, auto_class: str, quantize: str | None, **_: Any) -> Model:
         raise UserError(f"asked for {auto_class}")
 
     monkeypatch.setitem(OBJECTIVES.entries, "scored", Scored)
