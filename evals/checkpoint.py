@@ -11,7 +11,6 @@ import numpy as np
 from evals.compare.measure import Clusters, Column, column_of, difference_of, number_clusters, values_of
 from evals.config import EvalsConfig, scored_form
 from evals.data.rows import EvalRow, Task, load_rows
-from evals.evaluation import longest_answer
 from evals.metrics.base import METRICS
 from evals.systems.base import EvalContext
 from evals.systems.prompted import answer_with_model
@@ -68,7 +67,7 @@ class MetricScorer:
         """Returns the metric's statistics of each row, `[N, K]`."""
         language_model = LanguageModel.of_loaded(self.request.model, model, self.request.chat_template)
         context = EvalContext(self.rows, self.train_rows, self.form, self.config, language_model)
-        context.max_new_tokens = longest_answer(context)
+        context.limit_answers()
         predictions = {one.id: one for one in answer_with_model(context, None, lambda _done: None)}
         name = self.request.metric
         column = column_of(METRICS.get(name)(), self.rows, {row.template: (name,) for row in self.rows}, predictions)

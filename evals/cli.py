@@ -20,7 +20,10 @@ def run(
     adapter: Annotated[str | None, typer.Option(help="A run folder of `train run`.")] = None,
     split: Annotated[Literal["train", "validation", "test"] | None, typer.Option(help="Default: validation.")] = None,
     dtype: Annotated[Literal["auto", "bfloat16", "float32"] | None, typer.Option(help="Precision; default: auto.")] = None,
-    systems: Annotated[str | None, typer.Option(help="Comma-separated: base, adapter:RUN, constant, linear.")] = None,
+    systems: Annotated[
+        str | None, typer.Option(help="Comma-separated: base, base:MODEL, adapter:RUN, fewshot:K, rag:K, nearest, constant, linear.")
+    ] = None,
+    corpus: Annotated[str | None, typer.Option(help="Where rag:K takes its passages: a file or a folder.")] = None,
     metrics: Annotated[str | None, typer.Option(help="Comma-separated metric ids; default: those of each template.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate this many examples only, drawn by a stable hash.")] = None,
     form: Annotated[Literal["chat", "verbalizer"] | None, typer.Option(help="Default: the adapter's; else verbalizer if any.")] = None,
@@ -41,6 +44,7 @@ def run(
         "split": split,
         "dtype": dtype,
         "systems": None if systems is None else split_names(systems),
+        "corpus": corpus,
         "metrics": _names(metrics),
         "limit": limit,
         "form": form and Form(form),

@@ -22,6 +22,31 @@ def _require_scored(value: Any) -> Any:
 _FAIL_BELOW_BEFORE = {"accuracy": 1.0, "exact_match": 0.0, "fact_recall": 1.0, "rougeL": 0.3}
 
 
+class EndpointOptions(BaseModel):
+    """How a server is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    concurrency: int = Field(8, ge=1, le=256)
+    """Requests at a time."""
+    retries: int = Field(5, ge=0)
+    """How often a request is made again that the server puts off (429), fails at (5xx) or does not answer in time."""
+    first_wait: float = Field(1.0, ge=0)
+    """Seconds before the first of them; twice as long before each further one, unless the server says how long."""
+    timeout: float = Field(60.0, gt=0)
+    """Seconds for one answer."""
+    requests_per_minute: float | None = Field(None, gt=0)
+    """The most requests in a minute; default: as many as `concurrency` lets."""
+    input_price: float | None = Field(None, ge=0)
+    """Price of a million tokens read, in any currency."""
+    output_price: float | None = Field(None, ge=0)
+    """Price of a million tokens written."""
+    budget: float | None = Field(None, gt=0)
+    """No request is made once the answers of this evaluation cost so much; its prices have to be given."""
+    reuse: bool = True
+    """Take answers to the very same requests from before, of any evaluation; false asks all anew."""
+
+
 class EvalsConfig(BaseModel):
     """What `evals run` evaluates, and how."""
 
@@ -34,7 +59,13 @@ class EvalsConfig(BaseModel):
     split: SplitName = "validation"
     """The split to evaluate. A look at test is counted in `looks.json` beside the output folder."""
     systems: tuple[str, ...] = Field(DEFAULT_SYSTEMS, min_length=1)
-    """What is compared: `base`, `adapter` (the one of `adapter:`), `adapter:RUN`, `constant`, `linear`; see [systems](systems.md)."""
+    """What is compared: `base`, `base:MODEL`, `adapter` (the one of `adapter:`), `adapter:RUN`, `fewshot:K`, `rag:K`, `endpoint:URL#MODEL`,
+    `nearest`, `constant` or `linear`; see [systems](systems.md)."""
+    corpus: str | None = Field(None, exclude_if=lambda value: value is None)
+    """What `rag:K` takes its passages from: a file or folder of JSONL, CSV or Parquet with a column `text`, or of plain text with empty
+    lines between the passages."""
+    endpoint: EndpointOptions = Field(EndpointOptions(), exclude_if=lambda value: value == EndpointOptions())
+    """How the servers of `endpoint:URL#MODEL` are asked."""
     form: Annotated[Form | None, BeforeValidator(_require_scored)] = None
     """`chat` or `verbalizer`; default: the adapter's form, else verbalizer where the dataset has it."""
     metrics: tuple[str, ...] = ()

@@ -14,13 +14,12 @@ from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, Report, SystemReport
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
-from evals.data.rows import EvalRow, Task
+from evals.data.rows import EvalRow
 from evals.plan import EvalPlan
 from evals.systems.adapter import run_models
 from evals.systems.base import EvalContext, System
 from loopwright.errors import UserError
 from loopwright.progress import Progress
-from train.inference.generation import DEFAULT_NEW_TOKENS, answer_limit
 from train.inference.language_model import LanguageModel
 
 _PROMPT_CUT = "prompts were truncated to the model's context"
@@ -59,7 +58,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         UserError: the model or an adapter cannot be loaded, or cannot be asked a single example.
     """
     started = time.perf_counter()
-    context = EvalContext(plan.rows, plan.train_rows, plan.form, config)
+    context = EvalContext(plan.rows, plan.train_rows, plan.form, config, chat_template=plan.dataset.manifest.chat_template)
     lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], context.notes)
     _open_model(context, plan)
     answers: dict[str, dict[str, Prediction]] = {}
@@ -112,7 +111,7 @@ def _open_model(context: EvalContext, plan: EvalPlan) -> None:
         config = context.config
         folders = {name: folder for run, record in plan.runs.items() for name, folder in run_models(run, record).items()}
         context.model = LanguageModel(plan.model, config.dtype, folders, plan.dataset.manifest.chat_template)
-        context.max_new_tokens = config.max_new_tokens or longest_answer(context)
+        context.limit_answers()
 
 
 def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[dict[str, Prediction], float]:
@@ -142,7 +141,7 @@ def _all_failed(system: System, predictions: Mapping[str, Prediction], context: 
         return False
     reasons = sorted({prediction.detail or "" for prediction in predictions.values()})
     if system.needs_model:
-        raise UserError(f"no example can be put to {system.label}: {_first(reasons)}", context.require_model().name)
+        raise UserError(f"no example can be put to {system.label}: {_first(reasons)}", system.other_model or context.require_model().name)
     context.notes.append(f"{system.label} is left out: {_first(reasons)}")
     return True
 
@@ -160,18 +159,6 @@ def _system_report(
         seconds=round(seconds, 3),
         examples_per_second=round(len(states) / max(seconds, 1e-9), 3),
     )
-
-
-def longest_answer(context: EvalContext) -> int:
-    """Returns the limit of new tokens: a quarter more than the longest train answer. The evaluated answers are not looked at."""
-    answers = [row.reference for row in context.train_rows if row.task is Task.GENERATION]
-    if not context.rows_of(Task.GENERATION):
-        return 0
-    if not answers:
-        return DEFAULT_NEW_TOKENS
-    tokenizer = context.require_model().tokenizer
-    longest = max(len(ids) for ids in tokenizer(answers, add_special_tokens=False)["input_ids"])
-    return answer_limit(longest)
 
 
 def _notes(context: EvalContext) -> list[str]:

@@ -9,7 +9,9 @@ from evals.data.references import ReferenceKinds
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task, choose_form, limit_rows, load_rows
 from evals.metrics.base import DEFAULT_METRICS, LABEL_METRICS, METRICS
+from evals.predict.server import require_prices
 from evals.systems.base import System, make_systems
+from evals.systems.passages import KIND, read_corpus
 from loopwright.console import notice
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset, has_form
@@ -78,6 +80,10 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     systems = make_systems(config.systems, config.adapter)
     runs = {system.run: _open_run(system.run) for system in systems if system.run is not None}
     form = _form(rows, runs, config)
+    if any(part.kind == KIND for system in systems for part in (system.spec, *system.spec.added)):
+        read_corpus(config.corpus)
+    if any(system.spec.kind == "endpoint" for system in systems):
+        require_prices(config.endpoint)
     train_rows = load_rows(dataset, "train")[0]
     kinds = ReferenceKinds.of(rows, train_rows)
     systems = _applicable(systems, rows, kinds, notes)
@@ -193,7 +199,10 @@ def _applicable(systems: list[System], rows: Sequence[EvalRow], kinds: Reference
 
 def _model(systems: Sequence[System], runs: dict[str, RunRecord], config: EvalsConfig) -> str | None:
     """Returns the base model's name, after proof that the adapters were trained on its weights."""
-    if not any(system.needs_model for system in systems):
+    for other in {system.other_model for system in systems} - {None}:
+        assert other is not None
+        require_embeddings(other, model_folder(other), load_tokenizer(other))
+    if not any(system.shares_model for system in systems):
         return None
     model = config.model or next((run.base_model for run in runs.values()), None)
     if model is None:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evals.causes.neighbours import Neighbour, find_neighbours
 from evals.causes.weigh import Background, Cause, Evidence, TrainCounts, far_threshold, gather_evidence, weigh_causes
 from evals.compare.measure import Measured
 from evals.compare.slices import slice_of
+from evals.data.neighbours import Neighbour, find_neighbours
 from evals.data.prediction import Prediction
 from evals.data.rows import EvalRow, Task
 from evals.systems.base import EvalContext

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evals.causes.neighbours import Neighbour
+from evals.data.neighbours import Neighbour
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.references import ReferenceKinds
 from evals.data.rows import EvalRow, Task

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from evals.data.prediction import Prediction
+from evals.systems.added import ADDED
 from evals.systems.base import EvalContext, System
 from evals.systems.prompted import answer_with_model
 from evals.systems.spec import FORMS
@@ -20,6 +21,7 @@ class Adapter(System):
     name = "adapter"
     forms = (FORMS["adapter"], FORMS["adapter:RUN"])
     needs_model = True
+    adds = ADDED
 
     @property
     @override
@@ -32,10 +34,10 @@ class Adapter(System):
         """Answers with the adapter of the run folder; of a run from several seeds with each, the one of the median loss first."""
         record = RunRecord.load(Path(self.run))
         if record.seeds is None:
-            return answer_with_model(context, self.run, advance)
+            return answer_with_model(context, self.run, advance, self.spec.added)
         told = dict.fromkeys(record.seeds, lambda _: None) | {record.seed: advance}
         answers = {
-            seed: {one.id: replace(one, seed=seed) for one in answer_with_model(context, folder, told[seed])}
+            seed: {one.id: replace(one, seed=seed) for one in answer_with_model(context, folder, told[seed], self.spec.added)}
             for seed, folder in zip(record.seeds, run_models(self.run, record), strict=True)
         }
         return [replace(one, of_seeds=tuple(found[one.id] for found in answers.values())) for one in answers[record.seed].values()]

@@ -16,6 +16,7 @@ from loopwright.progress import Advance
 from loopwright.registry import Registry
 from templates.chat import ChatTemplateConfig
 from templates.form import Form
+from train.inference.generation import DEFAULT_NEW_TOKENS, answer_limit
 from train.inference.language_model import LanguageModel
 from train.inference.requests import ChoiceRequest
 
@@ -32,6 +33,7 @@ class EvalContext:
         model: the loaded model, where a system asks for one.
         encoded: how the chat template is used (None: it is not) -> encoded choices by example id, or why they cannot be encoded; filled
             by the first system that needs them.
+        chat_template: how the chat template is used where no run says it.
         max_new_tokens: longest answer to write, in tokens; 0 where nothing is written.
         num_split_apart: choices that were encoded apart from their context.
         notes: what a person should know of how the answers were made.
@@ -44,6 +46,7 @@ class EvalContext:
     config: EvalsConfig
     model: LanguageModel | None = None
     encoded: dict[ChatTemplateConfig | None, dict[str, ChoiceRequest | str]] = field(default_factory=dict)
+    chat_template: ChatTemplateConfig = field(default_factory=ChatTemplateConfig)
     max_new_tokens: int = 0
     num_split_apart: int = 0
     notes: list[str] = field(default_factory=list)
@@ -51,6 +54,20 @@ class EvalContext:
 
     def __post_init__(self) -> None:
         self.kinds = ReferenceKinds.of(self.rows, self.train_rows)
+
+    def limit_answers(self) -> None:
+        """Sets the limit of new tokens: as asked for, else a quarter more than the longest train answer.
+
+        The evaluated answers are not looked at.
+        """
+        answers = [row.reference for row in self.train_rows if row.task is Task.GENERATION]
+        if self.config.max_new_tokens or not self.rows_of(Task.GENERATION):
+            self.max_new_tokens = self.config.max_new_tokens or 0
+        elif not answers:
+            self.max_new_tokens = DEFAULT_NEW_TOKENS
+        else:
+            encoded = self.require_model().tokenizer(answers, add_special_tokens=False)["input_ids"]
+            self.max_new_tokens = answer_limit(max(map(len, encoded)))
 
     def require_model(self) -> LanguageModel:
         """Returns the loaded model; a system that needs one says so, so that it is there."""
@@ -80,8 +97,9 @@ class System(ABC):
     Attributes:
         name: the kind of its specs, and the key of the registry.
         forms: how it can be asked for. A form of the grammar comes from `evals.systems.spec.FORMS`; an own system brings its own.
-        needs_model: it asks the context for the loaded model.
+        needs_model: it asks a model: the one that all share, which the context has, or one that it loads by itself.
         tasks: what it can answer.
+        adds: the kinds of parts that can be added to it, such as `fewshot`.
         writes_labels: it also answers examples that ask for text, where the train answers of their template are labels.
         spec: what it was asked for as.
     """
@@ -91,6 +109,7 @@ class System(ABC):
     needs_model: ClassVar[bool] = False
     tasks: ClassVar[frozenset[Task]] = frozenset(Task)
     writes_labels: ClassVar[bool] = False
+    adds: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, spec: SystemSpec) -> None:
         form = self.form_of(spec)
@@ -101,7 +120,9 @@ class System(ABC):
     @classmethod
     def form_of(cls, spec: SystemSpec) -> SystemForm | None:
         """Returns the form that a spec of its kind has; None where there is no code for such a spec."""
-        return None if spec.added else next((form for form in cls.forms if form.takes(spec.argument)), None)
+        if any(part.kind not in cls.adds for part in spec.added):
+            return None
+        return next((form for form in cls.forms if form.takes(spec.argument)), None)
 
     @classmethod
     def takes(cls, row: EvalRow, kinds: ReferenceKinds) -> bool:
@@ -121,6 +142,16 @@ class System(ABC):
     @property
     def run(self) -> str | None:
         """The run folder that it answers with, as given; None where it is no trained one."""
+        return None
+
+    @property
+    def shares_model(self) -> bool:
+        """Says whether it asks the context for the loaded model."""
+        return self.needs_model and self.other_model is None
+
+    @property
+    def other_model(self) -> str | None:
+        """The base model that it loads by itself; None where it uses the one that all share, or none."""
         return None
 
     @abstractmethod

@@ -1,12 +1,15 @@
 """How a language model answers examples: choices by log-likelihood, free text by greedy generation."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.predict.requests import encode_choices, encode_question, frame_question
+from evals.systems.added import with_added
 from evals.systems.base import EvalContext
 from evals.systems.filled import fill_blanks, likeliest
+from evals.systems.spec import SystemSpec
 from loopwright.progress import Advance
 from templates.chat import AnswerFrame, EncodeError
 from templates.chat_options import options_of
@@ -20,9 +23,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def answer_with_model(context: EvalContext, adapter: str | None, advance: Advance) -> list[Prediction]:
-    """Answers every example with the model, one adapter switched on or all of them off."""
+def answer_with_model(context: EvalContext, adapter: str | None, advance: Advance, added: Sequence[SystemSpec] = ()) -> list[Prediction]:
+    """Answers every example with the model, one adapter switched on or all of them off, and what is added to each example before it."""
     language_model = context.require_model()
+    if added:
+        asked = with_added(context, added)
+        answers = answer_with_model(asked, adapter, advance)
+        context.num_split_apart = asked.num_split_apart
+        return answers
     with language_model.with_adapter(adapter) as model:
         tokenizer = language_model.tokenizer_of(adapter)
         if language_model.is_masked:

@@ -51,7 +51,7 @@ FORMS: Mapping[str, SystemForm] = {
         SystemForm("adapter", Role.TUNED, "the run that `--adapter` or `adapter:` gives; nothing where none is given"),
         SystemForm("adapter:RUN", Role.TUNED, "the model of a run folder, whatever its method"),
         SystemForm("fewshot:K", Role.OTHER, "the base model with K demonstrations from the train split"),
-        SystemForm("rag:K", Role.OTHER, "the base model with K passages of the corpus that the config's `evals: corpus:` will name"),
+        SystemForm("rag:K", Role.OTHER, "the base model with K passages of the corpus that the config's `evals: corpus:` names"),
         SystemForm("endpoint:URL#MODEL", Role.OTHER, "a model of a server that speaks OpenAI's protocol"),
         SystemForm("nearest", Role.BASELINE, "the answer of the nearest train example"),
         SystemForm("constant", Role.BASELINE, "the most frequent label of the train split"),

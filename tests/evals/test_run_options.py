@@ -30,6 +30,7 @@ FLIPPED: dict[str, Any] = {
     "model": "MODEL",
     "max_new_tokens": 3,
     "max_batch_tokens": 1,
+    "corpus": "CORPUS",
 }
 
 
@@ -64,8 +65,14 @@ def test_every_option_changes_something(
         AutoTokenizer.from_pretrained(tiny_model_dir).save_pretrained(other_model)
     value = {"RUN": str(adapter_dir), "MODEL": str(other_model)}.get(value, value) if isinstance(value, str) else value
 
+    passages = {label: tmp_path / f"{label}.txt" for label in ("default", "flipped")}
+    for label, path in passages.items():
+        path.write_text("The soup was great.\n\n" + f"The {label} soup was slow, the waiter was {label}.", encoding="utf-8")
+
     def observe(label: str, **given: Any) -> list[Any]:
         sizes.clear()
+        if name == "corpus":
+            given = {"systems": ("base", "rag:2"), "corpus": str(passages[label])}
         report = evaluate_dataset(dataset, tmp_path / label, options(**{"model": str(tiny_model_dir), **given}))
         table = pl.read_parquet(tmp_path / label / "predictions.parquet").drop("split").to_dicts()
         page = (tmp_path / label / "report.html").read_text(encoding="utf-8").count("<article")

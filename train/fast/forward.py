@@ -58,6 +58,7 @@ class FastForward:
         fast = FastLlama.of(causal, Kernels()) if causal.config.is_encoder_decoder is False else "it has an encoder"
         if isinstance(fast, str):
             return fast
+        fast = fast.fixed()
         found = cls(causal.get_output_embeddings(), fast)
         with torch.no_grad():
             probes = [probe_ids(causal, length) for length in PROBE_LENGTHS]
@@ -70,9 +71,13 @@ class FastForward:
                 return f"it fails on this model ({type(error).__name__})"
         return found if is_same else "what it computes is not what the model's own modules do"
 
-    def takes(self, sequences: Sequence[Sequence[int]]) -> bool:
-        """Says whether attention sees as far back as the sequences are long."""
-        return self.layers.window is None or max(map(len, sequences)) <= self.layers.window
+    def likeliest(self, states: torch.Tensor) -> torch.Tensor:
+        """Returns the most probable next token at some hidden states, [B, width] -> int64 [B]."""
+        return self.head(states).argmax(-1)  # type: ignore[no-any-return]
+
+    def sees(self, length: int) -> bool:
+        """Says whether attention sees as far back as a sequence of so many tokens is long."""
+        return self.layers.window is None or length <= self.layers.window
 
     def logprobs(
         self, sequences: Sequence[Sequence[int]], reads: Sequence[Read], watch: Callable[[int, torch.Tensor], None] | None = None

@@ -1,7 +1,7 @@
 """Linear layers that read the same input, as one product, with the adapters on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,12 +17,14 @@ class Adapter:
         up: B, [out, r].
         scale: what their product is multiplied by.
         dropout: what of the input A does not see in training.
+        magnitude: the length of each row of the updated weights, [out], where that is trained apart (DoRA; Liu et al., 2024); else None.
     """
 
     down: torch.Tensor
     up: torch.Tensor
     scale: float
     dropout: torch.nn.Module
+    magnitude: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class Joined:
         bias: [out]; None where they have none.
         sizes: out_i.
         adapters: of each layer; None where it has none.
+        known: what `cast` returns, where nothing changes the adapters; else None.
     """
 
     weight: torch.Tensor
     bias: torch.Tensor | None
     sizes: tuple[int, ...]
     adapters: tuple[Adapter | None, ...]
+    known: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @classmethod
     def of(cls, layers: Sequence[Any]) -> "Joined | None":
@@ -67,13 +71,32 @@ class Joined:
         # Layers that read the same input leave out the same of it.
         shares = [one.dropout.p for one in adapters if isinstance(one.dropout, torch.nn.Dropout) and one.dropout.training]
         share = max(shares, default=0.0)
-        return _Linear.apply(x, self, share, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+        if all(adapter.magnitude is None for adapter in adapters):
+            return _Linear.apply(x, self, share, self.bias, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+        product = _Linear.apply(x, self, share, None, *parameters) * self._gains().to(x.dtype)  # type: ignore[no-untyped-call]
+        return product if self.bias is None else product + self.bias  # type: ignore[no-any-return]
+
+    def _gains(self) -> torch.Tensor:
+        """Returns what each output is multiplied by: its magnitude over the length of its row, which counts as a constant, [out]."""
+        found, row = [], 0
+        for size, adapter in zip(self.sizes, self.adapters, strict=True):
+            if adapter is None or adapter.magnitude is None:
+                found.append(torch.ones(size, dtype=torch.float32 if adapter is None else adapter.up.dtype))
+            else:
+                with torch.no_grad():
+                    update = adapter.scale * (adapter.up @ adapter.down)
+                    length = torch.linalg.vector_norm(self.weight[row : row + size].to(update.dtype) + update, dim=1)
+                found.append(adapter.magnitude / length)
+            row += size
+        return torch.cat(found)
 
     def cast(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns A of all adapters, [R, in], and B of all with their scales, [out, R], in the precision of the weight.
 
         Made anew each time: nothing tells when an optimiser has changed them, as its fused kernels count no version.
         """
+        if self.known is not None:
+            return self.known
         with torch.no_grad():
             dtype = self.weight.dtype
             down = torch.cat([adapter.down for adapter in self.adapters if adapter]).to(dtype)
@@ -81,6 +104,10 @@ class Joined:
             for adapter, rows, columns in self.blocks():
                 up[rows, columns] = (adapter.up * adapter.scale).to(dtype)
         return down, up
+
+    def fixed(self) -> "Joined":
+        """Returns the same with its adapters as they are now."""
+        return replace(self, known=self.cast()) if any(self.adapters) else self
 
     def blocks(self) -> list[tuple[Adapter, slice, slice]]:
         """Returns of each adapter which of the joined outputs and ranks are its own."""
@@ -135,8 +162,10 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     @override
-    def forward(ctx: Any, x: torch.Tensor, joined: Joined, share: float, *parameters: torch.Tensor) -> torch.Tensor:
-        output = torch.nn.functional.linear(x, joined.weight, joined.bias)
+    def forward(
+        ctx: Any, x: torch.Tensor, joined: Joined, share: float, bias: torch.Tensor | None, *parameters: torch.Tensor
+    ) -> torch.Tensor:
+        output = torch.nn.functional.linear(x, joined.weight, bias)
         ctx.joined, ctx.share = joined, share
         if not parameters:
             return output
@@ -155,7 +184,7 @@ class _Linear(torch.autograd.Function):
             of_x = gradient @ joined.weight
         saved = ctx.saved_tensors
         if not saved:
-            return of_x, None, None
+            return of_x, None, None, None
         seen, reduced, down, up, *masks = saved
         of_reduced = gradient @ up
         if of_x is not None and masks:
@@ -167,7 +196,7 @@ class _Linear(torch.autograd.Function):
         for adapter, rows, columns in joined.blocks():
             of_up = (gradient[:, rows].t() @ reduced[:, columns]).to(adapter.up.dtype)
             found += [of_down[columns].to(adapter.down.dtype), of_up.mul_(adapter.scale)]
-        return of_x, None, None, *found
+        return of_x, None, None, None, *found
 
 
 _UNFIT = object()
@@ -192,10 +221,15 @@ def _adapter(layer: Any) -> Any:
         return None
     [name, *others] = names
     down, up = layer.lora_A[name], layer.lora_B[name]
-    has_more = others or layer.lora_variant.get(name) or layer.use_dora.get(name) or up.bias is not None
-    if has_more or not isinstance(layer.lora_dropout[name], torch.nn.Identity | torch.nn.Dropout):
+    dropout = layer.lora_dropout[name]
+    has_magnitude = bool(layer.use_dora.get(name))
+    has_more = others or bool(layer.lora_variant.get(name)) != has_magnitude or up.bias is not None
+    # With dropout, what a magnitude multiplies is another product again.
+    takes = torch.nn.Identity if has_magnitude else torch.nn.Identity | torch.nn.Dropout
+    if has_more or not isinstance(dropout, takes):
         return _UNFIT
-    return Adapter(down.weight, up.weight, float(layer.scaling[name]), layer.lora_dropout[name])
+    magnitude = layer.lora_magnitude_vector[name].weight if has_magnitude else None
+    return Adapter(down.weight, up.weight, float(layer.scaling[name]), dropout, magnitude)
 
 
 def _joined(weights: Sequence[torch.Tensor]) -> torch.Tensor:

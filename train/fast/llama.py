@@ -1,7 +1,7 @@
 """Llama and its like, computed from their own weights."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,12 @@ from train.fast.layout import Layout
 from train.fast.linear import Joined, TrainedJoined, joined
 from train.models.load import Model, compute_dtype
 
+_Turn = tuple[torch.Tensor, torch.Tensor]
+"""Cosines and sines of the tokens' positions, [N, 1, D / 2]."""
+Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
+"""Attention of tokens that each continue a sequence: see `FastLlama.step`."""
+
+_JOINED = ("qkv", "output", "gate_up", "down")
 _FAMILY = {"llama", "mistral", "qwen2", "qwen3"}
 """Architectures of transformers that are: norm, q/k/v, rotary positions, causal attention, output; norm, gate and up, SiLU, down."""
 
@@ -90,51 +96,99 @@ class FastLlama:
         last = _Norm.of(model.norm)
         layers = [layer for layer in map(_layer, model.layers) if layer]
         if last is None or len(layers) < len(model.layers):
-            return "its layers or adapters are more than products of matrices (DoRA, 4 bits)"
+            return "its layers or adapters are more than products of matrices (DoRA with dropout, 4 bits)"
         return cls(model, tuple(layers), last, getattr(config, "sliding_window", None), kernels, compute_dtype(causal))
+
+    def fixed(self) -> "FastLlama":
+        """Returns the same with its adapters as they are now, which then need not be looked at again."""
+        layers = tuple(
+            replace(layer, **{name: one.fixed() for name in _JOINED if isinstance(one := getattr(layer, name), Joined)})
+            for layer in self.layers
+        )
+        return replace(self, layers=layers)
 
     def takes(self, layout: Layout) -> bool:
         """Says whether attention sees as far back as the sequences are long."""
         return self.window is None or layout.longest <= self.window
 
-    def hidden(self, layout: Layout, watch: Callable[[int, torch.Tensor], None] | None = None) -> torch.Tensor:
+    def hidden(
+        self, layout: Layout, watch: Callable[[int, torch.Tensor], None] | None = None, keep: Callable[..., None] | None = None
+    ) -> torch.Tensor:
         """Returns the last hidden states of a layout's tokens, [N, width], differentiable by what is trained.
 
         Args:
             layout: the tokens.
             watch: is told of each layer, from 1, and what comes out of it, [N, width].
+            keep: is told each layer's keys, [N, KV, D], which have their positions, and values, likewise.
         """
         with torch.autocast("cpu", enabled=False):  # every product is in the precision of the model
-            total: torch.Tensor = self.model.embed_tokens(layout.input_ids).to(self.dtype)
-            cos, sin = (
-                part[0, :, None, : part.shape[-1] // 2].to(total.dtype).contiguous()
-                for part in self.model.rotary_emb(total[None], layout.position_ids[None])
-            )
-            norms = [layer.before_attention for layer in self.layers[1:]] + [self.last]
-            first = self.layers[0].before_attention
-            normed = rms_norm(total, first.weight, first.eps, self.kernels)
-            for number, (layer, after) in enumerate(zip(self.layers, norms, strict=True), start=1):
+            total, normed, turn = self._begin(layout.input_ids, layout.position_ids)
+            for number, (layer, after) in enumerate(self._layers_and_norms(), start=1):
                 if self.is_checkpointed and torch.is_grad_enabled():
-                    total, normed = checkpoint(self._block, layer, after, total, normed, cos, sin, layout, use_reentrant=False)
+                    total, normed = checkpoint(self._block, layer, after, total, normed, turn, layout, use_reentrant=False)
                 else:
-                    total, normed = self._block(layer, after, total, normed, cos, sin, layout)
+                    total, normed = self._block(layer, after, total, normed, turn, layout, keep)
                 if watch is not None:
                     watch(number, total)
         return normed
 
+    def step(self, input_ids: torch.Tensor, position_ids: torch.Tensor, attend: Attend) -> torch.Tensor:
+        """Returns the last hidden states of tokens that each continue a sequence of their own, [B, width].
+
+        Args:
+            input_ids: int64 [B].
+            position_ids: int64 [B].
+            attend: layer from 0, q [B, H, D], k and v [B, KV, D], what products are multiplied by -> what the tokens see, [B, H * D].
+        """
+        with torch.autocast("cpu", enabled=False):
+            total, normed, turn = self._begin(input_ids, position_ids)
+            for number, (layer, after) in enumerate(self._layers_and_norms()):
+                attended = attend(number, *self._states(layer, normed, turn), layer.scale)
+                total, normed = self._after_attention(layer, after, total, attended)
+        return normed
+
+    def _begin(self, input_ids: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, _Turn]:
+        """Returns what goes into the first layer, its norm, and how positions turn queries and keys."""
+        total: torch.Tensor = self.model.embed_tokens(input_ids).to(self.dtype)
+        cos, sin = (
+            part[0, :, None, : part.shape[-1] // 2].to(total.dtype).contiguous()
+            for part in self.model.rotary_emb(total[None], position_ids[None])
+        )
+        first = self.layers[0].before_attention
+        return total, rms_norm(total, first.weight, first.eps, self.kernels), (cos, sin)
+
+    def _layers_and_norms(self) -> Iterator[tuple[_Layer, _Norm]]:
+        """Yields each layer with the norm that follows it."""
+        return zip(self.layers, [*(layer.before_attention for layer in self.layers[1:]), self.last], strict=True)
+
     def _block(  # noqa: PLR0917 (as checkpoint passes them)
-        self, layer: _Layer, after: _Norm, total: torch.Tensor, normed: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, layout: Layout
+        self,
+        layer: _Layer,
+        after: _Norm,
+        total: torch.Tensor,
+        normed: torch.Tensor,
+        turn: _Turn,
+        layout: Layout,
+        keep: Callable[..., None] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What comes into a layer and its norm, [N, width] -> what comes out of it, and the norm that is `after` it."""
-        attended = self._attend(layer, layer.qkv(normed), cos, sin, layout).view(len(total), -1)
+        query, key, value = self._states(layer, normed, turn)
+        if keep is not None:
+            keep(key, value)
+        attended = attend(query, key, value, layout, layer.scale).view(len(total), -1)
+        return self._after_attention(layer, after, total, attended)
+
+    def _after_attention(
+        self, layer: _Layer, after: _Norm, total: torch.Tensor, attended: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         total, normed = add_rms_norm(total, layer.output(attended), layer.before_mlp.weight, layer.before_mlp.eps, self.kernels)
         gated = gate(layer.gate_up(normed), self.kernels)
         return add_rms_norm(total, layer.down(gated), after.weight, after.eps, self.kernels)
 
-    def _attend(self, layer: _Layer, qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, layout: Layout) -> torch.Tensor:
-        """q, k and v side by side, [N, (H + 2 KV) D] -> [N, H, D]."""
+    def _states(self, layer: _Layer, normed: torch.Tensor, turn: _Turn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Returns a layer's queries, [N, H, D], keys and values, [N, KV, D]."""
         num_turned = layer.num_heads + layer.num_kv
-        heads = qkv.view(len(qkv), -1, layer.head_size)
+        heads = layer.qkv(normed).view(len(normed), -1, layer.head_size)
         turned = heads[:, :num_turned]
         if layer.of_query is not None and layer.of_key is not None:
             query, key = turned[:, : layer.num_heads], turned[:, layer.num_heads :]
@@ -142,9 +196,8 @@ class FastLlama:
                 [rms_norm(states, norm.weight, norm.eps, self.kernels) for states, norm in ((query, layer.of_query), (key, layer.of_key))],
                 1,
             )
-        turned = rotate(turned, cos, sin, self.kernels)
-        query, key = turned[:, : layer.num_heads], turned[:, layer.num_heads :]
-        return attend(query, key, heads[:, num_turned:], layout, layer.scale)
+        turned = rotate(turned, *turn, self.kernels)
+        return turned[:, : layer.num_heads], turned[:, layer.num_heads :], heads[:, num_turned:]
 
 
 def _layer(layer: Any) -> _Layer | None:

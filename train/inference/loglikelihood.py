@@ -57,9 +57,9 @@ class _Tree:
         return len(self.context_ids) + sum(len(branch) - 1 for branch in self.branches)
 
     @property
-    def longest(self) -> list[int]:
-        """The longest text of a choice."""
-        return [*self.context_ids, *max(self.branches, key=len)]
+    def longest(self) -> int:
+        """Tokens of the longest text of a choice."""
+        return len(self.context_ids) + max(map(len, self.branches))
 
     @property
     def is_line(self) -> bool:
@@ -119,7 +119,7 @@ def score_choices(
         trees.sort(key=lambda tree: tree.length, reverse=True)
     missing = [len(request.continuations) for request in requests]
     for batch in _batches(trees, max_batch_tokens, padded=isinstance(fast, str)):
-        is_fast = not isinstance(fast, str) and fast.takes([tree.longest for tree in batch])
+        is_fast = not isinstance(fast, str) and fast.sees(max(tree.longest for tree in batch))
         scores = _score_fast(fast, batch, states) if is_fast and not isinstance(fast, str) else _score_plain(model, batch, states)
         for tree, values in zip(batch, scores, strict=True):
             for choice, value in zip(tree.choices, values, strict=True):

@@ -299,10 +299,11 @@ class RunRecord(BaseModel):
             use = f"Evaluate it: evals run {self.dataset} --adapter {run_dir}"
         elif self.auto_class == SEQUENCE_CLASSIFIER:
             use = f"Load it: AutoModelForSequenceClassification.from_pretrained('{run_dir}', num_labels=1)"
+        share = "" if self.share_of_peak is None else f" ({self.share_of_peak:.0%} of what its matrix products reach here)"
         if self.seeds is not None:
             kept = f"Seed {self.seed} of {', '.join(map(str, self.seeds))} has the median loss, and stands for them. {kept}"
         return (
-            f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s. "
+            f"{self.num_examples} examples, {self.num_steps} steps, {self.seconds:.0f} s at {self.tokens_per_second:,.0f} tokens/s{share}. "
             f"{_MEAN_LOSS.get(self.form, mean)}: train {self.final_train_loss:.4f}, validation {validation}.\n"
             f"{self._tasks()}{proofs}{kept}{saved} in {run_dir}. {use}\nCurves, rows and proofs: {run_dir / REPORT_NAME}"
         )

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import fisher_exact
 
 from evals.causes.evidence import lint_evidence
-from evals.causes.neighbours import Neighbour, find_neighbours
 from evals.causes.weigh import Background, TrainCounts, far_threshold, gather_evidence, weigh_causes
+from evals.data.neighbours import Neighbour, find_neighbours
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.references import ReferenceKinds
 from evals.data.rows import EvalRow, load_rows

@@ -131,6 +131,7 @@ def test_losses_and_gradients_are_those_of_the_models_own_modules(kind: str, row
         {"objective": "reward"},
         {"normalize": "example", "micro_batch_size": 2},
         {"lora": {"targets": ["q_proj", "down_proj"], "rslora": True}},
+        {"lora": {"dora": True}},
         {"method": "full"},
         {"method": "freeze", "freeze": {"layers": 1}},
         {"activation_checkpointing": True},
@@ -179,7 +180,7 @@ def test_other_architectures_take_their_own_modules_and_say_so(kind: str, rows_d
     ("options", "why"),
     [
         ({"exact": True}, "exact: true"),
-        ({"lora": {"dora": True}}, "DoRA"),
+        ({"lora": {"dora": True, "dropout": 0.1}}, "DoRA with dropout"),
     ],
 )
 def test_what_the_fast_path_does_not_do_is_said(options: dict[str, Any], why: str, tiny_model_dir: Path) -> None:
