@@ -251,7 +251,8 @@ def _read(path: Path) -> dict[str, ServerAnswer]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             record = json.loads(line)
-            found[record.pop("key")] = ServerAnswer(**{**record, "is_known": True})
+            key = record.pop("key")
+            found[key] = ServerAnswer(**{**record, "is_known": True})
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return found

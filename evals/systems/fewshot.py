@@ -3,6 +3,7 @@
 from typing_extensions import override
 
 from evals.data.prediction import Prediction
+from evals.systems.added import ADDED
 from evals.systems.base import EvalContext, System
 from evals.systems.prompted import answer_with_model
 from evals.systems.spec import FORMS
@@ -20,8 +21,9 @@ class FewShot(System):
     name = "fewshot"
     forms = (FORMS["fewshot:K"],)
     needs_model = True
+    adds = ADDED
 
     @override
     def answer(self, context: EvalContext, advance: Advance) -> list[Prediction]:
         """Answers with the base weights alone, behind the demonstrations."""
-        return answer_with_model(context, None, advance, (self.spec,))
+        return answer_with_model(context, None, advance, (self.spec, *self.spec.added))

@@ -31,6 +31,7 @@ FLIPPED: dict[str, Any] = {
     "max_new_tokens": 3,
     "max_batch_tokens": 1,
     "corpus": "CORPUS",
+    "endpoint": {"retries": 0},
 }
 
 
@@ -73,10 +74,15 @@ def test_every_option_changes_something(
         sizes.clear()
         if name == "corpus":
             given = {"systems": ("base", "rag:2"), "corpus": str(passages[label])}
+        if name == "endpoint":  # nobody listens there
+            given = {
+                "systems": ("base", "endpoint:http://127.0.0.1:9/v1#small"),
+                "endpoint": {"retries": 1, "first_wait": 0.0, **given.get(name, {})},
+            }
         report = evaluate_dataset(dataset, tmp_path / label, options(**{"model": str(tiny_model_dir), **given}))
         table = pl.read_parquet(tmp_path / label / "predictions.parquet").drop("split").to_dicts()
         page = (tmp_path / label / "report.html").read_text(encoding="utf-8").count("<article")
-        results = [{key: system.metrics for key, system in report.systems.items()}, report.pairs, report.split]
+        results = [{key: system.metrics for key, system in report.systems.items()}, report.pairs, report.split, report.notes]
         return [results, table, (tmp_path / label / "failures.jsonl").read_text(encoding="utf-8"), page, max(sizes)]
 
     assert observe("default") != observe("flipped", **{name: value})

@@ -36,7 +36,7 @@ def other_weights(folder: Path) -> None:
         (break_nothing, {"split": "test"}, "the test split is empty"),
         (break_nothing, {"systems": ("base", "linaer")}, "Did you mean 'linear'"),
         (break_nothing, {"systems": ("constant:x",)}, "not how the system"),
-        (break_nothing, {"systems": ("base:x",)}, "there is no code for the system 'base:x' yet"),
+        (break_nothing, {"systems": ("base:x",)}, "there is no model 'x'"),
         (break_nothing, {"metrics": ("acuracy",)}, "Did you mean 'accuracy'"),
         (break_nothing, {"fail_below": {"rogue1": 0.5}}, "Did you mean 'rouge1'"),
         (break_nothing, {"form": "verbalizer"}, "trained in chat form"),

@@ -11,8 +11,9 @@ import torch
 _FEWEST_SAVED = 16
 # Nodes of up to this length are attended together, padded to the longest of them; longer ones one by one.
 _SHORT = 128
-# The shortest of those is at least this share of the longest.
-_LIKE_LENGTH = 0.8
+# The shortest of those is at least this share of the longest, or they have so few tokens, padding included, that a second group would take
+# longer than the padding.
+_LIKE_LENGTH, _FEW_TOKENS = 0.8, 768
 
 Ids = npt.NDArray[np.int64]
 
@@ -209,7 +210,8 @@ def _together(nodes: Sequence[Node]) -> list[list[Node]]:
     for node in nodes:
         length = len(node.ids)
         last = groups[-1] if groups else []
-        if last and length <= _SHORT and len(last[0].ids) >= _LIKE_LENGTH * length:
+        is_like = bool(last) and (len(last[0].ids) >= _LIKE_LENGTH * length or (len(last) + 1) * length <= _FEW_TOKENS)
+        if is_like and length <= _SHORT:
             last.append(node)
         else:
             groups.append([node])

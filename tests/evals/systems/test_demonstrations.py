@@ -106,5 +106,5 @@ def test_other_base_models_and_demonstrations_before_an_adapter_are_systems_of_o
     scores = {name: table.filter(system=name)["choice_loglikelihoods"].to_list() for name in systems}
     assert scores["base"] == scores[f"base:{tiny_model_dir}"]
     assert len({str(scores[name]) for name in systems}) == len(systems) - 1
-    alone = evaluate_dataset(reviews, tmp_path / "alone", options(systems=(f"base:{tiny_model_dir}", "constant")))
+    alone = evaluate_dataset(reviews, tmp_path / "alone", options(systems=(f"base:{tiny_model_dir}", "constant"), form="chat"))
     assert alone.model is None and alone.systems[f"base:{tiny_model_dir}"].metrics == report.systems["base"].metrics

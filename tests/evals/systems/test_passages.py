@@ -1,6 +1,7 @@
 """Passages of a corpus: which are near, where they are put, and what a corpus may be."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -39,6 +40,7 @@ def test_the_nearest_come_first_and_what_shares_no_word_is_left_out(corpus: Path
 def test_they_stand_before_the_question_and_behind_the_demonstrations(corpus: Path, tmp_path: Path) -> None:
     rows, _ = chats([""], ["Anna"], ["Who is the waiter?"])
     train, _ = chats([""] * 2, ["four pounds", "soup"], ["What does it cost, please?", "Name a dish."])
+    train = [replace(row, id=f"train {row.id}", row_id=f"train {row.id}") for row in train]
     context = EvalContext(rows, train, Form.CHAT, EvalsConfig(corpus=str(corpus)))
     for order in ("rag:1 fewshot:2", "fewshot:2 rag:1"):
         parts = [SystemSpec(*part.split(":")) for part in order.split()]

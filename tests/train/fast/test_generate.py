@@ -85,7 +85,8 @@ def test_in_bfloat16_the_first_tokens_are_the_likeliest_of_the_same_precision(ti
     passes.scorer.restore_attention()
     model = passes.model.eval()
     prompts = prompts_of(model, 8)
-    forward = FastForward.of(model)
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # what is trained is float32
+        forward = FastForward.of(model)
     assert not isinstance(forward, str)
     found = write_answers(forward, prompts, [4] * 8, end_ids={0}, max_batch_tokens=10_000)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
