@@ -72,7 +72,7 @@ class Server:
             from openai import OpenAI
         except ModuleNotFoundError as error:
             raise missing_extra("an endpoint", "endpoint") from error
-        self._client = OpenAI(base_url=url, api_key=os.environ.get(_KEY) or "none", max_retries=0, timeout=options.timeout)
+        self._client: Any = OpenAI(base_url=url, api_key=os.environ.get(_KEY) or "none", max_retries=0, timeout=options.timeout)
         self._url, self._model, self._options = url, model, options
         self._lock, self._next_start = threading.Lock(), 0.0
         self._hopeless: str | None = None

@@ -1,5 +1,6 @@
 """Passages: texts of a corpus that are near to what is asked, put before it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ KIND = "rag"
 """What a part of a system's name is called that adds them."""
 
 _PLAIN = {".txt", ".md"}
-_TABLES = {".jsonl": pl.read_ndjson, ".csv": pl.read_csv, ".parquet": pl.read_parquet}
+_TABLES: dict[str, Callable[[Path], pl.DataFrame]] = {".jsonl": pl.read_ndjson, ".csv": pl.read_csv, ".parquet": pl.read_parquet}
 _COLUMN = "text"
 
 

@@ -19,7 +19,6 @@ _Turn = tuple[torch.Tensor, torch.Tensor]
 Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
 """Attention of tokens that each continue a sequence: see `FastLlama.step`."""
 
-_JOINED = ("qkv", "output", "gate_up", "down")
 _FAMILY = {"llama", "mistral", "qwen2", "qwen3"}
 """Architectures of transformers that are: norm, q/k/v, rotary positions, causal attention, output; norm, gate and up, SiLU, down."""
 
@@ -101,8 +100,12 @@ class FastLlama:
 
     def fixed(self) -> "FastLlama":
         """Returns the same with its adapters as they are now, which then need not be looked at again."""
+
+        def known(joined: Joined | TrainedJoined) -> Joined | TrainedJoined:
+            return joined.fixed() if isinstance(joined, Joined) else joined
+
         layers = tuple(
-            replace(layer, **{name: one.fixed() for name in _JOINED if isinstance(one := getattr(layer, name), Joined)})
+            replace(layer, qkv=known(layer.qkv), output=known(layer.output), gate_up=known(layer.gate_up), down=known(layer.down))
             for layer in self.layers
         )
         return replace(self, layers=layers)

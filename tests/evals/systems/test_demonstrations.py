@@ -17,6 +17,7 @@ from evals.systems.nearest import Nearest
 from evals.systems.spec import SystemSpec
 from evals.testing import chats, check_system
 from prep.dataset.manifest import Dataset
+from templates.chat import Message
 from templates.form import Form
 from tests.evals.conftest import make_run, options
 from train.inference.language_model import LanguageModel
@@ -54,7 +55,7 @@ def test_a_row_never_gets_itself_its_group_or_what_is_nearly_it(context: EvalCon
 
 def test_a_chat_has_them_as_earlier_turns_behind_its_system_message_and_raw_text_before_it() -> None:
     train, _ = chats(["", ""], ["Paris", "Rome"], ["Capital of France?", "And Italy, what is its seat of government?"])
-    system = [{"role": "system", "content": "Be short."}]
+    system: list[Message] = [{"role": "system", "content": "Be short."}]
     train = [replace(row, split="train", messages=[*system, *(row.messages or [])]) for row in train]
     asked = replace(
         train[0], id="x", row_id="x", messages=[*system, {"role": "user", "content": "Spain?"}, {"role": "assistant", "content": "Madrid"}]

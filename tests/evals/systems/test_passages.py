@@ -43,7 +43,7 @@ def test_they_stand_before_the_question_and_behind_the_demonstrations(corpus: Pa
     train = [replace(row, id=f"train {row.id}", row_id=f"train {row.id}") for row in train]
     context = EvalContext(rows, train, Form.CHAT, EvalsConfig(corpus=str(corpus)))
     for order in ("rag:1 fewshot:2", "fewshot:2 rag:1"):
-        parts = [SystemSpec(*part.split(":")) for part in order.split()]
+        parts = [SystemSpec(kind, number) for kind, number in (part.split(":") for part in order.split())]
         [row] = with_added(context, parts).rows
         assert row.messages is not None
         contents = [message["content"] for message in row.messages]
