@@ -120,10 +120,9 @@ class Passes:
             for group, counts in self._groups(examples):
                 with memory_for(group):
                     losses = self.objective.row_losses(self.score(group)).tolist()
-                for example, loss in (
-                    zip(group, losses, strict=True) if counts else ()
-                ):  # of an example whose sequences are apart, each its part
-                    found[example.id] = found.get(example.id, 0.0) + loss
+                if counts:
+                    for example, loss in zip(group, losses, strict=True):  # of an example whose sequences are apart, each its part
+                        found[example.id] = found.get(example.id, 0.0) + loss
             return found
 
         self.measure_baseline(examples)

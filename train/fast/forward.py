@@ -1,6 +1,6 @@
 """The forward pass of a model on the fast path, proven on the spot: the door for whoever asks a model without training it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,15 +99,16 @@ class FastForward:
             places, which = torch.unique(layout.places.index_select(0, wanted), return_inverse=True)
             tokens = torch.tensor([read.token for read in reads])
             found = torch.empty(len(reads))
-            for start, logits in self._logits(hidden.index_select(0, places)):
+            for start in range(0, len(places), _CHUNK):
+                logits = self.head(hidden.index_select(0, places[start : start + _CHUNK]))
                 here = ((which >= start) & (which < start + len(logits))).nonzero().squeeze(1)
                 rows = which[here] - start
-                found[here] = logits[rows, tokens[here]] - logits.logsumexp(-1)[rows]
+                # One pass over the logits; of a token below e^-87 nothing is left in it.
+                values = torch.softmax(logits, -1, dtype=torch.float32)[rows, tokens[here]].log()
+                if not bool(values.isfinite().all()):
+                    values = logits.float().log_softmax(-1)[rows, tokens[here]]
+                found[here] = values
         return found.tolist()
-
-    def _logits(self, states: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-        for start in range(0, len(states), _CHUNK):
-            yield start, self.head(states[start : start + _CHUNK]).float()
 
 
 def probe_ids(causal: Model, length: int) -> torch.Tensor:

@@ -160,16 +160,25 @@ class Layout:
             torch.from_numpy(np.concatenate([np.arange(node.offset, node.offset + len(node.ids)) for node in nodes])),
             torch.from_numpy(np.concatenate([node.places for leaf in leaves for node in leaf.path])),
             tuple(Own.of(some) for some in _together(nodes)),
-            tuple(_seen(node, nodes) for node in nodes if any(node in one.before for one in nodes)),
+            _seen(nodes),
             max(map(len, sequences)),
         )
 
 
-def _seen(node: Node, nodes: Sequence[Node]) -> Seen:
-    queries = np.concatenate([one.places for one in nodes if node in one.before])
-    first, last = int(queries[0]), int(queries[-1])
-    block = (first, last + 1) if len(queries) == last + 1 - first else None  # they come in the order in which they lie
-    return Seen(node.start, node.start + len(node.ids), torch.from_numpy(queries), block)
+def _seen(nodes: Sequence[Node]) -> tuple[Seen, ...]:
+    """Returns which nodes are seen by others, which are given in the order in which they lie."""
+    after: dict[int, list[Node]] = {}
+    for one in nodes:
+        for node in one.before:
+            after.setdefault(id(node), []).append(one)
+    found = []
+    for node in nodes:
+        if id(node) in after:
+            queries = np.concatenate([one.places for one in after[id(node)]])
+            first, last = int(queries[0]), int(queries[-1])
+            block = (first, last + 1) if len(queries) == last + 1 - first else None
+            found.append(Seen(node.start, node.start + len(node.ids), torch.from_numpy(queries), block))
+    return tuple(found)
 
 
 def _tree(sequences: Sequence[Ids]) -> list[Node]:
