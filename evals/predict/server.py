@@ -73,7 +73,7 @@ class Server:
         except ModuleNotFoundError as error:
             raise missing_extra("an endpoint", "endpoint") from error
         self._client: Any = OpenAI(base_url=url, api_key=os.environ.get(_KEY) or "none", max_retries=0, timeout=options.timeout)
-        self._url, self._model, self._options = url, model, options
+        self._model, self._options = model, options
         self._lock, self._next_start = threading.Lock(), 0.0
         self._hopeless: str | None = None
         self._path = cache_dir() / "endpoints" / f"{hash_text(url, model)}.jsonl"

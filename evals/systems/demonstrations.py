@@ -32,6 +32,7 @@ class Demonstrations:
 
     number: int
     candidates: dict[tuple[str, Task], list[EvalRow]]
+    _shown: dict[str, list[EvalRow]] = field(default_factory=dict)
     _shingles: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
@@ -46,6 +47,11 @@ class Demonstrations:
 
     def before(self, row: EvalRow) -> list[EvalRow]:
         """Returns the demonstrations of a row: never itself, another rendering of it, one of its group, or a near-duplicate."""
+        if row.id not in self._shown:
+            self._shown[row.id] = self._choose(row)
+        return self._shown[row.id]
+
+    def _choose(self, row: EvalRow) -> list[EvalRow]:
         found: list[EvalRow] = []
         for candidate in self.candidates[row.template, row.task]:
             if len(found) == self.number:

@@ -1,7 +1,7 @@
 """Passages: texts of a corpus that are near to what is asked, put before it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Passages:
     texts: list[str]
     index: Any
     number: int
+    _found: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, corpus: str | None, number: int) -> "Passages":
@@ -59,6 +60,11 @@ class Passages:
 
     def near(self, question: str) -> list[str]:
         """Returns the passages that fit a question best, the best first, of equal ones the earlier; none without a word in common."""
+        if question not in self._found:
+            self._found[question] = self._search(question)
+        return self._found[question]
+
+    def _search(self, question: str) -> list[str]:
         known = [word for word in words(question) if word in self.index.vocab_dict]
         if not known:
             return []

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import MistralConfig
 
 from evals.data.rows import EvalRow, load_rows
 from evals.predict.requests import encode_choices
@@ -14,6 +15,7 @@ from templates.form import Form
 from tests.conftest import CHATML, make_tokenizer
 from tests.evals.conftest import make_run
 from tests.helpers import encode_one
+from tests.train.fast.test_llama import _KINDS, write_model
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import Scored, score_choices
 from train.inference.requests import ChoiceRequest
@@ -105,6 +107,15 @@ def test_unlike_lengths_do_not_share_a_batch(language_model: LanguageModel, monk
     assert len(shapes) == 2
     monkeypatch.undo()
     for request, result in zip(requests, scored, strict=True):
+        expected = [plain_loglikelihood(language_model.model, request.context_ids, one) for one in request.continuations]
+        assert result.loglikelihoods == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_request_longer_than_a_sliding_window_is_left_to_the_models_own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_KINDS, "mistral", (MistralConfig, {"sliding_window": 16}))
+    language_model = LanguageModel(str(write_model(tmp_path, "mistral")), "float32", {})
+    requests = [ChoiceRequest([5 + index % 90 for index in range(length)], [[7, 8, 3], [50, 51]]) for length in (4, 40)]
+    for request, result in zip(requests, score(language_model, requests), strict=True):
         expected = [plain_loglikelihood(language_model.model, request.context_ids, one) for one in request.continuations]
         assert result.loglikelihoods == pytest.approx(expected, abs=1e-4)
 

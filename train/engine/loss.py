@@ -13,8 +13,7 @@ from loopwright.console import notice
 from loopwright.errors import UserError
 from train.data.packing import MicroBatch, Segments
 from train.engine.attention import IMPLEMENTATION, attended, attending, register
-from train.fast.forward import PROBE_LENGTHS, is_like, probe_ids, probe_layout
-from train.fast.kernels import Kernels
+from train.fast.forward import PROBE_LENGTHS, logprobs_at, probe_ids, probe_layout, proven
 from train.fast.layout import Layout
 from train.fast.llama import FastLlama
 from train.models.heads import into_head, is_masked
@@ -87,17 +86,8 @@ class Scorer:
 
     def _fastest(self, expected: torch.Tensor) -> "Scorer":
         """Returns what computes the same in another way, where there is one and it is proven equal on the probes."""
-        fast = FastLlama.of(self.causal, Kernels())
-        if isinstance(fast, str):
-            return replace(self, why_plain=fast)
-        layout = probe_layout(self.causal, PROBE_LENGTHS)
-        try:
-            found = fast.hidden(layout).index_select(0, layout.places)
-        except (TypeError, ValueError, RuntimeError) as error:  # a change to the model that its weights do not show
-            return replace(self, why_plain=f"it fails on this model ({type(error).__name__})")
-        if is_like(found.to(self.dtype), expected):
-            return replace(self, fast=fast)
-        return replace(self, why_plain="what it computes is not what the model's own modules do")
+        fast = proven(self.causal, expected)
+        return replace(self, why_plain=fast) if isinstance(fast, str) else replace(self, fast=fast)
 
     def compiled(self) -> "Scorer":
         """Returns the same with compiled kernels, tried on the probes; without a fast path, or where they cannot be compiled, itself."""
@@ -247,12 +237,8 @@ class _HeadScores(torch.autograd.Function):
             with torch.set_grad_enabled(differentiable):
                 leaf = states.detach().requires_grad_(differentiable)
                 logits = head(leaf)
-            # One pass over the chunk's logits gives its probabilities; all else is read of them. Of a target below e^-87 nothing is left.
             found = logits.detach()
-            probabilities = torch.softmax(found, -1, dtype=torch.float32)
-            chunk_logprobs = probabilities.gather(1, tokens).squeeze(1).log()
-            if not bool(chunk_logprobs.isfinite().all()):
-                chunk_logprobs = found.float().log_softmax(-1).gather(1, tokens).squeeze(1)
+            chunk_logprobs, probabilities = logprobs_at(found, torch.arange(len(found), device=found.device), tokens.squeeze(1))
             if differentiable:
                 above = probabilities.neg_().scatter_add_(1, tokens, torch.ones_like(tokens, dtype=torch.float32))
                 gradients.append(torch.autograd.grad(logits, leaf, above.to(logits.dtype))[0])

@@ -9,10 +9,9 @@ from train.data.examples import TrainingExample
 from train.data.packing import micro_batches
 from train.engine.flops import FlopModel
 from train.engine.passes import Passes
-from train.engine.sharding import is_sharded
 from train.fast.layout import Layout
 from train.models.heads import is_masked
-from train.models.load import unwrapped
+from train.models.load import is_sharded, unwrapped
 
 # Rows of the products that are timed: a micro-batch of as many tokens.
 _ROWS = 2048

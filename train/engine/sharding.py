@@ -6,7 +6,7 @@ import torch
 
 from loopwright.errors import UserError
 from train.config import LAST, LOSS, TrainConfig
-from train.models.load import Model, unwrapped
+from train.models.load import Model, is_sharded, unwrapped
 from train.world import World
 
 NOT_WHOLE = "the base is divided among the run's processes: `train verify` loads it whole, where it fits"
@@ -56,10 +56,8 @@ def shard(model: Model) -> None:
     if not lists:
         raise UserError(f"the architecture '{causal.config.model_type}' has no list of layers", "shard: true", "Leave it out.")
     layers = max(lists, key=len)
-    of_layers = set()
     for layer in layers:
         trained = {parameter for parameter in layer.parameters() if parameter.requires_grad}
-        of_layers |= set(layer.parameters()) - trained
         fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=trained)
     # The outermost one divides nothing, and has each layer's weights come while the one before is computed.
     fully_shard(causal.base_model, mesh=mesh, ignored_params={one for one in causal.base_model.parameters() if not is_sharded(one)})
@@ -69,8 +67,3 @@ def shard(model: Model) -> None:
                 getattr(module, name).data = parameter.data.to(kind)
         for name, buffer in module.named_buffers(recurse=False):
             setattr(module, name, buffer.to(kind))
-
-
-def is_sharded(parameter: torch.Tensor) -> bool:
-    """Says whether a weight is divided among processes."""
-    return isinstance(parameter, torch.distributed.tensor.DTensor)

@@ -55,21 +55,12 @@ class FastForward:
         Not in inference mode: layers that read the same input share one tensor afterwards, which may be trained beside.
         """
         causal = unwrapped(model)
-        fast = FastLlama.of(causal, Kernels()) if causal.config.is_encoder_decoder is False else "it has an encoder"
-        if isinstance(fast, str):
-            return fast
-        fast = fast.fixed()
-        found = cls(causal.get_output_embeddings(), fast)
+        head = causal.get_output_embeddings()
         with torch.no_grad():
             probes = [probe_ids(causal, length) for length in PROBE_LENGTHS]
             expected = torch.cat([causal(input_ids=ids, use_cache=False).logits[0] for ids in probes])
-            layout = probe_layout(causal, PROBE_LENGTHS)
-            try:
-                states = fast.hidden(layout).index_select(0, layout.places)
-                is_same = is_like(found.head(states), expected)
-            except (TypeError, ValueError, RuntimeError) as error:  # a change to the model that its weights do not show
-                return f"it fails on this model ({type(error).__name__})"
-        return found if is_same else "what it computes is not what the model's own modules do"
+            fast = proven(causal, expected, head)
+        return fast if isinstance(fast, str) else cls(head, fast.fixed())
 
     def likeliest(self, states: torch.Tensor) -> torch.Tensor:
         """Returns the most probable next token at some hidden states, [B, width] -> int64 [B]."""
@@ -103,12 +94,45 @@ class FastForward:
                 logits = self.head(hidden.index_select(0, places[start : start + _CHUNK]))
                 here = ((which >= start) & (which < start + len(logits))).nonzero().squeeze(1)
                 rows = which[here] - start
-                # One pass over the logits; of a token below e^-87 nothing is left in it.
-                values = torch.softmax(logits, -1, dtype=torch.float32)[rows, tokens[here]].log()
-                if not bool(values.isfinite().all()):
-                    values = logits.float().log_softmax(-1)[rows, tokens[here]]
-                found[here] = values
+                found[here] = logprobs_at(logits, rows, tokens[here])[0]
         return found.tolist()
+
+
+def proven(causal: Model, expected: torch.Tensor, read: Callable[[torch.Tensor], torch.Tensor] | None = None) -> FastLlama | str:
+    """Returns the fast path of a model, found equal to its own modules on the probes; or why there is none.
+
+    Args:
+        causal: the transformers model itself.
+        expected: what its modules say of the tokens of the probes, one probe behind the other.
+        read: makes that of the last hidden states; None: it is these.
+    """
+    fast = FastLlama.of(causal, Kernels())
+    if isinstance(fast, str):
+        return fast
+    layout = probe_layout(causal, PROBE_LENGTHS)
+    try:
+        states = fast.hidden(layout).index_select(0, layout.places)
+        found = states if read is None else read(states)
+    except (TypeError, ValueError, RuntimeError) as error:  # a change to the model that its weights do not show
+        return f"it fails on this model ({type(error).__name__})"
+    return fast if is_like(found, expected) else "what it computes is not what the model's own modules do"
+
+
+def logprobs_at(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the log-probabilities of some tokens, [n], and the probabilities of all, [N, vocabulary], both in float32.
+
+    One pass over the logits makes both, and of a token below e^-87 it leaves nothing: then the logs are taken by another.
+
+    Args:
+        logits: [N, vocabulary].
+        rows: which of them each token is read at, int64 [n].
+        tokens: int64 [n].
+    """
+    probabilities = torch.softmax(logits, -1, dtype=torch.float32)
+    found = probabilities[rows, tokens].log()
+    if not bool(found.isfinite().all()):
+        found = logits.float().log_softmax(-1)[rows, tokens]
+    return found, probabilities
 
 
 def probe_ids(causal: Model, length: int) -> torch.Tensor:

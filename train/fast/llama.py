@@ -12,7 +12,7 @@ from train.fast.elementwise import add_rms_norm, gate, rms_norm, rotate
 from train.fast.kernels import Kernels
 from train.fast.layout import Layout
 from train.fast.linear import Joined, TrainedJoined, joined
-from train.models.load import Model, compute_dtype
+from train.models.load import Model, compute_dtype, is_sharded
 
 _Turn = tuple[torch.Tensor, torch.Tensor]
 """Cosines and sines of the tokens' positions, [N, 1, D / 2]."""
@@ -90,7 +90,7 @@ class FastLlama:
         if getattr(config, "hidden_act", None) != "silu" or getattr(config, "attention_dropout", 0.0):
             return "its activation or its attention's dropout is another"
         model: Any = causal.base_model
-        if any(isinstance(parameter, torch.distributed.tensor.DTensor) for parameter in model.parameters()):
+        if any(map(is_sharded, model.parameters())):
             return "its weights are divided among processes"
         last = _Norm.of(model.norm)
         layers = [layer for layer in map(_layer, model.layers) if layer]

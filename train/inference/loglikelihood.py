@@ -57,11 +57,6 @@ class _Tree:
         return len(self.context_ids) + sum(len(branch) - 1 for branch in self.branches)
 
     @property
-    def longest(self) -> int:
-        """Tokens of the longest text of a choice."""
-        return len(self.context_ids) + max(map(len, self.branches))
-
-    @property
     def is_line(self) -> bool:
         """At most one branch has tokens to read: plain causal attention is enough."""
         return sum(len(branch) > 1 for branch in self.branches) <= 1
@@ -107,20 +102,17 @@ def score_choices(
     Returns:
         One result a request, in their order.
     """
-    from train.fast.forward import FastForward
-
     sums = [[0.0] * len(request.continuations) for request in requests]
     cut = [_is_cut(request, max_length) for request in requests]
-    fast = "it is not asked for" if exact or not share or not requests else FastForward.of(model)
+    fast = None if exact or not share or not requests else _fast_path(model, requests, max_length)
     trees = [tree for index, request in enumerate(requests) for tree in _grow(index, request, max_length, share=share)]
     trees.sort(key=lambda tree: tree.length, reverse=True)
-    if isinstance(fast, str) and share and not _sharing_is_proven(model, trees):
+    if fast is None and share and not _sharing_is_proven(model, trees):
         trees = [tree for index, request in enumerate(requests) for tree in _grow(index, request, max_length, share=False)]
         trees.sort(key=lambda tree: tree.length, reverse=True)
     missing = [len(request.continuations) for request in requests]
-    for batch in _batches(trees, max_batch_tokens, padded=isinstance(fast, str)):
-        is_fast = not isinstance(fast, str) and fast.sees(max(tree.longest for tree in batch))
-        scores = _score_fast(fast, batch, states) if is_fast and not isinstance(fast, str) else _score_plain(model, batch, states)
+    for batch in _batches(trees, max_batch_tokens, padded=fast is None):
+        scores = _score_plain(model, batch, states) if fast is None else _score_fast(fast, batch, states)
         for tree, values in zip(batch, scores, strict=True):
             for choice, value in zip(tree.choices, values, strict=True):
                 sums[tree.request][choice] = value
@@ -130,6 +122,15 @@ def score_choices(
     return [
         Scored(sum_words(values, request.words_of_choices), is_cut) for values, is_cut, request in zip(sums, cut, requests, strict=True)
     ]
+
+
+def _fast_path(model: Any, requests: Sequence[ChoiceRequest], max_length: int) -> "FastForward | None":
+    """Returns the fast path of a model; None where it has none, or one whose attention does not see as far as the requests are long."""
+    from train.fast.forward import FastForward
+
+    fast = FastForward.of(model)
+    longest = max(len(request.context_ids) + max(map(len, request.continuations)) for request in requests)
+    return None if isinstance(fast, str) or not fast.sees(min(longest, max_length)) else fast
 
 
 def sum_words(values: Sequence[float], words_of_choices: Sequence[int]) -> tuple[float, ...]:

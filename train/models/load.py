@@ -189,6 +189,13 @@ def unwrapped(model: Model) -> Model:
     return inner
 
 
+def is_sharded(parameter: "torch.Tensor") -> bool:
+    """Says whether a weight is divided among processes."""
+    import torch
+
+    return isinstance(parameter, torch.distributed.tensor.DTensor)
+
+
 def compute_dtype(model: Model) -> "torch.dtype":
     """Returns the precision in which a model computes: that in which it was loaded, though what is trained of it may be float32."""
     import torch
