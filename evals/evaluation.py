@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import loopwright
 from evals.causes.evidence import lint_evidence
@@ -12,6 +12,7 @@ from evals.compare.slices import confusions_of, measure_slices
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, Report, SystemReport
+from evals.data.judgement import Judgement
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import EvalRow
@@ -35,6 +36,7 @@ class Evaluation:
         answers: system -> example id -> prediction.
         measured: per-row scores.
         failures: of the tuned system, else of the first.
+        judgements: system -> example id -> what is thought of its answer.
     """
 
     report: Report
@@ -42,6 +44,7 @@ class Evaluation:
     answers: dict[str, dict[str, Prediction]]
     measured: Measured
     failures: list[Failure]
+    judgements: dict[str, dict[str, Judgement]] = field(default_factory=dict)
 
 
 def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key: str, looks: int | None) -> Evaluation:

@@ -63,6 +63,42 @@ class VerdictDetail(_Model):
     rows_needed: int | None = None  # in all, to show a difference of this size
 
 
+class BaselineComparison(_Model):
+    """The system of the headline against something plain, or against the round before: `difference` is its value minus the other's."""
+
+    system: str
+    metric: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    outcome: Outcome
+
+
+class Headline(_Model):
+    """What the first sentence of a report says: from what to what, what it mended and what it broke."""
+
+    system: str  # whose answers it is about
+    against: str | None  # where the system started: its base, or what it is compared with; null where it is alone
+    metric: str
+    before: float | None
+    after: float | None
+    fixed: int  # examples that `against` fails and `system` does not
+    broken: int  # the contrary
+    baselines: list[BaselineComparison] = []
+    last_round: BaselineComparison | None = None
+    sentence: str
+
+
+class GateReport(_Model):
+    """One gate of the config."""
+
+    name: str  # such as `accuracy: min`
+    passed: bool
+    value: float | None
+    limit: float
+
+
 class SliceReport(_Model):
     """One metric of one system on a part of the examples."""
 
@@ -110,3 +146,5 @@ class Report(_Model):
     slices: list[SliceReport]
     confusions: list[Confusion]
     loopwright_version: str
+    headline: Headline | None = None  # null in a report of before it was written
+    gates: list[GateReport] = []
