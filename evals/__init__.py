@@ -6,10 +6,19 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep", "train")
 
-__all__ = ["EvalsConfig", "EvaluationResult", "ScoreReport", "evaluate", "score_dataset"]
+__all__ = [
+    "EvalsConfig",
+    "EvaluationComparison",
+    "EvaluationResult",
+    "ScoreReport",
+    "compare_evaluations",
+    "evaluate",
+    "score_dataset",
+]
 
 if TYPE_CHECKING:
-    from evals.api import EvaluationResult, evaluate, score_dataset
+    from evals.api import EvaluationResult, compare_evaluations, evaluate, score_dataset
+    from evals.comparison import EvaluationComparison
     from evals.config import EvalsConfig
     from evals.score.score import ScoreReport
 else:
@@ -19,8 +28,10 @@ else:
         __name__,
         {
             "EvalsConfig": "evals.config",
+            "EvaluationComparison": "evals.comparison",
             "EvaluationResult": "evals.api",
             "ScoreReport": "evals.score.score",
+            "compare_evaluations": "evals.api",
             "evaluate": "evals.api",
             "score_dataset": "evals.api",
         },

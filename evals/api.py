@@ -1,16 +1,19 @@
 """The library calls of `evals`: what its commands do, each in one call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from evals.comparison import EvaluationComparison
+from evals.comparison import compare_evaluations as compared
 from evals.config import SCORED_FORMS, EvalsConfig
 from evals.data.contract import Report
+from evals.data.saved import read_predictions
 from evals.progress import progress_for
-from evals.reports.results import PREDICTIONS_NAME, read_predictions
+from evals.reports.results import PREDICTIONS_NAME
 from evals.run import evaluate_dataset
 from evals.score.score import ScoreOptions, ScoreReport
 from evals.score.score import score_dataset as write_scores
@@ -89,6 +92,34 @@ def evaluate(
         chosen = section_options(config, "evals", EvalsConfig, options, "evals")
         with progress_for(progress, callback) as shown:
             return EvaluationResult(Path(out), evaluate_dataset(Path(dataset), Path(out), chosen, shown, config_path=config_file(config)))
+
+
+def compare_evaluations(
+    a: StrPath,
+    b: StrPath,
+    *,
+    systems: Sequence[str] | None = None,
+    dataset: StrPath | None = None,
+    config: StrPath | Mapping[str, Any] | EvalsConfig | None = None,
+) -> EvaluationComparison:
+    """Compares what two evaluations answered, on the examples that both have, as `evals compare` does.
+
+    Args:
+        a: the folder of an evaluation; the verdict is about its system.
+        b: the folder of another one.
+        systems: one name of each; default: the system that each report is about.
+        dataset: the built dataset; default: the one that the first report names.
+        config: a config file, of which the `evals:` section is read; or what such a section says, as a mapping or `EvalsConfig`.
+
+    Raises:
+        UserError: a folder holds no evaluation, or the two cannot be compared.
+    """
+    if systems is not None and len(systems) != 2:
+        raise UserError(f"{len(systems)} systems are named, and two are compared", "--systems", "Name one of each evaluation.")
+    with library_call(progress=False):
+        chosen = section_options(config, "evals", EvalsConfig, {}, "evals")
+        pair = None if systems is None else (systems[0], systems[1])
+        return compared(Path(a), Path(b), systems=pair, dataset=None if dataset is None else Path(dataset), config=chosen)
 
 
 def score_dataset(

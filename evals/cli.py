@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from loopwright.command_line import make_program, run_app
-from loopwright.console import console, notice, print_json, print_result
+from loopwright.console import console, notice, print_error, print_json, print_result
+from loopwright.errors import ExitCode, UserError
 from templates.form import Form
 
 app = make_program("Evaluate a model, its adapter and two plain baselines on the same examples.")
@@ -35,6 +36,7 @@ def run(
 ) -> None:
     """Score systems on one split of a dataset, compare them in pairs, and list what fails and why."""
     from evals.api import evaluate
+    from evals.compare.gates import told_failures
     from evals.reports.table import pairs_table, systems_table, verdict_markup
     from evals.systems.spec import split_names
 
@@ -59,10 +61,40 @@ def run(
     for text in report.warnings:
         console().print("[bold yellow]warning:[/]", end=" ")
         notice(text)
+    if report.headline is not None:
+        notice(report.headline.sentence)
     console().print(verdict_markup(report), soft_wrap=True)
     notice(f"report: {out / 'report.html'}")
     if as_json:
         print_result((out / "report.json").read_text(encoding="utf-8"))
+    if failed := told_failures(report.gates):
+        print_error(UserError(f"{len(failed)} of {len(report.gates)} gates failed: {'; '.join(failed)}", "evals: gates"))
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="The folder of an evaluation; the verdict is about its system.")],
+    b: Annotated[Path, typer.Argument(help="The folder of another one.")],
+    systems: Annotated[str | None, typer.Option(help="Two names, comma-separated; default: the system that each report is about.")] = None,
+    dataset: Annotated[Path | None, typer.Option(help="The built dataset; default: the one that the first report names.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A config file, whose `evals:` section says metrics and what would matter.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Compare two evaluations, joined by row id: values and paired differences on the examples that both have."""
+    from evals.api import compare_evaluations
+    from evals.reports.table import differences_table, in_colour
+    from evals.systems.spec import split_names
+
+    found = compare_evaluations(a, b, systems=None if systems is None else split_names(systems), dataset=dataset, config=config)
+    console().print(differences_table(found.pairs, {name: name for name in (found.a, found.b)}))
+    notice(f"{found.num_common:,} common examples, {found.num_only_a:,} of the first alone, {found.num_only_b:,} of the second alone")
+    if found.num_changed:
+        notice(f"{found.num_changed:,} of them had another reference when one was evaluated: all are scored against the dataset as it is")
+    notice(f"{len(found.fixed):,} fixed, {len(found.broken):,} broken")
+    console().print(in_colour(found.verdict, found.verdict_detail.outcome), soft_wrap=True)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
 
 
 @app.command()

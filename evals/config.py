@@ -1,8 +1,9 @@
 """The options of an evaluation: the `evals:` section of a config file, over which the command line's options go."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from prep.dataset.splits import SplitName
 from templates.form import Form
@@ -47,6 +48,25 @@ class EndpointOptions(BaseModel):
     """Take answers to the very same requests from before, of any evaluation; false asks all anew."""
 
 
+class GateLimits(BaseModel):
+    """What a metric has to reach."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min: float | None = None
+    """The value is not less."""
+    max: float | None = None
+    """The value is not more."""
+    not_worse_than: Literal["base", "last_round"] | None = None
+    """It is not shown to be worse than this."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> "GateLimits":
+        if self.min is None and self.max is None and self.not_worse_than is None:
+            raise ValueError("name a limit: min, max or not_worse_than")
+        return self
+
+
 class EvalsConfig(BaseModel):
     """What `evals run` evaluates, and how."""
 
@@ -86,11 +106,29 @@ class EvalsConfig(BaseModel):
     """Seeds the bootstrap and the linear baseline."""
     num_neighbours: int = Field(5, ge=1)
     """Nearest training examples listed with each failure."""
-    fail_below: dict[str, float] = {"accuracy": 1.0, "fact_recall": 1.0, "rougeL": 0.3}
-    """Metric id -> the score of a row under which it counts as a failure. Where `exact_match` is not named, it is 1.0 for labels, codes and
-    answers of a few words, and sentences do not fail by it."""
+    fail_below: dict[str, float] = {}
+    """Metric id -> the score of a row under which it counts as a failure (over which, where less is better), beside
+    [what fails by itself](../evaluation.md#what-failed-means)."""
+    minimum_effect: dict[str, float] = Field({}, exclude_if=lambda value: not value)
+    """Metric id -> the smallest difference that would matter. Then a verdict can be `no difference that matters`, and the rows that are
+    missing are counted for a difference of this size."""
+    gates: dict[str, GateLimits] = Field({}, exclude_if=lambda value: not value)
+    """Metric id (or `primary`, the one that decides) -> what the system that the report is about has to reach, such as
+    `{accuracy: {min: 0.8}}` or `{primary: {not_worse_than: last_round}}`. A gate that fails is exit 1."""
+    slices: dict[str, str] = Field({}, exclude_if=lambda value: not value)
+    """Name -> a regular expression over what is asked: those examples in which it is found are a slice of their own."""
     report_failures: int = Field(60, ge=0)
     """Failures shown in report.html; failures.jsonl has them all."""
+
+    @field_validator("slices")
+    @classmethod
+    def _are_patterns(cls, slices: dict[str, str]) -> dict[str, str]:
+        for name, pattern in slices.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"'{name}' is no regular expression: {error}") from error
+        return slices
 
     def identity(self) -> str:
         """Returns the options as JSON, for the key of what was made with them.

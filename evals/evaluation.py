@@ -1,5 +1,6 @@
 """An evaluation that has been planned: systems answer, and the answers are measured, compared and explained."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +8,17 @@ from dataclasses import dataclass, field
 import loopwright
 from evals.causes.evidence import lint_evidence
 from evals.causes.failures import Failure, find_failures
-from evals.compare.measure import Measured, measure, number_clusters
+from evals.compare.compared import Compared, subject_of
+from evals.compare.found_slices import find_slices
+from evals.compare.gates import check_gates
+from evals.compare.headline import make_headline
+from evals.compare.judgements import judge_answers
+from evals.compare.measure import Column, Measured, measure, number_clusters
 from evals.compare.slices import confusions_of, measure_slices
-from evals.compare.verdict import judge
+from evals.compare.statistics import spread_of_seeds
+from evals.compare.verdict import comparison_of, judge
 from evals.config import EvalsConfig
-from evals.data.contract import MetricValue, Report, SystemReport
+from evals.data.contract import BaselineComparison, MetricValue, Report, SeedsReport, SystemReport
 from evals.data.judgement import Judgement
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
@@ -23,6 +30,7 @@ from loopwright.errors import UserError
 from loopwright.progress import Progress
 from train.inference.language_model import LanguageModel
 
+_NOW = "this round"
 _PROMPT_CUT = "prompts were truncated to the model's context"
 
 
@@ -47,7 +55,28 @@ class Evaluation:
     judgements: dict[str, dict[str, Judgement]] = field(default_factory=dict)
 
 
-def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key: str, looks: int | None) -> Evaluation:
+@dataclass(frozen=True, slots=True)
+class EarlierAnswers:
+    """What another model answered before, such as that of the round before.
+
+    Attributes:
+        name: what it is called in reports.
+        predictions: by example id.
+    """
+
+    name: str
+    predictions: dict[str, Prediction]
+
+
+def evaluate(
+    plan: EvalPlan,
+    config: EvalsConfig,
+    progress: Progress,
+    *,
+    split_key: str,
+    looks: int | None,
+    last_round: EarlierAnswers | None = None,
+) -> Evaluation:
     """Lets every system of a plan answer, and measures, compares and explains the answers.
 
     Args:
@@ -56,6 +85,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         progress: told what is going on.
         split_key: hash of the examples' ids.
         looks: which look at the test set this is; None for another split.
+        last_round: what the tuned system of the round before answered.
 
     Raises:
         UserError: the model or an adapter cannot be loaded, or cannot be asked a single example.
@@ -75,14 +105,27 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
     roles = {system.label: system.role for system in plan.systems if system.label in answers}
     measured = measure(plan.rows, plan.metrics, answers, roles, config)
-    subject = _subject(roles)
-    failures = find_failures(subject, context, answers[subject], measured, lint)
-    verdict, detail = judge(roles, measured.pairs, plan.primary, config.confidence)
+    subject = subject_of(roles)
+    judgements = {label: judge_answers(plan.rows, made, _scores(plan, measured, label), plan.standards) for label, made in answers.items()}
+    failures = find_failures(subject, context, answers[subject], measured, judgements=judgements[subject], lint=lint)
+    before = None if last_round is None else _against_last_round(plan, answers[subject], last_round, config)
+    seeds = _seeds(measured.columns[subject].get(plan.primary), roles[subject], config.confidence)
+    verdict, detail = judge(
+        roles,
+        measured.pairs,
+        plan.primary,
+        config.confidence,
+        minimum_effect=config.minimum_effect.get(plan.primary),
+        num_seeds=_num_seeds(answers[subject]) if roles[subject] is Role.TUNED else None,
+        last_round=before,
+    )
+    patterns = {name: re.compile(pattern) for name, pattern in config.slices.items()}
+    found, told = find_slices(plan.rows, judgements[subject], subject, patterns, config.confidence)
+    values = measured.values
+    compared = Compared(plan.rows, roles, values, measured.pairs, judgements, plan.primary, config.confidence, before)
     report = Report(
         verdict=verdict,
-        systems={
-            label: _system_report(plan, role, answers[label], measured.values[label], seconds[label]) for label, role in roles.items()
-        },
+        systems={label: _system_report(plan, role, answers[label], values[label], seconds[label]) for label, role in roles.items()},
         pairs=measured.pairs,
         verdict_detail=detail,
         dataset=str(plan.dataset.path),
@@ -101,12 +144,15 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
         warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
-        notes=[*plan.notes, *_notes(context)],
-        slices=measure_slices(plan.rows, measured, config.confidence),
+        notes=[*plan.notes, *_notes(context), *([told] if told is not None else [])],
+        slices=[*measure_slices(plan.rows, measured, config.confidence, patterns), *found],
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
+        headline=make_headline(compared),
+        gates=check_gates(config.gates, compared),
+        seeds=seeds,
     )
-    return Evaluation(report, plan.rows, answers, measured, failures)
+    return Evaluation(report, plan.rows, answers, measured, failures, judgements)
 
 
 def _open_model(context: EvalContext, plan: EvalPlan) -> None:
@@ -129,9 +175,34 @@ def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[d
     return {row.id: by_id[row.id] for row in asked}, seconds
 
 
-def _subject(roles: Mapping[str, Role]) -> str:
-    """Returns the system whose mistakes are worth mending: the tuned one, else its base, else the first that answered."""
-    return next((label for wanted in (Role.TUNED, Role.BASE) for label, role in roles.items() if role is wanted), next(iter(roles)))
+def _scores(plan: EvalPlan, measured: Measured, label: str) -> list[dict[str, float]]:
+    return [measured.scores_of(label, index) for index in range(len(plan.rows))]
+
+
+def _against_last_round(
+    plan: EvalPlan, answers: Mapping[str, Prediction], last_round: EarlierAnswers, config: EvalsConfig
+) -> BaselineComparison | None:
+    """Compares with the round before on the examples that both have; None where there are none."""
+    rows = [row for row in plan.rows if row.id in answers and row.id in last_round.predictions]
+    if not rows:
+        return None
+    both = {_NOW: answers, last_round.name: last_round.predictions}
+    pairs = measure(rows, plan.metrics, both, dict.fromkeys(both, Role.TUNED), config).pairs
+    pair = next((pair for pair in pairs if pair.metric == plan.primary), None)
+    return None if pair is None else comparison_of(pair, 1 - config.confidence)
+
+
+def _num_seeds(answers: Mapping[str, Prediction]) -> int:
+    return max(len(prediction.of_seeds) or 1 for prediction in answers.values())
+
+
+def _seeds(column: Column | None, role: Role, confidence: float) -> SeedsReport | None:
+    """Returns how much the deciding metric depends on the seed, where the tuned system has several."""
+    if role is not Role.TUNED or column is None or len(column.by_seed) < 2:
+        return None
+    values = [float(one.metric.value(one.sums.sum(axis=0))) for one in column.by_seed]
+    spread, low, high = spread_of_seeds(values, confidence)
+    return SeedsReport(n=len(values), sd=spread, low=low, high=high)
 
 
 def _all_failed(system: System, predictions: Mapping[str, Prediction], context: EvalContext) -> bool:

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evals.compare.gates import PRIMARY
+from evals.compare.judgements import Standards
+from evals.compare.measure import number_clusters
+from evals.compare.needed import power_note
 from evals.config import EvalsConfig, scored_form
 from evals.data.references import ReferenceKinds
 from evals.data.role import Role
@@ -47,6 +51,8 @@ class EvalPlan:
         primary: the metric that decides the verdict.
         notes: what was left out, and why.
         warnings: what makes the result doubtful.
+        standards: what the answers are held to.
+        power: what these examples can show, before any is answered.
     """
 
     dataset: Dataset
@@ -60,6 +66,8 @@ class EvalPlan:
     primary: str
     notes: list[str]
     warnings: list[str]
+    standards: Standards
+    power: str
 
     @property
     def tuned(self) -> System | None:
@@ -102,7 +110,9 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     if config.split == "train":
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
     primary = _primary(rows, metrics)
-    return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings)
+    standards = _standards(dataset, kinds, metrics, config)
+    power = power_note(primary, int(number_clusters(rows).max()) + 1, config.minimum_effect, config.confidence)
+    return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings, standards, power)
 
 
 def _few(ids: list[str]) -> str:
@@ -119,6 +129,15 @@ def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRo
     kinds = ReferenceKinds.of(rows, load_rows(dataset, "train")[0])
     metrics = _metrics(dataset, rows, kinds, config)
     return rows, metrics, _primary(rows, metrics)
+
+
+def standards_of(dataset: Dataset, rows: Sequence[EvalRow], metrics: dict[str, tuple[str, ...]], config: EvalsConfig) -> Standards:
+    """Returns what answers to some examples of a dataset are held to."""
+    return _standards(dataset, ReferenceKinds.of(rows, load_rows(dataset, "train")[0]), metrics, config)
+
+
+def _standards(dataset: Dataset, kinds: ReferenceKinds, metrics: dict[str, tuple[str, ...]], config: EvalsConfig) -> Standards:
+    return Standards(kinds, {template.name: template.keep for template in dataset.manifest.templates}, metrics, config.fail_below)
 
 
 def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalRow]:
@@ -182,7 +201,7 @@ def _metrics(dataset: Dataset, rows: Sequence[EvalRow], kinds: ReferenceKinds, c
         # A template of a task that the named metrics say nothing about is measured all the same.
         defaults = DEFAULT_METRICS | ({Task.GENERATION: LABEL_METRICS} if template in kinds.labels else {})
         found[template] = usable or tuple(name for task in Task if task in template_tasks for name in defaults[task])
-    for name in config.fail_below:
+    for name in (*config.fail_below, *config.minimum_effect, *(name for name in config.gates if name != PRIMARY)):
         METRICS.get(name)
     return found
 

@@ -7,7 +7,7 @@ import typer
 
 from loopwright.command_line import make_program, run_app
 from loopwright.console import console, notice, print_error, print_json, print_view
-from loopwright.errors import ExitCode
+from loopwright.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from loop.record import RoundRecord
@@ -28,7 +28,7 @@ def run(
 ) -> None:
     """Run one round: build, lint, train, evaluate, propose fixes, compare with the round before."""
     from evals.reports.table import pairs_table, systems_table, verdict_markup
-    from loop.run import DRAFTS_NAME, Options, ProofFailed, run_round
+    from loop.run import DRAFTS_NAME, ProofFailed, run_round
     from loop.table import comparison_table
 
     try:
@@ -50,8 +50,8 @@ def run(
     )
     if as_json:
         print_json(record.model_dump(mode="json"))
-    worse = record.comparison is not None and record.comparison.detail.outcome == "worse"
-    if worse and Options.load(config).loop.gate == "not_worse":
+    if record.failed_gates:
+        print_error(UserError(f"{len(record.failed_gates)} gates failed: {'; '.join(record.failed_gates)}", str(config)))
         raise typer.Exit(ExitCode.FINDINGS)
 
 

@@ -1,45 +1,17 @@
 """One round against another: both rounds' saved predictions, scored anew on the examples that both have."""
 
-from dataclasses import replace
 from pathlib import Path
-
-import polars as pl
 
 from evals.compare.measure import measure
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
-from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
+from evals.data.saved import load_predictions
 from evals.plan import rows_and_metrics
-from evals.reports.results import PREDICTIONS_NAME, read_predictions
+from evals.reports.results import PREDICTIONS_NAME
 from evals.systems.spec import SystemSpec
 from loop.record import Comparison, round_dir, round_name
 from prep.dataset.manifest import Dataset
-
-
-def load_predictions(path: Path) -> dict[str, Prediction]:
-    """Returns the tuned system's saved predictions of one evaluation, by example id.
-
-    Args:
-        path: `predictions.parquet`.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    tuned = read_predictions(path).filter(pl.col("role") == Role.TUNED.value)
-    found: dict[str, list[Prediction]] = {}
-    for row in tuned.iter_rows(named=True):
-        prediction = Prediction(
-            id=row["id"],
-            state=PredictionState(row["state"]),
-            text=row["prediction"],
-            loglikelihoods=None if row["choice_loglikelihoods"] is None else tuple(row["choice_loglikelihoods"]),
-            detail=row["detail"],
-            seed=row["seed"],
-        )
-        found.setdefault(prediction.id, []).append(prediction)
-    # The first of several seeds is that of the median loss.
-    return {id_: first if not others else replace(first, of_seeds=(first, *others)) for id_, (first, *others) in found.items()}
 
 
 def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConfig) -> Comparison | None:
@@ -65,5 +37,13 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
     if not rows:
         return None
     measured = measure(rows, metrics, answers, roles, config)
-    verdict, detail = judge(roles, measured.pairs, primary, config.confidence)
+    num_seeds = max(len(next(iter(predictions.values())).of_seeds) or 1 for predictions in answers.values())
+    verdict, detail = judge(
+        roles,
+        measured.pairs,
+        primary,
+        config.confidence,
+        minimum_effect=config.minimum_effect.get(primary),
+        num_seeds=num_seeds,
+    )
     return Comparison(before=before, num_common=len(rows), values=measured.values, pairs=measured.pairs, verdict=verdict, detail=detail)

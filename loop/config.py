@@ -15,4 +15,4 @@ class LoopConfig(BaseModel):
     allow_stale: bool = False
     """Go on although entries of the fix ledger no longer fit their rows; they are left out of the build."""
     gate: Literal["none", "not_worse"] = "none"
-    """`not_worse`: exit 1 where a round is worse than the one before."""
+    """`not_worse`: exit 1 where a round is worse than the one before, as `evals: {gates: {primary: {not_worse_than: last_round}}}` says."""

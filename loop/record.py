@@ -5,8 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from evals.data.contract import MetricValue, PairReport, VerdictDetail
-from evals.data.role import Role
-from evals.systems.spec import role_of_earlier_name
+from evals.data.role import Role, role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import write_atomic
 
@@ -53,6 +52,7 @@ class RoundRecord(_Model):
     num_failures: int
     num_drafts: int
     comparison: Comparison | None
+    failed_gates: list[str] = []  # in words
     seconds: float
 
     def save(self, folder: Path) -> None:

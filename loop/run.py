@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from evals.compare.gates import PRIMARY, told_failures
 from evals.config import EvalsConfig
 from evals.data.contract import Report
 from evals.progress import progress_for
@@ -14,7 +15,7 @@ from evals.reports.results import FAILURES_NAME
 from evals.run import evaluate_dataset
 from loop.compare import compare_rounds
 from loop.config import LoopConfig
-from loop.record import RoundRecord, finished_rounds, round_dir
+from loop.record import RoundRecord, finished_rounds, round_dir, round_name
 from loopwright.config import load_section, overlay
 from loopwright.console import library_call, notice
 from loopwright.errors import UserError
@@ -156,8 +157,9 @@ def _run_round(
     run = _train(folder, options.train, callback, fresh=not built.cached)
     _stop_at_failed_proof(run, folder / "run", number)
     notice(f"== round {number}: evaluate ==")
-    evals = overlay(options.evals, {"adapter": str(folder / "run")}, "evals")
-    report = evaluate_dataset(folder / "dataset", folder / "evals", evals, progress)
+    evals = overlay(options.evals, {"adapter": str(folder / "run"), "gates": _gates(options)}, "evals")
+    last = (round_name(rounds[-1].number), round_dir(rounds_dir, rounds[-1].number) / "evals") if rounds else None
+    report = evaluate_dataset(folder / "dataset", folder / "evals", evals, progress, last_round=last)
     failures = folder / "evals" / FAILURES_NAME
     drafts = propose(folder / "dataset", failures_path=failures, model=options.train.model, config_path=config_path)
     save_drafts(folder / DRAFTS_NAME, drafts)
@@ -181,10 +183,19 @@ def _run_round(
         num_failures=len(read_json_lines(failures)),
         num_drafts=len(drafts),
         comparison=comparison,
+        failed_gates=told_failures(report.gates),
         seconds=round(time.perf_counter() - started, 1),
     )
     record.save(folder)
     return RoundOutcome(record, folder, report, done=True)
+
+
+def _gates(options: Options) -> dict[str, Any]:
+    """Returns the gates of the evaluation, and the one that `loop: gate` stands for."""
+    gates = {name: limits.model_dump() for name, limits in options.evals.gates.items()}
+    if options.loop.gate == "not_worse":
+        gates[PRIMARY] = {**gates.get(PRIMARY, {}), "not_worse_than": "last_round"}
+    return gates
 
 
 def _train(folder: Path, config: TrainConfig, callback: ProgressCallback | None, *, fresh: bool) -> RunRecord:

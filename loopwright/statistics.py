@@ -35,6 +35,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def benjamini_hochberg(p_values: Sequence[float], num_tests: int | None = None) -> list[float]:
+    """Returns p-values adjusted for the false discovery rate (Benjamini and Hochberg 1995), in the order given.
+
+    Args:
+        p_values: one a test.
+        num_tests: how many tests were made, where only the smallest p-value of several is given.
+    """
+    total = len(p_values) if num_tests is None else num_tests
+    order = sorted(range(len(p_values)), key=p_values.__getitem__, reverse=True)
+    adjusted = [1.0] * len(p_values)
+    lowest = 1.0
+    for place, index in enumerate(order):
+        lowest = min(lowest, p_values[index] * total / (len(p_values) - place))
+        adjusted[index] = lowest
+    return adjusted
+
+
 def wilson_interval(count: float, total: float, confidence: float = 0.95) -> tuple[float, float]:
     """Returns the score interval of a share (Wilson 1927), which holds for few trials, and at 0 and 1.
 

@@ -7,12 +7,11 @@ from typing import Any
 from evals.causes.weigh import Background, Cause, Evidence, TrainCounts, far_threshold, gather_evidence, weigh_causes
 from evals.compare.measure import Measured
 from evals.compare.slices import slice_of
+from evals.data.judgement import Judgement, Reason
 from evals.data.neighbours import Neighbour, find_neighbours
 from evals.data.prediction import Prediction
-from evals.data.rows import EvalRow, Task
+from evals.data.rows import EvalRow
 from evals.systems.base import EvalContext
-
-_EXACT_MATCH = "exact_match"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,7 @@ class Failure:
         slices: what the example belongs to.
         causes: those that hold for it, the highest lift first, each with what was seen.
         neighbours: nearest training examples, nearest first.
+        reasons: why it counts as wrong, each with what was seen.
     """
 
     row: EvalRow
@@ -36,6 +36,7 @@ class Failure:
     slices: dict[str, str]
     causes: list[tuple[Cause, str]]
     neighbours: list[Neighbour]
+    reasons: tuple[tuple[Reason, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that failures.jsonl holds."""
@@ -48,6 +49,7 @@ class Failure:
             "prediction": self.prediction.text,
             "reference": self.row.reference,
             "state": self.prediction.state.value,
+            "reasons": [{"reason": reason.value, "detail": detail} for reason, detail in self.reasons],
             "scores": self.scores,
             "slice": self.slices,
             "causes": [
@@ -67,7 +69,13 @@ class Failure:
 
 
 def find_failures(
-    system: str, context: EvalContext, predictions: Mapping[str, Prediction], measured: Measured, lint: Mapping[str, Mapping[str, str]]
+    system: str,
+    context: EvalContext,
+    predictions: Mapping[str, Prediction],
+    measured: Measured,
+    *,
+    judgements: Mapping[str, Judgement],
+    lint: Mapping[str, Mapping[str, str]],
 ) -> list[Failure]:
     """Returns the failures of one system in the order of the rows, with their causes.
 
@@ -76,31 +84,29 @@ def find_failures(
         context: all examples (those that passed are what the causes are weighed against) and those of the train split.
         predictions: the system's, by example id.
         measured: the system's scores.
+        judgements: which of them fail, by example id.
         lint: example id -> lint code -> message.
     """
     answered = [(index, row) for index, row in enumerate(context.rows) if row.id in predictions]
     neighbours = find_neighbours([row for _, row in answered], context.train_rows, context.config.num_neighbours)
     background = Background(TrainCounts(context.train_rows), lint, far_threshold(neighbours.values()), context.kinds)
     evidence = {row.id: gather_evidence(row, predictions[row.id], neighbours[row.id], background) for _, row in answered}
-    scores = {row.id: measured.scores_of(system, index) for index, row in answered}
-    failed = [row for _, row in answered if _has_failed(row, predictions[row.id], scores[row.id], context)]
-    failed_ids = {row.id for row in failed}
-    causes = weigh_causes([evidence[row.id] for row in failed], [evidence[row.id] for _, row in answered if row.id not in failed_ids])
+    failed = [(index, row) for index, row in answered if judgements[row.id].has_failed]
+    passed = [evidence[row.id] for _, row in answered if not judgements[row.id].has_failed]
+    causes = weigh_causes([evidence[row.id] for _, row in failed], passed)
     return [
-        Failure(row, system, predictions[row.id], scores[row.id], slice_of(row), _rank(evidence[row.id], causes), neighbours[row.id])
-        for row in failed
+        Failure(
+            row=row,
+            system=system,
+            prediction=predictions[row.id],
+            scores=measured.scores_of(system, index),
+            slices=slice_of(row),
+            causes=_rank(evidence[row.id], causes),
+            neighbours=neighbours[row.id],
+            reasons=judgements[row.id].reasons,
+        )
+        for index, row in failed
     ]
-
-
-def _has_failed(row: EvalRow, prediction: Prediction, scores: Mapping[str, float], context: EvalContext) -> bool:
-    """A wrong choice or label, a score under its threshold, or no score at all."""
-    if not prediction.state.is_scored:
-        return True
-    if (row.task is Task.CLASSIFICATION or context.kinds.has_label(row)) and prediction.text != row.reference:
-        return True
-    exact = {_EXACT_MATCH: 1.0} if row.template in context.kinds.exact else {}
-    fail_below = exact | context.config.fail_below
-    return any(score < fail_below[metric] for metric, score in scores.items() if metric in fail_below)
 
 
 def _rank(evidence: Evidence, causes: Mapping[str, Cause]) -> list[tuple[Cause, str]]:

@@ -191,14 +191,33 @@ def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfi
     if not counted.any():
         return NOTHING
     value = float(column.metric.value(column.sums.sum(axis=0)))
-    if column.is_proportion:
-        effect = statistics.design_effect(column.sums[counted, 0], np.unique(clusters[counted], return_inverse=True)[1])
+    numbers = np.unique(clusters[counted], return_inverse=True)[1]
+    num_clusters = int(numbers.max()) + 1
+    if column.is_proportion and len(column.by_seed) < 2:
+        effect = statistics.design_effect(column.sums[counted, 0], numbers)
+        confidence = config.confidence if num_clusters == len(numbers) else statistics.widened(config.confidence, num_clusters)
         count = counted.sum() / effect
-        low, high = wilson_interval(value * count, count, config.confidence)
+        low, high = wilson_interval(value * count, count, confidence)
         return MetricValue(value=value, low=low, high=high)
-    interval = statistics.percentile_interval(column.metric.value(totals), config.confidence)
+    if num_clusters < statistics.FEWEST_CLUSTERS:
+        return MetricValue(value=value, low=None, high=None)
+    resampled = column.metric.value(totals)
+    if len(column.by_seed) > 1:
+        error, _, freedom = statistics.error_with_seeds(float(np.nanstd(resampled)), num_clusters, [_of_seeds(column, counted)])
+        low, high = statistics.t_interval(value, error, freedom, config.confidence)
+        return MetricValue(value=value, low=max(low, 0.0) if column.metric.is_proportion else low, high=_capped(high, column.metric))
+    interval = statistics.percentile_interval(resampled, statistics.widened(config.confidence, num_clusters))
     assert interval is not None, "rows with a score give resamples with a value"
     return MetricValue(value=value, low=interval[0], high=interval[1])
+
+
+def _of_seeds(column: Column, chosen: npt.NDArray[np.bool_]) -> list[float]:
+    """Returns what each seed has on some rows."""
+    return [float(one.metric.value(one.sums[chosen].sum(axis=0))) for one in column.by_seed]
+
+
+def _capped(high: float, metric: Metric) -> float:
+    return min(high, 1.0) if metric.is_proportion else high
 
 
 def _resample(sums: Array, clusters: Clusters, config: EvalsConfig) -> Array:
@@ -220,28 +239,84 @@ def difference_of(names: tuple[str, str], left: Column, right: Column, clusters:
     a, b = names
     both = left.counted & right.counted
     count = int(both.sum())
-    test: Test = "bootstrap"
-    if not count:
-        return PairReport(
-            a=a, b=b, metric=left.metric.name, difference=None, low=None, high=None, p=None, p_holm=None, test=test, n=0,
-            standard_error=None, smallest_effect=None,
-        )  # fmt: skip
-    clusters = np.unique(clusters[both], return_inverse=True)[1]
-    difference = float(left.metric.value(left.sums[both].sum(axis=0)) - right.metric.value(right.sums[both].sum(axis=0)))
-    if left.is_proportion and right.is_proportion:
-        low, high, p, error, test = _compare_proportions(left.sums[both, 0], right.sums[both, 0], clusters, config)
-    else:
-        totals = _resample(np.hstack([left.sums[both], right.sums[both]]), clusters, config)
-        width = left.sums.shape[1]
-        differences = left.metric.value(totals[:, :width]) - right.metric.value(totals[:, width:])
-        interval = statistics.percentile_interval(differences, config.confidence)
-        assert interval is not None, "rows with a score give resamples with a value"
-        (low, high), p = interval, statistics.bootstrap_sign_p(differences)
-        error = float(np.nanstd(differences))
-    return PairReport(
-        a=a, b=b, metric=left.metric.name, difference=difference, low=low, high=high, p=p, p_holm=p, test=test, n=count,
-        standard_error=error, smallest_effect=statistics.smallest_effect(error, config.confidence) if error > 0 else None,
+    nothing = PairReport(
+        a=a, b=b, metric=left.metric.name, difference=None, low=None, high=None, p=None, p_holm=None, test="bootstrap", n=count,
+        standard_error=None, smallest_effect=None,
     )  # fmt: skip
+    if not count:
+        return nothing
+    clusters = np.unique(clusters[both], return_inverse=True)[1]
+    found = _compare_on(left, right, both, clusters, config)
+    difference = float(left.metric.value(left.sums[both].sum(axis=0)) - right.metric.value(right.sums[both].sum(axis=0)))
+    if found is None:
+        return nothing.model_copy(update={"difference": difference})
+    margin = config.minimum_effect.get(left.metric.name)
+    return nothing.model_copy(
+        update={
+            "difference": difference,
+            "low": found.interval[0],
+            "high": found.interval[1],
+            "p": found.p,
+            "p_holm": found.p,
+            "test": found.test,
+            "standard_error": found.error,
+            "seed_error": found.seed_error,
+            "smallest_effect": statistics.smallest_effect(found.error, config.confidence) if found.error > 0 else None,
+            "equivalent": None if margin is None else statistics.is_within(found.narrower, margin),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A paired difference.
+
+    Attributes:
+        interval: at the confidence asked for.
+        narrower: at the confidence of two one-sided tests of the same level: less twice the level.
+        p: two-sided.
+        error: standard error, the seeds' part included.
+        test: what gave p.
+        seed_error: the part of the error that is the seeds' luck; None where neither side has several seeds.
+    """
+
+    interval: statistics.Interval
+    narrower: statistics.Interval
+    p: float
+    error: float
+    test: Test
+    seed_error: float | None = None
+
+
+def _compare_on(left: Column, right: Column, both: npt.NDArray[np.bool_], clusters: Clusters, config: EvalsConfig) -> _Compared | None:
+    """Compares two columns on the rows that both have a score for; None where there are too few independent ones to say anything."""
+    one_sided = 1 - 2 * (1 - config.confidence)
+    num_clusters = int(clusters.max()) + 1
+    has_seeds = len(left.by_seed) > 1 or len(right.by_seed) > 1
+    if left.is_proportion and right.is_proportion and not has_seeds:
+        scores = left.sums[both, 0], right.sums[both, 0]
+        low, high, p, error, test = _compare_proportions(*scores, clusters, config)
+        narrow = _compare_proportions(*scores, clusters, config.model_copy(update={"confidence": one_sided}))
+        return _Compared((low, high), (narrow[0], narrow[1]), p, error, test)
+    if num_clusters < statistics.FEWEST_CLUSTERS:
+        return None
+    totals = _resample(np.hstack([left.sums[both], right.sums[both]]), clusters, config)
+    width = left.sums.shape[1]
+    differences = left.metric.value(totals[:, :width]) - right.metric.value(totals[:, width:])
+    error = float(np.nanstd(differences))
+    if has_seeds:
+        of_seeds = [_of_seeds(column, both) for column in (left, right) if len(column.by_seed) > 1]
+        error, seed_error, freedom = statistics.error_with_seeds(error, num_clusters, of_seeds)
+        value = float(left.metric.value(left.sums[both].sum(axis=0)) - right.metric.value(right.sums[both].sum(axis=0)))
+        wide, narrow = (statistics.t_interval(value, error, freedom, confidence) for confidence in (config.confidence, one_sided))
+        return _Compared(wide, narrow, statistics.t_test(value, error, freedom), error, "t_over_seeds", seed_error)
+    found = [
+        statistics.percentile_interval(differences, statistics.widened(confidence, num_clusters))
+        for confidence in (config.confidence, one_sided)
+    ]
+    assert found[0] is not None, "rows with a score give resamples with a value"
+    assert found[1] is not None, "rows with a score give resamples with a value"
+    return _Compared(found[0], found[1], statistics.bootstrap_sign_p(differences), error, "bootstrap")
 
 
 def _compare_proportions(
@@ -251,11 +326,13 @@ def _compare_proportions(
     differences = right_a - right_b
     only_a, only_b, count = int((differences > 0).sum()), int((differences < 0).sum()), len(differences)
     effect = statistics.design_effect(differences, clusters)
-    low, high = statistics.tango_interval(only_a / effect, only_b / effect, count / effect, config.confidence)
+    num_clusters = int(clusters.max()) + 1
+    confidence = config.confidence if num_clusters == count else statistics.widened(config.confidence, num_clusters)
+    low, high = statistics.tango_interval(only_a / effect, only_b / effect, count / effect, confidence)
     # Half a pair added to each discordant cell (Agresti and Min 2005): no discordant pair does not mean no uncertainty.
     discordant = only_a + only_b + 1
     error = float(np.sqrt(effect * (discordant - (only_a - only_b) ** 2 / (count + 2))) / (count + 2))
-    if len(np.unique(clusters)) == count:
+    if num_clusters == count:
         return low, high, statistics.mcnemar_exact(only_a, only_b), error, "mcnemar_exact"
     sums = statistics.cluster_sums(differences[:, None], clusters)[:, 0]
     return low, high, statistics.sign_flip_p(sums, config.num_resamples, config.seed), error, "cluster_sign_flip"

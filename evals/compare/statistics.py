@@ -1,5 +1,7 @@
 """Intervals and tests for numbers measured on a sample of rows, paired and clustered. Pure functions of arrays."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -102,6 +104,28 @@ def percentile_interval(values: Array, confidence: float = 0.95) -> Interval | N
     return float(low), float(high)
 
 
+FEWEST_CLUSTERS = 5
+"""Fewer independent rows than these bear no interval by resampling."""
+
+
+def widened(confidence: float, num_clusters: int) -> float:
+    """Returns the confidence at which a percentile interval has the reach that few clusters ask for.
+
+    Resampling n clusters gives a spread that is too small by (n - 1) / n, and takes a normal quantile where Student's is due; the expanded
+    percentile interval mends both (Hesterberg 2015, The American Statistician 69:371-386, 5.1).
+
+    Args:
+        confidence: coverage.
+        num_clusters: independent rows; two or more, else all that can be is returned.
+    """
+    from scipy.stats import norm, t
+
+    if num_clusters < 2:
+        return 1.0
+    reach = np.sqrt(num_clusters / (num_clusters - 1)) * t.ppf(0.5 + confidence / 2, num_clusters - 1)
+    return float(2 * norm.cdf(reach) - 1)
+
+
 def bootstrap_sign_p(differences: Array) -> float:
     """Returns the two-sided p that a difference is not zero: twice the smaller share of resamples beyond it, never 0."""
     differences = differences[np.isfinite(differences)]
@@ -134,6 +158,69 @@ def design_effect(values: Array, clusters: npt.NDArray[np.int64]) -> float:
 def smallest_effect(standard_error: float, confidence: float = 0.95) -> float:
     """Returns the smallest true difference that a test set of this size would have found in 80 of 100 cases (Miller 2024, 5)."""
     return detectable_errors(confidence) * standard_error
+
+
+def error_with_seeds(row_error: float, num_clusters: int, of_seeds: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Returns the standard error of a difference of means over rows and seeds, the seeds' part of it, and its degrees of freedom.
+
+    Rows and seeds are crossed and both drawn at random: the variances of the mean add up, `row_error ** 2 + sum(s ** 2 / k)`, and
+    their degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2:110-114). The share that rows and seeds have in common is
+    in both parts, so that the sum is a little wide rather than narrow.
+
+    Args:
+        row_error: standard error over rows, of the mean over seeds.
+        num_clusters: independent rows.
+        of_seeds: for each side that has several seeds, what each seed has on all rows, two values or more.
+    """
+    parts = [(row_error**2, max(num_clusters - 1, 1))]
+    parts += [(float(np.var(values, ddof=1)) / len(values), len(values) - 1) for values in of_seeds]
+    total = sum(variance for variance, _ in parts)
+    if total == 0:
+        return 0.0, 0.0, float(parts[0][1])
+    freedom = total**2 / sum(variance**2 / degrees for variance, degrees in parts if variance)
+    return float(np.sqrt(total)), float(np.sqrt(sum(variance for variance, _ in parts[1:]))), freedom
+
+
+def t_interval(value: float, error: float, freedom: float, confidence: float = 0.95) -> Interval:
+    """Returns Student's interval of a value (Student 1908)."""
+    from scipy.stats import t
+
+    reach = float(t.ppf(0.5 + confidence / 2, freedom)) * error
+    return value - reach, value + reach
+
+
+def t_test(value: float, error: float, freedom: float) -> float:
+    """Returns the two-sided p that a value is not zero, by Student's distribution; 1 where it has no error."""
+    from scipy.stats import t
+
+    return float(2 * t.sf(abs(value) / error, freedom)) if error > 0 else 1.0
+
+
+def spread_of_seeds(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Returns the standard deviation of what several seeds have, with its interval by the chi-squared distribution (Neyman 1937).
+
+    Of three seeds the interval reaches from half of it to six times: a few seeds say that luck is there, and hardly how much.
+
+    Args:
+        values: of each seed, two or more.
+        confidence: coverage.
+    """
+    from scipy.stats import chi2
+
+    degrees = len(values) - 1
+    spread = float(np.std(values, ddof=1))
+    low, high = chi2.ppf([0.5 + confidence / 2, 0.5 - confidence / 2], degrees)
+    return spread, spread * float(np.sqrt(degrees / low)), spread * float(np.sqrt(degrees / high))
+
+
+def is_within(interval: Interval, margin: float) -> bool:
+    """Says whether a difference is shown to be smaller than a margin, either way: two one-sided tests (Schuirmann 1987).
+
+    Args:
+        interval: of the difference, at a confidence of one less twice the level of the test.
+        margin: the smallest difference that would matter.
+    """
+    return -margin < interval[0] and interval[1] < margin
 
 
 def rows_needed(difference: float, standard_error: float, num_rows: int, confidence: float = 0.95) -> int | None:

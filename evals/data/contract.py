@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from evals.data.role import Role
 
-Outcome = Literal["better", "worse", "cannot tell"]
-Test = Literal["mcnemar_exact", "cluster_sign_flip", "bootstrap"]
+Outcome = Literal["better", "better than base", "worse", "no difference that matters", "cannot tell"]
+Test = Literal["mcnemar_exact", "cluster_sign_flip", "bootstrap", "t_over_seeds"]
 
 
 class _Model(BaseModel):
@@ -15,7 +15,7 @@ class _Model(BaseModel):
 
 
 class MetricValue(_Model):
-    """A metric with its interval; null where no example has a score."""
+    """A metric with its interval; all null where no example has a score, the interval where too few rows are independent of each other."""
 
     value: float | None
     low: float | None
@@ -49,6 +49,8 @@ class PairReport(_Model):
     n: int
     standard_error: float | None
     smallest_effect: float | None  # the smallest true difference that these examples would have shown in 80 of 100 cases
+    seed_error: float | None = None  # the part of the standard error that is luck of the seeds; null where each side has one
+    equivalent: bool | None = None  # shown to be smaller than the config's minimum_effect; null where it names none
 
 
 class VerdictDetail(_Model):
@@ -60,7 +62,9 @@ class VerdictDetail(_Model):
     metric: str | None = None
     difference: float | None = None
     p: float | None = None
-    rows_needed: int | None = None  # in all, to show a difference of this size
+    rows_needed: int | None = None  # in all, to show a difference of this size, or the config's minimum_effect
+    seeds_needed: int | None = None  # likewise; null where the run has one seed or has enough
+    not_shown: list[str] = []  # baselines, and the round before, that it is not shown to beat
 
 
 class BaselineComparison(_Model):
@@ -73,6 +77,15 @@ class BaselineComparison(_Model):
     high: float | None
     p: float | None
     outcome: Outcome
+
+
+class SeedsReport(_Model):
+    """How much the deciding metric of the tuned system depends on the seed: its standard deviation over seeds with its interval."""
+
+    n: int
+    sd: float
+    low: float
+    high: float
 
 
 class Headline(_Model):
@@ -102,12 +115,15 @@ class GateReport(_Model):
 class SliceReport(_Model):
     """One metric of one system on a part of the examples."""
 
-    slice: str  # what the examples are divided by: template, label or length
+    slice: str  # what the examples are divided by: template, label, length, source, a slice of the config, or "found"
     value: str
     system: str
     metric: str
     n: int
     score: MetricValue
+    difference: float | None = None  # to the other examples
+    p: float | None = None
+    p_adjusted: float | None = None  # over all slices of the system (Benjamini and Hochberg 1995); of those found, over them (Holm 1979)
 
 
 class Confusion(_Model):
@@ -148,3 +164,4 @@ class Report(_Model):
     loopwright_version: str
     headline: Headline | None = None  # null in a report of before it was written
     gates: list[GateReport] = []
+    seeds: SeedsReport | None = None  # null where the tuned system has one seed

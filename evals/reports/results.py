@@ -9,7 +9,6 @@ import polars as pl
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction
 from evals.metrics.base import RowMetric
-from evals.systems.spec import role_of_earlier_name
 from loopwright.errors import UserError
 from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
 from prep.dataset.replaceable import Replaceable, check_replaceable, other_names
@@ -112,24 +111,6 @@ def _answers(evaluation: "Evaluation", system: str, row: int, prediction: Predic
     places = sorted(range(len(prediction.of_seeds)), key=lambda place: prediction.of_seeds[place].seed != prediction.seed)
     for place in places:
         yield prediction.of_seeds[place], evaluation.measured.scores_of(system, row, place)
-
-
-def read_predictions(path: Path) -> pl.DataFrame:
-    """Returns what `predictions.parquet` holds; a file of before roles or seeds were written gets them: by the systems' names, and null.
-
-    Raises:
-        UserError: the file is none that an evaluation wrote.
-    """
-    try:
-        frame = pl.read_parquet(path)
-        if "role" not in frame.columns:
-            roles = {system: role_of_earlier_name(system).value for system in frame["system"].unique()}
-            frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
-        if "seed" not in frame.columns:
-            frame = frame.with_columns(seed=pl.lit(None, pl.Int64))
-    except pl.exceptions.PolarsError as error:
-        raise UserError(f"cannot read the predictions: {error}", str(path), "Evaluate again: evals run.") from error
-    return frame
 
 
 def _has_scores(evaluation: "Evaluation", name: str) -> bool:

@@ -1,16 +1,23 @@
 """The end of an evaluation in the terminal: systems by metrics, differences, verdict."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evals.compare.verdict import format_p
-from evals.data.contract import Report
+from evals.data.contract import Outcome, PairReport, Report
 from evals.data.role import Role
 from loopwright.console import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_COLOURS = {"better": "bold green", "worse": "bold red", "cannot tell": "bold yellow"}
+_COLOURS: dict[Outcome, str] = {
+    "better": "bold green",
+    "better than base": "bold yellow",
+    "worse": "bold red",
+    "no difference that matters": "bold",
+    "cannot tell": "bold yellow",
+}
 
 
 def short_names(report: Report) -> dict[str, str]:
@@ -32,21 +39,32 @@ def systems_table(report: Report) -> "Table":
         for name, value in system.metrics.items():
             shown, interval = "-", ""
             if value.value is not None:
-                shown, interval = f"{value.value:.3f}", f"[{value.low:.3f}, {value.high:.3f}]"
+                shown = f"{value.value:.3f}"
+                interval = "too few" if value.low is None else f"[{value.low:.3f}, {value.high:.3f}]"
             table.add_row(*_escaped(first[0], name, shown, interval, *first[1:]))
             first = ("", "", "")
     return table
 
 
 def pairs_table(report: Report) -> "Table":
-    """Returns the paired differences."""
+    """Returns the paired differences of an evaluation."""
+    return differences_table(report.pairs, short_names(report))
+
+
+def differences_table(pairs: Sequence[PairReport], short: Mapping[str, str]) -> "Table":
+    """Returns paired differences.
+
+    Args:
+        pairs: what to show.
+        short: what each system is called.
+    """
     columns = {"difference of": "left", "metric": "left", "value": "right", "interval": "right", "p (Holm)": "right", "detectable": "right"}
     table = _table("paired differences", columns)
-    short = short_names(report)
-    for pair in report.pairs:
+    for pair in pairs:
         names = f"{short[pair.a]} - {short[pair.b]}"
         if pair.difference is None or pair.p_holm is None:
-            table.add_row(*_escaped(names, pair.metric, "-", "no common examples", "", ""))
+            value, why = ("-", "no common examples") if pair.difference is None else (f"{pair.difference:+.3f}", "too few")
+            table.add_row(*_escaped(names, pair.metric, value, why, "", ""))
             continue
         smallest = "-" if pair.smallest_effect is None else f"{pair.smallest_effect:.3f}"
         interval = f"[{pair.low:+.3f}, {pair.high:+.3f}]"
@@ -56,9 +74,14 @@ def pairs_table(report: Report) -> "Table":
 
 def verdict_markup(report: Report) -> str:
     """Returns the verdict line in Rich markup, its text escaped."""
+    return in_colour(report.verdict, report.verdict_detail.outcome)
+
+
+def in_colour(verdict: str, outcome: Outcome) -> str:
+    """Returns a verdict in Rich markup, its text escaped."""
     from rich.markup import escape
 
-    return f"[{_COLOURS[report.verdict_detail.outcome]}]{escape(printable(report.verdict))}[/]"
+    return f"[{_COLOURS[outcome]}]{escape(printable(verdict))}[/]"
 
 
 def _table(title: str, columns: dict[str, str]) -> "Table":

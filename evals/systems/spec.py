@@ -142,20 +142,6 @@ def split_names(text: str) -> list[str]:
     return [name.strip() for name in names if name.strip()]
 
 
-def role_of_earlier_name(name: str) -> Role:
-    """Returns the role of a system that was evaluated before roles were written beside the names.
-
-    Those names were `base`, `adapter:RUN`, `constant` and `linear`, and nothing in them was ever quoted.
-
-    Raises:
-        UserError: it is no such name.
-    """
-    role = {"base": Role.BASE, "adapter": Role.TUNED, "constant": Role.BASELINE, "linear": Role.BASELINE}.get(name.partition(":")[0])
-    if role is None:
-        raise UserError(f"nothing says what the system '{name}' was compared as", remedy="Evaluate again: evals run.")
-    return role
-
-
 def _split_parts(text: str, kinds: Iterable[str]) -> list[tuple[str, bool]]:
     """Returns the parts of a name without their quotes, and which of them had any."""
     joint = re.compile(rf'\+\s*(?="|(?:{"|".join(map(re.escape, kinds))}):)')

@@ -24,7 +24,10 @@ FLIPPED: dict[str, Any] = {
     "seed": 3,
     "split": "train",
     "num_neighbours": 2,
-    "fail_below": {"accuracy": 0.0},
+    "fail_below": {"accuracy": 2.0},
+    "minimum_effect": {"accuracy": 0.9},
+    "gates": {"accuracy": {"min": 0.5}},
+    "slices": {"soup": "soup"},
     "report_failures": 0,
     "adapter": "RUN",
     "model": "MODEL",
@@ -83,6 +86,7 @@ def test_every_option_changes_something(
         table = pl.read_parquet(tmp_path / label / "predictions.parquet").drop("split").to_dicts()
         page = (tmp_path / label / "report.html").read_text(encoding="utf-8").count("<article")
         results = [{key: system.metrics for key, system in report.systems.items()}, report.pairs, report.split, report.notes]
+        results += [report.gates, report.slices]
         return [results, table, (tmp_path / label / "failures.jsonl").read_text(encoding="utf-8"), page, max(sizes)]
 
     assert observe("default") != observe("flipped", **{name: value})

@@ -12,7 +12,7 @@ from evals.cli import app
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import Task
-from evals.reports.results import read_predictions
+from evals.data.saved import read_predictions
 from evals.run import evaluate_dataset
 from evals.systems.base import SYSTEMS, EvalContext, System
 from evals.systems.constant import Constant

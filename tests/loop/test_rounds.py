@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from evals.data.saved import load_predictions
 from loop.cli import app
-from loop.compare import compare_rounds, load_predictions
+from loop.compare import compare_rounds
 from loop.record import RoundRecord, finished_rounds, round_dir, tuned_metrics
 from loop.run import ProofFailed, run_round
 from loop.table import comparison_table

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from evals.data.saved import load_predictions
 from loop.cli import app
-from loop.compare import load_predictions
 from loop.record import finished_rounds
 from loop.run import run_round
 from tests.helpers import copy_before

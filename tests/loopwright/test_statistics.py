@@ -135,3 +135,19 @@ def test_cramers_v_takes_off_what_chance_gives() -> None:
     statistic = stats.chi2_contingency(table, correction=False).statistic
     assert statistics.cramers_v(statistic, 10**6, 2) == pytest.approx(stats.contingency.association(table), rel=1e-4)
     assert statistics.cramers_v(5.0, 1, 2) == statistics.cramers_v(5.0, 10, 1) == 0
+
+
+def test_benjamini_hochberg_on_the_example_of_the_paper() -> None:
+    p_values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    adjusted = statistics.benjamini_hochberg(p_values)
+    assert sum(p <= 0.05 for p in adjusted) == 4
+    assert statistics.benjamini_hochberg([]) == []
+    assert statistics.benjamini_hochberg(p_values[:4], len(p_values)) == pytest.approx(adjusted[:4])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_adjusted_values_are_no_smaller_and_keep_their_order(p_values: list[float]) -> None:
+    adjusted = statistics.benjamini_hochberg(p_values)
+    assert all(a >= p - 1e-12 for a, p in zip(adjusted, p_values, strict=True))
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    assert [adjusted[one] for one in order] == sorted(adjusted)

@@ -118,23 +118,6 @@ def binomial_tail(successes: int, trials: int, share: float) -> float:
     return min(1.0, sum(map(exp, terms)))
 
 
-def benjamini_hochberg(p_values: Sequence[float], num_tests: int | None = None) -> list[float]:
-    """Returns p-values adjusted for the false discovery rate (Benjamini and Hochberg 1995), in the order given.
-
-    Args:
-        p_values: one a test.
-        num_tests: how many tests were made, where only the smallest p-value of several is given.
-    """
-    total = len(p_values) if num_tests is None else num_tests
-    order = sorted(range(len(p_values)), key=p_values.__getitem__, reverse=True)
-    adjusted = [1.0] * len(p_values)
-    lowest = 1.0
-    for place, index in enumerate(order):
-        lowest = min(lowest, p_values[index] * total / (len(p_values) - place))
-        adjusted[index] = lowest
-    return adjusted
-
-
 def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
     """Returns Krippendorff's alpha for nominal values (Krippendorff 2011): 1 is full agreement, 0 what chance gives.
 

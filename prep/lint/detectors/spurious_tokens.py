@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prep.lint.base.statistics import benjamini_hochberg, binomial_tail
+from loopwright.statistics import benjamini_hochberg
+from prep.lint.base.statistics import binomial_tail
 from prep.lint.detectors.label_errors.labelled import LabelledTask
 from prep.lint.detectors.spurious_phrases import find_spurious_phrases
 

@@ -98,3 +98,50 @@ def test_rows_needed_grows_with_the_square_of_the_ratio() -> None:
     assert statistics.smallest_effect(0.05) == pytest.approx(0.14008, abs=1e-4)
     assert statistics.rows_needed(0.07004, 0.05, 100) == pytest.approx(400, abs=2)
     assert statistics.rows_needed(0.0, 0.05, 100) is None
+
+
+def test_rows_and_seeds_both_widen_an_interval_and_it_covers() -> None:
+    """Crossed random effects: the difference of a mean over 60 rows and 3 seeds from a base without seeds."""
+    generator = np.random.default_rng(5)
+    covered, rows_alone, trials = 0, 0, 400
+    for _ in range(trials):
+        of_rows, of_seeds = generator.normal(0, 0.3, 60), generator.normal(0, 0.05, 3)
+        scores = 0.1 + of_rows + of_seeds[:, None] + generator.normal(0, 0.1, (3, 60))
+        means = scores.mean(axis=1)
+        row_error = float(scores.mean(axis=0).std(ddof=1) / np.sqrt(60))
+        error, seed_error, freedom = statistics.error_with_seeds(row_error, 60, [means.tolist()])
+        low, high = statistics.t_interval(float(means.mean()), error, freedom)
+        covered += low <= 0.1 <= high
+        rows_alone += abs(means.mean() - 0.1) <= 1.96 * row_error
+        assert 0 < seed_error < error
+    assert 0.93 <= covered / trials <= 1
+    assert rows_alone / trials < 0.93, "the rows' error alone says too little"
+
+
+def test_without_luck_the_error_is_that_of_the_rows() -> None:
+    assert statistics.error_with_seeds(0.02, 50, [[0.5, 0.5, 0.5]]) == pytest.approx((0.02, 0.0, 49))
+    assert statistics.error_with_seeds(0.0, 50, [[0.5, 0.5]])[0] == 0
+
+
+def test_the_spread_of_seeds_has_the_chi_squared_interval() -> None:
+    spread, low, high = statistics.spread_of_seeds([0.70, 0.74, 0.72])
+    assert spread == pytest.approx(0.02)
+    # Two degrees of freedom: the quantiles are -2 ln(1 - p).
+    assert low == pytest.approx(0.02 * np.sqrt(2 / (-2 * np.log(0.025)))) and high == pytest.approx(
+        0.02 * np.sqrt(2 / (-2 * np.log(0.975)))
+    )
+
+
+def test_student_agrees_with_the_table() -> None:
+    assert statistics.t_interval(0.0, 1.0, 2) == pytest.approx((-4.302653, 4.302653), abs=1e-5)
+    assert statistics.t_test(4.302653, 1.0, 2) == pytest.approx(0.05, abs=1e-6) and statistics.t_test(1.0, 0.0, 2) == 1
+
+
+def test_few_clusters_widen_a_percentile_interval_and_many_do_not() -> None:
+    assert statistics.widened(0.95, 10) == pytest.approx(0.98291, abs=1e-4)  # sqrt(10 / 9) * 2.262 = 2.384 normal deviates
+    assert statistics.widened(0.95, 5000) == pytest.approx(0.95, abs=1e-4) and statistics.widened(0.95, 1) == 1
+
+
+def test_a_difference_is_within_a_margin_on_both_sides() -> None:
+    assert statistics.is_within((-0.01, 0.019), 0.02)
+    assert not statistics.is_within((-0.01, 0.02), 0.02) and not statistics.is_within((-0.03, 0.01), 0.02)

@@ -1,16 +1,12 @@
-"""The report page: self-contained, escaped, masked; and the verdict that stands on it."""
+"""The report page: self-contained, escaped, masked."""
 
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from evals.compare.verdict import judge
 from evals.config import EvalsConfig
-from evals.data.contract import PairReport
-from evals.data.role import Role
 from evals.reports.plots import Estimate, interval_plot
 from evals.run import evaluate_dataset
 from tests.evals.conftest import review_rows
@@ -90,60 +86,3 @@ def test_a_plot_puts_values_in_their_order() -> None:
     assert [label for _, label in plot.ticks] == ["0", "0.2", "0.4", "0.6", "0.8", "1"]
     differences = interval_plot("accuracy", [Estimate("d", "better", 0.1, -0.02, 0.3, "")], differences=True)
     assert differences.zero_x == pytest.approx((plot.left + plot.right) / 2)
-
-
-def pair(difference: float, p: float, **more: Any) -> PairReport:
-    given = {
-        "a": "adapter:run",
-        "b": "base",
-        "metric": "accuracy",
-        "difference": difference,
-        "low": difference - 0.1,
-        "high": difference + 0.1,
-        "p": p,
-        "p_holm": p,
-        "test": "mcnemar_exact",
-        "n": 100,
-        "standard_error": 0.05,
-        "smallest_effect": 0.14,
-    }
-    return PairReport(**{**given, **more})
-
-
-@pytest.mark.parametrize(
-    ("pairs", "outcome", "words"),
-    [
-        ([pair(0.2, 0.001)], "better", "accuracy +0.200"),
-        ([pair(-0.2, 0.001)], "worse", "accuracy -0.200"),
-        ([pair(0.05, 0.4)], "cannot tell", "needs about 685 more rows"),
-        ([pair(0.0, 1.0)], "cannot tell", "would have shown a difference of 0.140"),
-        ([pair(0.3, 0.001, metric="nll")], "worse", "nll +0.300"),
-        ([pair(0.2, 0.001), pair(0.3, 0.001, metric="nll")], "better", "but the contrary by nll"),
-        ([pair(0.2, 0.001, b="linear"), pair(-0.2, 0.001)], "worse", "against base"),
-        ([], "cannot tell", "no two systems"),
-    ],
-)
-def test_the_verdict_says_what_the_numbers_say(pairs: list[PairReport], outcome: str, words: str) -> None:
-    primary = pairs[0].metric if pairs else "accuracy"
-    line, detail = judge({"base": Role.BASE, "adapter:run": Role.TUNED}, pairs, primary, 0.95)
-    assert detail.outcome == outcome and line.startswith(f"{outcome}: ") and words in line
-
-
-def deciding(roles: dict[str, Role], *pairs: tuple[str, str]) -> tuple[str | None, str | None]:
-    """Returns the two systems of the pair that the verdict rests on."""
-    _, detail = judge(roles, [pair(0.2, 0.001, a=a, b=b) for a, b in pairs], "accuracy", 0.95)
-    return detail.a, detail.b
-
-
-def test_the_role_and_not_the_name_decides_what_the_verdict_is_about() -> None:
-    tuned, base, baseline, other = Role.TUNED, Role.BASE, Role.BASELINE, Role.OTHER
-    assert deciding({"m": base, "t": tuned, "c": baseline}, ("t", "c"), ("t", "m"), ("m", "c")) == ("t", "m")
-    assert deciding({"m": base, "z": baseline, "c": baseline}, ("m", "z"), ("m", "c")) == ("m", "c"), "the order asked for does not decide"
-    assert deciding({"adapter:x": other, "base": tuned, "c": baseline}, ("base", "c"), ("base", "adapter:x")) == ("base", "c")
-    assert deciding({"base": other, "t": tuned, "u": tuned}, ("t", "u"), ("t", "base")) == ("t", "u")
-
-
-def test_other_systems_are_never_in_the_verdict() -> None:
-    line, detail = judge({"t": Role.TUNED, "fewshot:4": Role.OTHER}, [pair(0.2, 0.001, a="t", b="fewshot:4")], "accuracy", 0.95)
-    assert detail.outcome == "cannot tell" and detail.a is None
-    assert "take no part in the verdict" in line

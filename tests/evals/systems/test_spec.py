@@ -10,9 +10,9 @@ from typing_extensions import override
 
 from evals.compare.measure import pairs_to_compare
 from evals.data.prediction import Prediction
-from evals.data.role import Role
+from evals.data.role import Role, role_of_earlier_name
 from evals.systems.base import SYSTEMS, EvalContext, System, known_forms, make_systems
-from evals.systems.spec import ADDED_KINDS, FORMS, SystemForm, SystemSpec, role_of_earlier_name, split_names
+from evals.systems.spec import ADDED_KINDS, FORMS, SystemForm, SystemSpec, split_names
 from loopwright.errors import UserError
 from loopwright.progress import Advance
 

@@ -55,22 +55,6 @@ def test_the_robust_deviation_of_normal_values_is_their_standard_deviation() -> 
     assert abs(deviation - 3) < 0.02
 
 
-def test_benjamini_hochberg_on_the_example_of_the_paper() -> None:
-    p_values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
-    adjusted = statistics.benjamini_hochberg(p_values)
-    assert sum(p <= 0.05 for p in adjusted) == 4
-    assert statistics.benjamini_hochberg([]) == []
-    assert statistics.benjamini_hochberg(p_values[:4], len(p_values)) == pytest.approx(adjusted[:4])
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_adjusted_values_are_no_smaller_and_keep_their_order(p_values: list[float]) -> None:
-    adjusted = statistics.benjamini_hochberg(p_values)
-    assert all(a >= p - 1e-12 for a, p in zip(adjusted, p_values, strict=True))
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    assert [adjusted[one] for one in order] == sorted(adjusted)
-
-
 def test_krippendorff_on_his_own_example() -> None:
     # Krippendorff 2011, section C: nominal data, several judges, missing values.
     assert statistics.krippendorff_alpha([["a"], ["b"]]) is None

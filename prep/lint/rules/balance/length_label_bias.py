@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from loopwright.statistics import Floats
+from loopwright.statistics import Floats, benjamini_hochberg
 from prep.lint.base.context import Context, Threshold
 from prep.lint.base.finding import Finding, Severity
 from prep.lint.base.rule import Rule
-from prep.lint.base.statistics import TestResult, benjamini_hochberg, mann_whitney
+from prep.lint.base.statistics import TestResult, mann_whitney
 from prep.lint.base.texts import of_template
 from prep.lint.detectors.label_variants import label_word
 from prep.pii.masking import shorten

@@ -1,0 +1,116 @@
+"""Which answers fail, and which free texts are merely weak."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evals.data.judgement import Judgement, Outcome, Reason
+from evals.data.prediction import Prediction
+from evals.data.references import ReferenceKinds
+from evals.data.rows import EvalRow, Task
+from evals.metrics.base import METRICS
+from evals.metrics.facts.wanted import wanted_facts
+from prep.text.facts import FactIndex
+
+# Of free text, which no reference proves wrong, the share that is shown as weak.
+WEAK_SHARE = 0.1
+_LIST_NUMBER = re.compile(r"^[ \t]*\d{1,2}[.)](?=\s)", re.MULTILINE)
+
+Scores = Mapping[str, float]
+"""Metric -> score of one example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """What answers are held to.
+
+    Attributes:
+        kinds: what the written answers of each template are.
+        keep: template -> the kinds of fact that its answers must keep.
+        metrics: template -> its metric ids; the first with a score of its own tells what is weak.
+        fail_below: metric id -> the score under which an answer fails (over which, where less is better).
+    """
+
+    kinds: ReferenceKinds
+    keep: Mapping[str, Collection[str]] = field(default_factory=dict)
+    metrics: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fail_below: Mapping[str, float] = field(default_factory=dict)
+
+
+def judge_answers(
+    rows: Sequence[EvalRow], predictions: Mapping[str, Prediction], scores: Sequence[Scores], standards: Standards
+) -> dict[str, Judgement]:
+    """Judges one system's answers, by example id.
+
+    An answer fails that has no score; that is another choice than the right one; that is not the expected label, code or few words; whose
+    score is beyond a threshold that the config names; that loses a fact which its template keeps and its source holds; or that holds a fact
+    of neither source nor reference. Other free text does not fail: the weakest tenth of a template's is `weak`.
+
+    Args:
+        rows: the examples.
+        predictions: by example id; examples without one are left out.
+        scores: of each row.
+        standards: what the answers are held to.
+    """
+    judged: dict[str, Judgement] = {}
+    free: dict[str, list[tuple[float, str]]] = {}
+    for row, of_row in zip(rows, scores, strict=True):
+        if row.id not in predictions:
+            continue
+        reasons = _reasons(row, predictions[row.id], of_row, standards)
+        judged[row.id] = Judgement(Outcome.FAILED if reasons else Outcome.PASSED, tuple(reasons))
+        if not reasons and _is_free(row, standards) and (rank := _rank(row, of_row, standards)) is not None:
+            free.setdefault(row.template, []).append((rank, row.id))
+    for ranked in free.values():
+        for _, id_ in sorted(ranked)[: int(WEAK_SHARE * len(ranked))]:
+            judged[id_] = Judgement(Outcome.WEAK)
+    return judged
+
+
+def _reasons(row: EvalRow, prediction: Prediction, scores: Scores, standards: Standards) -> list[tuple[Reason, str]]:
+    if not prediction.state.is_scored:
+        return [(Reason.NO_ANSWER, prediction.detail or prediction.state.meaning)]
+    found: list[tuple[Reason, str]] = []
+    if row.task is Task.CLASSIFICATION:
+        if prediction.text != row.reference:
+            found.append((Reason.WRONG_CHOICE, Reason.WRONG_CHOICE.meaning))
+    elif not _is_free(row, standards):
+        if prediction.text != row.reference:
+            found.append((Reason.NOT_EXACT, Reason.NOT_EXACT.meaning))
+    else:
+        found += _fact_reasons(row, prediction.answer, standards.keep.get(row.template, ()))
+    for metric, limit in standards.fail_below.items():
+        if metric in scores and _is_beyond(metric, scores[metric], limit):
+            found.append((Reason.LOW_SCORE, f"{metric} {scores[metric]:.3f}, and {limit:g} is asked for"))
+    return found
+
+
+def _fact_reasons(row: EvalRow, answer: str, keep: Collection[str]) -> list[tuple[Reason, str]]:
+    """Returns the facts that an answer loses or makes up."""
+    source, reference, said = FactIndex(row.input_text), FactIndex(row.reference), FactIndex(answer)
+    lost = [fact for fact in wanted_facts(row.reference) if fact.kind in keep and source.holds(fact) and not said.holds(fact)]
+    # The number that a list counts its lines with is no fact.
+    told = _LIST_NUMBER.sub("", answer)
+    made_up = [fact for fact in wanted_facts(told) if not source.holds(fact) and not reference.holds(fact)]
+    found = []
+    if lost:
+        found.append((Reason.LOST_FACT, ", ".join(fact.value for fact in lost)))
+    if made_up:
+        found.append((Reason.UNSUPPORTED_FACT, ", ".join(fact.value for fact in made_up)))
+    return found
+
+
+def _is_free(row: EvalRow, standards: Standards) -> bool:
+    return row.task is Task.GENERATION and row.template not in standards.kinds.exact
+
+
+def _rank(row: EvalRow, scores: Scores, standards: Standards) -> float | None:
+    """Returns a text's score by the first metric of its template that has one a row, less being weaker."""
+    named = next((name for name in standards.metrics.get(row.template, ()) if name in scores), None)
+    if named is None:
+        return None
+    return scores[named] if METRICS.get(named).higher_is_better else -scores[named]
+
+
+def _is_beyond(metric: str, score: float, limit: float) -> bool:
+    return score < limit if METRICS.get(metric).higher_is_better else score > limit

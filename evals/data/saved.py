@@ -1,0 +1,58 @@
+"""The predictions that an evaluation has written, read again."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from evals.data.prediction import Prediction, PredictionState
+from evals.data.role import Role, role_of_earlier_name
+from loopwright.errors import UserError
+
+
+def read_predictions(path: Path) -> pl.DataFrame:
+    """Returns what `predictions.parquet` holds; a file of before roles or seeds were written gets them: by the systems' names, and null.
+
+    Raises:
+        UserError: the file is none that an evaluation wrote.
+    """
+    try:
+        frame = pl.read_parquet(path)
+        if "role" not in frame.columns:
+            roles = {system: role_of_earlier_name(system).value for system in frame["system"].unique()}
+            frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
+        if "seed" not in frame.columns:
+            frame = frame.with_columns(seed=pl.lit(None, pl.Int64))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError(f"cannot read the predictions: {error}", str(path), "Evaluate again: evals run.") from error
+    return frame
+
+
+def load_predictions(path: Path, system: str | None = None) -> dict[str, Prediction]:
+    """Returns one system's saved predictions, by example id; of several seeds the one of the median loss, with the others beside it.
+
+    Args:
+        path: `predictions.parquet`.
+        system: its name; default: the tuned one.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    chosen = pl.col("role") == Role.TUNED.value if system is None else pl.col("system") == system
+    found: dict[str, list[Prediction]] = {}
+    for record in read_predictions(path).filter(chosen).iter_rows(named=True):
+        found.setdefault(record["id"], []).append(_prediction(record))
+    # The first of several seeds is that of the median loss.
+    return {id_: first if not others else replace(first, of_seeds=(first, *others)) for id_, (first, *others) in found.items()}
+
+
+def _prediction(record: dict[str, Any]) -> Prediction:
+    return Prediction(
+        id=record["id"],
+        state=PredictionState(record["state"]),
+        text=record["prediction"],
+        loglikelihoods=None if record["choice_loglikelihoods"] is None else tuple(record["choice_loglikelihoods"]),
+        detail=record["detail"],
+        seed=record["seed"],
+    )
