@@ -6,10 +6,11 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep", "train")
 
-__all__ = ["EvalsConfig", "EvaluationResult", "ScoreReport", "evaluate", "score_dataset"]
+__all__ = ["EvalsConfig", "EvaluationResult", "ScoreReport", "evaluate", "score_dataset", "style_distance"]
 
 if TYPE_CHECKING:
     from evals.api import EvaluationResult, evaluate, score_dataset
+    from evals.compare.voice import style_distance
     from evals.config import EvalsConfig
     from evals.score.score import ScoreReport
 else:
@@ -23,5 +24,6 @@ else:
             "ScoreReport": "evals.score.score",
             "evaluate": "evals.api",
             "score_dataset": "evals.api",
+            "style_distance": "evals.compare.voice",
         },
     )

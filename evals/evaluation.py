@@ -74,7 +74,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
     if not answers:
         raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
     roles = {system.label: system.role for system in plan.systems if system.label in answers}
-    measured = measure(plan.rows, plan.metrics, answers, roles, config)
+    measured = measure(plan.rows, plan.metrics, answers, roles, config, train_rows=plan.train_rows)
     subject = _subject(roles)
     failures = find_failures(subject, context, answers[subject], measured, lint)
     verdict, detail = judge(roles, measured.pairs, plan.primary, config.confidence)
@@ -101,7 +101,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
         warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
-        notes=[*plan.notes, *_notes(context)],
+        notes=[*plan.notes, *_notes(context), *_metric_notes(plan, measured)],
         slices=measure_slices(plan.rows, measured, config.confidence),
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
@@ -167,6 +167,16 @@ def _system_report(
 def _notes(context: EvalContext) -> list[str]:
     apart = [f"{context.num_split_apart} choices are encoded apart from their prompt, as a token spans the join"]
     return context.notes + (apart if context.num_split_apart else [])
+
+
+def _metric_notes(plan: EvalPlan, measured: Measured) -> list[str]:
+    """Returns what is to be known of the metrics to read their values."""
+    metrics = {name: column.metric for columns in measured.columns.values() for name, column in columns.items()}
+    asked = {
+        name: [row for row in plan.rows if row.task in metric.tasks and name in plan.metrics[row.template]]
+        for name, metric in metrics.items()
+    }
+    return [said for name, metric in metrics.items() if (said := metric.note(asked[name])) is not None]
 
 
 def _warnings(

@@ -10,6 +10,7 @@ from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
+from evals.data.rows import load_rows
 from evals.plan import rows_and_metrics
 from evals.reports.results import PREDICTIONS_NAME, read_predictions
 from evals.systems.spec import SystemSpec
@@ -59,11 +60,12 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
         for number in (now, before)
     }
     roles = dict.fromkeys(answers, Role.TUNED)
-    rows, metrics, primary = rows_and_metrics(Dataset.open(round_dir(rounds_dir, now) / "dataset"), config)
+    dataset = Dataset.open(round_dir(rounds_dir, now) / "dataset")
+    rows, metrics, primary = rows_and_metrics(dataset, config)
     common = set.intersection(*(set(predictions) for predictions in answers.values()))
     rows = [row for row in rows if row.id in common]
     if not rows:
         return None
-    measured = measure(rows, metrics, answers, roles, config)
+    measured = measure(rows, metrics, answers, roles, config, train_rows=load_rows(dataset, "train")[0])
     verdict, detail = judge(roles, measured.pairs, primary, config.confidence)
     return Comparison(before=before, num_common=len(rows), values=measured.values, pairs=measured.pairs, verdict=verdict, detail=detail)

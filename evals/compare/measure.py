@@ -86,7 +86,13 @@ class Measured:
 
 
 def measure(
-    rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answers: Answers, roles: Mapping[str, Role], config: EvalsConfig
+    rows: Sequence[EvalRow],
+    metrics: Mapping[str, Sequence[str]],
+    answers: Answers,
+    roles: Mapping[str, Role],
+    config: EvalsConfig,
+    *,
+    train_rows: Sequence[EvalRow] = (),
 ) -> Measured:
     """Measures every system and compares every pair that matters.
 
@@ -96,12 +102,14 @@ def measure(
         answers: each system's predictions.
         roles: what each of these systems is compared as.
         config: resamples, confidence and seed.
+        train_rows: those of the train split, for metrics that have to know it.
     """
     clusters = number_clusters(rows)
     names = list(dict.fromkeys(name for template_metrics in metrics.values() for name in template_metrics))
+    fitted = {name: METRICS.get(name)().fitted(train_rows) for name in names}
     columns: dict[str, dict[str, Column]] = {}
     for system, predictions in answers.items():
-        made = {name: column_of(METRICS.get(name)(), rows, metrics, predictions) for name in names}
+        made = {name: column_of(fitted[name], rows, metrics, predictions) for name in names}
         columns[system] = {name: column for name, column in made.items() if column is not None}
     values = {
         system: dict(zip(by_name, values_of(list(by_name.values()), clusters, config), strict=True)) for system, by_name in columns.items()
@@ -196,9 +204,20 @@ def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfi
         count = counted.sum() / effect
         low, high = wilson_interval(value * count, count, config.confidence)
         return MetricValue(value=value, low=low, high=high)
-    interval = statistics.percentile_interval(column.metric.value(totals), config.confidence)
-    assert interval is not None, "rows with a score give resamples with a value"
+    bounds = column.metric.value_range or (-np.inf, np.inf)
+    interval = _bootstrap_interval(column.metric, column.metric.value(totals), value, config.confidence, bounds)
     return MetricValue(value=value, low=interval[0], high=interval[1])
+
+
+def _bootstrap_interval(
+    metric: Metric, values: Array, point: float, confidence: float, bounds: statistics.Interval = (-np.inf, np.inf)
+) -> statistics.Interval:
+    if metric.is_biased:
+        interval = statistics.basic_interval(values, point, confidence, bounds)
+    else:
+        interval = statistics.percentile_interval(values, confidence)
+    assert interval is not None, "rows with a score give resamples with a value"
+    return interval
 
 
 def _resample(sums: Array, clusters: Clusters, config: EvalsConfig) -> Array:
@@ -234,9 +253,8 @@ def difference_of(names: tuple[str, str], left: Column, right: Column, clusters:
         totals = _resample(np.hstack([left.sums[both], right.sums[both]]), clusters, config)
         width = left.sums.shape[1]
         differences = left.metric.value(totals[:, :width]) - right.metric.value(totals[:, width:])
-        interval = statistics.percentile_interval(differences, config.confidence)
-        assert interval is not None, "rows with a score give resamples with a value"
-        (low, high), p = interval, statistics.bootstrap_sign_p(differences)
+        low, high = _bootstrap_interval(left.metric, differences, difference, config.confidence)
+        p = statistics.bootstrap_sign_p(differences)
         error = float(np.nanstd(differences))
     return PairReport(
         a=a, b=b, metric=left.metric.name, difference=difference, low=low, high=high, p=p, p_holm=p, test=test, n=count,

@@ -24,6 +24,9 @@ def judge(roles: Mapping[str, Role], pairs: Sequence[PairReport], primary: str, 
     pair = _deciding(deciding, pairs, primary)
     if pair is None or pair.difference is None or pair.low is None or pair.high is None or pair.p is None or pair.p_holm is None:
         return f"cannot tell: {_why_none_decides(roles, deciding, primary)}", VerdictDetail(outcome="cannot tell")
+    if METRICS.get(pair.metric).higher_is_better is None:
+        why = f"{pair.metric} describes answers, and neither more nor less of it is better"
+        return f"cannot tell: {why}", VerdictDetail(outcome="cannot tell")
     outcome = _outcome(pair, 1 - confidence)
     needed = rows_needed(pair.difference, pair.standard_error or 0.0, pair.n, confidence)
     line = (
@@ -69,7 +72,8 @@ def _why_none_decides(roles: Mapping[str, Role], deciding: Mapping[str, Role], p
 def _outcome(pair: PairReport, level: float) -> Outcome:
     if pair.p_holm is None or pair.difference is None or pair.p_holm >= level or pair.difference == 0:
         return "cannot tell"
-    return "better" if (pair.difference > 0) == METRICS.get(pair.metric).higher_is_better else "worse"
+    gains = METRICS.get(pair.metric).is_gain(pair.difference)
+    return "cannot tell" if gains is None else "better" if gains else "worse"
 
 
 def _what_is_missing(pair: PairReport, needed: int | None) -> str:

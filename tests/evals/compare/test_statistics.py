@@ -98,3 +98,11 @@ def test_rows_needed_grows_with_the_square_of_the_ratio() -> None:
     assert statistics.smallest_effect(0.05) == pytest.approx(0.14008, abs=1e-4)
     assert statistics.rows_needed(0.07004, 0.05, 100) == pytest.approx(400, abs=2)
     assert statistics.rows_needed(0.0, 0.05, 100) is None
+
+
+def test_the_basic_interval_is_turned_round_the_point_and_holds_it() -> None:
+    values = np.linspace(0.2, 0.4, 101)
+    assert statistics.basic_interval(values, 0.3, 0.9) == pytest.approx((0.21, 0.39)), "no bias, the same interval"
+    assert statistics.basic_interval(values, 0.25, 0.9) == pytest.approx((0.11, 0.29)), "what resamples lie above is taken off"
+    assert statistics.basic_interval(values, 0.1, 0.9, (0.0, 1.0)) == pytest.approx((0.0, 0.1)), "cut to the bounds, stretched to the point"
+    assert statistics.basic_interval(np.array([np.nan]), 0.1) is None
