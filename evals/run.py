@@ -5,9 +5,11 @@ from pathlib import Path
 from evals.compare.test_set_looks import add_look, num_looks
 from evals.config import EvalsConfig
 from evals.data.contract import Report
+from evals.metrics.files import metric_ids
 from evals.plan import make_plan
 from evals.reports.results import check_out, write_evaluation
 from loopwright.hashing import hash_text
+from loopwright.plugins import PluginFile, use_also
 from loopwright.progress import CallbackProgress, Progress
 from prep.dataset.plugins import dataset_plugins
 
@@ -19,6 +21,7 @@ def evaluate_dataset(
     progress: Progress | None = None,
     *,
     config_path: Path | None = None,
+    metric_files: tuple[PluginFile, ...] = (),
 ) -> Report:
     """Evaluates systems on one split of a dataset and writes report.json, report.html, predictions.parquet and failures.jsonl.
 
@@ -28,12 +31,15 @@ def evaluate_dataset(
         config: what to evaluate and how.
         progress: told what is going on.
         config_path: the config whose plug-ins are used; default: the one that lies beside the dataset, see `dataset_plugins`.
+        metric_files: files by which metrics of `config` are named, as `my_metrics.py:Cost`.
 
     Raises:
         UserError: the dataset, model or adapter cannot be used, or `out` cannot be written. Nothing is written then.
     """
-    with dataset_plugins(dataset_path, config_path):
-        return _evaluate_dataset(dataset_path, out, config or EvalsConfig(), progress or CallbackProgress(None))
+    with dataset_plugins(dataset_path, config_path), use_also(metric_files):
+        given = config or EvalsConfig()
+        chosen = given.model_copy(update={"metrics": metric_ids(given.metrics, metric_files)})
+        return _evaluate_dataset(dataset_path, out, chosen, progress or CallbackProgress(None))
 
 
 def _evaluate_dataset(dataset_path: Path, out: Path, config: EvalsConfig, progress: Progress) -> Report:
