@@ -7,6 +7,7 @@ metrics, systems, library calls.
 import ast
 import inspect
 import itertools
+import math
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
@@ -188,11 +189,22 @@ def metrics_page() -> str:
     """Returns the page of all metrics."""
     from evals.metrics.base import METRICS
 
-    page = ["# Metrics", "", "| id | what it is |", "|---|---|"]
+    better = {True: "higher", False: "lower", None: "neither"}
+    page = ["# Metrics", "", "| id | what it is | range | better |", "|---|---|---|---|"]
     for name, metric in METRICS.entries.items():
         first = (inspect.getdoc(metric) or "").split("\n\n", 1)[0].replace("\n", " ")
-        page.append(f"| `{name}` | {_cell(first)} |")
+        page.append(f"| `{name}` | {_cell(first)} | {_range(metric.value_range)} | {better[metric.higher_is_better]} |")
+    for name, metric in METRICS.entries.items():
+        tasks = ", ".join(f"`{task}`" for task in sorted(metric.tasks))
+        page += ["", f"## {name}", "", inspect.getdoc(metric) or "", "", f"- range: {_range(metric.value_range)}"]
+        reads = ", ".join(f"`{path}`" for path in metric.reads)
+        page += [f"- better: {better[metric.higher_is_better]}", f"- of: {tasks}", f"- reads: {reads}"]
     return "\n".join(page) + "\n"
+
+
+def _range(ends: tuple[float, float] | None) -> str:
+    """Returns the lowest and highest value in words."""
+    return "not said" if ends is None else " to ".join("no end" if math.isinf(end) else f"{end:g}" for end in ends)
 
 
 def systems_page() -> str:

@@ -14,10 +14,12 @@ __all__ = [
     "compare_evaluations",
     "evaluate",
     "score_dataset",
+    "style_distance",
 ]
 
 if TYPE_CHECKING:
     from evals.api import EvaluationResult, compare_evaluations, evaluate, score_dataset
+    from evals.compare.voice import style_distance
     from evals.comparison import EvaluationComparison
     from evals.config import EvalsConfig
     from evals.score.score import ScoreReport
@@ -34,5 +36,6 @@ else:
             "compare_evaluations": "evals.api",
             "evaluate": "evals.api",
             "score_dataset": "evals.api",
+            "style_distance": "evals.compare.voice",
         },
     )

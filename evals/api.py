@@ -12,6 +12,7 @@ from evals.comparison import compare_evaluations as compared
 from evals.config import SCORED_FORMS, EvalsConfig
 from evals.data.contract import Report
 from evals.data.saved import read_predictions
+from evals.metrics.files import metric_files
 from evals.progress import progress_for
 from evals.reports.results import PREDICTIONS_NAME
 from evals.run import evaluate_dataset
@@ -84,14 +85,18 @@ def evaluate(
         config: a config file, of which the `evals:` section is read; or what such a section says, as a mapping or `EvalsConfig`.
         progress: true shows a bar on stderr; a function is called with each system, the examples that it has done, and their number.
         options: keys of the `evals:` section by name, such as `adapter` or `split`, which override the config; None is not given.
+            A metric of your own may be named by its file, as `metrics=["my_metrics.py:Cost"]`.
 
     Raises:
         UserError: the dataset, model or adapter cannot be used, or `out` cannot be written. Nothing is written then.
     """
     with library_call(progress) as callback:
         chosen = section_options(config, "evals", EvalsConfig, options, "evals")
+        # Whoever calls may name a metric by its file; a config names files under `plugins:`, where what it may name is checked.
+        files = metric_files(chosen.metrics) if options.get("metrics") is not None or config_file(config) is None else ()
         with progress_for(progress, callback) as shown:
-            return EvaluationResult(Path(out), evaluate_dataset(Path(dataset), Path(out), chosen, shown, config_path=config_file(config)))
+            report = evaluate_dataset(Path(dataset), Path(out), chosen, shown, config_path=config_file(config), metric_files=files)
+            return EvaluationResult(Path(out), report)
 
 
 def compare_evaluations(

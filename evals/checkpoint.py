@@ -11,7 +11,7 @@ import numpy as np
 from evals.compare.measure import Clusters, Column, column_of, difference_of, number_clusters, values_of
 from evals.config import EvalsConfig, scored_form
 from evals.data.rows import EvalRow, Task, load_rows
-from evals.metrics.base import METRICS
+from evals.metrics.base import METRICS, Metric
 from evals.systems.base import EvalContext
 from evals.systems.prompted import answer_with_model
 from loopwright.errors import UserError
@@ -32,6 +32,7 @@ class MetricScorer:
         train_rows: those of the train split, by which the longest answer is told.
         form: in which choices are scored.
         config: how answers are made and resampled, as `evals run` does.
+        metric: the metric, fitted to the train split.
     """
 
     request: ScorerRequest
@@ -39,6 +40,7 @@ class MetricScorer:
     train_rows: list[EvalRow]
     form: Form
     config: EvalsConfig
+    metric: Metric
 
     @classmethod
     def known(cls) -> list[str]:
@@ -54,6 +56,9 @@ class MetricScorer:
         """
         dataset = Dataset.open(request.dataset)
         metric = METRICS.get(request.metric)
+        if metric.higher_is_better is None:
+            cause = f"the metric '{metric.name}' describes answers, and neither more nor less of it is better"
+            raise UserError(cause, f"best: {metric.name}", "Name another metric, or validation_loss.")
         form = scored_form(request.form)
         rows = [row for row in load_rows(dataset, "validation")[0] if row.task in metric.tasks and _is_asked(row, form)]
         if not rows:
@@ -61,7 +66,9 @@ class MetricScorer:
                 f"the metric '{metric.name}' is about {' and '.join(sorted(metric.tasks))}, of which the validation split has no example"
             )
             raise UserError(cause, f"best: {metric.name}", "Name another metric, or validation_loss.")
-        return cls(request, rows, load_rows(dataset, "train")[0], form, EvalsConfig(confidence=request.confidence))
+        train_rows = load_rows(dataset, "train")[0]
+        config = EvalsConfig(confidence=request.confidence)
+        return cls(request, rows, train_rows, form, config, metric().fitted(train_rows))
 
     def scores(self, model: Model) -> list[Any]:
         """Returns the metric's statistics of each row, `[N, K]`."""
@@ -70,7 +77,7 @@ class MetricScorer:
         context.limit_answers()
         predictions = {one.id: one for one in answer_with_model(context, None, lambda _done: None)}
         name = self.request.metric
-        column = column_of(METRICS.get(name)(), self.rows, {row.template: (name,) for row in self.rows}, predictions)
+        column = column_of(self.metric, self.rows, {row.template: (name,) for row in self.rows}, predictions)
         assert column is not None, "there is a row that the metric is about"
         found: list[Any] = column.sums.tolist()
         return found
@@ -86,7 +93,7 @@ class MetricScorer:
         found = difference_of(names, self._column(scores), self._column(before), self._clusters, self.config)
         if found.difference is None or found.low is None or found.high is None:
             return Measured(0.0, None, None)
-        if METRICS.get(self.request.metric).higher_is_better:
+        if self.metric.higher_is_better:
             return Measured(found.difference, found.low, found.high)
         return Measured(-found.difference, -found.high, -found.low)
 
@@ -96,7 +103,7 @@ class MetricScorer:
 
     def _column(self, scores: list[Any]) -> Column:
         sums = np.asarray(scores, dtype=np.float64)
-        return Column(METRICS.get(self.request.metric)(), sums, np.asarray(sums.any(axis=1)), [])
+        return Column(self.metric, sums, np.asarray(sums.any(axis=1)), [])
 
 
 def _is_asked(row: EvalRow, form: Form) -> bool:

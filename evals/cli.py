@@ -25,7 +25,9 @@ def run(
         str | None, typer.Option(help="Comma-separated: base, base:MODEL, adapter:RUN, fewshot:K, rag:K, nearest, constant, linear.")
     ] = None,
     corpus: Annotated[str | None, typer.Option(help="Where rag:K takes its passages: a file or a folder.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="Comma-separated metric ids; default: those of each template.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Comma-separated metric ids, or FILE.py:NAME; default: those of each template.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate this many examples only, drawn by a stable hash.")] = None,
     form: Annotated[Literal["chat", "verbalizer"] | None, typer.Option(help="Default: the adapter's; else verbalizer if any.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Longest generated answer.")] = None,

@@ -13,7 +13,7 @@ from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, PairReport, Report, VerdictDetail
 from evals.data.prediction import Prediction
 from evals.data.role import Role
-from evals.data.rows import EvalRow
+from evals.data.rows import EvalRow, load_rows
 from evals.data.saved import load_predictions, read_predictions
 from evals.plan import rows_and_metrics, standards_of
 from evals.reports.results import PREDICTIONS_NAME, REPORT_NAME
@@ -73,7 +73,7 @@ def compare_evaluations(
     if not rows:
         cause = f"no example of the {chosen.split} split of {opened.path} was answered in both evaluations"
         raise UserError(cause, f"{a}, {b}", "Evaluate both on builds that share rows, or name the dataset with --dataset.")
-    measured = measure(rows, metrics, answers, dict.fromkeys(names, Role.TUNED), chosen)
+    measured = measure(rows, metrics, answers, dict.fromkeys(names, Role.TUNED), chosen, train_rows=load_rows(opened, "train")[0])
     verdict, detail = judge(
         dict.fromkeys(names, Role.TUNED),
         measured.pairs,

@@ -104,7 +104,7 @@ def evaluate(
     if not answers:
         raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
     roles = {system.label: system.role for system in plan.systems if system.label in answers}
-    measured = measure(plan.rows, plan.metrics, answers, roles, config)
+    measured = measure(plan.rows, plan.metrics, answers, roles, config, train_rows=plan.train_rows)
     subject = subject_of(roles)
     judgements = {label: judge_answers(plan.rows, made, _scores(plan, measured, label), plan.standards) for label, made in answers.items()}
     failures = find_failures(subject, context, answers[subject], measured, judgements=judgements[subject], lint=lint)
@@ -144,7 +144,7 @@ def evaluate(
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
         warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
-        notes=[*plan.notes, *_notes(context), *([told] if told is not None else [])],
+        notes=[*plan.notes, *_notes(context), *_metric_notes(plan, measured), *([told] if told is not None else [])],
         slices=[*measure_slices(plan.rows, measured, config.confidence, patterns), *found],
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
@@ -187,7 +187,7 @@ def _against_last_round(
     if not rows:
         return None
     both = {_NOW: answers, last_round.name: last_round.predictions}
-    pairs = measure(rows, plan.metrics, both, dict.fromkeys(both, Role.TUNED), config).pairs
+    pairs = measure(rows, plan.metrics, both, dict.fromkeys(both, Role.TUNED), config, train_rows=plan.train_rows).pairs
     pair = next((pair for pair in pairs if pair.metric == plan.primary), None)
     return None if pair is None else comparison_of(pair, 1 - config.confidence)
 
@@ -238,6 +238,16 @@ def _system_report(
 def _notes(context: EvalContext) -> list[str]:
     apart = [f"{context.num_split_apart} choices are encoded apart from their prompt, as a token spans the join"]
     return context.notes + (apart if context.num_split_apart else [])
+
+
+def _metric_notes(plan: EvalPlan, measured: Measured) -> list[str]:
+    """Returns what is to be known of the metrics to read their values."""
+    metrics = {name: column.metric for columns in measured.columns.values() for name, column in columns.items()}
+    asked = {
+        name: [row for row in plan.rows if row.task in metric.tasks and name in plan.metrics[row.template]]
+        for name, metric in metrics.items()
+    }
+    return [said for name, metric in metrics.items() if (said := metric.note(asked[name])) is not None]
 
 
 def _warnings(

@@ -201,6 +201,8 @@ def _metrics(dataset: Dataset, rows: Sequence[EvalRow], kinds: ReferenceKinds, c
         # A template of a task that the named metrics say nothing about is measured all the same.
         defaults = DEFAULT_METRICS | ({Task.GENERATION: LABEL_METRICS} if template in kinds.labels else {})
         found[template] = usable or tuple(name for task in Task if task in template_tasks for name in defaults[task])
+    for name in {name for names in found.values() for name in names}:
+        METRICS.get(name).require_ready()
     for name in (*config.fail_below, *config.minimum_effect, *(name for name in config.gates if name != PRIMARY)):
         METRICS.get(name)
     return found
@@ -249,6 +251,7 @@ def _dated_notes(model: str, rows: Sequence[EvalRow], form: Form, options: Seque
 
 
 def _primary(rows: Sequence[EvalRow], metrics: dict[str, tuple[str, ...]]) -> str:
-    """Returns the first metric of the template with most examples."""
+    """Returns the first metric of the template with most examples that says which answers are better, or else the first."""
     templates = [row.template for row in rows]
-    return metrics[max(metrics, key=templates.count)][0]
+    named = metrics[max(metrics, key=templates.count)]
+    return next((name for name in named if METRICS.get(name).higher_is_better is not None), named[0])

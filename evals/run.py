@@ -6,10 +6,12 @@ from evals.compare.test_set_looks import add_look, num_looks
 from evals.config import EvalsConfig
 from evals.data.contract import Report
 from evals.data.saved import load_predictions
+from evals.metrics.files import metric_ids
 from evals.plan import make_plan
 from evals.reports.results import PREDICTIONS_NAME, check_out, write_evaluation
 from loopwright.console import notice
 from loopwright.hashing import hash_text
+from loopwright.plugins import PluginFile, use_also
 from loopwright.progress import CallbackProgress, Progress
 from prep.dataset.plugins import dataset_plugins
 
@@ -21,6 +23,7 @@ def evaluate_dataset(
     progress: Progress | None = None,
     *,
     config_path: Path | None = None,
+    metric_files: tuple[PluginFile, ...] = (),
     last_round: tuple[str, Path] | None = None,
 ) -> Report:
     """Evaluates systems on one split of a dataset and writes report.json, report.html, predictions.parquet and failures.jsonl.
@@ -31,13 +34,16 @@ def evaluate_dataset(
         config: what to evaluate and how.
         progress: told what is going on.
         config_path: the config whose plug-ins are used; default: the one that lies beside the dataset, see `dataset_plugins`.
+        metric_files: files by which metrics of `config` are named, as `my_metrics.py:Cost`.
         last_round: the name of the round before and the folder of its evaluation, whose tuned system this one is held against.
 
     Raises:
         UserError: the dataset, model or adapter cannot be used, or `out` cannot be written. Nothing is written then.
     """
-    with dataset_plugins(dataset_path, config_path):
-        return _evaluate_dataset(dataset_path, out, config or EvalsConfig(), progress or CallbackProgress(None), last_round)
+    with dataset_plugins(dataset_path, config_path), use_also(metric_files):
+        given = config or EvalsConfig()
+        chosen = given.model_copy(update={"metrics": metric_ids(given.metrics, metric_files)})
+        return _evaluate_dataset(dataset_path, out, chosen, progress or CallbackProgress(None), last_round)
 
 
 def _evaluate_dataset(

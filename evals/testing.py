@@ -67,6 +67,8 @@ def check_metric(metric: type[Metric], rows: Sequence[EvalRow], predictions: Seq
     total = found.sum(axis=0)
     got = float(made.value(total))
     assert math.isclose(got, value, abs_tol=_TOLERANCE), f"{who} is {got}, and not {value}"
+    lowest, highest = metric.value_range or (-math.inf, math.inf)
+    assert lowest - _TOLERANCE <= got <= highest + _TOLERANCE, f"{who} is {got}, and says that it lies between {lowest} and {highest}"
     _check_sums(who, made, found, got)
     _check_order(who, made, given, got)
     scores = made.row_scores(*given)

@@ -6,6 +6,7 @@ from evals.compare.measure import measure
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.role import Role
+from evals.data.rows import load_rows
 from evals.data.saved import load_predictions
 from evals.plan import rows_and_metrics
 from evals.reports.results import PREDICTIONS_NAME
@@ -31,12 +32,13 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
         for number in (now, before)
     }
     roles = dict.fromkeys(answers, Role.TUNED)
-    rows, metrics, primary = rows_and_metrics(Dataset.open(round_dir(rounds_dir, now) / "dataset"), config)
+    dataset = Dataset.open(round_dir(rounds_dir, now) / "dataset")
+    rows, metrics, primary = rows_and_metrics(dataset, config)
     common = set.intersection(*(set(predictions) for predictions in answers.values()))
     rows = [row for row in rows if row.id in common]
     if not rows:
         return None
-    measured = measure(rows, metrics, answers, roles, config)
+    measured = measure(rows, metrics, answers, roles, config, train_rows=load_rows(dataset, "train")[0])
     num_seeds = max(len(next(iter(predictions.values())).of_seeds) or 1 for predictions in answers.values())
     verdict, detail = judge(
         roles,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 # What the `train` extra brings, by the names under which it is imported.
-_TRAIN_MODULES = frozenset({"datasets", "evaluate", "gguf", "peft", "rouge_score", "safetensors", "scipy", "sklearn", "torch"})
+_TRAIN_MODULES = frozenset({"datasets", "evaluate", "gguf", "peft", "rouge_score", "sacrebleu", "safetensors", "scipy", "sklearn", "torch"})
 
 
 class ExitCode(IntEnum):

@@ -120,6 +120,19 @@ def use_plugins(files: tuple[PluginFile, ...]) -> Iterator[None]:
         _ACTIVE.reset(token)
 
 
+@contextmanager
+def use_also(files: tuple[PluginFile, ...]) -> Iterator[None]:
+    """Lets registries find the extensions of some more files within the block, beside those that are in use already."""
+    active = _ACTIVE.get() or ()
+    known = {(file.kind, file.path) for file in active}
+    more = tuple(file for file in files if (file.kind, file.path) not in known)
+    if not more:
+        yield
+        return
+    with use_plugins((*active, *more)):
+        yield
+
+
 def active_files(kinds: Sequence[str]) -> tuple[PluginFile, ...]:
     """Returns the files of some kinds that are in use."""
     files = _ACTIVE.get()

@@ -5,7 +5,14 @@ from collections.abc import Iterable
 from loopwright.errors import UserError, did_you_mean
 from loopwright.plugins import active_files, installed
 
-METRIC_IDS = frozenset({"accuracy", "exact_match", "fact_recall", "macro_f1", "mcc", "nll", "rouge1", "rouge2", "rougeL"})
+METRIC_IDS = frozenset(
+    {
+        "accuracy", "aurc", "bleu", "brier", "chrf", "copy_rate", "distinct_2", "ece", "exact_match", "fact_precision", "fact_recall",
+        "format_valid", "hallucination", "hit_at_k", "length_ratio", "macro_f1", "macro_precision", "macro_recall", "mcc", "mrr",
+        "negation_flips", "nll", "normalised_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "style_distance", "token_f1",
+        "verbalizer_mass", "weighted_f1",
+    }
+)  # fmt: skip
 _KIND = "metrics"
 
 

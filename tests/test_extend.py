@@ -44,7 +44,7 @@ def run(command: str) -> str:
 
 
 def test_the_commands_of_the_page_print_what_it_shows(folder: Path) -> None:
-    assert len(SESSIONS) == 4
+    assert len(SESSIONS) == 5
     for session in SESSIONS:
         for entry in session.removeprefix("$ ").split("\n$ "):
             command, *lines = entry.splitlines()

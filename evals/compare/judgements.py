@@ -105,12 +105,12 @@ def _is_free(row: EvalRow, standards: Standards) -> bool:
 
 
 def _rank(row: EvalRow, scores: Scores, standards: Standards) -> float | None:
-    """Returns a text's score by the first metric of its template that has one a row, less being weaker."""
-    named = next((name for name in standards.metrics.get(row.template, ()) if name in scores), None)
-    if named is None:
-        return None
-    return scores[named] if METRICS.get(named).higher_is_better else -scores[named]
+    """Returns a text's score by the first metric of its template that has one a row and says what is better, less being weaker."""
+    for name in standards.metrics.get(row.template, ()):
+        if name in scores and METRICS.get(name).higher_is_better is not None:
+            return scores[name] if METRICS.get(name).higher_is_better else -scores[name]
+    return None
 
 
 def _is_beyond(metric: str, score: float, limit: float) -> bool:
-    return score < limit if METRICS.get(metric).higher_is_better else score > limit
+    return score > limit if METRICS.get(metric).higher_is_better is False else score < limit

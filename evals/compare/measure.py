@@ -86,7 +86,13 @@ class Measured:
 
 
 def measure(
-    rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], answers: Answers, roles: Mapping[str, Role], config: EvalsConfig
+    rows: Sequence[EvalRow],
+    metrics: Mapping[str, Sequence[str]],
+    answers: Answers,
+    roles: Mapping[str, Role],
+    config: EvalsConfig,
+    *,
+    train_rows: Sequence[EvalRow] = (),
 ) -> Measured:
     """Measures every system and compares every pair that matters.
 
@@ -96,12 +102,14 @@ def measure(
         answers: each system's predictions.
         roles: what each of these systems is compared as.
         config: resamples, confidence and seed.
+        train_rows: those of the train split, for metrics that have to know it.
     """
     clusters = number_clusters(rows)
     names = list(dict.fromkeys(name for template_metrics in metrics.values() for name in template_metrics))
+    fitted = {name: METRICS.get(name)().fitted(train_rows) for name in names}
     columns: dict[str, dict[str, Column]] = {}
     for system, predictions in answers.items():
-        made = {name: column_of(METRICS.get(name)(), rows, metrics, predictions) for name in names}
+        made = {name: column_of(fitted[name], rows, metrics, predictions) for name in names}
         columns[system] = {name: column for name, column in made.items() if column is not None}
     values = {
         system: dict(zip(by_name, values_of(list(by_name.values()), clusters, config), strict=True)) for system, by_name in columns.items()
@@ -202,13 +210,13 @@ def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfi
     if num_clusters < statistics.FEWEST_CLUSTERS:
         return MetricValue(value=value, low=None, high=None)
     resampled = column.metric.value(totals)
+    bounds = column.metric.value_range or (-np.inf, np.inf)
     if len(column.by_seed) > 1:
         error, _, freedom = statistics.error_with_seeds(float(np.nanstd(resampled)), num_clusters, [_of_seeds(column, counted)])
         low, high = statistics.t_interval(value, error, freedom, config.confidence)
-        return MetricValue(value=value, low=max(low, 0.0) if column.metric.is_proportion else low, high=_capped(high, column.metric))
-    interval = statistics.percentile_interval(resampled, statistics.widened(config.confidence, num_clusters))
-    assert interval is not None, "rows with a score give resamples with a value"
-    return MetricValue(value=value, low=interval[0], high=interval[1])
+        return MetricValue(value=value, low=max(low, bounds[0]), high=min(high, bounds[1]))
+    low, high = _bootstrap_interval(column.metric, resampled, value, statistics.widened(config.confidence, num_clusters), bounds)
+    return MetricValue(value=value, low=low, high=high)
 
 
 def _of_seeds(column: Column, chosen: npt.NDArray[np.bool_]) -> list[float]:
@@ -216,8 +224,15 @@ def _of_seeds(column: Column, chosen: npt.NDArray[np.bool_]) -> list[float]:
     return [float(one.metric.value(one.sums[chosen].sum(axis=0))) for one in column.by_seed]
 
 
-def _capped(high: float, metric: Metric) -> float:
-    return min(high, 1.0) if metric.is_proportion else high
+def _bootstrap_interval(
+    metric: Metric, values: Array, point: float, confidence: float, bounds: statistics.Interval = (-np.inf, np.inf)
+) -> statistics.Interval:
+    if metric.is_biased:
+        interval = statistics.basic_interval(values, point, confidence, bounds)
+    else:
+        interval = statistics.percentile_interval(values, confidence)
+    assert interval is not None, "rows with a score give resamples with a value"
+    return interval
 
 
 def _resample(sums: Array, clusters: Clusters, config: EvalsConfig) -> Array:
@@ -303,20 +318,18 @@ def _compare_on(left: Column, right: Column, both: npt.NDArray[np.bool_], cluste
     totals = _resample(np.hstack([left.sums[both], right.sums[both]]), clusters, config)
     width = left.sums.shape[1]
     differences = left.metric.value(totals[:, :width]) - right.metric.value(totals[:, width:])
+    value = float(left.metric.value(left.sums[both].sum(axis=0)) - right.metric.value(right.sums[both].sum(axis=0)))
     error = float(np.nanstd(differences))
     if has_seeds:
         of_seeds = [_of_seeds(column, both) for column in (left, right) if len(column.by_seed) > 1]
         error, seed_error, freedom = statistics.error_with_seeds(error, num_clusters, of_seeds)
-        value = float(left.metric.value(left.sums[both].sum(axis=0)) - right.metric.value(right.sums[both].sum(axis=0)))
         wide, narrow = (statistics.t_interval(value, error, freedom, confidence) for confidence in (config.confidence, one_sided))
         return _Compared(wide, narrow, statistics.t_test(value, error, freedom), error, "t_over_seeds", seed_error)
-    found = [
-        statistics.percentile_interval(differences, statistics.widened(confidence, num_clusters))
+    wide, narrow = (
+        _bootstrap_interval(left.metric, differences, value, statistics.widened(confidence, num_clusters))
         for confidence in (config.confidence, one_sided)
-    ]
-    assert found[0] is not None, "rows with a score give resamples with a value"
-    assert found[1] is not None, "rows with a score give resamples with a value"
-    return _Compared(found[0], found[1], statistics.bootstrap_sign_p(differences), error, "bootstrap")
+    )
+    return _Compared(wide, narrow, statistics.bootstrap_sign_p(differences), error, "bootstrap")
 
 
 def _compare_proportions(

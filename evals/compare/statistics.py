@@ -126,6 +126,27 @@ def widened(confidence: float, num_clusters: int) -> float:
     return float(2 * norm.cdf(reach) - 1)
 
 
+def basic_interval(values: Array, point: float, confidence: float = 0.95, bounds: Interval = (-np.inf, np.inf)) -> Interval | None:
+    """Returns the basic bootstrap interval, the percentile one turned round the point (Davison and Hinkley 1997, 5.2.1).
+
+    A resample has the bias of few rows once more than the point: the percentile interval counts it twice, this one takes it off. It is
+    stretched to the point where that lies outside, so that it never says of the value beside it that it cannot be.
+
+    Args:
+        values: `[B]`, of the resamples.
+        point: the value of the rows themselves.
+        confidence: coverage.
+        bounds: the lowest and highest value that there can be.
+
+    Returns:
+        None where no resample has a value.
+    """
+    turned = percentile_interval(values, confidence)
+    if turned is None:
+        return None
+    return min(point, max(bounds[0], 2 * point - turned[1])), max(point, min(bounds[1], 2 * point - turned[0]))
+
+
 def bootstrap_sign_p(differences: Array) -> float:
     """Returns the two-sided p that a difference is not zero: twice the smaller share of resamples beyond it, never 0."""
     differences = differences[np.isfinite(differences)]

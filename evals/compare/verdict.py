@@ -40,6 +40,9 @@ def judge(
     pair = _deciding(deciding, pairs, primary)
     if pair is None or not _has_interval(pair):
         return f"cannot tell: {_why_none_decides(roles, deciding, primary, pair)}", VerdictDetail(outcome="cannot tell")
+    if METRICS.get(pair.metric).higher_is_better is None:
+        why = f"{pair.metric} describes answers, and neither more nor less of it is better"
+        return f"cannot tell: {why}", VerdictDetail(outcome="cannot tell")
     level = 1 - confidence
     outcome = outcome_of(pair, level)
     others: list[BaselineComparison] = []
@@ -119,7 +122,8 @@ def outcome_of(pair: PairReport, level: float) -> Outcome:
         return "no difference that matters"
     if pair.p_holm is None or pair.difference is None or pair.p_holm >= level or pair.difference == 0:
         return "cannot tell"
-    return "better" if (pair.difference > 0) == METRICS.get(pair.metric).higher_is_better else "worse"
+    gains = METRICS.get(pair.metric).is_gain(pair.difference)
+    return "cannot tell" if gains is None else "better" if gains else "worse"
 
 
 def format_p(p: float) -> str:

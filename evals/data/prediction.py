@@ -47,6 +47,7 @@ class Prediction:
         detail: why it failed, where it did.
         seed: of the run that answered, where that is one of several; else None.
         of_seeds: what each run of several seeds answered, this one among them; empty where there is one run.
+        passages: what was looked up for the example, the nearest first; empty where nothing was near, None where nothing is looked up.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Prediction:
     detail: str | None = None
     seed: int | None = None
     of_seeds: tuple["Prediction", ...] = ()
+    passages: tuple[str, ...] | None = None
 
     @property
     def answer(self) -> str:

@@ -11,10 +11,12 @@ from loopwright.errors import UserError
 if TYPE_CHECKING:
     import evaluate
 
+_LISTS = ("loglikelihoods", "passages")
 # What a metric may read -> the column that `compute` takes it in, and the type of its values.
 _COLUMNS = {
     "prediction.text": ("predictions", "string"),
     "prediction.loglikelihoods": ("predictions", "floats"),
+    "prediction.passages": ("predictions", "strings"),
     "row.reference": ("references", "string"),
     "row.label": ("references", "int64"),
     "row.input_text": ("inputs", "string"),
@@ -24,7 +26,7 @@ _COLUMNS = {
 def as_evaluate(metric: Metric) -> "evaluate.Metric":
     """Returns a metric as an `evaluate.Metric`: it has `compute` and joins `evaluate.combine`.
 
-    `compute` takes one column for each thing that the metric reads: `predictions` (texts, or the log-likelihoods of the choices),
+    `compute` takes one column for each thing that the metric reads: `predictions` (texts, log-likelihoods of the choices, or passages),
     `references` (texts, or the index of the right choice) and `inputs`. The data stay in memory; neither network nor cache folder is
     touched. (`bool(metric)` is False, as for every empty `evaluate.Metric`.)
 
@@ -35,7 +37,8 @@ def as_evaluate(metric: Metric) -> "evaluate.Metric":
     from datasets import Features, Value
     from datasets import Sequence as ListOf
 
-    types = {"string": Value("string"), "int64": Value("int64"), "floats": ListOf(Value("float64"))}
+    lists = {"floats": ListOf(Value("float64")), "strings": ListOf(Value("string"))}
+    types = {"string": Value("string"), "int64": Value("int64"), **lists}
     columns = {path: _COLUMNS[path] for path in metric.reads if path in _COLUMNS}
     names = [name for name, _ in columns.values()]
     if len(columns) < len(metric.reads) or len(set(names)) < len(names):
@@ -77,5 +80,5 @@ def _row(name: str, example: dict[str, Any], metric: Metric) -> EvalRow:
 
 
 def _prediction(name: str, example: dict[str, Any]) -> Prediction:
-    loglikelihoods = example.get("prediction.loglikelihoods")
-    return Prediction(name, PredictionState.OK, example.get("prediction.text"), None if loglikelihoods is None else tuple(loglikelihoods))
+    loglikelihoods, passages = (None if (given := example.get(f"prediction.{one}")) is None else tuple(given) for one in _LISTS)
+    return Prediction(name, PredictionState.OK, example.get("prediction.text"), loglikelihoods, passages=passages)

@@ -27,15 +27,19 @@ class Metric(ABC):
         name: its id, in configs and reports. Frozen.
         tasks: the tasks whose examples it is about.
         reads: what of `row` and `prediction` it looks at. An example counts only where all of it is there, that is, not None.
-        higher_is_better: whether more is better.
+        higher_is_better: whether more is better; None where a value describes answers and neither end is better: no verdict comes of it.
+        value_range: the lowest and the highest value that there can be, infinite where there is no end; None: not said.
         is_proportion: each row is right or wrong: Wilson's interval and McNemar's test apply.
+        is_biased: the value leans to one side where rows are few, and a resample's once more: the interval takes that off.
     """
 
     name: ClassVar[str]
     tasks: ClassVar[frozenset[Task]]
     reads: ClassVar[tuple[str, ...]] = ("prediction.text", "row.reference")
-    higher_is_better: ClassVar[bool] = True
+    higher_is_better: ClassVar[bool | None] = True
+    value_range: ClassVar[tuple[float, float] | None] = None
     is_proportion: ClassVar[bool] = False
+    is_biased: ClassVar[bool] = False
 
     @abstractmethod
     def statistics(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> Array:
@@ -48,6 +52,30 @@ class Metric(ABC):
     def row_scores(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> list[float | None]:
         """Returns the score of each row, for `predictions.parquet`; None where there is none."""
         return [None for _ in zip(rows, predictions, strict=True)]
+
+    def fitted(self, train_rows: Sequence[EvalRow]) -> "Metric":  # noqa: ARG002
+        """Returns the metric as one evaluation uses it: one that has to know the train split, such as its voice, is another object then.
+
+        A metric that was not fitted measures all the same, by the rows that it is given.
+        """
+        return self
+
+    @classmethod  # noqa: B027  # most need nothing more
+    def require_ready(cls) -> None:
+        """Makes sure that it can measure, before a model is loaded for it.
+
+        Raises:
+            UserError: a package that it needs is not installed.
+        """
+
+    def note(self, rows: Sequence[EvalRow]) -> str | None:  # noqa: ARG002
+        """Returns what a person has to know to read the value for these rows, for the report's notes; None: its description says it."""
+        return None
+
+    @classmethod
+    def is_gain(cls, difference: float) -> bool | None:
+        """Says whether a change of the value is one for the better; None where neither direction is."""
+        return None if cls.higher_is_better is None else (difference > 0) == cls.higher_is_better
 
     def counts(self, row: EvalRow, prediction: Prediction) -> bool:
         """Says whether an example has all that the metric reads, and the prediction is one that is scored."""
@@ -81,10 +109,13 @@ class RowMetric(Metric):
 
 
 def one_hot(rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Returns which class each row is predicted as, and which it is, both `[N, num_classes]`, the classes in sorted order."""
+    """Returns which class each row is predicted as, and which it is, both `[N, num_classes]`, the classes in sorted order.
+
+    The choices of the rows are classes too: so two systems, or two seeds of a run, have the same columns whatever they predict.
+    """
     predicted = [prediction.answer for prediction in predictions]
     references = [row.reference for row in rows]
-    classes = np.array(sorted({*predicted, *references}))
+    classes = np.array(sorted({*predicted, *references, *(choice for row in rows for choice in row.choices or ())}))
     return np.array(predicted)[:, None] == classes, np.array(references)[:, None] == classes
 
 

@@ -122,7 +122,8 @@ def _difference_plots(report: Report, names: Mapping[str, str]) -> list[Plot]:
             label = f"{names[pair.a]} − {names[pair.b]}"
             estimates.append(Estimate(label, _direction(pair), pair.difference, pair.low, pair.high, text))
         if estimates:
-            better = "right is better" if METRICS.get(metric).higher_is_better else "left is better"
+            sides = {True: "right is better", False: "left is better", None: "neither side is better"}
+            better = sides[METRICS.get(metric).higher_is_better]
             plots.append(interval_plot(f"{metric} ({better})", estimates, differences=True))
     return plots
 
@@ -229,4 +230,5 @@ def _direction(pair: PairReport) -> str:
     """The style of a difference: clear where its adjusted test says so."""
     if pair.p_holm is None or pair.p_holm >= 0.05 or not pair.difference:
         return "unclear"
-    return "better" if (pair.difference > 0) == METRICS.get(pair.metric).higher_is_better else "worse"
+    gains = METRICS.get(pair.metric).is_gain(pair.difference)
+    return "unclear" if gains is None else "better" if gains else "worse"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evals.data.prediction import Prediction
 from evals.systems import demonstrations, passages
 from evals.systems.base import EvalContext
 from evals.systems.demonstrations import Demonstrations
@@ -21,10 +22,25 @@ def with_added(context: EvalContext, added: Sequence[SystemSpec]) -> EvalContext
     Raises:
         UserError: the corpus cannot be read.
     """
+    asked = context.rows
     for part in sorted(added, key=lambda one: one.kind == passages.KIND):
         number = int(part.argument)
-        adding = Passages.open(context.config.corpus, number) if part.kind == passages.KIND else Demonstrations.of(context, number)
-        if (said := adding.told(context.rows)) is not None and said not in context.notes:
+        if part.kind == passages.KIND:
+            corpus = Passages.open(context.config.corpus, number)
+            # By the question alone: the demonstrations before it ask about something else.
+            found = {row.id: tuple(corpus.near(row.question)) for row in asked}
+            rows, said = [corpus.put(row, found[row.id]) for row in context.rows], corpus.told(asked)
+            context = replace(context, passages=found)
+        else:
+            shown = Demonstrations.of(context, number)
+            rows, said = [shown.put(row) for row in context.rows], shown.told(asked)
+        if said is not None and said not in context.notes:
             context.notes.append(said)
-        context = replace(context, rows=[adding.put(row) for row in context.rows], encoded={})
+        context = replace(context, rows=rows, encoded={})
     return context
+
+
+def with_passages(context: EvalContext, predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Returns the predictions with what was looked up for each, where something was added that looks it up."""
+    found = context.passages
+    return list(predictions) if found is None else [replace(one, passages=found[one.id]) for one in predictions]

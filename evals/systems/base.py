@@ -37,6 +37,7 @@ class EvalContext:
         max_new_tokens: longest answer to write, in tokens; 0 where nothing is written.
         num_split_apart: choices that were encoded apart from their context.
         notes: what a person should know of how the answers were made.
+        passages: what was looked up for each example, by its id; None where nothing is looked up.
         kinds: what the written answers of each template are.
     """
 
@@ -50,6 +51,7 @@ class EvalContext:
     max_new_tokens: int = 0
     num_split_apart: int = 0
     notes: list[str] = field(default_factory=list)
+    passages: dict[str, tuple[str, ...]] | None = None
     kinds: ReferenceKinds = field(init=False)
 
     def __post_init__(self) -> None:

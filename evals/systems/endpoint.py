@@ -10,7 +10,7 @@ from typing_extensions import override
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.predict.server import Server, ServerAnswer, Unanswered
-from evals.systems.added import ADDED, with_added
+from evals.systems.added import ADDED, with_added, with_passages
 from evals.systems.base import EvalContext, System
 from evals.systems.filled import likeliest
 from evals.systems.spec import FORMS
@@ -60,7 +60,7 @@ class Endpoint(System):
 
             predictions = list(pool.map(ask, context.rows_for(self)))
             context.notes.append(f"{self.label}: {_told(server.answers, server)}")
-        return predictions
+        return with_passages(context, predictions)
 
 
 def _written(row: EvalRow, answer: ServerAnswer) -> Prediction:

@@ -1,6 +1,6 @@
 """Passages: texts of a corpus that are near to what is asked, put before it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from evals.data.passages import holds_answer
 from evals.data.rows import EvalRow, Task
 from loopwright.errors import UserError, missing_extra
-from prep.text.normalise import normalise
 from prep.text.words import words
 from templates.chat import Message
 
@@ -72,21 +72,36 @@ class Passages:
         best = np.argsort(-scores, kind="stable")[: self.number]
         return [self.texts[place] for place in best if scores[place] > 0]
 
-    def put(self, row: EvalRow) -> EvalRow:
+    def put(self, row: EvalRow, found: Sequence[str]) -> EvalRow:
         """Returns the row, asked behind its passages: in its last question, or before its raw text, with empty lines between."""
-        found = self.near(row.question)
         if not found:
             return row
         prompt = None if row.prompt is None else "\n\n".join([*found, row.prompt])
         return replace(row, messages=None if row.messages is None else _before_question(row.messages, found), prompt=prompt)
 
     def told(self, rows: list[EvalRow]) -> str | None:
-        """Returns in how many of the written answers' rows a passage has the answer, word for word; None where none is written."""
+        """Returns in how many of the written answers' rows a passage has the answer, word for word; None where none is written.
+
+        Of those that no passage found has, it says how many are in no passage of the whole corpus: no search can find them.
+        """
         written = [row for row in rows if row.task is Task.GENERATION and row.reference.strip()]
         if not written:
             return None
-        hits = sum(any(normalise(row.reference).strip() in normalise(text) for text in self.near(row.question)) for row in written)
-        return f"{KIND}:{self.number}: the expected answer stands in one of the passages of {hits} of {len(written)} examples"
+        missed = [row for row in written if not any(holds_answer(text, row.reference) for text in self.near(row.question))]
+        num_hits = len(written) - len(missed)
+        said = f"{KIND}:{self.number}: the expected answer stands in one of the passages of {num_hits} of {len(written)} examples"
+        absent = sum(not self.has(row.reference) for row in missed)
+        return said + (f"; that of {absent} stands in no passage of the whole corpus" if absent else "")
+
+    def has(self, answer: str) -> bool:
+        """Says whether any passage of the corpus has an answer, as `holds_answer` has it."""
+        wanted = set(words(answer))
+        if not wanted <= self.index.vocab_dict.keys():
+            return False
+        # BM25 scores are above 0 exactly where the word stands: only passages with all of the words are read.
+        masks = [np.asarray(self.index.get_scores([word]) > 0) for word in wanted]
+        candidates = np.flatnonzero(np.logical_and.reduce(masks)) if masks else ()
+        return any(holds_answer(self.texts[place], answer) for place in candidates)
 
 
 def read_corpus(corpus: str | None) -> list[str]:
@@ -119,7 +134,7 @@ def _read(file: Path) -> list[str]:
         raise UserError(f"the corpus cannot be read: {reason}", str(file), remedy) from error
 
 
-def _before_question(messages: list[Message], passages: list[str]) -> list[Message]:
+def _before_question(messages: list[Message], passages: Sequence[str]) -> list[Message]:
     place = max(index for index, message in enumerate(messages[:-1]) if message["role"] == "user")
     asked: Message = {**messages[place], "content": "\n\n".join([*passages, messages[place]["content"] or ""])}
     return [*messages[:place], asked, *messages[place + 1 :]]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.predict.requests import encode_choices, encode_question, frame_question
-from evals.systems.added import with_added
+from evals.systems.added import with_added, with_passages
 from evals.systems.base import EvalContext
 from evals.systems.filled import fill_blanks, likeliest
 from evals.systems.spec import SystemSpec
@@ -28,7 +28,7 @@ def answer_with_model(context: EvalContext, adapter: str | None, advance: Advanc
     language_model = context.require_model()
     if added:
         asked = with_added(context, added)
-        answers = answer_with_model(asked, adapter, advance)
+        answers = with_passages(asked, answer_with_model(asked, adapter, advance))
         context.num_split_apart = asked.num_split_apart
         return answers
     with language_model.with_adapter(adapter) as model:

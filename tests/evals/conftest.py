@@ -1,7 +1,9 @@
 """A small dataset, a random adapter of the tiny model, and an evaluation of both."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,23 @@ def written(predictions: Sequence[str | None], references: Sequence[str], questi
         for index, reference in enumerate(references)
     ]  # fmt: skip
     return rows, [Prediction(row.id, PredictionState.OK, text) for row, text in zip(rows, predictions, strict=True)]
+
+
+def with_choices(*given: tuple[int, tuple[float, ...]]) -> tuple[list[EvalRow], list[Prediction]]:
+    """Rows with choices: the index of the right one, and the probability of each."""
+    rows, predictions = written([None] * len(given), [""] * len(given))
+    made = [replace(row, choices=["a", "b", "c"][: len(shares)], label=label) for row, (label, shares) in zip(rows, given, strict=True)]
+    said = [
+        replace(one, loglikelihoods=tuple(map(math.log, shares)), text=row.choices and row.choices[shares.index(max(shares))])
+        for one, row, (_, shares) in zip(predictions, made, given, strict=True)
+    ]
+    return made, said
+
+
+def with_passages(*given: tuple[str, tuple[str, ...] | None]) -> tuple[list[EvalRow], list[Prediction]]:
+    """Rows of these references, and what was looked up for each."""
+    rows, predictions = written(["?"] * len(given), [reference for reference, _ in given])
+    return rows, [replace(one, passages=passages) for one, (_, passages) in zip(predictions, given, strict=True)]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ class Accuracy(RowMetric):
     name = "accuracy"
     tasks = frozenset({Task.CLASSIFICATION})
     is_proportion = True
+    value_range = (0.0, 1.0)
 
     @override
     def score(self, row: EvalRow, prediction: Prediction) -> float:

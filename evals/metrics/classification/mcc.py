@@ -18,6 +18,7 @@ class Mcc(Metric):
 
     name = "mcc"
     tasks = frozenset({Task.CLASSIFICATION})
+    value_range = (-1.0, 1.0)
 
     @override
     def statistics(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> Array:

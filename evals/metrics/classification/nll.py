@@ -20,6 +20,7 @@ class Nll(RowMetric):
     tasks = frozenset({Task.CLASSIFICATION})
     reads = ("prediction.loglikelihoods", "row.label")
     higher_is_better = False
+    value_range = (0.0, math.inf)
 
     @override
     def score(self, row: EvalRow, prediction: Prediction) -> float | None:

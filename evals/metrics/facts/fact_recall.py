@@ -18,6 +18,7 @@ class FactRecall(RowMetric):
 
     name = "fact_recall"
     tasks = frozenset({Task.GENERATION})
+    value_range = (0.0, 1.0)
 
     @override
     def score(self, row: EvalRow, prediction: Prediction) -> float | None:

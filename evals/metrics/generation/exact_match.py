@@ -13,6 +13,7 @@ class ExactMatch(RowMetric):
     name = "exact_match"
     tasks = frozenset({Task.CLASSIFICATION, Task.GENERATION})
     is_proportion = True
+    value_range = (0.0, 1.0)
 
     @override
     def score(self, row: EvalRow, prediction: Prediction) -> float:

@@ -16,6 +16,7 @@ class Rouge1(RowMetric):
 
     name = "rouge1"
     tasks = frozenset({Task.GENERATION})
+    value_range = (0.0, 1.0)
 
     @override
     def score(self, row: EvalRow, prediction: Prediction) -> float:

@@ -145,3 +145,11 @@ def test_few_clusters_widen_a_percentile_interval_and_many_do_not() -> None:
 def test_a_difference_is_within_a_margin_on_both_sides() -> None:
     assert statistics.is_within((-0.01, 0.019), 0.02)
     assert not statistics.is_within((-0.01, 0.02), 0.02) and not statistics.is_within((-0.03, 0.01), 0.02)
+
+
+def test_the_basic_interval_is_turned_round_the_point_and_holds_it() -> None:
+    values = np.linspace(0.2, 0.4, 101)
+    assert statistics.basic_interval(values, 0.3, 0.9) == pytest.approx((0.21, 0.39)), "no bias, the same interval"
+    assert statistics.basic_interval(values, 0.25, 0.9) == pytest.approx((0.11, 0.29)), "what resamples lie above is taken off"
+    assert statistics.basic_interval(values, 0.1, 0.9, (0.0, 1.0)) == pytest.approx((0.0, 0.1)), "cut to the bounds, stretched to the point"
+    assert statistics.basic_interval(np.array([np.nan]), 0.1) is None

@@ -14,6 +14,7 @@ import pytest
 from typing_extensions import override
 
 from evals.compare.measure import measure
+from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
@@ -22,15 +23,16 @@ from evals.metrics.as_evaluate import as_evaluate
 from evals.metrics.base import METRICS, Array, Metric, RowMetric
 from evals.testing import chats, check_metric
 from loopwright.errors import UserError
-from tests.evals.conftest import written
+from templates.metric_ids import METRIC_IDS
+from tests.evals.conftest import with_choices, with_passages, written
 
 CONFIG = EvalsConfig(num_resamples=200)
 
 
-class CopyRate(RowMetric):
+class WordsOfInput(RowMetric):
     """Share of the answer's words that the input has: needs the row."""
 
-    name = "copy_rate"
+    name = "words_of_input"
     tasks = frozenset(Task)
     reads = ("prediction.text", "row.input_text")
 
@@ -83,7 +85,7 @@ class SecondsAWord(Metric):
 
 @pytest.fixture(autouse=True)
 def with_own_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    for metric in (CopyRate, IsJson, SecondsAWord):
+    for metric in (WordsOfInput, IsJson, SecondsAWord):
         monkeypatch.setitem(METRICS.entries, metric.name, metric)
 
 
@@ -97,32 +99,54 @@ WORDS = chats(["positive", "negative", "negative"], ["positive", "positive", "ne
 TEXTS = chats(["a b c", "a b"], ["a b d", "a b"])
 
 
-def with_choices() -> tuple[list[EvalRow], list[Prediction]]:
-    rows, predictions = chats(["a", "b"], ["a", "b"])
-    given = zip(predictions, ((math.log(0.5), math.log(0.5)), (math.log(0.25), math.log(0.75))), strict=True)
-    return (
-        [replace(row, choices=["a", "b"], label=index) for index, row in enumerate(rows)],
-        [replace(prediction, loglikelihoods=values) for prediction, values in given],
-    )
-
+# Right with 0.9, wrong with 0.8, right with 0.6.
+SURE = with_choices((0, (0.9, 0.1)), (1, (0.8, 0.2)), (1, (0.4, 0.6)))
+FACTS = chats(["customer 5402 has MK401-27KX", "MK401-27KX"], ["customer 5402", "MK401-27KX"])
 
 # Metric -> examples, and its value worked out by hand.
 BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "accuracy": (WORDS, 2 / 3),
+    "aurc": (SURE, (0 + 1 / 2 + 1 / 3) / 3),
+    # Runs of the two answers: 8 of 9 words, 6 of 7 pairs, 4 of 5, 2 of 3, and both are as long as they should be.
+    "bleu": (chats(["a b c d e", "a b c d"], ["a b c d f", "a b c d"]), 100 * (8 / 9 * 6 / 7 * 4 / 5 * 2 / 3) ** (1 / 4)),
+    "brier": (SURE, (2 * 0.1**2 + 2 * 0.8**2 + 2 * 0.4**2) / 3),
+    # 3 of 4 characters, 1 of 2 pairs of them, 1 of 2 words; the same both ways.
+    "chrf": (chats(["ab", "ab"], ["ab", "ac"]), 100 * (3 / 4 + 1 / 2 + 1 / 2) / 3),
+    "copy_rate": (chats(["one two three four", "two three four six seven", "one"], [""] * 3, "One two, three four five"), 1 / 2),
+    "distinct_2": (chats(["a b a b", "a b", "a"], [""] * 3), (2 / 3 + 1) / 2),
+    "ece": (SURE, (0.1 + 0.8 + 0.4) / 3),
     "exact_match": (WORDS, 2 / 3),
+    "fact_precision": (FACTS, (1 / 2 + 1) / 2),
+    "fact_recall": (chats(["customer 5402", "x"], ["customer 5402 has MK401-27KX", "MK401-27KX"]), 1 / 4),
+    "format_valid": (chats(['{"a": 1}', "a: 1", "-"], ['{"b": 2}', '{"b": 2}', "prose"]), 1 / 2),
+    "hallucination": (FACTS, 1 / 2),
+    "hit_at_k": (with_passages(("Anna", ("The waiter is Anna.",)), ("soup", ("x", "The Soup!")), ("tea", ())), 2 / 3),
+    "is_json": (chats(["{}", "{"], ["", ""]), 1 / 2),
+    "length_ratio": (chats(["a b c", "a"], ["a", "a"]), 2.0),
     "macro_f1": (WORDS, 2 / 3),
+    # Positive: 1 of 1 predicted, 1 of 2 found; negative: 1 of 2 and 1 of 1.
+    "macro_precision": (WORDS, 3 / 4),
+    "macro_recall": (WORDS, 3 / 4),
     "mcc": (WORDS, 1 / 2),
-    "nll": (with_choices(), (math.log(2) - math.log(0.75)) / 2),
+    "mrr": (with_passages(("Anna", ("The waiter is Anna.",)), ("soup", ("x", "The Soup!")), ("tea", ())), (1 + 1 / 2 + 0) / 3),
+    "negation_flips": (chats(["The patient has no fever.", "The patient has a fever."], ["The patient has a fever."] * 2), 1 / 2),
+    "nll": (with_choices((0, (0.5, 0.5)), (1, (0.25, 0.75))), (math.log(2) - math.log(0.75)) / 2),
+    "normalised_match": (chats(["The soup!", "soup"], ["soup", "cold soup"]), 1 / 2),
     "rouge1": (TEXTS, 5 / 6),
     "rouge2": (TEXTS, 3 / 4),
     "rougeL": (TEXTS, 5 / 6),
-    "fact_recall": (chats(["customer 5402", "x"], ["customer 5402 has MK401-27KX", "MK401-27KX"]), 1 / 4),
-    "copy_rate": (chats(["the soup", "soup cold"], ["", ""], "Taste the soup"), 3 / 4),
-    "is_json": (chats(["{}", "{"], ["", ""]), 1 / 2),
+    # The lines in another order: nothing is lost, where rougeL keeps one of the two.
+    "rougeLsum": (chats(["c d\na b", "a"], ["a b\nc d", "b"]), 1 / 2),
+    # Words and trigrams: nothing in common; marks (there are none) and lengths: the same.
+    "style_distance": (chats(["a", "a"], ["b", "b"]), (1 + 1 + 0 + 0) / 4),
+    "token_f1": (chats(["the cold soup", "x"], ["soup", "y"]), (2 / 3 + 0) / 2),
+    "verbalizer_mass": (with_choices((0, (0.3, 0.2)), (0, (0.6, 0.3)), (0, (0.6, 0.6))), (0.5 + 0.9) / 2),
+    "weighted_f1": (chats(["a", "b", "b"], ["a", "a", "b"]), (2 * 2 / 3 + 1 * 2 / 3) / 3),
+    "words_of_input": (chats(["the soup", "soup cold"], ["", ""], "Taste the soup"), 3 / 4),
 }
 
 
-@pytest.mark.parametrize("name", sorted({*METRICS.entries, "copy_rate", "is_json"}))
+@pytest.mark.parametrize("name", sorted({*METRICS.entries, "words_of_input", "is_json"}))
 def test_every_metric_keeps_the_contract(name: str) -> None:
     examples, value = BY_HAND[name]
     check_metric(METRICS.get(name), *examples, value=value)
@@ -180,10 +204,10 @@ def test_a_metric_that_depends_on_the_order_is_told() -> None:
 
 def test_a_metric_reads_the_input() -> None:
     rows, predictions = written(["the soup", "soup cold", ""], ["a", "b", "c"], question="Taste the soup")
-    assert CopyRate().row_scores(rows, predictions) == [1.0, 0.5, None]
-    found = measured(rows, "copy_rate", tuned=predictions)
-    assert found.values["tuned"]["copy_rate"].value == pytest.approx(0.75)
-    assert found.scores_of("tuned", 1) == {"copy_rate": 0.5} and found.scores_of("tuned", 2) == {}
+    assert WordsOfInput().row_scores(rows, predictions) == [1.0, 0.5, None]
+    found = measured(rows, "words_of_input", tuned=predictions)
+    assert found.values["tuned"]["words_of_input"].value == pytest.approx(0.75)
+    assert found.scores_of("tuned", 1) == {"words_of_input": 0.5} and found.scores_of("tuned", 2) == {}
 
 
 def test_a_metric_reads_text_and_state_alone() -> None:
@@ -218,11 +242,11 @@ def test_only_what_a_metric_reads_must_be_there() -> None:
 
 
 def test_an_own_metric_becomes_an_evaluate_metric_where_columns_can_hold_what_it_reads() -> None:
-    copied = as_evaluate(CopyRate())
-    assert copied.compute(predictions=["the soup", "cold"], inputs=["the soup", "the soup"]) == {"copy_rate": 0.5}
+    copied = as_evaluate(WordsOfInput())
+    assert copied.compute(predictions=["the soup", "cold"], inputs=["the soup", "the soup"]) == {"words_of_input": 0.5}
     both = evaluate.combine([as_evaluate(IsJson()), as_evaluate(METRICS.get("exact_match")())])
     assert both.compute(predictions=["1", "x"], references=["1", "1"]) == {"is_json": 0.5, "exact_match": 0.5}
-    assert copied.compute(predictions=["soup"], inputs=["soup"]) == {"copy_rate": 1.0}, "nothing is kept of an earlier call"
+    assert copied.compute(predictions=["soup"], inputs=["soup"]) == {"words_of_input": 1.0}, "nothing is kept of an earlier call"
     with pytest.raises(UserError, match=r"reads prediction\.text, prediction\.seconds"):
         as_evaluate(SecondsAWord())
 
@@ -230,10 +254,11 @@ def test_an_own_metric_becomes_an_evaluate_metric_where_columns_can_hold_what_it
 def test_metrics_are_imported_without_torch_and_what_comes_with_it() -> None:
     program = (
         "import sys; from evals.metrics.base import METRICS; names = [*METRICS.entries]\n"
-        "print(len(names), *sorted({'torch', 'evaluate', 'datasets', 'sklearn', 'scipy', 'peft', 'transformers'} & set(sys.modules)))"
+        "slow = {'torch', 'evaluate', 'datasets', 'sklearn', 'scipy', 'peft', 'transformers', 'sacrebleu', 'rouge_score'}\n"
+        "print(len(names), *sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["9"]
+    assert done.stdout.split() == [str(len(METRIC_IDS))]
 
 
 def test_a_metric_itself_brings_in_neither_polars_nor_pydantic() -> None:
@@ -241,3 +266,36 @@ def test_a_metric_itself_brings_in_neither_polars_nor_pydantic() -> None:
     program = "import sys, evals.metrics.base; print(*sorted({'polars', 'pydantic', 'prep', 'train'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == []
+
+
+def test_every_metric_of_ours_says_its_range() -> None:
+    assert [name for name in METRIC_IDS if METRICS.get(name).value_range is None] == []
+
+
+def test_a_value_beyond_the_range_is_told() -> None:
+    broken = type("Broken", (Unsound,), {"__doc__": "x", "value_range": (0.0, 0.5)})
+    with pytest.raises(AssertionError, match=r"lies between 0\.0 and 0\.5"):
+        check_metric(broken, *WORDS, value=2 / 3)
+
+
+def test_a_metric_that_describes_answers_decides_nothing() -> None:
+    rows, tuned = written(["a b c", "a"], ["a", "a"])
+    base = [replace(one, text="a") for one in tuned]
+    found = measured(rows, "length_ratio", tuned=tuned, base=base)
+    assert found.values["tuned"]["length_ratio"].value == 2.0
+    line, detail = judge({"tuned": Role.TUNED, "base": Role.BASE}, found.pairs, "length_ratio", 0.95)
+    assert line == "cannot tell: length_ratio describes answers, and neither more nor less of it is better"
+    assert detail.outcome == "cannot tell"
+    assert METRICS.get("length_ratio").is_gain(0.1) is None
+    assert METRICS.get("nll").is_gain(-0.1) and not METRICS.get("accuracy").is_gain(-0.1)
+
+
+def test_seeds_that_predict_other_classes_have_the_same_columns() -> None:
+    rows, _ = chats([None] * 2, ["", ""])
+    rows = [replace(row, choices=["a", "b", "c"], label=0) for row in rows]
+    of_seeds = [[Prediction(row.id, PredictionState.OK, word) for row in rows] for word in ("a", "c")]
+    both = [replace(first, of_seeds=(first, second)) for first, second in zip(*of_seeds, strict=True)]
+    for name in ("macro_f1", "mcc", "weighted_f1"):
+        found = measured(rows, name, tuned=both)
+        assert found.columns["tuned"][name].sums.shape == found.columns["tuned"][name].by_seed[1].sums.shape
+        assert found.values["tuned"][name].value is not None

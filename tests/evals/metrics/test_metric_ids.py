@@ -48,12 +48,12 @@ def test_the_list_is_that_of_the_registry() -> None:
 
 
 def test_a_build_refuses_a_metric_that_does_not_exist(tmp_path: Path) -> None:
-    config = write(tmp_path, "[acuracy, rougeL, bleuu]")
+    config = write(tmp_path, "[acuracy, rougeL, wrong]")
     with pytest.raises(UserErrors) as error:
         build_dataset(config, tmp_path / "out")
     first, second = map(str, error.value.errors)
     assert "there is no metric 'acuracy'. Did you mean 'accuracy'?" in first
-    assert "there is no metric 'bleuu'. Known: accuracy, " in second
+    assert "there is no metric 'wrong'. Known: accuracy, " in second
     assert not (tmp_path / "out").exists()
 
 

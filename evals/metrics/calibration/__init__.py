@@ -1,0 +1,1 @@
+"""Metrics of how far a system's probabilities can be trusted."""

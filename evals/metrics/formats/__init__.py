@@ -1,0 +1,1 @@
+"""Metrics of the form of an answer."""

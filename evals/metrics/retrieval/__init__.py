@@ -1,0 +1,1 @@
+"""Metrics of what was looked up for an answer."""

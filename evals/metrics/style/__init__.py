@@ -1,0 +1,1 @@
+"""Metrics of how an answer sounds, whatever it says."""
