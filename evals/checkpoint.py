@@ -55,7 +55,8 @@ class MetricScorer:
         dataset = Dataset.open(request.dataset)
         metric = METRICS.get(request.metric)
         form = scored_form(request.form)
-        rows = [row for row in load_rows(dataset, "validation")[0] if row.task in metric.tasks and _is_asked(row, form)]
+        applies = metric().applies
+        rows = [row for row in load_rows(dataset, "validation")[0] if applies(row) and _is_asked(row, form)]
         if not rows:
             cause = (
                 f"the metric '{metric.name}' is about {' and '.join(sorted(metric.tasks))}, of which the validation split has no example"

@@ -9,6 +9,7 @@ from evals.causes.evidence import lint_evidence
 from evals.causes.failures import Failure, find_failures
 from evals.compare.measure import Measured, measure, number_clusters
 from evals.compare.slices import confusions_of, measure_slices
+from evals.compare.states import json_states, notes_of, tool_states, warnings_of
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, Report, SystemReport
@@ -78,6 +79,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
     subject = _subject(roles)
     failures = find_failures(subject, context, answers[subject], measured, lint)
     verdict, detail = judge(roles, measured.pairs, plan.primary, config.confidence)
+    calls, jsons = tool_states(plan.rows, answers), json_states(plan.rows, answers)
     report = Report(
         verdict=verdict,
         systems={
@@ -100,11 +102,13 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         seconds=round(time.perf_counter() - started, 3),
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
-        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
-        notes=[*plan.notes, *_notes(context)],
+        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens), *warnings_of(calls)],
+        notes=[*plan.notes, *_notes(context), *notes_of(jsons)],
         slices=measure_slices(plan.rows, measured, config.confidence),
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
+        tool_states=calls,
+        json_states=jsons,
     )
     return Evaluation(report, plan.rows, answers, measured, failures)
 

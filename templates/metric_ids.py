@@ -5,7 +5,12 @@ from collections.abc import Iterable
 from loopwright.errors import UserError, did_you_mean
 from loopwright.plugins import active_files, installed
 
-METRIC_IDS = frozenset({"accuracy", "exact_match", "fact_recall", "macro_f1", "mcc", "nll", "rouge1", "rouge2", "rougeL"})
+METRIC_IDS = frozenset(
+    {
+        *("accuracy", "exact_match", "fact_recall", "macro_f1", "mcc", "nll", "rouge1", "rouge2", "rougeL"),
+        *("tool_call_match", "tool_name", "tool_arguments", "tool_schema_valid", "json_f1", "json_valid", "json_schema_valid"),
+    }
+)
 _KIND = "metrics"
 
 

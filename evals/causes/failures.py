@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evals.causes.structured import is_structured, wrong_calls, wrong_json
 from evals.causes.weigh import Background, Cause, Evidence, TrainCounts, far_threshold, gather_evidence, weigh_causes
 from evals.compare.measure import Measured
 from evals.compare.slices import slice_of
 from evals.data.neighbours import Neighbour, find_neighbours
 from evals.data.prediction import Prediction
 from evals.data.rows import EvalRow, Task
+from evals.data.tool_answers import judge_calls
 from evals.systems.base import EvalContext
 
 _EXACT_MATCH = "exact_match"
@@ -39,6 +41,7 @@ class Failure:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that failures.jsonl holds."""
+        calls = judge_calls(self.row, self.prediction)
         return {
             "id": self.row.id,
             "row_id": self.row.row_id,
@@ -48,6 +51,7 @@ class Failure:
             "prediction": self.prediction.text,
             "reference": self.row.reference,
             "state": self.prediction.state.value,
+            "calls": None if calls is None else {"state": calls.state.value, "detail": calls.detail},
             "scores": self.scores,
             "slice": self.slices,
             "causes": [
@@ -94,8 +98,13 @@ def find_failures(
 
 def _has_failed(row: EvalRow, prediction: Prediction, scores: Mapping[str, float], context: EvalContext) -> bool:
     """A wrong choice or label, a score under its threshold, or no score at all."""
-    if not prediction.state.is_scored:
+    if not prediction.state.is_scored or wrong_calls(row, prediction):
         return True
+    if is_structured(row, context.kinds):
+        if not row.calls and wrong_json(row, prediction, context.kinds):
+            return True
+        thresholds = context.config.fail_below
+        return any(score < thresholds[metric] for metric, score in scores.items() if metric in thresholds)
     if (row.task is Task.CLASSIFICATION or context.kinds.has_label(row)) and prediction.text != row.reference:
         return True
     exact = {_EXACT_MATCH: 1.0} if row.template in context.kinds.exact else {}

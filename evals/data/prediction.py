@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from templates.calls import CallLoss, ToolCall
+
 
 class PredictionState(StrEnum):
     """How an example ended. Only the first three carry a prediction that is scored."""
@@ -47,6 +49,8 @@ class Prediction:
         detail: why it failed, where it did.
         seed: of the run that answered, where that is one of several; else None.
         of_seeds: what each run of several seeds answered, this one among them; empty where there is one run.
+        calls: the calls of tools that were read of the answer; `text` has them behind what is said, as a JSON list.
+        call_loss: why a call that the answer holds was not read; None where nothing seems to be lost.
     """
 
     id: str
@@ -56,6 +60,8 @@ class Prediction:
     detail: str | None = None
     seed: int | None = None
     of_seeds: tuple["Prediction", ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    call_loss: CallLoss | None = None
 
     @property
     def answer(self) -> str:

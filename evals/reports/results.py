@@ -8,6 +8,8 @@ import polars as pl
 
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction
+from evals.data.rows import EvalRow
+from evals.data.tool_answers import judge_calls
 from evals.metrics.base import RowMetric
 from evals.systems.spec import role_of_earlier_name
 from loopwright.errors import UserError
@@ -83,6 +85,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
                     "scores": {name: scores.get(name) for name in scored},
                     "state": prediction.state.value,
                     "detail": prediction.detail,
+                    "tool_state": _tool_state(row, prediction),
                     "split": row.split,
                     "template": row.template,
                     "group": row.group,
@@ -100,9 +103,14 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
             **answer,
             "choice_loglikelihoods": pl.List(pl.Float64),
             "scores": pl.Struct(fields),
-            **dict.fromkeys(("state", "detail", "split", "template", "group"), pl.String),
+            **dict.fromkeys(("state", "detail", "tool_state", "split", "template", "group"), pl.String),
         },
     )
+
+
+def _tool_state(row: EvalRow, prediction: Prediction) -> str | None:
+    verdict = judge_calls(row, prediction)
+    return None if verdict is None else verdict.state.value
 
 
 def _answers(evaluation: "Evaluation", system: str, row: int, prediction: Prediction) -> Iterator[tuple[Prediction, dict[str, float]]]:
@@ -115,7 +123,7 @@ def _answers(evaluation: "Evaluation", system: str, row: int, prediction: Predic
 
 
 def read_predictions(path: Path) -> pl.DataFrame:
-    """Returns what `predictions.parquet` holds; a file of before roles or seeds were written gets them: by the systems' names, and null.
+    """Returns what `predictions.parquet` holds; what a file of before lacks is filled in: roles by the systems' names, all else with null.
 
     Raises:
         UserError: the file is none that an evaluation wrote.
@@ -127,6 +135,8 @@ def read_predictions(path: Path) -> pl.DataFrame:
             frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
         if "seed" not in frame.columns:
             frame = frame.with_columns(seed=pl.lit(None, pl.Int64))
+        if "tool_state" not in frame.columns:
+            frame = frame.with_columns(tool_state=pl.lit(None, pl.String))
     except pl.exceptions.PolarsError as error:
         raise UserError(f"cannot read the predictions: {error}", str(path), "Evaluate again: evals run.") from error
     return frame

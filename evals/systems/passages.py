@@ -82,7 +82,7 @@ class Passages:
 
     def told(self, rows: list[EvalRow]) -> str | None:
         """Returns in how many of the written answers' rows a passage has the answer, word for word; None where none is written."""
-        written = [row for row in rows if row.task is Task.GENERATION and row.reference.strip()]
+        written = [row for row in rows if row.task is Task.GENERATION and row.reference.strip() and not row.calls]
         if not written:
             return None
         hits = sum(any(normalise(row.reference).strip() in normalise(text) for text in self.near(row.question)) for row in written)

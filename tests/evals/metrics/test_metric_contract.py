@@ -22,7 +22,7 @@ from evals.metrics.as_evaluate import as_evaluate
 from evals.metrics.base import METRICS, Array, Metric, RowMetric
 from evals.testing import chats, check_metric
 from loopwright.errors import UserError
-from tests.evals.conftest import written
+from tests.evals.conftest import calling, written
 
 CONFIG = EvalsConfig(num_resamples=200)
 
@@ -106,6 +106,28 @@ def with_choices() -> tuple[list[EvalRow], list[Prediction]]:
     )
 
 
+_TOOLS = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}}
+    for name in "fg"
+]
+
+
+def with_schema() -> tuple[list[EvalRow], list[Prediction]]:
+    rows, predictions = chats(['{"a": 1}', '{"a": "x"}', "no"], ['{"a": 2}'] * 3)
+    return [replace(row, schema={"properties": {"a": {"type": "integer"}}}) for row in rows], predictions
+
+
+# Wrong arguments, a wrong name, right, and a call where words are expected.
+CALLS = calling(
+    [
+        [{"name": "f", "arguments": {"a": "1"}}],
+        [{"name": "g", "arguments": {"a": 1}}],
+        [{"name": "f", "arguments": {"a": 1.0}}],
+        [{"name": "f", "arguments": {}}],
+    ],
+    [[{"name": "f", "arguments": {"a": 1}}]] * 3 + [[]],
+    _TOOLS,
+)
 # Metric -> examples, and its value worked out by hand.
 BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "accuracy": (WORDS, 2 / 3),
@@ -117,6 +139,13 @@ BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "rouge2": (TEXTS, 3 / 4),
     "rougeL": (TEXTS, 5 / 6),
     "fact_recall": (chats(["customer 5402", "x"], ["customer 5402 has MK401-27KX", "MK401-27KX"]), 1 / 4),
+    "json_f1": (chats(['{"a": 1, "b": 2}', "no"], ['{"a": 1.0, "b": 3}', '{"a": 1}']), 2 / 5),
+    "json_valid": (chats(['{"a": 1, "b": 2}', "no"], ['{"a": 1.0, "b": 3}', '{"a": 1}']), 1 / 2),
+    "json_schema_valid": (with_schema(), 1 / 3),
+    "tool_call_match": (CALLS, 1 / 4),
+    "tool_name": (CALLS, 2 / 3),
+    "tool_arguments": (CALLS, 2 / 3),
+    "tool_schema_valid": (CALLS, 2 / 3),
     "copy_rate": (chats(["the soup", "soup cold"], ["", ""], "Taste the soup"), 3 / 4),
     "is_json": (chats(["{}", "{"], ["", ""]), 1 / 2),
 }
@@ -233,7 +262,7 @@ def test_metrics_are_imported_without_torch_and_what_comes_with_it() -> None:
         "print(len(names), *sorted({'torch', 'evaluate', 'datasets', 'sklearn', 'scipy', 'peft', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["9"]
+    assert done.stdout.split() == ["16"]
 
 
 def test_a_metric_itself_brings_in_neither_polars_nor_pydantic() -> None:
