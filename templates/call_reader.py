@@ -147,7 +147,8 @@ class _Reader:
         """Reads arguments in tags, as long as one follows another."""
         tags = self.written.tags
         assert tags is not None
-        properties = schema.get("properties") or {}
+        # Some corpora leave out the object around the properties.
+        properties = schema.get("properties") or schema
         values: dict[str, Any] = {}
         while found := _one_argument(tags, text, place):
             name, value = found["name"].strip(), found["value"]
