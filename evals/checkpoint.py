@@ -60,7 +60,8 @@ class MetricScorer:
             cause = f"the metric '{metric.name}' describes answers, and neither more nor less of it is better"
             raise UserError(cause, f"best: {metric.name}", "Name another metric, or validation_loss.")
         form = scored_form(request.form)
-        rows = [row for row in load_rows(dataset, "validation")[0] if row.task in metric.tasks and _is_asked(row, form)]
+        applies = metric().applies
+        rows = [row for row in load_rows(dataset, "validation")[0] if applies(row) and _is_asked(row, form)]
         if not rows:
             cause = (
                 f"the metric '{metric.name}' is about {' and '.join(sorted(metric.tasks))}, of which the validation split has no example"

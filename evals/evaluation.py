@@ -15,6 +15,7 @@ from evals.compare.headline import make_headline
 from evals.compare.judgements import judge_answers
 from evals.compare.measure import Column, Measured, measure, number_clusters
 from evals.compare.slices import confusions_of, measure_slices
+from evals.compare.states import json_states, notes_of, tool_states, warnings_of
 from evals.compare.statistics import spread_of_seeds
 from evals.compare.verdict import comparison_of, judge
 from evals.config import EvalsConfig
@@ -123,6 +124,7 @@ def evaluate(
     found, told = find_slices(plan.rows, judgements[subject], subject, patterns, config.confidence)
     values = measured.values
     compared = Compared(plan.rows, roles, values, measured.pairs, judgements, plan.primary, config.confidence, before)
+    calls, jsons = tool_states(plan.rows, answers), json_states(plan.rows, answers)
     report = Report(
         verdict=verdict,
         systems={label: _system_report(plan, role, answers[label], values[label], seconds[label]) for label, role in roles.items()},
@@ -143,14 +145,16 @@ def evaluate(
         seconds=round(time.perf_counter() - started, 3),
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
-        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
-        notes=[*plan.notes, *_notes(context), *_metric_notes(plan, measured), *([told] if told is not None else [])],
+        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens), *warnings_of(calls)],
+        notes=[*plan.notes, *_notes(context), *notes_of(jsons), *_metric_notes(plan, measured), *([told] if told is not None else [])],
         slices=[*measure_slices(plan.rows, measured, config.confidence, patterns), *found],
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
         headline=make_headline(compared),
         gates=check_gates(config.gates, compared),
         seeds=seeds,
+        tool_states=calls,
+        json_states=jsons,
     )
     return Evaluation(report, plan.rows, answers, measured, failures, judgements)
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.compare.gates import PRIMARY
-from evals.compare.judgements import Standards
+from evals.compare.judgements import Standards, formed_templates
 from evals.compare.measure import number_clusters
 from evals.compare.needed import power_note
 from evals.config import EvalsConfig, scored_form
 from evals.data.references import ReferenceKinds
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task, choose_form, limit_rows, load_rows
-from evals.metrics.base import DEFAULT_METRICS, LABEL_METRICS, METRICS
+from evals.metrics.base import CALL_METRICS, DEFAULT_METRICS, JSON_METRICS, LABEL_METRICS, METRICS
 from evals.predict.server import require_prices
 from evals.systems.base import System, make_systems
 from evals.systems.passages import KIND, read_corpus
@@ -110,7 +110,7 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     if config.split == "train":
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
     primary = _primary(rows, metrics)
-    standards = _standards(dataset, kinds, metrics, config)
+    standards = _standards(dataset, rows, kinds, metrics, config)
     power = power_note(primary, int(number_clusters(rows).max()) + 1, config.minimum_effect, config.confidence)
     return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings, standards, power)
 
@@ -133,11 +133,14 @@ def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRo
 
 def standards_of(dataset: Dataset, rows: Sequence[EvalRow], metrics: dict[str, tuple[str, ...]], config: EvalsConfig) -> Standards:
     """Returns what answers to some examples of a dataset are held to."""
-    return _standards(dataset, ReferenceKinds.of(rows, load_rows(dataset, "train")[0]), metrics, config)
+    return _standards(dataset, rows, ReferenceKinds.of(rows, load_rows(dataset, "train")[0]), metrics, config)
 
 
-def _standards(dataset: Dataset, kinds: ReferenceKinds, metrics: dict[str, tuple[str, ...]], config: EvalsConfig) -> Standards:
-    return Standards(kinds, {template.name: template.keep for template in dataset.manifest.templates}, metrics, config.fail_below)
+def _standards(
+    dataset: Dataset, rows: Sequence[EvalRow], kinds: ReferenceKinds, metrics: dict[str, tuple[str, ...]], config: EvalsConfig
+) -> Standards:
+    keep = {template.name: template.keep for template in dataset.manifest.templates}
+    return Standards(kinds, keep, metrics, config.fail_below, formed_templates(rows))
 
 
 def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalRow]:
@@ -153,7 +156,8 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
             )
         raise UserError(f"the {config.split} split {cause}", str(dataset.path), remedy)
     if num_other:
-        notes.append(f"{num_other} examples have neither a chat that ends on an answer nor a prompt with choices, and are not evaluated")
+        other = "neither a chat that ends on an answer, or on a call that can be read, nor a prompt with choices"
+        notes.append(f"{num_other} examples have {other}, and are not evaluated")
     limited = limit_rows(rows, config.limit)
     if len(limited) < len(rows):
         notes.append(f"{len(limited)} of {len(rows)} examples, drawn by a stable hash of their ids")
@@ -199,13 +203,29 @@ def _metrics(dataset: Dataset, rows: Sequence[EvalRow], kinds: ReferenceKinds, c
         named = config.metrics or tuple(dataset.manifest.template(template).metrics)
         usable = tuple(name for name in named if METRICS.get(name).tasks & template_tasks)
         # A template of a task that the named metrics say nothing about is measured all the same.
-        defaults = DEFAULT_METRICS | ({Task.GENERATION: LABEL_METRICS} if template in kinds.labels else {})
+        defaults = DEFAULT_METRICS | {Task.GENERATION: _written_metrics(dataset, template, kinds)}
         found[template] = usable or tuple(name for task in Task if task in template_tasks for name in defaults[task])
+        if template in kinds.calls and not config.metrics:
+            found[template] = _with_call_metrics(found[template], template, kinds)
     for name in {name for names in found.values() for name in names}:
         METRICS.get(name).require_ready()
     for name in (*config.fail_below, *config.minimum_effect, *(name for name in config.gates if name != PRIMARY)):
         METRICS.get(name)
     return found
+
+
+def _written_metrics(dataset: Dataset, template: str, kinds: ReferenceKinds) -> tuple[str, ...]:
+    """Returns the metrics of a template's written answers, where it names none."""
+    if template in kinds.json:
+        return (*JSON_METRICS, "json_schema_valid") if dataset.manifest.template(template).answer_schema else JSON_METRICS
+    return LABEL_METRICS if template in kinds.labels else DEFAULT_METRICS[Task.GENERATION]
+
+
+def _with_call_metrics(metrics: tuple[str, ...], template: str, kinds: ReferenceKinds) -> tuple[str, ...]:
+    """Adds the metrics of calls, of which no other metric says anything: first where at least half of the answers call a tool."""
+    if any("row.calls" in METRICS.get(name).reads for name in metrics):
+        return metrics
+    return (*CALL_METRICS, *metrics) if template in kinds.mostly_calls else (*metrics, *CALL_METRICS)
 
 
 def _applicable(systems: list[System], rows: Sequence[EvalRow], kinds: ReferenceKinds, notes: list[str]) -> list[System]:

@@ -32,12 +32,13 @@ class AnswerFrame:
         parts = (max(self.lead, self.wrapping[0], key=len), self.wrapping[1])
         return sum(len(tokenizer.encode(text, add_special_tokens=False)) for text in parts if text)
 
-    def answer(self, tokenizer: "PreTrainedTokenizerBase", token_ids: Sequence[int]) -> str:
+    def answer(self, tokenizer: "PreTrainedTokenizerBase", token_ids: Sequence[int], *, with_special: bool = False) -> str:
         """Returns the answer that a model wrote, without the frame where it wrote that, and without special tokens.
 
         Args:
             tokenizer: the model's.
             token_ids: what was written, up to the end token.
+            with_special: keep the special tokens of the answer as text: some chat templates write the calls of tools with them.
         """
         ids = list(token_ids)
         text = decode(tokenizer, ids)
@@ -48,7 +49,7 @@ class AnswerFrame:
             framed = max(count for count in range(len(ids) + 1) if lead.startswith(decode(tokenizer, ids[:count])))
             rest = lead.removeprefix(decode(tokenizer, ids[:framed]))
             ids = ids[framed:]
-        return decode(tokenizer, ids, skip_special_tokens=True).removeprefix(rest).removesuffix(self.wrapping[1])
+        return decode(tokenizer, ids, skip_special_tokens=not with_special).removeprefix(rest).removesuffix(self.wrapping[1])
 
     def _thought(self, text: str) -> str:
         """Returns the thought that a text begins with, up to the answer behind it; nothing where it holds none."""

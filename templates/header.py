@@ -81,6 +81,8 @@ class TemplateHeader(BaseModel):
     """Metric ids that suit the task; empty means the defaults of its form."""
     keep: tuple[FactKind, ...] = ()
     """Kinds of fact that the answer must keep."""
+    answer_schema: dict[str, Any] = {}
+    """JSON Schema of the answer, where it is JSON: what the metric `json_schema_valid` holds it against."""
     example: Example | None = None
     """A row and what it renders to."""
     examples: tuple[Example, ...] = ()

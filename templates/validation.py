@@ -1,11 +1,13 @@
 """What is refused when a template is loaded, before any row is rendered."""
 
+import json
 from typing import TYPE_CHECKING
 
 from jinja2 import meta, nodes
 
 from loopwright.errors import UserError, did_you_mean
 from templates.attributes import check_attributes
+from templates.json_schema import compiled_schema
 from templates.syntax import tag_of
 from templates.values import EMPTY
 
@@ -52,6 +54,8 @@ def _check_header(template: "Template") -> None:
         if header.inputs[name] not in EMPTY:
             cause = f"the optional input '{name}' is of type {header.inputs[name]}, which has no empty value"
             raise UserError(cause, template.location, f"Optional inputs are of type {', '.join(EMPTY)}.")
+    if header.answer_schema and isinstance(problem := compiled_schema(json.dumps(header.answer_schema, default=str)), str):
+        raise UserError(f"'answer_schema' is no JSON Schema that stands by itself: {problem}", template.location, "Correct it.")
     for name, used in (("shots", bool(header.shots)), ("mask", "cloze" in template.tags)):
         if used and name in header.inputs:
             raise UserError(f"an input is called '{name}', which is a variable of the template's own", template.location, "Rename it.")

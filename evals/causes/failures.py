@@ -11,6 +11,7 @@ from evals.data.judgement import Judgement, Reason
 from evals.data.neighbours import Neighbour, find_neighbours
 from evals.data.prediction import Prediction
 from evals.data.rows import EvalRow
+from evals.data.tool_answers import judge_calls
 from evals.systems.base import EvalContext
 
 
@@ -40,6 +41,7 @@ class Failure:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that failures.jsonl holds."""
+        calls = judge_calls(self.row, self.prediction)
         return {
             "id": self.row.id,
             "row_id": self.row.row_id,
@@ -50,6 +52,7 @@ class Failure:
             "reference": self.row.reference,
             "state": self.prediction.state.value,
             "reasons": [{"reason": reason.value, "detail": detail} for reason, detail in self.reasons],
+            "calls": None if calls is None else {"state": calls.state.value, "detail": calls.detail},
             "scores": self.scores,
             "slice": self.slices,
             "causes": [

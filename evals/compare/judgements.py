@@ -1,19 +1,24 @@
 """Which answers fail, and which free texts are merely weak."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from evals.compare.structured import is_structured, wrong_calls, wrong_json
 from evals.data.judgement import Judgement, Outcome, Reason
 from evals.data.prediction import Prediction
 from evals.data.references import ReferenceKinds
 from evals.data.rows import EvalRow, Task
 from evals.metrics.base import METRICS
 from evals.metrics.facts.wanted import wanted_facts
+from evals.metrics.formats.format_valid import FormatValid
+from evals.metrics.formats.shape import shape_of
 from prep.text.facts import FactIndex
 
 # Of free text, which no reference proves wrong, the share that is shown as weak.
 WEAK_SHARE = 0.1
+_NEARLY_ALL = 0.9
 _LIST_NUMBER = re.compile(r"^[ \t]*\d{1,2}[.)](?=\s)", re.MULTILINE)
 
 Scores = Mapping[str, float]
@@ -29,12 +34,22 @@ class Standards:
         keep: template -> the kinds of fact that its answers must keep.
         metrics: template -> its metric ids; the first with a score of its own tells what is weak.
         fail_below: metric id -> the score under which an answer fails (over which, where less is better).
+        formed: templates of which nearly all answers are JSON, lists or labelled lines, so that another form is wrong.
     """
 
     kinds: ReferenceKinds
     keep: Mapping[str, Collection[str]] = field(default_factory=dict)
     metrics: Mapping[str, Sequence[str]] = field(default_factory=dict)
     fail_below: Mapping[str, float] = field(default_factory=dict)
+    formed: Collection[str] = ()
+
+
+def formed_templates(rows: Sequence[EvalRow]) -> frozenset[str]:
+    """Returns the templates of which nearly all written answers have a form."""
+    written = [row for row in rows if row.task is Task.GENERATION]
+    total = Counter(row.template for row in written)
+    formed = Counter(row.template for row in written if shape_of(row.reference) is not None)
+    return frozenset(template for template, count in formed.items() if count >= _NEARLY_ALL * total[template])
 
 
 def judge_answers(
@@ -42,8 +57,8 @@ def judge_answers(
 ) -> dict[str, Judgement]:
     """Judges one system's answers, by example id.
 
-    An answer fails that has no score; that is another choice than the right one; that is not the expected label, code or few words; whose
-    score is beyond a threshold that the config names; that loses a fact which its template keeps and its source holds; or that holds a fact
+    An answer fails that has no score; that is another choice than the right one, another call or value; that is not the expected label,
+    code or few words; that has not the form which its template's answers have; whose score is beyond a threshold that the config names; that loses a fact which its template keeps and its source holds; or that holds a fact
     of neither source nor reference. Other free text does not fail: the weakest tenth of a template's is `weak`.
 
     Args:
@@ -71,13 +86,20 @@ def _reasons(row: EvalRow, prediction: Prediction, scores: Scores, standards: St
     if not prediction.state.is_scored:
         return [(Reason.NO_ANSWER, prediction.detail or prediction.state.meaning)]
     found: list[tuple[Reason, str]] = []
+    if (calls := wrong_calls(row, prediction)) is not None:
+        found.append(calls)
     if row.task is Task.CLASSIFICATION:
         if prediction.text != row.reference:
             found.append((Reason.WRONG_CHOICE, Reason.WRONG_CHOICE.meaning))
+    elif is_structured(row, standards.kinds):
+        if not row.calls and (json := wrong_json(row, prediction, standards.kinds)) is not None:
+            found.append(json)
     elif not _is_free(row, standards):
         if prediction.text != row.reference:
             found.append((Reason.NOT_EXACT, Reason.NOT_EXACT.meaning))
     else:
+        if row.template in standards.formed and FormatValid().score(row, prediction) == 0.0:
+            found.append((Reason.INVALID_FORMAT, "not in the form of its reference"))
         found += _fact_reasons(row, prediction.answer, standards.keep.get(row.template, ()))
     for metric, limit in standards.fail_below.items():
         if metric in scores and _is_beyond(metric, scores[metric], limit):
@@ -101,7 +123,7 @@ def _fact_reasons(row: EvalRow, answer: str, keep: Collection[str]) -> list[tupl
 
 
 def _is_free(row: EvalRow, standards: Standards) -> bool:
-    return row.task is Task.GENERATION and row.template not in standards.kinds.exact
+    return row.task is Task.GENERATION and row.template not in standards.kinds.exact and not is_structured(row, standards.kinds)
 
 
 def _rank(row: EvalRow, scores: Scores, standards: Standards) -> float | None:

@@ -167,7 +167,7 @@ def column_of(
     asked = [
         (index, row, predictions[row.id])
         for index, row in enumerate(rows)
-        if row.id in predictions and row.task in metric.tasks and metric.name in metrics[row.template]
+        if row.id in predictions and metric.applies(row) and metric.name in metrics[row.template]
     ]
     if not asked:
         return None

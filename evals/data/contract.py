@@ -165,3 +165,5 @@ class Report(_Model):
     headline: Headline | None = None  # null in a report of before it was written
     gates: list[GateReport] = []
     seeds: SeedsReport | None = None  # null where the tuned system has one seed
+    tool_states: dict[str, dict[str, int]] = {}  # system -> what became of calls that were expected or made -> examples
+    json_states: dict[str, dict[str, int]] = {}  # system -> how answers that are to be JSON ended -> examples

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NO_ANSWER = "no_answer"
     WRONG_CHOICE = "wrong_choice"
     NOT_EXACT = "not_exact"
+    WRONG_CALL = "wrong_call"
     LOW_SCORE = "low_score"
     INVALID_FORMAT = "invalid_format"
     LOST_FACT = "lost_fact"
@@ -33,6 +34,7 @@ _MEANINGS = {
     Reason.NO_ANSWER: "there is no answer that can be scored",
     Reason.WRONG_CHOICE: "another choice than the right one",
     Reason.NOT_EXACT: "not the expected label, code or few words",
+    Reason.WRONG_CALL: "not the expected calls of tools",
     Reason.LOW_SCORE: "a score under its threshold",
     Reason.INVALID_FORMAT: "not in the format that is asked for",
     Reason.LOST_FACT: "a fact of the reference, which the source holds, is missing",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from templates.calls import CallLoss, ToolCall
+
 
 class PredictionState(StrEnum):
     """How an example ended. Only the first three carry a prediction that is scored."""
@@ -48,6 +50,8 @@ class Prediction:
         seed: of the run that answered, where that is one of several; else None.
         of_seeds: what each run of several seeds answered, this one among them; empty where there is one run.
         passages: what was looked up for the example, the nearest first; empty where nothing was near, None where nothing is looked up.
+        calls: the calls of tools that were read of the answer; `text` has them behind what is said, as a JSON list.
+        call_loss: why a call that the answer holds was not read; None where nothing seems to be lost.
     """
 
     id: str
@@ -58,6 +62,8 @@ class Prediction:
     seed: int | None = None
     of_seeds: tuple["Prediction", ...] = ()
     passages: tuple[str, ...] | None = None
+    calls: tuple[ToolCall, ...] = ()
+    call_loss: CallLoss | None = None
 
     @property
     def answer(self) -> str:

@@ -1,11 +1,12 @@
 """The examples of a split as evaluation sees them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
+from templates.calls import ToolCall, with_calls
 from templates.form import Form
 
 if TYPE_CHECKING:  # every metric imports this module, and none of them needs these
@@ -43,6 +44,7 @@ class EvalRow:
         mask: the text in `prompt`, once, in whose place the answer belongs, where the example is a cloze.
         words: all words that say each choice, the choice itself first; None where there are no choices.
         tools: the tools that the chat may call.
+        schema: JSON Schema of the answer, where its template says one.
     """
 
     id: str
@@ -60,6 +62,7 @@ class EvalRow:
     mask: str | None = None
     words: tuple[tuple[str, ...], ...] | None = None
     tools: list[dict[str, Any]] | None = None
+    schema: dict[str, Any] | None = None
 
     @property
     def task(self) -> Task:
@@ -68,10 +71,19 @@ class EvalRow:
 
     @property
     def reference(self) -> str:
-        """The right answer: the choice's word, or the text of the last message."""
+        """The right answer: the choice's word, or the text of the last message, its calls behind it as a JSON list."""
         if self.choices is not None:
             return self.choices[self.label] if self.label is not None else ""
-        return (self.messages[-1]["content"] or "") if self.messages else ""
+        said = (self.messages[-1]["content"] or "") if self.messages else ""
+        return with_calls(said, self.calls) if self.calls else said
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...] | None:
+        """The calls of tools that the answer has to make; empty where it could and must not, None where nothing says of tools."""
+        made = self.messages[-1].get("tool_calls") if self.messages and self.choices is None else None
+        if made:
+            return ToolCall.of_message(made)
+        return () if self.tools and self.choices is None else None
 
     @property
     def cluster(self) -> str:
@@ -98,7 +110,8 @@ class EvalRow:
 def load_rows(dataset: "Dataset", split: "SplitName") -> tuple[list[EvalRow], int]:
     """Returns the examples of a split that can be evaluated, in the order of their positions, and how many cannot.
 
-    An example with neither messages nor a prompt with choices (plain text, preference pairs) cannot.
+    An example with neither messages nor a prompt with choices (plain text, preference pairs) cannot, nor one whose last message is a tool
+    call with arguments that are no JSON.
 
     Raises:
         UserError: examples.parquet is missing or damaged.
@@ -117,7 +130,9 @@ def load_rows(dataset: "Dataset", split: "SplitName") -> tuple[list[EvalRow], in
 def to_rows(dataset: "Dataset", frame: "pl.DataFrame") -> list[EvalRow]:
     """Returns the rows of some examples of a dataset, in their order."""
     said = {template.name: {words[0]: tuple(words) for words in template.verbalizer.values()} for template in dataset.manifest.templates}
-    return [_to_row(record, said.get(record["template"], {})) for record in frame.iter_rows(named=True)]
+    schemas = {template.name: template.answer_schema or None for template in dataset.manifest.templates}
+    rows = (_to_row(record, said.get(record["template"], {})) for record in frame.iter_rows(named=True))
+    return [replace(row, schema=schema) if (schema := schemas.get(row.template)) else row for row in rows]
 
 
 def limit_rows(rows: list[EvalRow], limit: int | None) -> list[EvalRow]:
@@ -143,10 +158,16 @@ def _to_row(record: dict[str, Any], said: dict[str, tuple[str, ...]]) -> EvalRow
     choices = record["choices"]
     words = None if choices is None else tuple(said.get(choice, (choice,)) for choice in choices)
     chat = messages_of(record) if Form.CHAT in record["forms"] else None  # what a pair's answers follow asks for no one answer
-    stored = {name: record[name] for name in EvalRow.__slots__ if name not in {"messages", "words", "tools"}}
+    stored = {name: record[name] for name in EvalRow.__slots__ if name not in {"messages", "words", "tools", "schema"}}
     return EvalRow(**stored, messages=chat.said() if chat else None, words=words, tools=chat.tools if chat else None)
 
 
 def _answered(messages: "list[Message] | None") -> bool:
-    """Whether a chat ends on an answer in words; one that ends on a tool call has none to compare with."""
-    return bool(messages and messages[-1]["role"] == "assistant" and not messages[-1].get("tool_calls"))
+    """Whether a chat ends on an answer: on words, or on calls of tools that can be read, as others can be compared with nothing."""
+    if not messages or messages[-1]["role"] != "assistant":
+        return False
+    try:
+        ToolCall.of_message(messages[-1].get("tool_calls") or ())
+    except ValueError:
+        return False
+    return True

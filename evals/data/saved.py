@@ -12,7 +12,7 @@ from loopwright.errors import UserError
 
 
 def read_predictions(path: Path) -> pl.DataFrame:
-    """Returns what `predictions.parquet` holds; a file of before roles or seeds were written gets them: by the systems' names, and null.
+    """Returns what `predictions.parquet` holds; what a file of before lacks is filled in: roles by the systems' names, all else with null.
 
     Raises:
         UserError: the file is none that an evaluation wrote.
@@ -24,6 +24,8 @@ def read_predictions(path: Path) -> pl.DataFrame:
             frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
         if "seed" not in frame.columns:
             frame = frame.with_columns(seed=pl.lit(None, pl.Int64))
+        if "tool_state" not in frame.columns:
+            frame = frame.with_columns(tool_state=pl.lit(None, pl.String))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"cannot read the predictions: {error}", str(path), "Evaluate again: evals run.") from error
     return frame

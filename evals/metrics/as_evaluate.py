@@ -7,9 +7,12 @@ from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.metrics.base import Metric
 from loopwright.errors import UserError
+from templates.calls import ToolCall, parse_json
 
 if TYPE_CHECKING:
     import evaluate
+
+    from templates.chat import Message
 
 _LISTS = ("loglikelihoods", "passages")
 # What a metric may read -> the column that `compute` takes it in, and the type of its values.
@@ -20,6 +23,11 @@ _COLUMNS = {
     "row.reference": ("references", "string"),
     "row.label": ("references", "int64"),
     "row.input_text": ("inputs", "string"),
+    # Calls as OpenAI has them, and the functions that may be called: JSON texts.
+    "prediction.calls": ("predictions", "string"),
+    "row.calls": ("references", "string"),
+    "row.tools": ("tools", "string"),
+    "row.schema": ("schemas", "string"),
 }
 
 
@@ -27,8 +35,9 @@ def as_evaluate(metric: Metric) -> "evaluate.Metric":
     """Returns a metric as an `evaluate.Metric`: it has `compute` and joins `evaluate.combine`.
 
     `compute` takes one column for each thing that the metric reads: `predictions` (texts, log-likelihoods of the choices, or passages),
-    `references` (texts, or the index of the right choice) and `inputs`. The data stay in memory; neither network nor cache folder is
-    touched. (`bool(metric)` is False, as for every empty `evaluate.Metric`.)
+    `references` (texts, or the index of the right choice) and `inputs`. Metrics of tool calls take predictions, references and `tools` as
+    JSON texts of what a message and a row hold: `[{"function": {"name": "clock", "arguments": "{}"}}]`; a JSON Schema is one of `schemas`.
+    The data stay in memory; neither network nor cache folder is touched. (`bool(metric)` is False, as for every empty `evaluate.Metric`.)
 
     Raises:
         UserError: the metric reads what no column can give.
@@ -72,13 +81,18 @@ def _row(name: str, example: dict[str, Any], metric: Metric) -> EvalRow:
         choices = [str(index) for index in range(len(example.get("prediction.loglikelihoods", ())))]
     elif metric.tasks == {Task.CLASSIFICATION}:
         choices, label = [reference], 0
+    asked: Message = {"role": "user", "content": example.get("row.input_text", "")}
+    answer: Message = {"role": "assistant", "content": reference}
+    if "row.calls" in example:
+        answer["tool_calls"] = parse_json(example["row.calls"])
     return EvalRow(
-        id=name, row_id=name, source="", line=0, group=None, split="", template="", label=label, choices=choices,
-        messages=[{"role": "user", "content": example.get("row.input_text", "")}, {"role": "assistant", "content": reference}],
-        prompt=None, target=None,
+        id=name, row_id=name, source="", line=0, group=None, split="", template="", label=label, choices=choices, messages=[asked, answer],
+        prompt=None, target=None, tools=parse_json(example.get("row.tools", "null")), schema=parse_json(example.get("row.schema", "null")),
     )  # fmt: skip
 
 
 def _prediction(name: str, example: dict[str, Any]) -> Prediction:
     loglikelihoods, passages = (None if (given := example.get(f"prediction.{one}")) is None else tuple(given) for one in _LISTS)
-    return Prediction(name, PredictionState.OK, example.get("prediction.text"), loglikelihoods, passages=passages)
+    calls = ToolCall.of_message(parse_json(example.get("prediction.calls", "[]")))
+    text = example.get("prediction.text")
+    return Prediction(name, PredictionState.OK, text, loglikelihoods, passages=passages, calls=calls)

@@ -77,6 +77,10 @@ class Metric(ABC):
         """Says whether a change of the value is one for the better; None where neither direction is."""
         return None if cls.higher_is_better is None else (difference > 0) == cls.higher_is_better
 
+    def applies(self, row: EvalRow) -> bool:
+        """Says whether an example is of the metric's kind: of one of its tasks, and answered in words unless it is calls that it reads."""
+        return row.task in self.tasks and ("row.calls" in self.reads or not row.calls)
+
     def counts(self, row: EvalRow, prediction: Prediction) -> bool:
         """Says whether an example has all that the metric reads, and the prediction is one that is scored."""
         sides = {"row": row, "prediction": prediction}
@@ -125,5 +129,9 @@ DEFAULT_METRICS: dict[Task, tuple[str, ...]] = {
     Task.CLASSIFICATION: ("accuracy", "macro_f1"),
     Task.GENERATION: ("rouge1", "rougeL", "fact_recall"),
 }
+CALL_METRICS = ("tool_call_match", "tool_name", "tool_arguments", "tool_schema_valid")
+"""Of answers that call tools: what other metrics compare is words."""
+JSON_METRICS = ("json_f1", "json_valid")
+"""Of written answers that are JSON, where their template names no metric."""
 LABEL_METRICS = ("exact_match",)
 """Of written answers that are labels, where their template names no metric: half the words of a label are another label."""

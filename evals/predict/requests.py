@@ -3,9 +3,11 @@
 All ids come from `templates.chat`, so that what is evaluated is what was trained.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evals.data.rows import EvalRow
+from evals.predict.calls import with_call_ends
 from templates.chat import AnswerFrame, EncodeError, Message, encode_chat, encode_continuation, encode_prompt, frame_answer
 from templates.cloze import fill
 from templates.form import Form
@@ -57,7 +59,8 @@ def frame_question(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> Answer
     Raises:
         EncodeError: no end-of-turn token can be proven.
     """
-    return frame_answer(tokenizer, _asked(row), row.tools)
+    frame = frame_answer(tokenizer, _asked(row), row.tools)
+    return replace(frame, end_ids=with_call_ends(tokenizer, row, frame.end_ids))
 
 
 def _encode_raw_choices(tokenizer: "PreTrainedTokenizerBase", row: EvalRow) -> ChoiceRequest:

@@ -41,6 +41,7 @@ class ServerAnswer:
         output_tokens: what it wrote, likewise.
         logprob: the sum that was asked for, in nats; None where none was.
         is_known: it was kept from before.
+        calls: the calls of tools that it read of what the model wrote: names and arguments, as it gives them.
     """
 
     text: str
@@ -50,6 +51,7 @@ class ServerAnswer:
     output_tokens: int
     logprob: float | None = None
     is_known: bool = False
+    calls: tuple[tuple[str | None, str | None], ...] = ()
 
 
 class Server:
@@ -126,9 +128,11 @@ class Server:
                 time.perf_counter() - started,
                 used.prompt_tokens if used else 0,
                 used.completion_tokens if used else 0,
+                calls=_calls_of(choice.message),
             )
 
-        return self._answer({"chat": body}, ask)
+        # Answers with tools of before their calls were kept are not those of now.
+        return self._answer({"chat": body, **({"keeps": "calls"} if tools else {})}, ask)
 
     def logprob(self, context: str, continuation: str) -> float:
         """Returns the log-probability of a text after another, in nats: the sum over the tokens that begin behind the join.
@@ -252,10 +256,19 @@ def _read(path: Path) -> dict[str, ServerAnswer]:
         try:
             record = json.loads(line)
             key = record.pop("key")
-            found[key] = ServerAnswer(**{**record, "is_known": True})
+            calls = tuple((name, arguments) for name, arguments in record.pop("calls", ()))
+            found[key] = ServerAnswer(**{**record, "is_known": True}, calls=calls)
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return found
+
+
+def _calls_of(message: Any) -> tuple[tuple[str | None, str | None], ...]:
+    """Returns the calls of a message: of functions, and of the older `function_call`."""
+    made = [getattr(call, "function", None) for call in getattr(message, "tool_calls", None) or ()] or [
+        getattr(message, "function_call", None)
+    ]
+    return tuple((getattr(one, "name", None), getattr(one, "arguments", None)) for one in made if one is not None)
 
 
 def _first_line(error: Exception) -> str:

@@ -13,6 +13,8 @@ from evals.config import EvalsConfig
 from evals.data.contract import Confusion, PairReport, Report
 from evals.data.prediction import Prediction
 from evals.data.role import Role
+from evals.data.rows import EvalRow
+from evals.data.tool_answers import ToolState, judge_calls
 from evals.metrics.base import METRICS
 from evals.reports.plots import Estimate, Plot, interval_plot
 from evals.reports.table import short_names
@@ -86,6 +88,7 @@ def render_page(evaluation: "Evaluation", config: EvalsConfig) -> str:
         notes=[mask(text) for text in report.notes],
         percent=f"{config.confidence * 100:g}",
         format_p=format_p,
+        state_names=lambda states: list(dict.fromkeys(state for counts in states.values() for state in counts)),
     )
 
 
@@ -174,9 +177,7 @@ def _cause_table(failures: list[Failure]) -> list[tuple[str, int, str, str]]:
 def _failure_view(failure: Failure, evaluation: "Evaluation", names: Mapping[str, str]) -> FailureView:
     row = failure.row
     answers = [
-        _answer(names[system], predictions[row.id], row.reference, row.choices)
-        for system, predictions in evaluation.answers.items()
-        if row.id in predictions
+        _answer(names[system], predictions[row.id], row) for system, predictions in evaluation.answers.items() if row.id in predictions
     ]
     return FailureView(
         id=row.id,
@@ -198,12 +199,15 @@ def _failure_view(failure: Failure, evaluation: "Evaluation", names: Mapping[str
     )
 
 
-def _answer(system: str, prediction: Prediction, reference: str, choices: list[str] | None) -> Answer:
+def _answer(system: str, prediction: Prediction, row: EvalRow) -> Answer:
+    choices, calls = row.choices, judge_calls(row, prediction)
     note = "" if prediction.state.value == "ok" else prediction.state.value
+    if calls is not None and calls.state is not ToolState.RIGHT:
+        note = ", ".join(part for part in (note, calls.state.value.replace("_", " ")) if part)
     if prediction.loglikelihoods and choices and prediction.text in choices:
         note = f"p = {_share(prediction.loglikelihoods, choices.index(prediction.text)):.2f}" + (f", {note}" if note else "")
     text = _excerpt(prediction.text, _MAX_ANSWER_CHARACTERS) if prediction.text is not None else "(no answer)"
-    return Answer(system, text, prediction.text == reference, note)
+    return Answer(system, text, prediction.text == row.reference if calls is None else calls.state is ToolState.RIGHT, note)
 
 
 def _share(loglikelihoods: tuple[float, ...], index: int) -> float:

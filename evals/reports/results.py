@@ -8,6 +8,8 @@ import polars as pl
 
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction
+from evals.data.rows import EvalRow
+from evals.data.tool_answers import judge_calls
 from evals.metrics.base import RowMetric
 from loopwright.errors import UserError
 from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
@@ -82,6 +84,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
                     "scores": {name: scores.get(name) for name in scored},
                     "state": prediction.state.value,
                     "detail": prediction.detail,
+                    "tool_state": _tool_state(row, prediction),
                     "split": row.split,
                     "template": row.template,
                     "group": row.group,
@@ -99,9 +102,14 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
             **answer,
             "choice_loglikelihoods": pl.List(pl.Float64),
             "scores": pl.Struct(fields),
-            **dict.fromkeys(("state", "detail", "split", "template", "group"), pl.String),
+            **dict.fromkeys(("state", "detail", "tool_state", "split", "template", "group"), pl.String),
         },
     )
+
+
+def _tool_state(row: EvalRow, prediction: Prediction) -> str | None:
+    verdict = judge_calls(row, prediction)
+    return None if verdict is None else verdict.state.value
 
 
 def _answers(evaluation: "Evaluation", system: str, row: int, prediction: Prediction) -> Iterator[tuple[Prediction, dict[str, float]]]:

@@ -10,6 +10,7 @@ from evals.data.prediction import Prediction
 from evals.data.references import ReferenceKinds
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
+from evals.predict.calls import num_call_tokens
 from evals.systems.spec import FORMS, SystemForm, SystemSpec
 from loopwright.errors import UserError
 from loopwright.progress import Advance
@@ -19,6 +20,9 @@ from templates.form import Form
 from train.inference.generation import DEFAULT_NEW_TOKENS, answer_limit
 from train.inference.language_model import LanguageModel
 from train.inference.requests import ChoiceRequest
+
+_MEASURED_CALLS = 8
+"""Of so many of the longest calls of the train split the tokens are counted."""
 
 
 @dataclass(slots=True)
@@ -68,8 +72,11 @@ class EvalContext:
         elif not answers:
             self.max_new_tokens = DEFAULT_NEW_TOKENS
         else:
-            encoded = self.require_model().tokenizer(answers, add_special_tokens=False)["input_ids"]
-            self.max_new_tokens = answer_limit(max(map(len, encoded)))
+            tokenizer = self.require_model().tokenizer
+            longest = max(map(len, tokenizer(answers, add_special_tokens=False)["input_ids"]))
+            # The chat template's notation of calls is longer than that of a reference, or shorter.
+            calling = sorted((row for row in self.train_rows if row.calls), key=lambda row: len(row.reference), reverse=True)
+            self.max_new_tokens = answer_limit(max([longest, *(num_call_tokens(tokenizer, row) for row in calling[:_MEASURED_CALLS])]))
 
     def require_model(self) -> LanguageModel:
         """Returns the loaded model; a system that needs one says so, so that it is there."""

@@ -9,12 +9,14 @@ from typing_extensions import override
 
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
+from evals.predict.calls import as_prediction
 from evals.predict.server import Server, ServerAnswer, Unanswered
 from evals.systems.added import ADDED, with_added, with_passages
 from evals.systems.base import EvalContext, System
 from evals.systems.filled import likeliest
 from evals.systems.spec import FORMS
 from loopwright.progress import Advance
+from templates.calls import CallLoss, ReadAnswer, ToolCall, names_of
 from templates.cloze import fill
 from train.inference.generation import DEFAULT_NEW_TOKENS, answer_limit
 from train.inference.loglikelihood import Scored, sum_words
@@ -64,7 +66,17 @@ class Endpoint(System):
 
 
 def _written(row: EvalRow, answer: ServerAnswer) -> Prediction:
-    return Prediction(row.id, PredictionState.OK if answer.is_finished else PredictionState.UNFINISHED, answer.text)
+    """Takes a server's answer as it is; of an example that says of tools with the calls that the server has read of it."""
+    state = PredictionState.OK if answer.is_finished else PredictionState.UNFINISHED
+    if row.calls is None and not answer.calls:
+        return Prediction(row.id, state, answer.text)
+    try:
+        calls = tuple(ToolCall.of(name, arguments) for name, arguments in answer.calls)
+    except ValueError as error:
+        return as_prediction(row, state, ReadAnswer(answer.text, (), CallLoss.MALFORMED, str(error)))
+    if not calls:
+        return as_prediction(row, state, ReadAnswer.without_calls(answer.text, names_of(row.tools), "the server reads no call in it"))
+    return as_prediction(row, state, ReadAnswer(answer.text, calls))
 
 
 def _choose(server: Server, row: EvalRow) -> Prediction:

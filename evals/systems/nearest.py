@@ -35,4 +35,4 @@ def _recalled(row: EvalRow, nearest: list[EvalRow]) -> Prediction:
     if not nearest:
         detail = "the train split has no example of this template that asks something"
         return Prediction(row.id, PredictionState.ERROR, detail=detail)
-    return Prediction(row.id, PredictionState.OK, nearest[0].reference)
+    return Prediction(row.id, PredictionState.OK, nearest[0].reference, calls=nearest[0].calls or ())

@@ -84,7 +84,7 @@ class Passages:
 
         Of those that no passage found has, it says how many are in no passage of the whole corpus: no search can find them.
         """
-        written = [row for row in rows if row.task is Task.GENERATION and row.reference.strip()]
+        written = [row for row in rows if row.task is Task.GENERATION and row.reference.strip() and not row.calls]
         if not written:
             return None
         missed = [row for row in written if not any(holds_answer(text, row.reference) for text in self.near(row.question))]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
+from evals.predict.calls import is_read, written_prediction
 from evals.predict.requests import encode_choices, encode_question, frame_question
 from evals.systems.added import with_added, with_passages
 from evals.systems.base import EvalContext
@@ -21,6 +22,9 @@ from train.inference.requests import ChoiceRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_ENDED = {True: PredictionState.OK, False: PredictionState.UNFINISHED}
+_UNREAD = "the chat template writes no calls of tools, or in a way that is not known: none of the model's can be read"
 
 
 def answer_with_model(context: EvalContext, adapter: str | None, advance: Advance, added: Sequence[SystemSpec] = ()) -> list[Prediction]:
@@ -102,11 +106,11 @@ def _write(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase
         max_batch_tokens=context.config.max_batch_tokens,
         advance=advance,
     )
+    if any(row.calls for row, _, _ in ready) and not is_read(tokenizer) and _UNREAD not in context.notes:
+        context.notes.append(_UNREAD)
     return failed + [
-        Prediction(
-            row.id, PredictionState.OK if written.is_finished else PredictionState.UNFINISHED, frame.answer(tokenizer, written.said_ids)
-        )
-        for (row, _, frame), written in zip(ready, answers, strict=True)
+        written_prediction(tokenizer, row, frame, prompt_ids=prompt, said_ids=written.said_ids, state=_ENDED[written.is_finished])
+        for (row, prompt, frame), written in zip(ready, answers, strict=True)
     ]
 
 

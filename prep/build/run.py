@@ -236,6 +236,7 @@ def describe(template: Template) -> TemplateInfo:
         metrics=list(header.metrics),
         keep=list(header.keep),
         sha256=template.sha256,
+        answer_schema=header.answer_schema,
     )
 
 

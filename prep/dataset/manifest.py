@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from loopwright.errors import UserError
 from prep.dataset.schema import EXAMPLE_SCHEMA
@@ -57,6 +57,9 @@ class TemplateInfo(_Model):
     metrics: list[str]
     keep: list[str]  # kinds of fact that the answer must keep
     sha256: str
+    answer_schema: dict[str, Any] = Field(
+        default_factory=dict, exclude_if=lambda schema: not schema
+    )  # JSON Schema of an answer that is JSON
 
     @property
     def trained_words(self) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A small dataset, a random adapter of the tiny model, and an evaluation of both."""
 
+import json
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from evals.config import EvalsConfig
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow
 from prep.dataset.manifest import TemplateInfo
+from templates.calls import ToolCall, with_calls
+from templates.chat import Message
 from templates.form import Form
 from tests.helpers import review, summary, write_dataset
 from train.models.load import model_sha256
@@ -92,6 +95,31 @@ def with_passages(*given: tuple[str, tuple[str, ...] | None]) -> tuple[list[Eval
     """Rows of these references, and what was looked up for each."""
     rows, predictions = written(["?"] * len(given), [reference for reference, _ in given])
     return rows, [replace(one, passages=passages) for one, (_, passages) in zip(predictions, given, strict=True)]
+
+
+def calling(
+    given: Sequence[Sequence[dict[str, Any]]], expected: Sequence[Sequence[dict[str, Any]]], tools: list[dict[str, Any]] | None = None
+) -> tuple[list[EvalRow], list[Prediction]]:
+    """Returns rows that want calls, `{"name": ..., "arguments": {...}}`, or words where there is none, and predictions that make others."""
+    rows, predictions = written([None] * len(expected), [""] * len(expected))
+    calls = [
+        [
+            {"id": f"call_{place}", "type": "function", "function": {**call, "arguments": json.dumps(call["arguments"])}}
+            for place, call in enumerate(made)
+        ]
+        for made in expected
+    ]
+    answers: list[Message] = [
+        {"role": "assistant", "content": None, "tool_calls": made} if made else {"role": "assistant", "content": "Nine."} for made in calls
+    ]
+    made_calls = [tuple(ToolCall.of(call["name"], call["arguments"]) for call in made) for made in given]
+    return (
+        [replace(row, messages=[*(row.messages or [])[:-1], answer], tools=tools) for row, answer in zip(rows, answers, strict=True)],
+        [
+            replace(one, text=with_calls("", made), calls=made) if made else replace(one, text="")
+            for one, made in zip(predictions, made_calls, strict=True)
+        ],
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

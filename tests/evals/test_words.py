@@ -66,9 +66,9 @@ def test_a_cloze_is_scored_as_the_word_and_what_follows_the_mask(tmp_path: Path,
     assert scored(language_model, row) == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_chat_that_ends_on_a_tool_call_is_not_evaluated(tmp_path: Path) -> None:
+def test_a_chat_that_ends_on_a_tool_call_is_evaluated(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "time?"}, {"role": "assistant", "content": None}]
     call = '{"messages":[null,{"tool_calls":[{"id":"call_1","type":"function","function":{"name":"clock","arguments":"{}"}}]}]}'
     rows = [{"split": "validation", "messages": messages, "extras": call}, {"split": "validation", "messages": messages, "row_id": "b"}]
     usable, num_other = load_rows(Dataset.open(write_dataset(tmp_path / "data", rows)), "validation")
-    assert ([row.row_id for row in usable], num_other) == (["b"], 1)
+    assert ([row.reference for row in usable], num_other) == (['[{"name": "clock", "arguments": {}}]', ""], 0)

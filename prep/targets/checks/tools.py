@@ -4,21 +4,15 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
+from typing import Any, TypeGuard
 
 from prep.sources.json_paths import shown
 from prep.sources.strict_json import refuse_constant
 from prep.targets.checks.rules import Findings, kind_of
-
-if TYPE_CHECKING:
-    from jsonschema_rs import Validator
+from templates.json_schema import SHOWN_CHARACTERS, compiled_schema
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME_RULE = "1 to 64 letters, digits, underscores and hyphens"
-_MAX_BACKTRACKS = 100_000  # of a `pattern` with look-around; all others run in linear time
-_SHOWN_CHARACTERS = 300  # of what the validator says
-_MAX_SCHEMAS = 1024  # kept compiled: rows of one file mostly share their tools
 
 
 @dataclass(slots=True)
@@ -83,7 +77,7 @@ def _declare(function: dict[str, Any], path: str, box: Toolbox, found: Findings)
         found.error(f"{path}.parameters", "tools.parameters", f"parameters are a JSON Schema object, not {kind_of(parameters)}")
         return
     text = json.dumps(parameters, sort_keys=True)
-    compiled = _compiled(text)
+    compiled = compiled_schema(text)
     if isinstance(compiled, str):
         found.error(f"{path}.parameters", "tools.parameters", f"not a JSON Schema that stands by itself: {compiled}")
     else:
@@ -161,33 +155,10 @@ def is_name(name: object) -> TypeGuard[str]:
 
 
 def _misfits(schema: str, arguments: object) -> Iterable[str]:
-    validator = _compiled(schema)
+    validator = compiled_schema(schema)
     assert not isinstance(validator, str)
     try:
         errors = list(validator.iter_errors(arguments))
     except ValueError as error:  # nested beyond what the validator takes, or half a surrogate pair
         return [f"the arguments cannot be checked: {str(error).splitlines()[0]}"]
-    return [f"{'.'.join(map(str, error.instance_path)) or 'arguments'}: {error.message}"[:_SHOWN_CHARACTERS] for error in errors]
-
-
-@lru_cache(maxsize=_MAX_SCHEMAS)
-def _compiled(schema: str) -> "Validator | str":
-    """Returns a schema's validator, or why it is no schema."""
-    import jsonschema_rs
-
-    try:
-        return jsonschema_rs.validator_for(
-            json.loads(schema),
-            # A schema in a stranger's file must not make this machine fetch addresses or open files.
-            retriever=_refuse_reference,
-            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MAX_BACKTRACKS),
-            mask="the value",  # messages must not quote the corpus at length
-        )
-    except jsonschema_rs.ValidationError as error:
-        return f"{'.'.join(map(str, error.instance_path)) or 'schema'}: {error.message}"[:_SHOWN_CHARACTERS]
-    except (ValueError, RecursionError) as error:
-        return str(error).splitlines()[0][:_SHOWN_CHARACTERS]
-
-
-def _refuse_reference(uri: str) -> NoReturn:
-    raise ValueError(f"{uri} is outside of the schema, and nothing is fetched")
+    return [f"{'.'.join(map(str, error.instance_path)) or 'arguments'}: {error.message}"[:SHOWN_CHARACTERS] for error in errors]

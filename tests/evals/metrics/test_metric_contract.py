@@ -24,7 +24,7 @@ from evals.metrics.base import METRICS, Array, Metric, RowMetric
 from evals.testing import chats, check_metric
 from loopwright.errors import UserError
 from templates.metric_ids import METRIC_IDS
-from tests.evals.conftest import with_choices, with_passages, written
+from tests.evals.conftest import calling, with_choices, with_passages, written
 
 CONFIG = EvalsConfig(num_resamples=200)
 
@@ -103,6 +103,28 @@ TEXTS = chats(["a b c", "a b"], ["a b d", "a b"])
 SURE = with_choices((0, (0.9, 0.1)), (1, (0.8, 0.2)), (1, (0.4, 0.6)))
 FACTS = chats(["customer 5402 has MK401-27KX", "MK401-27KX"], ["customer 5402", "MK401-27KX"])
 
+_TOOLS = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}}
+    for name in "fg"
+]
+
+
+def with_schema() -> tuple[list[EvalRow], list[Prediction]]:
+    rows, predictions = chats(['{"a": 1}', '{"a": "x"}', "no"], ['{"a": 2}'] * 3)
+    return [replace(row, schema={"properties": {"a": {"type": "integer"}}}) for row in rows], predictions
+
+
+# Wrong arguments, a wrong name, right, and a call where words are expected.
+CALLS = calling(
+    [
+        [{"name": "f", "arguments": {"a": "1"}}],
+        [{"name": "g", "arguments": {"a": 1}}],
+        [{"name": "f", "arguments": {"a": 1.0}}],
+        [{"name": "f", "arguments": {}}],
+    ],
+    [[{"name": "f", "arguments": {"a": 1}}]] * 3 + [[]],
+    _TOOLS,
+)
 # Metric -> examples, and its value worked out by hand.
 BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "accuracy": (WORDS, 2 / 3),
@@ -143,6 +165,14 @@ BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "verbalizer_mass": (with_choices((0, (0.3, 0.2)), (0, (0.6, 0.3)), (0, (0.6, 0.6))), (0.5 + 0.9) / 2),
     "weighted_f1": (chats(["a", "b", "b"], ["a", "a", "b"]), (2 * 2 / 3 + 1 * 2 / 3) / 3),
     "words_of_input": (chats(["the soup", "soup cold"], ["", ""], "Taste the soup"), 3 / 4),
+    "json_f1": (chats(['{"a": 1, "b": 2}', "no"], ['{"a": 1.0, "b": 3}', '{"a": 1}']), 2 / 5),
+    "json_valid": (chats(['{"a": 1, "b": 2}', "no"], ['{"a": 1.0, "b": 3}', '{"a": 1}']), 1 / 2),
+    "json_schema_valid": (with_schema(), 1 / 3),
+    "tool_call_match": (CALLS, 1 / 4),
+    "tool_name": (CALLS, 2 / 3),
+    "tool_arguments": (CALLS, 2 / 3),
+    "tool_schema_valid": (CALLS, 2 / 3),
+    "is_json": (chats(["{}", "{"], ["", ""]), 1 / 2),
 }
 
 

@@ -1,5 +1,6 @@
 """Each metric against scikit-learn, rouge-score or a value made by hand."""
 
+import json
 import math
 import random
 from pathlib import Path
@@ -124,6 +125,17 @@ def test_fact_recall_counts_typed_facts() -> None:
 
 def test_rows_without_a_fact_do_not_count() -> None:
     assert compute("fact_recall", ["nothing", "MK401-27KX"], ["no fact here", "the MK401-27KX"]) == 1.0
+
+
+def test_metrics_of_calls_take_calls_as_openai_has_them() -> None:
+    def calls(**arguments: Any) -> str:
+        return json.dumps([{"function": {"name": "clock", "arguments": json.dumps(arguments)}}])
+
+    tools = json.dumps([{"type": "function", "function": {"name": "clock", "parameters": {"required": ["zone"]}}}])
+    given = {"predictions": [calls(zone="CET"), calls()], "references": [calls(zone="CET")] * 2}
+    both = evaluate.combine([as_evaluate(METRICS.get(name)()) for name in ("tool_name", "tool_arguments")])
+    assert both.compute(**given) == {"tool_name": 1.0, "tool_arguments": 0.5}
+    assert as_evaluate(METRICS.get("tool_schema_valid")()).compute(**given, tools=[tools] * 2) == {"tool_schema_valid": 0.5}
 
 
 def test_exact_match_strips_nothing() -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from evals.config import EndpointOptions, EvalsConfig
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, load_rows
+from evals.data.tool_answers import ToolState, judge_calls
 from evals.run import evaluate_dataset
 from evals.systems.base import EvalContext
 from evals.systems.endpoint import Endpoint
@@ -22,6 +24,7 @@ from evals.systems.spec import SystemSpec
 from evals.testing import chats, check_system
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
+from templates.chat import Message
 from templates.form import Form
 from tests.evals.conftest import options
 
@@ -235,3 +238,39 @@ def test_a_server_without_log_probabilities_answers_no_choices(without: dict[str
     found, _ = asked(server, load_rows(Dataset.open(reviews), "validation")[0], retries=0)
     assert all("choices need the log-probabilities of a prompt" in (one.detail or "") for one in found.values())
     assert len(server.requests) == 1
+
+
+CLOCK = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}
+
+
+def calling(*calls: dict[str, Any], text: str | None = None) -> dict[str, Any]:
+    """What a server says that has read calls of an answer."""
+    answer = said(text or "", "tool_calls")
+    made = [{"id": f"call_{place}", "type": "function", "function": call} for place, call in enumerate(calls)]
+    answer["choices"][0]["message"] = {"role": "assistant", "content": text, "tool_calls": made or None}
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (calling({"name": "clock", "arguments": '{"zone": "CET"}'}), ToolState.RIGHT),
+        (calling({"name": "clock", "arguments": '{"zone": "CET"}'}, text="Let me see."), ToolState.RIGHT),
+        (calling({"name": "clock", "arguments": '{"zone": "UTC"}'}), ToolState.WRONG),
+        (calling({"name": "clock", "arguments": '{"zone": "CE'}), ToolState.MALFORMED),
+        (calling({"name": "", "arguments": "{}"}), ToolState.MALFORMED),
+        (calling(text="clock(zone='CET')"), ToolState.PARSER_LOST),
+        (calling(text="Nine."), ToolState.WRONG),
+    ],
+)
+def test_the_calls_that_a_server_has_read_are_taken_and_kept(answer: dict[str, Any], state: ToolState, fake: Callable[[Any], Fake]) -> None:
+    [row] = written(1)
+    call = {"id": "call_1", "type": "function", "function": {"name": "clock", "arguments": '{"zone": "CET"}'}}
+    messages: list[Message] = [*(row.messages or [])[:-1], {"role": "assistant", "content": None, "tool_calls": [call]}]
+    rows = [replace(row, messages=messages, tools=[CLOCK])]
+    server = fake(lambda *_: (200, {}, answer))
+    found, _ = asked(server, rows)
+    verdict = judge_calls(rows[0], found["0"])
+    assert verdict is not None and verdict.state is state
+    assert server.requests[0]["tools"] == [CLOCK] and found["0"].state is PredictionState.OK
+    assert asked(server, rows)[0] == found and len(server.requests) == 1, "its calls are known from before, too"

@@ -1,0 +1,1 @@
+"""Metrics of the calls of tools that an answer makes."""
