@@ -9,19 +9,23 @@ from evals.causes.evidence import lint_evidence
 from evals.causes.failures import Failure, find_failures
 from evals.compare.measure import Measured, measure, number_clusters
 from evals.compare.slices import confusions_of, measure_slices
+from evals.compare.turns import measure_turns
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, Report, SystemReport
 from evals.data.judgement import Judgement
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
-from evals.data.rows import EvalRow
+from evals.data.rows import RANKED, EvalRow
 from evals.plan import EvalPlan
-from evals.systems.adapter import run_models
+from evals.predict.parts import Windows
+from evals.systems.adapter import is_reward, run_models
 from evals.systems.base import EvalContext, System
+from evals.systems.judged import reference_folders
 from loopwright.errors import UserError
 from loopwright.progress import Progress
 from train.inference.language_model import LanguageModel
+from train.runs.record import RunRecord
 
 _PROMPT_CUT = "prompts were truncated to the model's context"
 
@@ -61,7 +65,9 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         UserError: the model or an adapter cannot be loaded, or cannot be asked a single example.
     """
     started = time.perf_counter()
-    context = EvalContext(plan.rows, plan.train_rows, plan.form, config, chat_template=plan.dataset.manifest.chat_template)
+    context = EvalContext(
+        plan.rows, plan.train_rows, plan.form, config, chat_template=plan.dataset.manifest.chat_template, metrics=plan.metrics
+    )
     lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], context.notes)
     _open_model(context, plan)
     answers: dict[str, dict[str, Prediction]] = {}
@@ -102,7 +108,10 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         test_looks=looks,
         warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
         notes=[*plan.notes, *_notes(context)],
-        slices=measure_slices(plan.rows, measured, config.confidence),
+        slices=[
+            *measure_slices(plan.rows, measured, config.confidence),
+            *measure_turns(plan.rows, plan.metrics, answers, config.confidence),
+        ],
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
     )
@@ -110,11 +119,18 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
 
 
 def _open_model(context: EvalContext, plan: EvalPlan) -> None:
-    if plan.model is not None:
-        config = context.config
-        folders = {name: folder for run, record in plan.runs.items() for name, folder in run_models(run, record).items()}
-        context.model = LanguageModel(plan.model, config.dtype, folders, plan.dataset.manifest.chat_template)
-        context.limit_answers()
+    """Loads the model that systems share, with what they switch on; a reward model is loaded by itself."""
+    runs = {run: record for run, record in plan.runs.items() if not is_reward(record)}
+    sharing = [system for system in plan.systems if system.shares_model and (system.run is None or system.run in runs)]
+    if plan.model is None or not sharing:
+        return
+    config = context.config
+    folders = {name: folder for run, record in runs.items() for name, folder in run_models(run, record).items()}
+    if any(row.task in RANKED for row in plan.rows):
+        folders |= reference_folders({name: RunRecord.load(folder) for name, folder in folders.items()})
+    context.model = LanguageModel(plan.model, config.dtype, folders, plan.dataset.manifest.chat_template)
+    context.windows = Windows.of(runs.values())
+    context.limit_answers()
 
 
 def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[dict[str, Prediction], float]:
@@ -144,7 +160,8 @@ def _all_failed(system: System, predictions: Mapping[str, Prediction], context: 
         return False
     reasons = sorted({prediction.detail or "" for prediction in predictions.values()})
     if system.needs_model:
-        raise UserError(f"no example can be put to {system.label}: {_first(reasons)}", system.other_model or context.require_model().name)
+        where = system.other_model or (context.model.name if context.model is not None else system.run)
+        raise UserError(f"no example can be put to {system.label}: {_first(reasons)}", where)
     context.notes.append(f"{system.label} is left out: {_first(reasons)}")
     return True
 
@@ -191,7 +208,13 @@ def _warnings(
 
 
 def _are_equal(a: Mapping[str, Prediction], b: Mapping[str, Prediction]) -> bool:
-    return all(a[key].text == b[key].text and a[key].loglikelihoods == b[key].loglikelihoods for key in a)
+    return all(key in b and _said(a[key]) == _said(b[key]) for key in a)
+
+
+def _said(prediction: Prediction) -> tuple[object, ...]:
+    """Returns what a model says, without what is made of it: a run that has no effect ranks by a ratio that is 0."""
+    parts = None if prediction.parts is None else [(part.name, part.loglikelihood) for part in prediction.parts]
+    return None if parts else prediction.text, prediction.loglikelihoods, parts
 
 
 def _first(reasons: Sequence[str]) -> str:

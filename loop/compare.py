@@ -8,7 +8,7 @@ import polars as pl
 from evals.compare.measure import measure
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
-from evals.data.prediction import Prediction, PredictionState
+from evals.data.prediction import PartScore, Prediction, PredictionState
 from evals.data.role import Role
 from evals.plan import rows_and_metrics
 from evals.reports.results import PREDICTIONS_NAME, read_predictions
@@ -34,6 +34,7 @@ def load_predictions(path: Path) -> dict[str, Prediction]:
             state=PredictionState(row["state"]),
             text=row["prediction"],
             loglikelihoods=None if row["choice_loglikelihoods"] is None else tuple(row["choice_loglikelihoods"]),
+            parts=None if row["parts"] is None else tuple(PartScore(**part) for part in row["parts"]),
             detail=row["detail"],
             seed=row["seed"],
         )

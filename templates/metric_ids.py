@@ -5,7 +5,14 @@ from collections.abc import Iterable
 from loopwright.errors import UserError, did_you_mean
 from loopwright.plugins import active_files, installed
 
-METRIC_IDS = frozenset({"accuracy", "exact_match", "fact_recall", "macro_f1", "mcc", "nll", "rouge1", "rouge2", "rougeL"})
+METRIC_IDS = frozenset(
+    {
+        *("accuracy", "exact_match", "fact_recall", "macro_f1", "mcc", "nll", "rouge1", "rouge2", "rougeL"),
+        *("answer_nll", "bits_per_byte", "text_nll"),
+        *("likelihood_accuracy", "preference_accuracy", "preference_margin", "reward_margin"),
+        *("unpaired_auc", "unpaired_margin"),
+    }
+)
 _KIND = "metrics"
 
 

@@ -93,8 +93,10 @@ def find_failures(
 
 
 def _has_failed(row: EvalRow, prediction: Prediction, scores: Mapping[str, float], context: EvalContext) -> bool:
-    """A wrong choice or label, a score under its threshold, or no score at all."""
+    """A wrong choice or label, the other answer of a pair ahead, a score under its threshold, or no score at all."""
     if not prediction.state.is_scored:
+        return True
+    if row.task is Task.PREFERENCE and prediction.text is not None and prediction.text != row.reference:
         return True
     if (row.task is Task.CLASSIFICATION or context.kinds.has_label(row)) and prediction.text != row.reference:
         return True

@@ -7,8 +7,8 @@ import numpy as np
 from evals.compare.measure import Column, Measured, number_clusters, value_of
 from evals.data.contract import Confusion, SliceReport
 from evals.data.prediction import Prediction
-from evals.data.rows import EvalRow, Task
-from evals.metrics.base import RowMetric
+from evals.data.rows import ASKED, EvalRow, Task
+from evals.metrics.base import ANSWER_METRICS, RowMetric
 
 # Characters of the input: a sentence, a paragraph, and more. Fixed, so that a slice means the same in every evaluation.
 _SHORT = 200
@@ -19,14 +19,14 @@ _MAX_CONFUSION_LABELS = 30
 
 def slice_of(row: EvalRow) -> dict[str, str]:
     """Returns what an example belongs to: its template, its label where it has one, and its length."""
-    size = len(row.question)
+    size = len(row.question or row.text or "")
     length = "short" if size < _SHORT else "medium" if size < _LONG else "long"
     label = {"label": row.reference} if row.task is Task.CLASSIFICATION else {}
     return {"template": row.template, **label, "length": length}
 
 
 def measure_slices(rows: Sequence[EvalRow], measured: Measured, confidence: float) -> list[SliceReport]:
-    """Returns each system's accuracy (or, of generation, its first metric) on every slice that is not all of the examples."""
+    """Returns each system's first metric of each task on every slice that is not all of the examples."""
     clusters = number_clusters(rows)
     members: dict[tuple[str, str], list[int]] = {}
     for index, row in enumerate(rows):
@@ -67,7 +67,10 @@ def confusions_of(system: str, rows: Sequence[EvalRow], predictions: Mapping[str
 
 
 def _shown(columns: Mapping[str, Column]) -> list[Column]:
-    """Picks one metric a task: accuracy, and the first metric of written text."""
+    """Picks one metric a task: accuracy, the first metric of written text, and the first of each kind of example that is read."""
     shown = [columns["accuracy"]] if "accuracy" in columns else []
     written = [column for column in columns.values() if Task.GENERATION in column.metric.tasks and isinstance(column.metric, RowMetric)]
-    return shown + [column for column in written if column.metric.name != "exact_match"][:1]
+    read = [column for column in columns.values() if not column.metric.tasks & ASKED]
+    first = [next((column for column in read if task in column.metric.tasks), None) for task in Task]
+    shown += [column for column in written if column.metric.name not in {"exact_match", *ANSWER_METRICS}][:1]
+    return shown + [column for column in first if column is not None]

@@ -35,6 +35,38 @@ _MEANINGS = {
 }
 
 
+TEXT, END = "text", "end"
+"""The parts of a document: its own tokens, and its end token."""
+CHOSEN, REJECTED = "chosen", "rejected"
+"""The parts of a pair."""
+WANTED, UNWANTED = "wanted", "unwanted"
+"""The part of an answer that is judged by itself."""
+
+
+def turn_name(number: int) -> str:
+    """Returns what the part is called that is one answer of a chat, from 1; earlier answers that are not scored are counted, too."""
+    return f"turn {number}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartScore:
+    """What a model says of a part of an example: of a text, of an answer, of one turn of a chat.
+
+    Attributes:
+        name: `text` and `end`; `chosen` and `rejected`; `wanted` or `unwanted`; or `turn 1`, `turn 2` and so on.
+        num_tokens: how many of its tokens are scored.
+        loglikelihood: their sum in nats, each token given all before it; None where the model says something else.
+        score: what the system ranks answers by; None where nothing is ranked.
+        num_bytes: UTF-8 bytes of the text that these tokens say; 0 where nobody asks for it.
+    """
+
+    name: str
+    num_tokens: int
+    loglikelihood: float | None = None
+    score: float | None = None
+    num_bytes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """One system's answer to one example.
@@ -47,6 +79,8 @@ class Prediction:
         detail: why it failed, where it did.
         seed: of the run that answered, where that is one of several; else None.
         of_seeds: what each run of several seeds answered, this one among them; empty where there is one run.
+        parts: what the model says of texts that it is given to read: a document, two answers, the answers of a chat; None where it was not
+            asked.
     """
 
     id: str
@@ -56,6 +90,7 @@ class Prediction:
     detail: str | None = None
     seed: int | None = None
     of_seeds: tuple["Prediction", ...] = ()
+    parts: tuple[PartScore, ...] | None = None
 
     @property
     def answer(self) -> str:

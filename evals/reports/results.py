@@ -1,6 +1,7 @@
 """The folder of an evaluation: report.json, report.html, predictions.parquet, failures.jsonl."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ REPORT_NAME = "report.json"
 PAGE_NAME = "report.html"
 PREDICTIONS_NAME = "predictions.parquet"
 FAILURES_NAME = "failures.jsonl"
+_PARTS = pl.List(
+    pl.Struct({"name": pl.String, "num_tokens": pl.Int64, "loglikelihood": pl.Float64, "score": pl.Float64, "num_bytes": pl.Int64})
+)
 _OLDER_EVALUATION = Replaceable(
     find_stranger=other_names({REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME}),  # such as drafts that somebody corrected
     file=("there is a file where the output folder is to be", "Choose another folder for --out."),
@@ -62,7 +66,7 @@ def write_evaluation(evaluation: "Evaluation", out: Path, config: EvalsConfig) -
 
 
 def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
-    """Returns one row a system and example, and seed where a run has several: ids, answer, reference, likelihoods, scores, state."""
+    """Returns one row a system and example, and seed where a run has several: ids, answer, reference, likelihoods, parts, scores, state."""
     metrics = list(dict.fromkeys(name for columns in evaluation.measured.columns.values() for name in columns))
     scored = [name for name in metrics if _has_scores(evaluation, name)]
     records: list[dict[str, Any]] = []
@@ -80,6 +84,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
                     "reference": row.reference,
                     "prediction": prediction.text,
                     "choice_loglikelihoods": prediction.loglikelihoods,
+                    "parts": None if prediction.parts is None else [asdict(part) for part in prediction.parts],
                     "scores": {name: scores.get(name) for name in scored},
                     "state": prediction.state.value,
                     "detail": prediction.detail,
@@ -99,6 +104,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
             "seed": pl.Int64,
             **answer,
             "choice_loglikelihoods": pl.List(pl.Float64),
+            "parts": _PARTS,
             "scores": pl.Struct(fields),
             **dict.fromkeys(("state", "detail", "split", "template", "group"), pl.String),
         },
@@ -115,7 +121,7 @@ def _answers(evaluation: "Evaluation", system: str, row: int, prediction: Predic
 
 
 def read_predictions(path: Path) -> pl.DataFrame:
-    """Returns what `predictions.parquet` holds; a file of before roles or seeds were written gets them: by the systems' names, and null.
+    """Returns what `predictions.parquet` holds; a file of before roles, seeds or parts were written gets them.
 
     Raises:
         UserError: the file is none that an evaluation wrote.
@@ -127,6 +133,8 @@ def read_predictions(path: Path) -> pl.DataFrame:
             frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
         if "seed" not in frame.columns:
             frame = frame.with_columns(seed=pl.lit(None, pl.Int64))
+        if "parts" not in frame.columns:
+            frame = frame.with_columns(parts=pl.lit(None, _PARTS))
     except pl.exceptions.PolarsError as error:
         raise UserError(f"cannot read the predictions: {error}", str(path), "Evaluate again: evals run.") from error
     return frame

@@ -1,4 +1,4 @@
-"""How a language model answers examples: choices by log-likelihood, free text by greedy generation."""
+"""How a language model answers examples: choices by log-likelihood, free text by greedy generation; the others are read."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,12 +9,15 @@ from evals.predict.requests import encode_choices, encode_question, frame_questi
 from evals.systems.added import with_added
 from evals.systems.base import EvalContext
 from evals.systems.filled import fill_blanks, likeliest
+from evals.systems.judged import rank_answers
 from evals.systems.spec import SystemSpec
+from evals.systems.texts import read_texts
+from evals.systems.turns import with_turns
 from loopwright.progress import Advance
 from templates.chat import AnswerFrame, EncodeError
 from templates.chat_options import options_of
 from templates.form import Form
-from train.inference.generation import all_end_ids, generate
+from train.inference.generation import Generated, all_end_ids, generate
 from train.inference.language_model import LanguageModel
 from train.inference.loglikelihood import score_choices
 from train.inference.requests import ChoiceRequest
@@ -35,7 +38,12 @@ def answer_with_model(context: EvalContext, adapter: str | None, advance: Advanc
         tokenizer = language_model.tokenizer_of(adapter)
         if language_model.is_masked:
             return fill_blanks(context, model, tokenizer, advance)
-        return [*_choose(context, model, tokenizer, advance), *_write(context, model, tokenizer, advance)]
+        answers = [
+            *_choose(context, model, tokenizer, advance),
+            *_write(context, model, tokenizer, adapter, advance),
+            *read_texts(context, model, tokenizer, advance),
+        ]
+    return [*answers, *rank_answers(context, adapter, advance)]  # which asks several models
 
 
 def _choose(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", advance: Advance) -> list[Prediction]:
@@ -74,7 +82,9 @@ def _encoded(context: EvalContext, tokenizer: "PreTrainedTokenizerBase", row: Ev
     return encoded[row.id]
 
 
-def _write(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", advance: Advance) -> list[Prediction]:
+def _write(
+    context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", adapter: str | None, advance: Advance
+) -> list[Prediction]:
     language_model = context.require_model()
     failed: list[Prediction] = []
     ready: list[tuple[EvalRow, list[int], AnswerFrame]] = []
@@ -102,12 +112,15 @@ def _write(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase
         max_batch_tokens=context.config.max_batch_tokens,
         advance=advance,
     )
-    return failed + [
-        Prediction(
-            row.id, PredictionState.OK if written.is_finished else PredictionState.UNFINISHED, frame.answer(tokenizer, written.said_ids)
-        )
+    predictions = [
+        (row, Prediction(row.id, _ended(written), frame.answer(tokenizer, written.said_ids)))
         for (row, _, frame), written in zip(ready, answers, strict=True)
     ]
+    return failed + with_turns(context, model, tokenizer, adapter or language_model.name, predictions)
+
+
+def _ended(written: Generated) -> PredictionState:
+    return PredictionState.OK if written.is_finished else PredictionState.UNFINISHED
 
 
 def _too_long(num_tokens: int, language_model: LanguageModel) -> str:
