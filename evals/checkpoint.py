@@ -52,13 +52,16 @@ class MetricScorer:
         """Prepares to score by a metric that is known.
 
         Raises:
-            UserError: the metric says nothing about any example of the validation split.
+            UserError: the metric says nothing about any example of the validation split, or nothing that its loss does not say.
         """
         dataset = Dataset.open(request.dataset)
         metric = METRICS.get(request.metric)
         if metric.higher_is_better is None:
             cause = f"the metric '{metric.name}' describes answers, and neither more nor less of it is better"
             raise UserError(cause, f"best: {metric.name}", "Name another metric, or validation_loss.")
+        if "prediction.parts" in metric.reads:
+            cause = f"the metric '{metric.name}' measures no answers that are made, but texts that are read, as the validation loss does"
+            raise UserError(cause, f"best: {metric.name}", "Leave it out: the validation loss chooses the checkpoint.")
         form = scored_form(request.form)
         applies = metric().applies
         rows = [row for row in load_rows(dataset, "validation")[0] if applies(row) and _is_asked(row, form)]
@@ -74,11 +77,12 @@ class MetricScorer:
     def scores(self, model: Model) -> list[Any]:
         """Returns the metric's statistics of each row, `[N, K]`."""
         language_model = LanguageModel.of_loaded(self.request.model, model, self.request.chat_template)
-        context = EvalContext(self.rows, self.train_rows, self.form, self.config, language_model)
+        name = self.request.metric
+        metrics = {row.template: (name,) for row in self.rows}
+        context = EvalContext(self.rows, self.train_rows, self.form, self.config, language_model, metrics=metrics)
         context.limit_answers()
         predictions = {one.id: one for one in answer_with_model(context, None, lambda _done: None)}
-        name = self.request.metric
-        column = column_of(self.metric, self.rows, {row.template: (name,) for row in self.rows}, predictions)
+        column = column_of(self.metric, self.rows, metrics, predictions)
         assert column is not None, "there is a row that the metric is about"
         found: list[Any] = column.sums.tolist()
         return found
@@ -109,4 +113,5 @@ class MetricScorer:
 
 def _is_asked(row: EvalRow, form: Form) -> bool:
     """Whether the model can be asked an example in the form that is scored."""
-    return row.task is Task.GENERATION or bool(row.messages if form == Form.CHAT else row.prompt is not None)
+    can_choose = bool(row.messages if form == Form.CHAT else row.prompt is not None)
+    return row.task is Task.GENERATION or (row.task is Task.CLASSIFICATION and can_choose)

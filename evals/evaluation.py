@@ -17,19 +17,23 @@ from evals.compare.measure import Column, Measured, measure, number_clusters
 from evals.compare.slices import confusions_of, measure_slices
 from evals.compare.states import json_states, notes_of, tool_states, warnings_of
 from evals.compare.statistics import spread_of_seeds
+from evals.compare.turns import measure_turns
 from evals.compare.verdict import comparison_of, judge
 from evals.config import EvalsConfig
 from evals.data.contract import BaselineComparison, MetricValue, Report, SeedsReport, SystemReport
 from evals.data.judgement import Judgement
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
-from evals.data.rows import EvalRow
+from evals.data.rows import RANKED, EvalRow
 from evals.plan import EvalPlan
-from evals.systems.adapter import run_models
+from evals.predict.parts import Windows
+from evals.systems.adapter import is_reward, run_models
 from evals.systems.base import EvalContext, System
+from evals.systems.judged import reference_folders
 from loopwright.errors import UserError
 from loopwright.progress import Progress
 from train.inference.language_model import LanguageModel
+from train.runs.record import RunRecord
 
 _NOW = "this round"
 _PROMPT_CUT = "prompts were truncated to the model's context"
@@ -92,7 +96,9 @@ def evaluate(
         UserError: the model or an adapter cannot be loaded, or cannot be asked a single example.
     """
     started = time.perf_counter()
-    context = EvalContext(plan.rows, plan.train_rows, plan.form, config, chat_template=plan.dataset.manifest.chat_template)
+    context = EvalContext(
+        plan.rows, plan.train_rows, plan.form, config, chat_template=plan.dataset.manifest.chat_template, metrics=plan.metrics
+    )
     lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], context.notes)
     _open_model(context, plan)
     answers: dict[str, dict[str, Prediction]] = {}
@@ -147,7 +153,11 @@ def evaluate(
         test_looks=looks,
         warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens), *warnings_of(calls)],
         notes=[*plan.notes, *_notes(context), *notes_of(jsons), *_metric_notes(plan, measured), *([told] if told is not None else [])],
-        slices=[*measure_slices(plan.rows, measured, config.confidence, patterns), *found],
+        slices=[
+            *measure_slices(plan.rows, measured, config.confidence, patterns),
+            *measure_turns(plan.rows, plan.metrics, answers, config.confidence),
+            *found,
+        ],
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
         headline=make_headline(compared),
@@ -160,11 +170,18 @@ def evaluate(
 
 
 def _open_model(context: EvalContext, plan: EvalPlan) -> None:
-    if plan.model is not None:
-        config = context.config
-        folders = {name: folder for run, record in plan.runs.items() for name, folder in run_models(run, record).items()}
-        context.model = LanguageModel(plan.model, config.dtype, folders, plan.dataset.manifest.chat_template)
-        context.limit_answers()
+    """Loads the model that systems share, with what they switch on; a reward model is loaded by itself."""
+    runs = {run: record for run, record in plan.runs.items() if not is_reward(record)}
+    sharing = [system for system in plan.systems if system.shares_model and (system.run is None or system.run in runs)]
+    if plan.model is None or not sharing:
+        return
+    config = context.config
+    folders = {name: folder for run, record in runs.items() for name, folder in run_models(run, record).items()}
+    if any(row.task in RANKED for row in plan.rows):
+        folders |= reference_folders({name: RunRecord.load(folder) for name, folder in folders.items()})
+    context.model = LanguageModel(plan.model, config.dtype, folders, plan.dataset.manifest.chat_template)
+    context.windows = Windows.of(runs.values())
+    context.limit_answers()
 
 
 def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[dict[str, Prediction], float]:
@@ -219,7 +236,8 @@ def _all_failed(system: System, predictions: Mapping[str, Prediction], context: 
         return False
     reasons = sorted({prediction.detail or "" for prediction in predictions.values()})
     if system.needs_model:
-        raise UserError(f"no example can be put to {system.label}: {_first(reasons)}", system.other_model or context.require_model().name)
+        where = system.other_model or (context.model.name if context.model is not None else system.run)
+        raise UserError(f"no example can be put to {system.label}: {_first(reasons)}", where)
     context.notes.append(f"{system.label} is left out: {_first(reasons)}")
     return True
 
@@ -276,7 +294,13 @@ def _warnings(
 
 
 def _are_equal(a: Mapping[str, Prediction], b: Mapping[str, Prediction]) -> bool:
-    return all(a[key].text == b[key].text and a[key].loglikelihoods == b[key].loglikelihoods for key in a)
+    return all(key in b and _said(a[key]) == _said(b[key]) for key in a)
+
+
+def _said(prediction: Prediction) -> tuple[object, ...]:
+    """Returns what a model says, without what is made of it: a run that has no effect ranks by a ratio that is 0."""
+    parts = None if prediction.parts is None else [(part.name, part.loglikelihood) for part in prediction.parts]
+    return None if parts else prediction.text, prediction.loglikelihoods, parts
 
 
 def _first(reasons: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """What an evaluation will do: everything that can be checked before a model is loaded or a file is written."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,23 @@ from evals.compare.needed import power_note
 from evals.config import EvalsConfig, scored_form
 from evals.data.references import ReferenceKinds
 from evals.data.role import Role
-from evals.data.rows import EvalRow, Task, choose_form, limit_rows, load_rows
-from evals.metrics.base import CALL_METRICS, DEFAULT_METRICS, JSON_METRICS, LABEL_METRICS, METRICS
+from evals.data.rows import ASKED, RANKED, EvalRow, Task, choose_form, limit_rows, load_rows
+from evals.metrics.base import (
+    ANSWER_METRICS,
+    CALL_METRICS,
+    DEFAULT_METRICS,
+    JSON_METRICS,
+    LABEL_METRICS,
+    METRICS,
+    REWARD_METRICS,
+)
 from evals.predict.server import require_prices
+from evals.systems.adapter import is_reward
 from evals.systems.base import System, make_systems
 from evals.systems.passages import KIND, read_corpus
 from loopwright.console import notice
 from loopwright.errors import UserError
-from prep.dataset.manifest import Dataset, has_form
-from prep.dataset.splits import SplitName
+from prep.dataset.manifest import Dataset
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from templates.chat_options import asks_clock, dated_notice
 from templates.form import Form
@@ -30,9 +38,9 @@ from train.runs.folder import weights_dir
 from train.runs.record import RunRecord
 
 _OTHER_ROWS = (
-    "Pairs of answers, judged answers and plain texts are not evaluated: take a dataset of chats that end on an answer, or of prompts "
-    "with choices."
+    "Take a dataset of chats that end on an answer, of prompts with choices, of plain texts, or of answers that people have judged."
 )
+_READ_FORMS = {Task.TEXT: Form.COMPLETION, Task.PREFERENCE: Form.PREFERENCE, Task.UNPAIRED: Form.UNPAIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     warnings: list[str] = []
     rows = _rows(dataset, config, notes)
     systems = make_systems(config.systems, config.adapter)
-    runs = {system.run: _open_run(system.run) for system in systems if system.run is not None}
+    runs = {system.run: _open_run(system.run, rows) for system in systems if system.run is not None}
     form = _form(rows, runs, config)
     if any(part.kind == KIND for system in systems for part in (system.spec, *system.spec.added)):
         read_corpus(config.corpus)
@@ -99,6 +107,8 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
     if model is not None:
         notes += _dated_notes(model, rows, form, _chat_templates(dataset, runs))
     metrics = _metrics(dataset, rows, kinds, config)
+    if any(map(is_reward, runs.values())) and not config.metrics:
+        metrics = _with_rewards(metrics, rows)
     for given, run in runs.items():
         if not run.was_trained_on(dataset.manifest.key):
             warnings.append(f"{given} was trained on another build of the data: rows of this split may have been in its train split")
@@ -149,36 +159,33 @@ def _rows(dataset: Dataset, config: EvalsConfig, notes: list[str]) -> list[EvalR
         splits = ", ".join(f"{name} ({count})" for name, count in dataset.manifest.splits.items() if count) or "none"
         cause = "has no example with an answer to compare with" if num_other else "is empty"
         remedy = _OTHER_ROWS if num_other else f"Splits with examples: {splits}. Choose one with --split."
-        if num_other and _is_text(dataset, config.split):
-            cause += ": its examples are plain texts"
-            remedy = (
-                "Read a run's loss on held-out text in its run.json (validation_loss), and evaluate it on a dataset that asks something."
-            )
         raise UserError(f"the {config.split} split {cause}", str(dataset.path), remedy)
     if num_other:
-        other = "neither a chat that ends on an answer, or on a call that can be read, nor a prompt with choices"
-        notes.append(f"{num_other} examples have {other}, and are not evaluated")
+        other = "chats without an answer, or with a call that cannot be read, or prompts without choices"
+        notes.append(f"{num_other} examples are {other}, and are not evaluated")
     limited = limit_rows(rows, config.limit)
     if len(limited) < len(rows):
         notes.append(f"{len(limited)} of {len(rows)} examples, drawn by a stable hash of their ids")
     return limited
 
 
-def _is_text(dataset: Dataset, split: SplitName) -> bool:
-    return bool(dataset.examples(split).select(has_form(Form.COMPLETION).all()).collect().item())
-
-
-def _open_run(given: str) -> RunRecord:
+def _open_run(given: str, rows: Sequence[EvalRow]) -> RunRecord:
     folder = Path(given)
     record = RunRecord.load(folder)
-    record.require_answers(folder)
+    if not any(row.task in RANKED for row in rows):
+        record.require_answers(folder)
     METHODS.get(record.method).require_saved(weights_dir(folder))
     return record
 
 
 def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConfig) -> Form:
-    """Returns the form: that of the runs, which every system compared is scored in, else what is asked for or there."""
-    forms = {given: scored_form(run.form) for given, run in runs.items()}
+    """Returns the form: that of the runs, which every system compared is scored in, else what is asked for or there.
+
+    Where nothing is asked, it is that of what is read, which all read alike.
+    """
+    if not any(row.task in ASKED for row in rows):
+        return _READ_FORMS[rows[0].task]
+    forms = {given: scored_form(run.form) for given, run in runs.items() if not is_reward(run)}
     if len(set(forms.values())) > 1:
         raise UserError("the adapters were trained in two forms", ", ".join(forms), "Evaluate them apart: their scores cannot be compared.")
     trained = next(iter(forms.values()), None)
@@ -194,7 +201,7 @@ def _form(rows: Sequence[EvalRow], runs: dict[str, RunRecord], config: EvalsConf
 
 
 def _metrics(dataset: Dataset, rows: Sequence[EvalRow], kinds: ReferenceKinds, config: EvalsConfig) -> dict[str, tuple[str, ...]]:
-    """Returns each template's metrics: those of the config, else of the template, else of its task."""
+    """Returns each template's metrics: those of the config, else of the template, else of its task; of chats that of all answers, too."""
     found: dict[str, tuple[str, ...]] = {}
     tasks: dict[str, set[Task]] = {}
     for row in rows:
@@ -207,6 +214,8 @@ def _metrics(dataset: Dataset, rows: Sequence[EvalRow], kinds: ReferenceKinds, c
         found[template] = usable or tuple(name for task in Task if task in template_tasks for name in defaults[task])
         if template in kinds.calls and not config.metrics:
             found[template] = _with_call_metrics(found[template], template, kinds)
+        if Task.GENERATION in template_tasks and not config.metrics:
+            found[template] = tuple(dict.fromkeys((*found[template], *ANSWER_METRICS)))
     for name in {name for names in found.values() for name in names}:
         METRICS.get(name).require_ready()
     for name in (*config.fail_below, *config.minimum_effect, *(name for name in config.gates if name != PRIMARY)):
@@ -228,14 +237,30 @@ def _with_call_metrics(metrics: tuple[str, ...], template: str, kinds: Reference
     return (*CALL_METRICS, *metrics) if template in kinds.mostly_calls else (*metrics, *CALL_METRICS)
 
 
+def _with_rewards(metrics: dict[str, tuple[str, ...]], rows: Sequence[EvalRow]) -> dict[str, tuple[str, ...]]:
+    """Returns each template's metrics where a reward model is evaluated: of pairs, how far it sets their answers apart."""
+    ranked = {row.template for row in rows if row.task is Task.PREFERENCE}
+    return {
+        template: tuple(dict.fromkeys((*names, *REWARD_METRICS))) if template in ranked else names for template, names in metrics.items()
+    }
+
+
 def _applicable(systems: list[System], rows: Sequence[EvalRow], kinds: ReferenceKinds, notes: list[str]) -> list[System]:
     """Leaves out the systems that can answer none of the examples, and says so."""
     kept = [system for system in systems if any(system.takes(row, kinds) for row in rows)]
-    left_out = [system.label for system in systems if system not in kept]
-    notes += [f"{label} is left out: it answers with labels alone, and these examples ask for free text" for label in left_out]
+    there = _meanings({row.task for row in rows})
+    notes += [
+        f"{system.label} is left out: it is for {_meanings(ASKED if system.spec.added else system.tasks)}, and these examples are {there}"
+        for system in systems
+        if system not in kept
+    ]
     if not kept:
         raise UserError("none of the systems can answer these examples", "systems", "Add base or adapter:RUN.")
     return kept
+
+
+def _meanings(tasks: Collection[Task]) -> str:
+    return " and ".join(task.meaning for task in Task if task in tasks)
 
 
 def _model(systems: Sequence[System], runs: dict[str, RunRecord], config: EvalsConfig) -> str | None:
@@ -262,7 +287,7 @@ def _chat_templates(dataset: Dataset, runs: dict[str, RunRecord]) -> list[ChatTe
 
 def _dated_notes(model: str, rows: Sequence[EvalRow], form: Form, options: Sequence[ChatTemplateConfig]) -> list[str]:
     """Returns what is to be said of prompts that depend on the clock, where any example is put to the model as a chat."""
-    is_chat = any(row.task is Task.GENERATION or (form == Form.CHAT and row.messages) for row in rows)
+    is_chat = any(row.task in {Task.GENERATION, *RANKED} or (form == Form.CHAT and row.messages) for row in rows)
     tokenizers = [load_tokenizer(model, option.on_a_day()) for option in options] if is_chat else []
     found = [dated_notice(tokenizer, "this evaluation") for tokenizer in tokenizers if asks_clock(tokenizer)]
     for said in dict.fromkeys(found):

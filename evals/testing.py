@@ -105,7 +105,8 @@ def check_system(system: type[System], spec: str, context: EvalContext) -> None:
     choices = {row.id: row.choices for row in asked}
     for one in found:
         assert one.state is not PredictionState.ERROR or one.detail, f"{who} fails at {one.id} and does not say why"
-        assert not one.state.is_scored or one.text is not None, f"{who} gives no text for {one.id}, which is scored"
+        has_said = one.text is not None or bool(one.parts)
+        assert not one.state.is_scored or has_said, f"{who} gives neither a text nor parts for {one.id}, which is scored"
         has = choices[one.id]
         assert not (has and one.state.is_scored) or one.text in has, f"{who} answers {one.id} with what is no choice: {one.text!r}"
     assert {one.id: one for one in made.answer(context, lambda _: None)} == {one.id: one for one in found}, f"{who} answers otherwise now"

@@ -7,11 +7,12 @@ from loopwright.plugins import active_files, installed
 
 METRIC_IDS = frozenset(
     {
-        *("accuracy", "aurc", "bleu", "brier", "chrf", "copy_rate", "distinct_2", "ece", "exact_match", "fact_precision", "fact_recall"),
-        *("format_valid", "hallucination", "hit_at_k", "json_f1", "json_schema_valid", "json_valid", "length_ratio", "macro_f1"),
-        *("macro_precision", "macro_recall", "mcc", "mrr", "negation_flips", "nll", "normalised_match", "rouge1", "rouge2", "rougeL"),
-        *("rougeLsum", "style_distance", "token_f1", "tool_arguments", "tool_call_match", "tool_name", "tool_schema_valid"),
-        *("verbalizer_mass", "weighted_f1"),
+        *("accuracy", "answer_nll", "aurc", "bits_per_byte", "bleu", "brier", "chrf", "copy_rate", "distinct_2", "ece", "exact_match"),
+        *("fact_precision", "fact_recall", "format_valid", "hallucination", "hit_at_k", "json_f1", "json_schema_valid", "json_valid"),
+        *("length_ratio", "likelihood_accuracy", "macro_f1", "macro_precision", "macro_recall", "mcc", "mrr", "negation_flips", "nll"),
+        *("normalised_match", "preference_accuracy", "preference_margin", "reward_margin", "rouge1", "rouge2", "rougeL", "rougeLsum"),
+        *("style_distance", "text_nll", "token_f1", "tool_arguments", "tool_call_match", "tool_name", "tool_schema_valid"),
+        *("unpaired_auc", "unpaired_margin", "verbalizer_mass", "weighted_f1"),
     }
 )
 _KIND = "metrics"

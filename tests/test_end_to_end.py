@@ -93,7 +93,7 @@ def test_summaries_are_generated_and_measured(tmp_path: Path) -> None:
     options = ("--adapter", tmp_path / "run", "--out", tmp_path / "evals", "--limit", "2", "--max-new-tokens", "24", "--json")
     report = json.loads(run(_BIN / "evals", "run", tmp_path / "dataset", *options).stdout)
     assert set(report["systems"]) == {"base", f"adapter:{tmp_path / 'run'}"}
-    assert set(report["systems"]["base"]["metrics"]) == {"rouge1", "rougeL", "fact_recall"}
+    assert set(report["systems"]["base"]["metrics"]) == {"rouge1", "rougeL", "fact_recall", "answer_nll"}
 
 
 def test_fixes_go_round(tmp_path: Path) -> None:

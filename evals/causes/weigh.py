@@ -79,7 +79,7 @@ def gather_evidence(row: EvalRow, prediction: Prediction, neighbours: Sequence[N
         if sum(one.similarity for one in other) * 2 > sum(one.similarity for one in neighbours):
             ids = ", ".join(one.row.id for one in other)
             evidence["conflicting_neighbours"] = f"{len(other)} of the {len(neighbours)} nearest training examples answer otherwise: {ids}"
-    elif not row.calls:
+    elif row.task is Task.GENERATION and not row.calls:
         source = FactIndex(row.input_text)
         absent = [fact for fact in wanted_facts(row.reference) if not source.holds(fact)]
         if absent:

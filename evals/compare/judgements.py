@@ -57,9 +57,10 @@ def judge_answers(
 ) -> dict[str, Judgement]:
     """Judges one system's answers, by example id.
 
-    An answer fails that has no score; that is another choice than the right one, another call or value; that is not the expected label,
-    code or few words; that has not the form which its template's answers have; whose score is beyond a threshold that the config names; that loses a fact which its template keeps and its source holds; or that holds a fact
-    of neither source nor reference. Other free text does not fail: the weakest tenth of a template's is `weak`.
+    An answer fails that has no score; that is another choice, call or value than the right one, or puts the other answer of a pair first;
+    that is not the expected label, code or few words; that has not the form which its template's answers have; whose score is beyond a
+    threshold that the config names; that loses a fact which its template keeps and its source holds; or that holds a fact of neither source
+    nor reference. Other free text does not fail: the weakest tenth of a template's is `weak`.
 
     Args:
         rows: the examples.
@@ -85,26 +86,32 @@ def judge_answers(
 def _reasons(row: EvalRow, prediction: Prediction, scores: Scores, standards: Standards) -> list[tuple[Reason, str]]:
     if not prediction.state.is_scored:
         return [(Reason.NO_ANSWER, prediction.detail or prediction.state.meaning)]
-    found: list[tuple[Reason, str]] = []
-    if (calls := wrong_calls(row, prediction)) is not None:
-        found.append(calls)
-    if row.task is Task.CLASSIFICATION:
-        if prediction.text != row.reference:
-            found.append((Reason.WRONG_CHOICE, Reason.WRONG_CHOICE.meaning))
-    elif is_structured(row, standards.kinds):
-        if not row.calls and (json := wrong_json(row, prediction, standards.kinds)) is not None:
-            found.append(json)
-    elif not _is_free(row, standards):
-        if prediction.text != row.reference:
-            found.append((Reason.NOT_EXACT, Reason.NOT_EXACT.meaning))
-    else:
-        if row.template in standards.formed and FormatValid().score(row, prediction) == 0.0:
-            found.append((Reason.INVALID_FORMAT, "not in the form of its reference"))
-        found += _fact_reasons(row, prediction.answer, standards.keep.get(row.template, ()))
+    found = _content_reasons(row, prediction, standards)
     for metric, limit in standards.fail_below.items():
         if metric in scores and _is_beyond(metric, scores[metric], limit):
             found.append((Reason.LOW_SCORE, f"{metric} {scores[metric]:.3f}, and {limit:g} is asked for"))
     return found
+
+
+def _content_reasons(row: EvalRow, prediction: Prediction, standards: Standards) -> list[tuple[Reason, str]]:
+    """Returns what is wrong with what an answer says, whatever its scores are."""
+    calls = wrong_calls(row, prediction)
+    found = [calls] if calls is not None else []
+    if row.task is Task.CLASSIFICATION:
+        return found + ([(Reason.WRONG_CHOICE, Reason.WRONG_CHOICE.meaning)] if prediction.text != row.reference else [])
+    if row.task is Task.PREFERENCE:
+        is_other = prediction.text is not None and prediction.text != row.reference
+        return [(Reason.WRONG_CHOICE, "the other answer of the pair is ahead")] if is_other else []
+    if row.task is not Task.GENERATION:  # a document, or an answer that is judged by itself: what is read is not right or wrong
+        return []
+    if is_structured(row, standards.kinds):
+        json = None if row.calls else wrong_json(row, prediction, standards.kinds)
+        return found + ([json] if json is not None else [])
+    if not _is_free(row, standards):
+        return found + ([(Reason.NOT_EXACT, Reason.NOT_EXACT.meaning)] if prediction.text != row.reference else [])
+    if row.template in standards.formed and FormatValid().score(row, prediction) == 0.0:
+        found.append((Reason.INVALID_FORMAT, "not in the form of its reference"))
+    return found + _fact_reasons(row, prediction.answer, standards.keep.get(row.template, ()))
 
 
 def _fact_reasons(row: EvalRow, answer: str, keep: Collection[str]) -> list[tuple[Reason, str]]:

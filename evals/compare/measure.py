@@ -1,5 +1,6 @@
 """Predictions -> metrics with intervals and paired differences, all from per-row statistics resampled in one go."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from evals.data.contract import MetricValue, PairReport, Test
 from evals.data.prediction import Prediction
 from evals.data.role import Role
 from evals.data.rows import EvalRow
-from evals.metrics.base import METRICS, Metric
+from evals.metrics.base import METRICS, Metric, RatioMetric, RowMetric
 from loopwright.statistics import holm, wilson_interval
 
 Array = npt.NDArray[np.float64]
@@ -138,7 +139,7 @@ def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, 
     """Returns a proportion's or mean's value on some rows, with a quick interval, and the number of rows it rests on.
 
     For slices, where a bootstrap of each would cost more than it says: Wilson's interval. For a mean of scores in [0, 1] it is wider
-    than need be, as no such mean varies more than a proportion. Scores beyond, of a metric from outside, are resampled after all.
+    than need be, as no such mean varies more than a proportion. What is no mean of rows, and scores beyond, are resampled after all.
     """
     chosen = chosen & column.counted
     count = int(chosen.sum())
@@ -146,7 +147,10 @@ def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, 
         return NOTHING, 0
     value = float(column.metric.value(column.sums[chosen].sum(axis=0)))
     scores, numbers = column.sums[chosen, 0], np.unique(clusters[chosen], return_inverse=True)[1]
-    if scores.min() < 0 or scores.max() > 1:
+    if not math.isfinite(value):
+        return NOTHING, 0
+    is_mean = isinstance(column.metric, RowMetric) and not isinstance(column.metric, RatioMetric)
+    if not is_mean or scores.min() < 0 or scores.max() > 1:
         totals = statistics.bootstrap_totals(statistics.cluster_sums(column.sums[chosen], numbers), _SLICE_RESAMPLES, _SLICE_SEED)
         low, high = statistics.percentile_interval(column.metric.value(totals), confidence) or (value, value)
     else:
@@ -158,7 +162,7 @@ def value_of(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters, 
 def column_of(
     metric: Metric, rows: Sequence[EvalRow], metrics: Mapping[str, Sequence[str]], predictions: Mapping[str, Prediction]
 ) -> Column | None:
-    """Scores one system by one metric; None where none of its examples is of the metric's kind."""
+    """Scores one system by one metric; None where none of its examples is of the metric's kind, or it reads nothing of what is read."""
     num_seeds = max((len(prediction.of_seeds) for prediction in predictions.values()), default=0)
     if num_seeds:
         of_seeds = [{id_: prediction.of_seeds[place] for id_, prediction in predictions.items()} for place in range(num_seeds)]
@@ -169,7 +173,8 @@ def column_of(
         for index, row in enumerate(rows)
         if row.id in predictions and metric.applies(row) and metric.name in metrics[row.template]
     ]
-    if not asked:
+    scored = [prediction for _, _, prediction in asked if prediction.state.is_scored]
+    if not asked or ("prediction.parts" in metric.reads and scored and all(prediction.parts is None for prediction in scored)):
         return None
     used = [(index, row, prediction) for index, row, prediction in asked if metric.counts(row, prediction)]
     indices = [index for index, _, _ in used]
@@ -199,6 +204,8 @@ def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfi
     if not counted.any():
         return NOTHING
     value = float(column.metric.value(column.sums.sum(axis=0)))
+    if not math.isfinite(value):  # such as an order of answers of one kind alone
+        return NOTHING
     numbers = np.unique(clusters[counted], return_inverse=True)[1]
     num_clusters = int(numbers.max()) + 1
     if column.is_proportion and len(column.by_seed) < 2:
@@ -260,9 +267,10 @@ def difference_of(names: tuple[str, str], left: Column, right: Column, clusters:
     )  # fmt: skip
     if not count:
         return nothing
-    clusters = np.unique(clusters[both], return_inverse=True)[1]
-    found = _compare_on(left, right, both, clusters, config)
     difference = float(left.metric.value(left.sums[both].sum(axis=0)) - right.metric.value(right.sums[both].sum(axis=0)))
+    if not math.isfinite(difference):
+        return nothing
+    found = _compare_on(left, right, both, np.unique(clusters[both], return_inverse=True)[1], config)
     if found is None:
         return nothing.model_copy(update={"difference": difference})
     margin = config.minimum_effect.get(left.metric.name)

@@ -11,8 +11,8 @@ from evals.compare import statistics
 from evals.compare.measure import Array, Clusters, Column, Measured, number_clusters, value_of
 from evals.data.contract import Confusion, SliceReport
 from evals.data.prediction import Prediction
-from evals.data.rows import EvalRow, Task
-from evals.metrics.base import RowMetric
+from evals.data.rows import ASKED, EvalRow, Task
+from evals.metrics.base import ANSWER_METRICS, RowMetric
 from loopwright.statistics import benjamini_hochberg
 
 # Characters of the input: a sentence, a paragraph, and more. Fixed, so that a slice means the same in every evaluation.
@@ -29,15 +29,16 @@ Patterns = Mapping[str, re.Pattern[str]]
 
 def slice_of(row: EvalRow, patterns: Patterns = NO_PATTERNS) -> dict[str, str]:
     """Returns what an example belongs to: template, label where it has one, length, source; of each declared slice yes or no."""
-    size = len(row.question)
+    said = row.question or row.text or ""
+    size = len(said)
     length = "short" if size < _SHORT else "medium" if size < _LONG else "long"
     label = {"label": row.reference} if row.task is Task.CLASSIFICATION else {}
-    declared = {name: "yes" if pattern.search(row.question) else "no" for name, pattern in patterns.items()}
+    declared = {name: "yes" if pattern.search(said) else "no" for name, pattern in patterns.items()}
     return {"template": row.template, **label, "length": length, "source": row.source, **declared}
 
 
 def measure_slices(rows: Sequence[EvalRow], measured: Measured, confidence: float, patterns: Patterns = NO_PATTERNS) -> list[SliceReport]:
-    """Returns each system's accuracy (or, of generation, its first metric) on every slice that is not all of the examples.
+    """Returns each system's first metric of each task on every slice that is not all of the examples.
 
     Each is held against the other examples; a system's p-values are adjusted for the number of slices (Benjamini and Hochberg 1995).
     """
@@ -76,18 +77,24 @@ def _slice(
 
 
 def _against_the_rest(column: Column, chosen: npt.NDArray[np.bool_], clusters: Clusters) -> tuple[float | None, float | None]:
-    """Returns the mean inside less that outside, with its two-sided p: Fisher's exact test, or by clusters where rows come in some."""
+    """Returns the mean inside less that outside, with its two-sided p: Fisher's exact test, or by clusters where rows come in some.
+
+    Of metrics that are a sum over a sum alone; the error is that of the ratio, linearised (Cochran 1977, 6.3).
+    """
     inside, outside = chosen & column.counted, ~chosen & column.counted
     if not outside.any():
         return None, None
-    scores = column.sums[:, 0]
-    difference = float(scores[inside].mean() - scores[outside].mean())
+    if column.sums.shape[1] != 2:
+        return None, None
+    scores, weights = column.sums.T
+    means = [scores[chosen].sum() / weights[chosen].sum() for chosen in (inside, outside)]
+    difference = float(means[0] - means[1])
     numbers = np.unique(clusters[column.counted], return_inverse=True)[1]
     if column.is_proportion and numbers.max() + 1 == len(numbers):
         return difference, _fisher(scores[inside], scores[outside])
     influence = np.zeros(len(scores))
-    influence[inside] = (scores[inside] - scores[inside].mean()) / inside.sum()
-    influence[outside] = -(scores[outside] - scores[outside].mean()) / outside.sum()
+    for part, mean, sign in ((inside, means[0], 1), (outside, means[1], -1)):
+        influence[part] = sign * (scores[part] - mean * weights[part]) / weights[part].sum()
     sums = statistics.cluster_sums(influence[column.counted][:, None], numbers)[:, 0]
     if len(sums) < statistics.FEWEST_CLUSTERS or not sums.any():
         return difference, None
@@ -131,7 +138,10 @@ def confusions_of(system: str, rows: Sequence[EvalRow], predictions: Mapping[str
 
 
 def _shown(columns: Mapping[str, Column]) -> list[Column]:
-    """Picks one metric a task: accuracy, and the first metric of written text."""
+    """Picks one metric a task: accuracy, the first metric of written text, and the first of each kind of example that is read."""
     shown = [columns["accuracy"]] if "accuracy" in columns else []
     written = [column for column in columns.values() if Task.GENERATION in column.metric.tasks and isinstance(column.metric, RowMetric)]
-    return shown + [column for column in written if column.metric.name != "exact_match"][:1]
+    read = [column for column in columns.values() if not column.metric.tasks & ASKED]
+    first = [next((column for column in read if task in column.metric.tasks), None) for task in Task]
+    shown += [column for column in written if column.metric.name not in {"exact_match", *ANSWER_METRICS}][:1]
+    return shown + [column for column in first if column is not None]

@@ -37,6 +37,38 @@ _MEANINGS = {
 }
 
 
+TEXT, END = "text", "end"
+"""The parts of a document: its own tokens, and its end token."""
+CHOSEN, REJECTED = "chosen", "rejected"
+"""The parts of a pair."""
+WANTED, UNWANTED = "wanted", "unwanted"
+"""The part of an answer that is judged by itself."""
+
+
+def turn_name(number: int) -> str:
+    """Returns what the part is called that is one answer of a chat, from 1; earlier answers that are not scored are counted, too."""
+    return f"turn {number}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartScore:
+    """What a model says of a part of an example: of a text, of an answer, of one turn of a chat.
+
+    Attributes:
+        name: `text` and `end`; `chosen` and `rejected`; `wanted` or `unwanted`; or `turn 1`, `turn 2` and so on.
+        num_tokens: how many of its tokens are scored.
+        loglikelihood: their sum in nats, each token given all before it; None where the model says something else.
+        score: what the system ranks answers by; None where nothing is ranked.
+        num_bytes: UTF-8 bytes of the text that these tokens say; 0 where nobody asks for it.
+    """
+
+    name: str
+    num_tokens: int
+    loglikelihood: float | None = None
+    score: float | None = None
+    num_bytes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """One system's answer to one example.
@@ -52,6 +84,8 @@ class Prediction:
         passages: what was looked up for the example, the nearest first; empty where nothing was near, None where nothing is looked up.
         calls: the calls of tools that were read of the answer; `text` has them behind what is said, as a JSON list.
         call_loss: why a call that the answer holds was not read; None where nothing seems to be lost.
+        parts: what the model says of texts that it is given to read: a document, two answers, the answers of a chat; None where it was not
+            asked.
     """
 
     id: str
@@ -64,6 +98,7 @@ class Prediction:
     passages: tuple[str, ...] | None = None
     calls: tuple[ToolCall, ...] = ()
     call_loss: CallLoss | None = None
+    parts: tuple[PartScore, ...] | None = None
 
     @property
     def answer(self) -> str:

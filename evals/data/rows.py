@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from loopwright.errors import UserError
 from loopwright.hashing import hash_text
 from templates.calls import ToolCall, with_calls
-from templates.form import Form
+from templates.form import JUDGED, Form
 
 if TYPE_CHECKING:  # every metric imports this module, and none of them needs these
     import polars as pl
@@ -22,6 +22,30 @@ class Task(StrEnum):
 
     CLASSIFICATION = "classification"
     GENERATION = "generation"
+    TEXT = "text"
+    PREFERENCE = "preference"
+    UNPAIRED = "unpaired"
+
+    @property
+    def meaning(self) -> str:
+        """What such examples are, in words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Task.CLASSIFICATION: "choices",
+    Task.GENERATION: "written answers",
+    Task.TEXT: "plain texts",
+    Task.PREFERENCE: "pairs of answers",
+    Task.UNPAIRED: "judged answers",
+}
+
+_MADE = {"messages", "words", "tools", "schema", "rejected", "num_shown"}  # what a row has that no column holds as it is
+
+ASKED = frozenset({Task.CLASSIFICATION, Task.GENERATION})
+"""The tasks of examples that ask for an answer; those of the others are read."""
+RANKED = frozenset({Task.PREFERENCE, Task.UNPAIRED})
+"""The tasks of answers that people judge, which a model ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +69,10 @@ class EvalRow:
         words: all words that say each choice, the choice itself first; None where there are no choices.
         tools: the tools that the chat may call.
         schema: JSON Schema of the answer, where its template says one.
+        text: a document, where the example has one.
+        rejected: the chat that ends on the other answer, where the example is a pair; `messages` ends on the preferred one then.
+        wanted: whether people want the answer that ends `messages`, where it is judged by itself.
+        num_shown: the messages behind the system message that are demonstrations, and no part of the example.
     """
 
     id: str
@@ -63,11 +91,21 @@ class EvalRow:
     words: tuple[tuple[str, ...], ...] | None = None
     tools: list[dict[str, Any]] | None = None
     schema: dict[str, Any] | None = None
+    text: str | None = None
+    rejected: "list[Message] | None" = None
+    wanted: bool | None = None
+    num_shown: int = 0
 
     @property
     def task(self) -> Task:
-        """Choosing between choices, or writing."""
-        return Task.GENERATION if self.choices is None else Task.CLASSIFICATION
+        """Choosing between choices or writing; else, of what is not asked but read, ranking answers or a plain text."""
+        if self.choices is not None:
+            return Task.CLASSIFICATION
+        if self.rejected is not None:
+            return Task.PREFERENCE
+        if self.wanted is not None:
+            return Task.UNPAIRED
+        return Task.TEXT if self.text is not None and self.messages is None else Task.GENERATION
 
     @property
     def reference(self) -> str:
@@ -110,8 +148,8 @@ class EvalRow:
 def load_rows(dataset: "Dataset", split: "SplitName") -> tuple[list[EvalRow], int]:
     """Returns the examples of a split that can be evaluated, in the order of their positions, and how many cannot.
 
-    An example with neither messages nor a prompt with choices (plain text, preference pairs) cannot, nor one whose last message is a tool
-    call with arguments that are no JSON.
+    A chat without an answer and a prompt without choices cannot, nor can a chat whose last message is a tool call with arguments that are
+    no JSON.
 
     Raises:
         UserError: examples.parquet is missing or damaged.
@@ -123,7 +161,9 @@ def load_rows(dataset: "Dataset", split: "SplitName") -> tuple[list[EvalRow], in
     except PolarsError as error:
         raise UserError(f"cannot read examples.parquet: {error}", str(dataset.path), "Build the dataset again.") from error
     rows = to_rows(dataset, frame)
-    usable = [row for row in rows if _answered(row.messages) or (row.prompt is not None and row.choices is not None)]
+    usable = [
+        row for row in rows if _answered(row.messages) or (row.prompt is not None and row.choices is not None) or row.task not in ASKED
+    ]
     return usable, len(rows) - len(usable)
 
 
@@ -157,9 +197,16 @@ def _to_row(record: dict[str, Any], said: dict[str, tuple[str, ...]]) -> EvalRow
 
     choices = record["choices"]
     words = None if choices is None else tuple(said.get(choice, (choice,)) for choice in choices)
-    chat = messages_of(record) if Form.CHAT in record["forms"] else None  # what a pair's answers follow asks for no one answer
-    stored = {name: record[name] for name in EvalRow.__slots__ if name not in {"messages", "words", "tools", "schema"}}
-    return EvalRow(**stored, messages=chat.said() if chat else None, words=words, tools=chat.tools if chat else None)
+    is_judged = not set(JUDGED).isdisjoint(record["forms"])
+    is_ranked = is_judged and (record["prompt"] is None or choices is None)  # else it asks for a choice, and is no more than that here
+    chat = messages_of(record) if is_ranked or Form.CHAT in record["forms"] else None
+    stored = {name: record[name] for name in EvalRow.__slots__ if name not in _MADE}
+    if is_ranked:  # the choices of its template are none of its answers'
+        stored, words = {**stored, "choices": None, "label": None}, None
+    elif is_judged:
+        stored["wanted"] = None
+    made: dict[str, Any] = {"messages": chat.said(), "tools": chat.tools} if chat else {"messages": None, "tools": None}
+    return EvalRow(**stored, **made, words=words, rejected=chat.said(rejected=True) if chat and chat.rejected is not None else None)
 
 
 def _answered(messages: "list[Message] | None") -> bool:

@@ -6,9 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from evals.data.prediction import Prediction, PredictionState
+from evals.data.prediction import PartScore, Prediction, PredictionState
 from evals.data.role import Role, role_of_earlier_name
 from loopwright.errors import UserError
+
+PARTS = pl.List(
+    pl.Struct({"name": pl.String, "num_tokens": pl.Int64, "loglikelihood": pl.Float64, "score": pl.Float64, "num_bytes": pl.Int64})
+)
+"""The column of what a model says of texts that it reads."""
 
 
 def read_predictions(path: Path) -> pl.DataFrame:
@@ -24,6 +29,8 @@ def read_predictions(path: Path) -> pl.DataFrame:
             frame = frame.with_columns(role=pl.col("system").replace_strict(roles, return_dtype=pl.String))
         if "seed" not in frame.columns:
             frame = frame.with_columns(seed=pl.lit(None, pl.Int64))
+        if "parts" not in frame.columns:
+            frame = frame.with_columns(parts=pl.lit(None, PARTS))
         if "tool_state" not in frame.columns:
             frame = frame.with_columns(tool_state=pl.lit(None, pl.String))
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -55,6 +62,7 @@ def _prediction(record: dict[str, Any]) -> Prediction:
         state=PredictionState(record["state"]),
         text=record["prediction"],
         loglikelihoods=None if record["choice_loglikelihoods"] is None else tuple(record["choice_loglikelihoods"]),
+        parts=None if record["parts"] is None else tuple(PartScore(**part) for part in record["parts"]),
         detail=record["detail"],
         seed=record["seed"],
     )

@@ -112,6 +112,26 @@ class RowMetric(Metric):
             return np.asarray(totals[..., 0] / totals[..., 1])
 
 
+class RatioMetric(RowMetric):
+    """A sum over a sum, such as nats over tokens: of all rows together, so that a long row counts for more. It needs `ratio`."""
+
+    @abstractmethod
+    def ratio(self, row: EvalRow, prediction: Prediction) -> tuple[float, float] | None:
+        """Returns what one row adds to the two sums, the second above zero; None where the metric says nothing about this row."""
+
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float | None:
+        """Returns the ratio of one row alone."""
+        found = self.ratio(row, prediction)
+        return None if found is None else found[0] / found[1]
+
+    @override
+    def statistics(self, rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> Array:
+        """Returns `[N, 2]`: what is above and what is below the line, or zeros where there is nothing."""
+        found = [self.ratio(row, prediction) or (0.0, 0.0) for row, prediction in zip(rows, predictions, strict=True)]
+        return np.array(found, dtype=np.float64).reshape(len(found), 2)
+
+
 def one_hot(rows: Sequence[EvalRow], predictions: Sequence[Prediction]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Returns which class each row is predicted as, and which it is, both `[N, num_classes]`, the classes in sorted order.
 
@@ -128,6 +148,9 @@ METRICS: Registry[Metric] = Registry("evals.metrics", Metric, key="name", kind="
 DEFAULT_METRICS: dict[Task, tuple[str, ...]] = {
     Task.CLASSIFICATION: ("accuracy", "macro_f1"),
     Task.GENERATION: ("rouge1", "rougeL", "fact_recall"),
+    Task.TEXT: ("text_nll", "bits_per_byte"),
+    Task.PREFERENCE: ("preference_accuracy", "preference_margin"),
+    Task.UNPAIRED: ("unpaired_auc", "unpaired_margin"),
 }
 CALL_METRICS = ("tool_call_match", "tool_name", "tool_arguments", "tool_schema_valid")
 """Of answers that call tools: what other metrics compare is words."""
@@ -135,3 +158,8 @@ JSON_METRICS = ("json_f1", "json_valid")
 """Of written answers that are JSON, where their template names no metric."""
 LABEL_METRICS = ("exact_match",)
 """Of written answers that are labels, where their template names no metric: half the words of a label are another label."""
+ANSWER_METRICS = ("answer_nll",)
+"""Of every chat, behind the metrics of its written answer, where no config names metrics: a pass over its answers costs little beside
+writing one."""
+REWARD_METRICS = ("reward_margin",)
+"""Of pairs that a reward model ranks, behind the others."""

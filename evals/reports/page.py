@@ -182,7 +182,7 @@ def _failure_view(failure: Failure, evaluation: "Evaluation", names: Mapping[str
     return FailureView(
         id=row.id,
         place=f"{row.source}:{row.line}",
-        input=_excerpt(row.question, _MAX_INPUT_CHARACTERS),
+        input=_excerpt(row.question or row.text or "", _MAX_INPUT_CHARACTERS),
         reference=_excerpt(row.reference, _MAX_ANSWER_CHARACTERS),
         answers=answers,
         scores=[(name, f"{score:.2f}") for name, score in failure.scores.items()],
@@ -221,7 +221,7 @@ def _severity(failure: Failure) -> tuple[float, str]:
     prediction, choices = failure.prediction, failure.row.choices
     if prediction.loglikelihoods and choices and failure.row.label is not None:
         return _share(prediction.loglikelihoods, failure.row.label), failure.row.id
-    scores = list(failure.scores.values())
+    scores = [score for name, score in failure.scores.items() if METRICS.get(name).higher_is_better]
     return (sum(scores) / len(scores) if scores else -1.0), failure.row.id
 
 

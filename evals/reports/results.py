@@ -1,6 +1,7 @@
 """The folder of an evaluation: report.json, report.html, predictions.parquet, failures.jsonl."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import polars as pl
 from evals.config import EvalsConfig
 from evals.data.prediction import Prediction
 from evals.data.rows import EvalRow
+from evals.data.saved import PARTS
 from evals.data.tool_answers import judge_calls
 from evals.metrics.base import RowMetric
 from loopwright.errors import UserError
@@ -63,7 +65,7 @@ def write_evaluation(evaluation: "Evaluation", out: Path, config: EvalsConfig) -
 
 
 def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
-    """Returns one row a system and example, and seed where a run has several: ids, answer, reference, likelihoods, scores, state."""
+    """Returns one row a system and example, and seed where a run has several: ids, answer, reference, likelihoods, parts, scores, state."""
     metrics = list(dict.fromkeys(name for columns in evaluation.measured.columns.values() for name in columns))
     scored = [name for name in metrics if _has_scores(evaluation, name)]
     records: list[dict[str, Any]] = []
@@ -81,6 +83,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
                     "reference": row.reference,
                     "prediction": prediction.text,
                     "choice_loglikelihoods": prediction.loglikelihoods,
+                    "parts": None if prediction.parts is None else [asdict(part) for part in prediction.parts],
                     "scores": {name: scores.get(name) for name in scored},
                     "state": prediction.state.value,
                     "detail": prediction.detail,
@@ -101,6 +104,7 @@ def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:
             "seed": pl.Int64,
             **answer,
             "choice_loglikelihoods": pl.List(pl.Float64),
+            "parts": PARTS,
             "scores": pl.Struct(fields),
             **dict.fromkeys(("state", "detail", "tool_state", "split", "template", "group"), pl.String),
         },

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from evals.data.prediction import Prediction
+from evals.data.rows import ASKED
 from evals.systems import demonstrations, passages
 from evals.systems.base import EvalContext
 from evals.systems.demonstrations import Demonstrations
@@ -22,6 +23,7 @@ def with_added(context: EvalContext, added: Sequence[SystemSpec]) -> EvalContext
     Raises:
         UserError: the corpus cannot be read.
     """
+    context = replace(context, rows=[row for row in context.rows if row.task in ASKED])  # to what is read nothing is added
     asked = context.rows
     for part in sorted(added, key=lambda one: one.kind == passages.KIND):
         number = int(part.argument)

@@ -1,16 +1,18 @@
 """What a system under test is, and what it is given."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from evals.config import EvalsConfig
-from evals.data.prediction import Prediction
+from evals.data.prediction import PartScore, Prediction
 from evals.data.references import ReferenceKinds
 from evals.data.role import Role
-from evals.data.rows import EvalRow, Task
+from evals.data.rows import ASKED, EvalRow, Task
+from evals.metrics.base import METRICS
 from evals.predict.calls import num_call_tokens
+from evals.predict.parts import Windows
 from evals.systems.spec import FORMS, SystemForm, SystemSpec
 from loopwright.errors import UserError
 from loopwright.progress import Advance
@@ -43,6 +45,10 @@ class EvalContext:
         notes: what a person should know of how the answers were made.
         passages: what was looked up for each example, by its id; None where nothing is looked up.
         kinds: what the written answers of each template are.
+        metrics: template -> metric ids; what none of them reads need not be worked out. None: all may be read.
+        windows: how plain texts are read; None: as a run reads them by default.
+        read: what was read of examples that several systems ask for: by the adapter (None: the base), how the chat template is used, and
+            the example's id.
     """
 
     rows: list[EvalRow]
@@ -57,6 +63,9 @@ class EvalContext:
     notes: list[str] = field(default_factory=list)
     passages: dict[str, tuple[str, ...]] | None = None
     kinds: ReferenceKinds = field(init=False)
+    metrics: Mapping[str, Sequence[str]] | None = None
+    windows: Windows | None = None
+    read: dict[tuple[str | None, ChatTemplateConfig], dict[str, "tuple[PartScore, ...] | Prediction"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.kinds = ReferenceKinds.of(self.rows, self.train_rows)
@@ -91,6 +100,13 @@ class EvalContext:
         """Returns the examples that a system can answer."""
         return [row for row in self.rows if system.takes(row, self.kinds)]
 
+    def reads(self, path: str, row: EvalRow) -> bool:
+        """Says whether a metric of an example's template reads something of it, such as `prediction.parts`."""
+        if self.metrics is None:
+            return True
+        named = (METRICS.get(name) for name in self.metrics[row.template])
+        return any(path in metric.reads and row.task in metric.tasks for metric in named)
+
     def train_rows_of(self, template: str, task: Task = Task.CLASSIFICATION) -> list[EvalRow]:
         """Returns the train examples of one template and task whose answer is known."""
         rows = (row for row in self.train_rows if row.template == template and row.task is task)
@@ -107,7 +123,7 @@ class System(ABC):
         name: the kind of its specs, and the key of the registry.
         forms: how it can be asked for. A form of the grammar comes from `evals.systems.spec.FORMS`; an own system brings its own.
         needs_model: it asks a model: the one that all share, which the context has, or one that it loads by itself.
-        tasks: what it can answer.
+        tasks: what it can answer; by default what is asked. Of the other examples it says something in `Prediction.parts`.
         adds: the kinds of parts that can be added to it, such as `fewshot`.
         writes_labels: it also answers examples that ask for text, where the train answers of their template are labels.
         spec: what it was asked for as.
@@ -116,7 +132,7 @@ class System(ABC):
     name: ClassVar[str]
     forms: ClassVar[tuple[SystemForm, ...]]
     needs_model: ClassVar[bool] = False
-    tasks: ClassVar[frozenset[Task]] = frozenset(Task)
+    tasks: ClassVar[frozenset[Task]] = ASKED
     writes_labels: ClassVar[bool] = False
     adds: ClassVar[frozenset[str]] = frozenset()
 
@@ -133,10 +149,11 @@ class System(ABC):
             return None
         return next((form for form in cls.forms if form.takes(spec.argument)), None)
 
-    @classmethod
-    def takes(cls, row: EvalRow, kinds: ReferenceKinds) -> bool:
-        """Says whether it can answer an example."""
-        return row.task in cls.tasks or (cls.writes_labels and kinds.has_label(row))
+    def takes(self, row: EvalRow, kinds: ReferenceKinds) -> bool:
+        """Says whether it can answer an example; what is added to a system is added to what is asked."""
+        if self.spec.added and row.task not in ASKED:
+            return False
+        return row.task in self.tasks or (self.writes_labels and kinds.has_label(row))
 
     @property
     def label(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing_extensions import override
 
 from evals.data.prediction import Prediction
+from evals.data.rows import Task
 from evals.systems.added import ADDED
 from evals.systems.base import EvalContext, System
 from evals.systems.prompted import answer_with_model
@@ -19,6 +20,7 @@ class Base(System):
     name = "base"
     forms = (FORMS["base"], FORMS["base:MODEL"])
     needs_model = True
+    tasks = frozenset(Task)
     adds = ADDED
 
     @property
@@ -33,7 +35,7 @@ class Base(System):
         if self.other_model is None:
             return answer_with_model(context, None, advance, self.spec.added)
         model = LanguageModel(self.other_model, context.config.dtype, {}, context.chat_template)
-        own = replace(context, model=model, encoded={})
+        own = replace(context, model=model, encoded={}, read={})
         own.limit_answers()
         context.max_new_tokens = max(context.max_new_tokens, own.max_new_tokens)
         return answer_with_model(own, None, advance, self.spec.added)

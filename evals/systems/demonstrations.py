@@ -63,14 +63,15 @@ class Demonstrations:
     def put(self, row: EvalRow) -> EvalRow:
         """Returns the row, asked behind its demonstrations."""
         shown = self.before(row)
-        messages, prompt = row.messages, row.prompt
+        messages, prompt, num_shown = row.messages, row.prompt, row.num_shown
         if messages is not None:
             turns = [message for one in shown for message in one.messages or [] if message["role"] != "system"]
             messages = [*_system(messages), *turns, *messages[len(_system(messages)) :]]
+            num_shown += len(turns)
         if prompt is not None:
             texts = ["".join(fill(one.prompt, one.mask, one.target)) for one in shown if one.prompt is not None and one.target is not None]
             prompt = _DELIMITER.join([*texts, prompt])
-        return replace(row, messages=messages, prompt=prompt)
+        return replace(row, messages=messages, prompt=prompt, num_shown=num_shown)
 
     def told(self, rows: list[EvalRow]) -> str | None:
         """Returns what a person should know: that there are too few for some of the rows."""

@@ -1,4 +1,4 @@
-"""How a language model answers examples: choices by log-likelihood, free text by greedy generation."""
+"""How a language model answers examples: choices by log-likelihood, free text by greedy generation; the others are read."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,10 @@ from evals.predict.requests import encode_choices, encode_question, frame_questi
 from evals.systems.added import with_added, with_passages
 from evals.systems.base import EvalContext
 from evals.systems.filled import fill_blanks, likeliest
+from evals.systems.judged import rank_answers
 from evals.systems.spec import SystemSpec
+from evals.systems.texts import read_texts
+from evals.systems.turns import with_turns
 from loopwright.progress import Advance
 from templates.chat import AnswerFrame, EncodeError
 from templates.chat_options import options_of
@@ -39,7 +42,12 @@ def answer_with_model(context: EvalContext, adapter: str | None, advance: Advanc
         tokenizer = language_model.tokenizer_of(adapter)
         if language_model.is_masked:
             return fill_blanks(context, model, tokenizer, advance)
-        return [*_choose(context, model, tokenizer, advance), *_write(context, model, tokenizer, advance)]
+        answers = [
+            *_choose(context, model, tokenizer, advance),
+            *_write(context, model, tokenizer, adapter, advance),
+            *read_texts(context, model, tokenizer, advance),
+        ]
+    return [*answers, *rank_answers(context, adapter, advance)]  # which asks several models
 
 
 def _choose(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", advance: Advance) -> list[Prediction]:
@@ -78,7 +86,9 @@ def _encoded(context: EvalContext, tokenizer: "PreTrainedTokenizerBase", row: Ev
     return encoded[row.id]
 
 
-def _write(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", advance: Advance) -> list[Prediction]:
+def _write(
+    context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase", adapter: str | None, advance: Advance
+) -> list[Prediction]:
     language_model = context.require_model()
     failed: list[Prediction] = []
     ready: list[tuple[EvalRow, list[int], AnswerFrame]] = []
@@ -108,10 +118,11 @@ def _write(context: EvalContext, model: Any, tokenizer: "PreTrainedTokenizerBase
     )
     if any(row.calls for row, _, _ in ready) and not is_read(tokenizer) and _UNREAD not in context.notes:
         context.notes.append(_UNREAD)
-    return failed + [
-        written_prediction(tokenizer, row, frame, prompt_ids=prompt, said_ids=written.said_ids, state=_ENDED[written.is_finished])
+    predictions = [
+        (row, written_prediction(tokenizer, row, frame, prompt_ids=prompt, said_ids=written.said_ids, state=_ENDED[written.is_finished]))
         for (row, prompt, frame), written in zip(ready, answers, strict=True)
     ]
+    return failed + with_turns(context, model, tokenizer, adapter or language_model.name, predictions)
 
 
 def _too_long(num_tokens: int, language_model: LanguageModel) -> str:

@@ -106,14 +106,9 @@ def test_scores_for_lint_need_a_causal_model(tmp_path: Path, roberta: Path) -> N
         score_dataset(write_dataset(tmp_path / "reviews", review_rows(8, 4)), tmp_path / "scores.parquet", model=str(roberta))
 
 
-def test_a_completion_run_is_evaluated_on_what_asks_something(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_a_completion_run_is_evaluated_on_what_asks_something_too(tmp_path: Path, tiny_model_dir: Path) -> None:
     rows = [{"text": "The soup was great. The waiter was slow.", "split": split} for split in ("train", "train", "validation")]
-    texts = write_dataset(tmp_path / "texts", rows)
-    record = train(texts, tmp_path / "run", config(tiny_model_dir, "completion"))
-    assert record.validation_loss is not None
-    with pytest.raises(UserError, match=r"its examples are plain texts\. Read a run's loss on held-out text in its run.json") as caught:
-        evaluate_dataset(texts, tmp_path / "out", options(adapter=str(tmp_path / "run")))
-    assert "validation_loss" in str(caught.value)
+    train(write_dataset(tmp_path / "texts", rows), tmp_path / "run", config(tiny_model_dir, "completion"))
     reviews = write_dataset(tmp_path / "reviews", review_rows(8, 4))
     report = evaluate_dataset(reviews, tmp_path / "out", options(adapter=str(tmp_path / "run"), systems=["base", "adapter"]))
     assert report.form == Form.VERBALIZER  # the texts had no chat template either

@@ -16,13 +16,13 @@ from tests.helpers import DEFAULT_TEMPLATE, review, summary, write_dataset
 def test_summaries_are_written_and_scored(tmp_path: Path, summaries: Path, adapter_dir: Path) -> None:
     report = evaluate_dataset(summaries, tmp_path / "out", options(adapter=str(adapter_dir)))
     assert list(report.systems) == ["base", f"adapter:{adapter_dir}"]
-    assert set(report.systems["base"].metrics) == {"rouge1", "rougeL", "fact_recall"}
+    assert set(report.systems["base"].metrics) == {"rouge1", "rougeL", "fact_recall", "answer_nll"}
     assert any(note.startswith("constant is left out") for note in report.notes)
     predictions = pl.read_parquet(tmp_path / "out" / "predictions.parquet")
     assert predictions["choice_loglikelihoods"].null_count() == len(predictions) == 12
     assert predictions["prediction"].null_count() == 0
     failures = read_json_lines(tmp_path / "out" / "failures.jsonl")
-    assert len(failures) == 6 and all(failure["scores"].keys() == {"rouge1", "rougeL", "fact_recall"} for failure in failures)
+    assert len(failures) == 6 and all(failure["scores"].keys() == {"rouge1", "rougeL", "fact_recall", "answer_nll"} for failure in failures)
 
 
 def test_a_dataset_of_both_tasks_is_measured_by_template(tmp_path: Path, adapter_dir: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_dataset_of_both_tasks_is_measured_by_template(tmp_path: Path, adapter
     base, constant = report.systems["base"], report.systems["constant"]
     assert (base.n_total, base.n_scored) == (9, 9)
     assert (constant.n_total, constant.n_scored) == (9, 6)
-    assert set(base.metrics) == {"accuracy", "macro_f1", "rouge1", "rougeL", "fact_recall"}
+    assert set(base.metrics) == {"accuracy", "macro_f1", "rouge1", "rougeL", "fact_recall", "answer_nll"}
     assert set(constant.metrics) == {"accuracy", "macro_f1"}
     assert {(one.slice, one.value) for one in report.slices} >= {("template", "calls/summary"), ("label", "positive")}
 

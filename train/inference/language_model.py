@@ -49,7 +49,7 @@ class LanguageModel:
         quantized = bool(records) and all(record.config.get("quantize") for record in records.values())
         self.model: Any = load_base(name, dtype, quantized, _auto_class(name, adapters))
         self.dtype = str(self.model.dtype).removeprefix("torch.")
-        self.max_length = _context_length(self.model.config, self.tokenizer)
+        self.max_length = context_length(self.model.config, self.tokenizer)
         # Peft forbids dots and slashes in an adapter's name, and users' run names are full of them.
         self._adapter_names = {given: f"adapter{index}" for index, given in enumerate(adapters)}
         self._methods: dict[str, type[Method]] = {}
@@ -72,7 +72,7 @@ class LanguageModel:
         made._tokenizers, made._adapter_names, made._methods = {}, {}, {}
         made.model = model
         made.dtype = str(model.dtype).removeprefix("torch.")
-        made.max_length = _context_length(model.config, made.tokenizer)
+        made.max_length = context_length(model.config, made.tokenizer)
         return made
 
     @property
@@ -107,7 +107,7 @@ def _auto_class(name: str, adapters: Mapping[str, Path]) -> str:
     return MASKED_CLASS if fills_masks or says_masked(model_config(model_folder(name))) else Objective.auto_class
 
 
-def _context_length(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:
+def context_length(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:
     """Returns the longest input in tokens, looked for where lm-evaluation-harness looks."""
     for value in (getattr(config, "n_positions", None), position_limit(config), getattr(config, "n_ctx", None)):
         if value:

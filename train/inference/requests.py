@@ -35,3 +35,47 @@ class ChoiceRequest:
     continuations: list[list[int]]
     num_split_apart: int = 0
     words_of_choices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSpan:
+    """Tokens of a sequence whose log-likelihood is asked for, each given all before it.
+
+    Attributes:
+        start: the first of them, at least 1: nothing predicts the first token of a sequence.
+        end: behind the last of them.
+        part: what they are a part of.
+    """
+
+    start: int
+    end: int
+    part: int
+
+    @property
+    def tokens(self) -> range:
+        """Where they stand."""
+        return range(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class PartsRequest:
+    """One example to be read: the log-likelihood of each of its parts.
+
+    Attributes:
+        sequences: token ids.
+        spans: of each sequence, which of its tokens are scored, in rising order; at least one.
+        num_parts: how many parts they belong to.
+    """
+
+    sequences: tuple[list[int], ...]
+    spans: tuple[tuple[TokenSpan, ...], ...]
+    num_parts: int
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that are read of a sequence: the last one that is scored is predicted and never read."""
+        return max(own[-1].end for own in self.spans) - 1
+
+    def num_tokens(self, part: int) -> int:
+        """Returns how many tokens of a part are scored."""
+        return sum(len(span.tokens) for own in self.spans for span in own if span.part == part)

@@ -343,7 +343,7 @@ class RunRecord(BaseModel):
             raise UserError(
                 "the run trained a reward model, which scores answers and writes none",
                 str(run_dir),
-                "Name another run. How often this one ranks its pairs rightly is the share of 'correct' in its ledger.parquet.",
+                f"Name another run. This one ranks pairs: evals run PAIRS --adapter {run_dir} says how often rightly.",
             )
 
     def require_base(self, model: str, folder: Path) -> None:

@@ -21,6 +21,7 @@ class JsonF1(RowMetric):
 
     name = "json_f1"
     tasks = frozenset({Task.GENERATION})
+    value_range = (0.0, 1.0)
 
     @override
     def score(self, row: EvalRow, prediction: Prediction) -> float | None:

@@ -17,6 +17,7 @@ class JsonSchemaValid(RowMetric):
 
     name = "json_schema_valid"
     tasks = frozenset({Task.GENERATION})
+    value_range = (0.0, 1.0)
     reads = ("prediction.text", "row.reference", "row.schema")
     is_proportion = True
 

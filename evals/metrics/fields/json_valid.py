@@ -17,6 +17,7 @@ class JsonValid(RowMetric):
 
     name = "json_valid"
     tasks = frozenset({Task.GENERATION})
+    value_range = (0.0, 1.0)
     is_proportion = True
 
     @override

@@ -18,6 +18,7 @@ class ToolCallMatch(RowMetric):
 
     name = "tool_call_match"
     tasks = frozenset({Task.GENERATION})
+    value_range = (0.0, 1.0)
     reads = ("prediction.calls", "row.calls")
     is_proportion = True
 

@@ -17,6 +17,7 @@ class ToolSchemaValid(RowMetric):
 
     name = "tool_schema_valid"
     tasks = frozenset({Task.GENERATION})
+    value_range = (0.0, 1.0)
     reads = ("prediction.calls", "row.calls", "row.tools")
     is_proportion = True
 

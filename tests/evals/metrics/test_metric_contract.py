@@ -16,7 +16,7 @@ from typing_extensions import override
 from evals.compare.measure import measure
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
-from evals.data.prediction import Prediction, PredictionState
+from evals.data.prediction import PartScore, Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
 from evals.metrics.as_evaluate import as_evaluate
@@ -125,6 +125,41 @@ CALLS = calling(
     [[{"name": "f", "arguments": {"a": 1}}]] * 3 + [[]],
     _TOOLS,
 )
+
+
+def with_parts(task: Task, *parts: tuple[PartScore, ...]) -> tuple[list[EvalRow], list[Prediction]]:
+    """Returns rows of a task that is read, and what a system says of their parts."""
+    rows, predictions = chats([None] * len(parts), ["x"] * len(parts))
+    more: dict[Task, dict[str, Any]] = {
+        Task.TEXT: {"text": "x", "messages": None},
+        Task.PREFERENCE: {"rejected": [{"role": "assistant", "content": "y"}]},
+        Task.UNPAIRED: {"wanted": True},
+    }
+    return [replace(row, **more.get(task, {})) for row in rows], [
+        replace(one, parts=own) for one, own in zip(predictions, parts, strict=True)
+    ]
+
+
+def pair_of(chosen: float | None, rejected: float | None, *scores: float) -> tuple[PartScore, ...]:
+    first, second = scores or (chosen, rejected)
+    return PartScore("chosen", 2, chosen, first), PartScore("rejected", 3, rejected, second)
+
+
+DOCUMENTS = with_parts(
+    Task.TEXT,
+    (PartScore("text", 3, -3.0 * math.log(2), num_bytes=6), PartScore("end", 1, -1.0 * math.log(2))),
+    (PartScore("text", 0, 0.0), PartScore("end", 1, -2.0 * math.log(2))),
+)
+TURNS = with_parts(Task.GENERATION, (PartScore("turn 1", 2, -1.0), PartScore("turn 2", 6, -2.0)), (PartScore("turn 1", 2, -7.0),))
+PAIRS = with_parts(Task.PREFERENCE, pair_of(-3.0, -5.0, 1.0, 2.0), pair_of(-4.0, -1.0, 0.5, 0.0))
+REWARDS = with_parts(Task.PREFERENCE, pair_of(None, None, 3.0, 1.0), pair_of(None, None, 0.0, 1.0))
+JUDGED = with_parts(
+    Task.UNPAIRED,
+    *((PartScore(name, 1, nats, score),) for name, nats, score in
+      [("wanted", -1.0, 0.9), ("wanted", -4.0, 0.2), ("unwanted", -2.0, 0.2), ("unwanted", -6.0, 0.5)]),
+)  # fmt: skip
+
+
 # Metric -> examples, and its value worked out by hand.
 BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "accuracy": (WORDS, 2 / 3),
@@ -143,7 +178,6 @@ BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "format_valid": (chats(['{"a": 1}', "a: 1", "-"], ['{"b": 2}', '{"b": 2}', "prose"]), 1 / 2),
     "hallucination": (FACTS, 1 / 2),
     "hit_at_k": (with_passages(("Anna", ("The waiter is Anna.",)), ("soup", ("x", "The Soup!")), ("tea", ())), 2 / 3),
-    "is_json": (chats(["{}", "{"], ["", ""]), 1 / 2),
     "length_ratio": (chats(["a b c", "a"], ["a", "a"]), 2.0),
     "macro_f1": (WORDS, 2 / 3),
     # Positive: 1 of 1 predicted, 1 of 2 found; negative: 1 of 2 and 1 of 1.
@@ -172,6 +206,15 @@ BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "tool_name": (CALLS, 2 / 3),
     "tool_arguments": (CALLS, 2 / 3),
     "tool_schema_valid": (CALLS, 2 / 3),
+    "text_nll": (DOCUMENTS, 6 * math.log(2) / 5),
+    "bits_per_byte": (DOCUMENTS, 3 / 6),
+    "answer_nll": (TURNS, 10 / 10),
+    "preference_accuracy": (PAIRS, 1 / 2),
+    "likelihood_accuracy": (PAIRS, 1 / 2),
+    "preference_margin": (PAIRS, (2 - 3) / 2),
+    "reward_margin": (REWARDS, (2 - 1) / 2),
+    "unpaired_auc": (JUDGED, (2 + 1 / 2) / 4),
+    "unpaired_margin": (JUDGED, -2.5 + 4),
     "is_json": (chats(["{}", "{"], ["", ""]), 1 / 2),
 }
 
@@ -329,3 +372,33 @@ def test_seeds_that_predict_other_classes_have_the_same_columns() -> None:
         found = measured(rows, name, tuned=both)
         assert found.columns["tuned"][name].sums.shape == found.columns["tuned"][name].by_seed[1].sums.shape
         assert found.values["tuned"][name].value is not None
+
+
+def test_answers_that_are_neither_ahead_count_half_and_are_resampled() -> None:
+    rows, predictions = with_parts(Task.PREFERENCE, pair_of(-1.0, -1.0), pair_of(-1.0, -2.0), pair_of(-3.0, -2.0), pair_of(-1.0, -2.0))
+    found = measured(rows, "preference_accuracy", tuned=predictions, base=predictions)
+    assert found.values["tuned"]["preference_accuracy"].value == pytest.approx(2.5 / 4)
+    assert found.pairs[0].test == "bootstrap", "McNemar's test knows no half"
+
+
+def test_metrics_of_parts_say_nothing_of_who_has_none() -> None:
+    rows, predictions = PAIRS
+    rewards = [replace(one, id=row.id) for row, one in zip(rows, REWARDS[1], strict=True)]
+    assert measured(rows, "preference_margin", tuned=rewards, base=predictions).values["tuned"]["preference_margin"].value is None
+    assert measured(rows, "reward_margin", tuned=predictions).values["tuned"]["reward_margin"].value is None
+    texts = [Prediction(row.id, PredictionState.OK, "x") for row in rows]
+    assert measured(rows, "preference_accuracy", tuned=texts).values["tuned"] == {}
+
+
+def test_an_order_of_many_answers_is_that_of_scikit_learn_but_for_neighbours() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(0)
+    for count, tolerance in ((256, 1e-12), (2000, 2e-3)):
+        wanted = generator.random(count) < 0.4
+        scores = generator.normal(size=count) + wanted
+        parts = ((PartScore("wanted" if one else "unwanted", 1, -1.0, float(score)),) for one, score in zip(wanted, scores, strict=True))
+        rows, predictions = with_parts(Task.UNPAIRED, *parts)
+        metric = METRICS.get("unpaired_auc")()
+        found = float(metric.value(metric.statistics(rows, predictions).sum(axis=0)))
+        assert found == pytest.approx(roc_auc_score(wanted, scores), abs=tolerance)

@@ -36,10 +36,12 @@ def random_answers(seed: int, count: int = 60) -> tuple[list[str], list[str]]:
 
 def test_every_metric_is_documented_and_an_evaluate_metric_under_its_own_name() -> None:
     for name, metric in METRICS.entries.items():
+        assert metric.__doc__ and metric.tasks and metric.name == name
+        if "prediction.parts" in metric.reads:
+            continue  # which no column of texts holds
         made = as_evaluate(metric())
         assert isinstance(made, evaluate.Metric)
         assert made.name == metric.name == name
-        assert metric.__doc__ and metric.tasks
 
 
 @pytest.mark.parametrize("seed", range(3))

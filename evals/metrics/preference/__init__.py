@@ -1,0 +1,1 @@
+"""Metrics of how a model ranks answers that people have judged."""
