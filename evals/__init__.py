@@ -6,10 +6,10 @@ from loopwright.siblings import require_siblings
 
 require_siblings("templates", "prep", "train")
 
-__all__ = ["EvalsConfig", "EvaluationResult", "ScoreReport", "evaluate", "score_dataset"]
+__all__ = ["EvalsConfig", "EvaluationResult", "JudgeResult", "ScoreReport", "evaluate", "judge_evaluation", "score_dataset"]
 
 if TYPE_CHECKING:
-    from evals.api import EvaluationResult, evaluate, score_dataset
+    from evals.api import EvaluationResult, JudgeResult, evaluate, judge_evaluation, score_dataset
     from evals.config import EvalsConfig
     from evals.score.score import ScoreReport
 else:
@@ -20,8 +20,10 @@ else:
         {
             "EvalsConfig": "evals.config",
             "EvaluationResult": "evals.api",
+            "JudgeResult": "evals.api",
             "ScoreReport": "evals.score.score",
             "evaluate": "evals.api",
+            "judge_evaluation": "evals.api",
             "score_dataset": "evals.api",
         },
     )

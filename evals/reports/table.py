@@ -1,5 +1,6 @@
 """The end of an evaluation in the terminal: systems by metrics, differences, verdict."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from evals.compare.verdict import format_p
@@ -59,6 +60,20 @@ def verdict_markup(report: Report) -> str:
     from rich.markup import escape
 
     return f"[{_COLOURS[report.verdict_detail.outcome]}]{escape(printable(report.verdict))}[/]"
+
+
+def text_table(title: str, columns: dict[str, str], rows: Iterable[Sequence[str]]) -> "Table":
+    """Returns a table of plain texts: none of them is markup, or anything that a terminal would obey.
+
+    Args:
+        title: the line above it.
+        columns: heading -> the side on which its cells stand.
+        rows: the cells.
+    """
+    table = _table(title, columns)
+    for row in rows:
+        table.add_row(*_escaped(*row))
+    return table
 
 
 def _table(title: str, columns: dict[str, str]) -> "Table":
