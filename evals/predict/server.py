@@ -139,15 +139,15 @@ class Server:
     def _chat(self, body: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> ServerAnswer:
         import openai
 
-        started = time.perf_counter()
+        started, name = time.perf_counter(), self._limit_name
         create = self._client.chat.completions.create
         try:
-            response = create(model=self._model, **self._renamed(body), extra_body=more)
+            response = create(model=self._model, **_renamed(body, name), extra_body=more)
         except openai.BadRequestError as error:
-            if _NEW_LIMIT not in str(error) or self._limit_name == _NEW_LIMIT:
+            if name == _NEW_LIMIT or _NEW_LIMIT not in str(error):
                 raise
             self._limit_name = _NEW_LIMIT  # a server that refuses the older name for what it is, says the other
-            response = create(model=self._model, **self._renamed(body), extra_body=more)
+            response = create(model=self._model, **_renamed(body, _NEW_LIMIT), extra_body=more)
         choice = (getattr(response, "choices", None) or [None])[0]
         if choice is None or choice.message is None:
             raise Unanswered("the server's answer has no message in it")
@@ -160,9 +160,6 @@ class Server:
             used.completion_tokens if used else 0,
             first_tokens=_first_tokens(choice.logprobs),
         )
-
-    def _renamed(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return {self._limit_name if key == _LIMIT else key: value for key, value in body.items()}
 
     def logprob(self, context: str, continuation: str) -> float:
         """Returns the log-probability of a text after another, in nats: the sum over the tokens that begin behind the join.
@@ -292,6 +289,10 @@ def _read(path: Path) -> dict[str, ServerAnswer]:
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return found
+
+
+def _renamed(body: Mapping[str, Any], limit_name: str) -> dict[str, Any]:
+    return {limit_name if key == _LIMIT else key: value for key, value in body.items()}
 
 
 def _first_tokens(logprobs: Any) -> tuple[tuple[str, float], ...] | None:

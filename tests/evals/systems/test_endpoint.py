@@ -98,6 +98,22 @@ def test_what_is_not_answered_is_an_error_of_that_example(failure: Any, why: str
     assert all(re.search(why, one.detail or "") for one in found.values())
 
 
+def test_a_model_that_refuses_the_older_name_of_the_limit_is_asked_by_the_newer(fake: Callable[[Any], Fake]) -> None:
+    """Several are refused at once before one of them is told; each is asked again."""
+
+    def newer(body: dict[str, Any], number: int) -> tuple[int, dict[str, str], Any]:
+        if "max_tokens" in body:
+            time.sleep(0.1)
+            return 400, {}, {"error": {"message": "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."}}
+        return repeated(body, number)
+
+    server = fake(newer)
+    found, _ = asked(server, written(8), concurrency=4)
+    assert {one.state for one in found.values()} == {PredictionState.OK}
+    assert all(request["max_completion_tokens"] >= 16 for request in server.requests if "max_tokens" not in request)
+    assert 4 <= sum("max_tokens" in request for request in server.requests) < 8
+
+
 def test_a_key_that_is_refused_is_not_tried_on_every_row(fake: Callable[[Any], Fake]) -> None:
     server = fake(lambda *_: (401, {}, {"error": {"message": "wrong key"}}))
     found, _ = asked(server, written(10), concurrency=1)
