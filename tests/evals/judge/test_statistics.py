@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evals.config import EvalsConfig
+from evals.data.contract import MetricValue
 from evals.judge.agreement import agreement, between_people, kappa_of
 from evals.judge.rates import corrected_share, share
 
@@ -36,6 +37,11 @@ def test_people_are_compared_in_pairs_in_both_orders() -> None:
     assert between_people([(["a"], 0), (["b"], 1)], ("a", "b"), CONFIG) is None
 
 
+def _width(rate: MetricValue) -> float:
+    assert rate.low is not None and rate.high is not None
+    return rate.high - rate.low
+
+
 def test_a_judge_that_tells_nothing_changes_nothing_and_a_perfect_one_narrows() -> None:
     chosen = np.random.default_rng(5)
     truth = (chosen.random(300) < 0.6).astype(float)
@@ -44,10 +50,11 @@ def test_a_judge_that_tells_nothing_changes_nothing_and_a_perfect_one_narrows() 
     alone = share(truth[:40], rows[:40], CONFIDENCE)
     constant = corrected_share(np.ones(300), people, rows, CONFIDENCE)
     assert constant.power == 0.0 and constant.rate.model_dump() == pytest.approx(alone.model_dump())
+    guess = corrected_share((chosen.random(300) < 0.5).astype(float), people, rows, CONFIDENCE)
+    assert guess.power < 0.3 and _width(guess.rate) < 1.1 * _width(alone)
     perfect = corrected_share(truth, people, rows, CONFIDENCE)
     assert perfect.power > 0.8 and perfect.rate.value == pytest.approx(truth.mean(), abs=0.02)
-    assert perfect.rate.low is not None and perfect.rate.high is not None and alone.low is not None and alone.high is not None
-    assert perfect.rate.high - perfect.rate.low < 0.6 * (alone.high - alone.low)
+    assert _width(perfect.rate) < 0.6 * _width(alone)
     all_labelled = corrected_share(truth, truth, rows, CONFIDENCE)
     assert all_labelled.power == 0.0 and all_labelled.rate.value == pytest.approx(truth.mean())
 
