@@ -10,15 +10,17 @@ __all__ = [
     "EvalsConfig",
     "EvaluationComparison",
     "EvaluationResult",
+    "JudgeResult",
     "ScoreReport",
     "compare_evaluations",
     "evaluate",
+    "judge_evaluation",
     "score_dataset",
     "style_distance",
 ]
 
 if TYPE_CHECKING:
-    from evals.api import EvaluationResult, compare_evaluations, evaluate, score_dataset
+    from evals.api import EvaluationResult, JudgeResult, compare_evaluations, evaluate, judge_evaluation, score_dataset
     from evals.compare.voice import style_distance
     from evals.comparison import EvaluationComparison
     from evals.config import EvalsConfig
@@ -32,9 +34,11 @@ else:
             "EvalsConfig": "evals.config",
             "EvaluationComparison": "evals.comparison",
             "EvaluationResult": "evals.api",
+            "JudgeResult": "evals.api",
             "ScoreReport": "evals.score.score",
             "compare_evaluations": "evals.api",
             "evaluate": "evals.api",
+            "judge_evaluation": "evals.api",
             "score_dataset": "evals.api",
             "style_distance": "evals.compare.voice",
         },

@@ -12,14 +12,18 @@ from evals.comparison import compare_evaluations as compared
 from evals.config import SCORED_FORMS, EvalsConfig
 from evals.data.contract import Report
 from evals.data.saved import read_predictions
+from evals.judge.contract import JudgeReport
+from evals.judge.run import DEFAULT_REPEATS, JudgeOptions, judge
+from evals.judge.table import judge_lines
 from evals.metrics.files import metric_files
 from evals.progress import progress_for
-from evals.reports.results import PREDICTIONS_NAME
+from evals.reports.results import JUDGEMENTS_NAME, PREDICTIONS_NAME
 from evals.run import evaluate_dataset
 from evals.score.score import ScoreOptions, ScoreReport
 from evals.score.score import score_dataset as write_scores
 from loopwright.console import library_call
 from loopwright.errors import UserError
+from loopwright.files import read_json_lines
 from loopwright.library import StrPath, config_file, section_options
 from loopwright.notebook import html_table
 from loopwright.progress import ProgressOption
@@ -30,6 +34,13 @@ _SCHEMA = {
     **dict.fromkeys(("system", "role", "metric"), pl.String()),
     **dict.fromkeys(("value", "low", "high"), pl.Float64()),
     **dict.fromkeys(("num_scored", "num_examples"), pl.Int64()),
+}
+_JUDGEMENT_SCHEMA = {
+    **dict.fromkeys(("id", "order"), pl.String()),
+    "repeat": pl.Int64(),
+    **dict.fromkeys(("state", "verdict"), pl.String()),
+    "probability": pl.Float64(),
+    "detail": pl.String(),
 }
 
 
@@ -67,6 +78,37 @@ class EvaluationResult:
         title = f"{report.dataset_name}: {report.num_examples} examples of {report.split}, {report.form} form"
         columns = ("system", "role", "metric", "value", "low", "high", "scored")
         return html_table(title, columns, (row[:7] for row in _metric_rows(report)), [report.verdict, *report.warnings, *report.notes])
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeResult:
+    """A judged evaluation.
+
+    Attributes:
+        out: the evaluation's folder, with judge.json and judgements.jsonl.
+        report: what `judge.json` says.
+    """
+
+    out: Path
+    report: JudgeReport
+
+    @property
+    def verdict(self) -> str:
+        """What the judge says, and whether it can be relied on, in a sentence."""
+        return self.report.verdict
+
+    def to_polars(self) -> pl.DataFrame:
+        """Returns the judgements: one row for each time that the judge was asked about an example.
+
+        Raises:
+            UserError: the evaluation's folder is no longer there, or damaged.
+        """
+        return pl.DataFrame(read_json_lines(self.out / JUDGEMENTS_NAME), schema=_JUDGEMENT_SCHEMA, orient="row")
+
+    def _repr_html_(self) -> str:
+        report = self.report
+        title = f"{report.endpoint}: {report.num_examples} examples of {report.split}, {report.kind}"
+        return html_table(title, ("what", "value", "rests on"), judge_lines(report), [report.verdict, *report.warnings, *report.notes])
 
 
 def evaluate(
@@ -125,6 +167,49 @@ def compare_evaluations(
         chosen = section_options(config, "evals", EvalsConfig, {}, "evals")
         pair = None if systems is None else (systems[0], systems[1])
         return compared(Path(a), Path(b), systems=pair, dataset=None if dataset is None else Path(dataset), config=chosen)
+
+
+def judge_evaluation(
+    evaluation: StrPath,
+    endpoint: str,
+    labels: StrPath,
+    config: StrPath | Mapping[str, Any] | EvalsConfig | None = None,
+    *,
+    systems: Sequence[str] = (),
+    rubric: StrPath | None = None,
+    dataset: StrPath | None = None,
+    repeats: int = DEFAULT_REPEATS,
+    progress: ProgressOption = False,
+) -> JudgeResult:
+    """Lets a model judge the answers of a finished evaluation, as `evals judge` does.
+
+    Args:
+        evaluation: the folder of a finished evaluation, into which judge.json and judgements.jsonl are written.
+        endpoint: the judge, as `URL#MODEL`.
+        labels: people's verdicts: a table with the columns id, a, b, winner, or with id, pass.
+        config: as for `evaluate`; its `endpoint:` says how the server is asked, and its `confidence`, `num_resamples` and `seed` count.
+        systems: what is judged, by the names of the report; default: the tuned system and its base, or, of single answers, the tuned one.
+        rubric: a prompt of your own, as Jinja.
+        dataset: where the evaluated dataset is now; default: where report.json says.
+        repeats: how many examples are asked once more.
+        progress: true shows a bar on stderr; a function is called with `judge`, the requests that are answered, and their number.
+
+    Raises:
+        UserError: the evaluation, its dataset, the labels or the rubric cannot be used, fewer than 30 examples are labelled, or the judge
+            cannot be asked. Nothing is written then.
+    """
+    given = JudgeOptions(
+        endpoint,
+        Path(labels),
+        tuple(systems),
+        None if rubric is None else Path(rubric),
+        None if dataset is None else Path(dataset),
+        repeats,
+    )
+    with library_call(progress) as callback:
+        chosen = section_options(config, "evals", EvalsConfig, {}, "evals")
+        with progress_for(progress, callback) as shown:
+            return JudgeResult(Path(evaluation), judge(Path(evaluation), given, chosen, shown))
 
 
 def score_dataset(

@@ -138,6 +138,41 @@ def score(
         print_json({"out": str(report.out), **counts})
 
 
+@app.command()
+def judge(
+    evaluation: Annotated[Path, typer.Argument(help="A folder that `evals run` wrote.")],
+    endpoint: Annotated[str, typer.Option(help="The judge, as URL#MODEL: any server that speaks OpenAI's protocol.")],
+    labels: Annotated[Path, typer.Option(help="People's verdicts: a table with id, a, b, winner or with id, pass.")],
+    systems: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: what is judged. Default: the tuned system and its base; with id, pass: the tuned one."),
+    ] = None,
+    rubric: Annotated[Path | None, typer.Option(help="A prompt of your own, as Jinja; default: the package's.")] = None,
+    dataset: Annotated[Path | None, typer.Option(help="Where the evaluated dataset is now; default: where report.json says.")] = None,
+    repeats: Annotated[int, typer.Option(min=0, help="Examples that are asked once more.")] = 50,
+    config: Annotated[Path | None, typer.Option(help="A config file, of which `evals: endpoint:` says how the server is asked.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print judge.json.")] = False,
+) -> None:
+    """Let a model judge the answers of a finished evaluation, and say how far it agrees with people and with itself."""
+    from evals.api import judge_evaluation
+    from evals.judge.table import effort_text, judge_table
+    from evals.systems.spec import split_names
+
+    named = () if systems is None else split_names(systems)
+    judged = judge_evaluation(
+        evaluation, endpoint, labels, config, systems=named, rubric=rubric, dataset=dataset, repeats=repeats, progress=True
+    )
+    console().print(judge_table(judged.report))
+    for text in (effort_text(judged.report), *judged.report.notes):
+        notice(f"note: {text}")
+    for text in judged.report.warnings:
+        console().print("[bold yellow]warning:[/]", end=" ")
+        notice(text)
+    notice(judged.report.verdict)
+    if as_json:
+        print_result(judged.report.model_dump_json(indent=2))
+
+
 def main() -> None:
     """Runs the command line."""
     run_app(app)

@@ -22,6 +22,8 @@ _KEY = "OPENAI_API_KEY"
 # What a server that returns log-probabilities of a prompt must say of a text: one number a token but for the first, none above 0.
 _PROBE = "The capital of France is Paris."
 _LONGEST_WAIT = 60.0
+# What the most tokens of an answer are called. OpenAI's newer models refuse the older name, which is the one that all other servers know.
+_LIMIT, _NEW_LIMIT = "max_tokens", "max_completion_tokens"
 _HOPELESS = {401, 403, 404}  # one such answer is that to all requests
 
 
@@ -42,6 +44,7 @@ class ServerAnswer:
         logprob: the sum that was asked for, in nats; None where none was.
         is_known: it was kept from before.
         calls: the calls of tools that it read of what the model wrote: names and arguments, as it gives them.
+        first_tokens: the likeliest first tokens, each with its log-probability in nats; None where the server gives none.
     """
 
     text: str
@@ -52,6 +55,7 @@ class ServerAnswer:
     logprob: float | None = None
     is_known: bool = False
     calls: tuple[tuple[str | None, str | None], ...] = ()
+    first_tokens: tuple[tuple[str, float], ...] | None = None
 
 
 class Server:
@@ -78,6 +82,7 @@ class Server:
         self._model, self._options = model, options
         self._lock, self._next_start = threading.Lock(), 0.0
         self._hopeless: str | None = None
+        self._limit_name = _LIMIT
         self._path = cache_dir() / "endpoints" / f"{hash_text(url, model)}.jsonl"
         self._known = _read(self._path) if options.reuse else {}
         self.answers: list[ServerAnswer] = []
@@ -114,25 +119,51 @@ class Server:
             Unanswered: it does not, after all retries.
         """
         body = {"messages": list(messages), "max_tokens": limit, "temperature": 0, **({"tools": list(tools)} if tools else {})}
-
-        def ask() -> ServerAnswer:
-            started = time.perf_counter()
-            response = self._client.chat.completions.create(model=self._model, **body)
-            choice = (getattr(response, "choices", None) or [None])[0]
-            if choice is None or choice.message is None:
-                raise Unanswered("the server's answer has no message in it")
-            used = response.usage
-            return ServerAnswer(
-                choice.message.content or "",
-                choice.finish_reason != "length",
-                time.perf_counter() - started,
-                used.prompt_tokens if used else 0,
-                used.completion_tokens if used else 0,
-                calls=_calls_of(choice.message),
-            )
-
         # Answers with tools of before their calls were kept are not those of now.
-        return self._answer({"chat": body, **({"keeps": "calls"} if tools else {})}, ask)
+        return self._answer({"chat": body, **({"keeps": "calls"} if tools else {})}, lambda: self._chat(body))
+
+    def choose(self, messages: Sequence[Message], limit: int, constraint: Mapping[str, Any], repeat: int = 0) -> ServerAnswer:
+        """Returns what the model writes where the server is told what an answer may be, greedily.
+
+        Args:
+            messages: the chat so far.
+            limit: the most tokens of the answer.
+            constraint: keys of the request that say it, or that ask for the log-probabilities of the first token. Servers differ in them,
+                and some pass over those that they do not know: what came of it stands in the answer.
+            repeat: how often the very same was asked for before. What is kept from then is no answer to this.
+
+        Raises:
+            Unanswered: it does not, after all retries.
+        """
+        body = {"messages": list(messages), "max_tokens": limit, "temperature": 0}
+        request = {"chat": {**body, **constraint}, **({"repeat": repeat} if repeat else {})}
+        return self._answer(request, lambda: self._chat(body, constraint))
+
+    def _chat(self, body: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> ServerAnswer:
+        import openai
+
+        started, name = time.perf_counter(), self._limit_name
+        create = self._client.chat.completions.create
+        try:
+            response = create(model=self._model, **_renamed(body, name), extra_body=more)
+        except openai.BadRequestError as error:
+            if name == _NEW_LIMIT or _NEW_LIMIT not in str(error):
+                raise
+            self._limit_name = _NEW_LIMIT  # a server that refuses the older name for what it is, says the other
+            response = create(model=self._model, **_renamed(body, _NEW_LIMIT), extra_body=more)
+        choice = (getattr(response, "choices", None) or [None])[0]
+        if choice is None or choice.message is None:
+            raise Unanswered("the server's answer has no message in it")
+        used = response.usage
+        return ServerAnswer(
+            choice.message.content or "",
+            choice.finish_reason != "length",
+            time.perf_counter() - started,
+            used.prompt_tokens if used else 0,
+            used.completion_tokens if used else 0,
+            calls=_calls_of(choice.message),
+            first_tokens=_first_tokens(choice.logprobs),
+        )
 
     def logprob(self, context: str, continuation: str) -> float:
         """Returns the log-probability of a text after another, in nats: the sum over the tokens that begin behind the join.
@@ -257,6 +288,8 @@ def _read(path: Path) -> dict[str, ServerAnswer]:
             record = json.loads(line)
             key = record.pop("key")
             calls = tuple((name, arguments) for name, arguments in record.pop("calls", ()))
+            if record.get("first_tokens") is not None:
+                record["first_tokens"] = tuple((str(token), float(value)) for token, value in record["first_tokens"])
             found[key] = ServerAnswer(**{**record, "is_known": True}, calls=calls)
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
@@ -269,6 +302,20 @@ def _calls_of(message: Any) -> tuple[tuple[str | None, str | None], ...]:
         getattr(message, "function_call", None)
     ]
     return tuple((getattr(one, "name", None), getattr(one, "arguments", None)) for one in made if one is not None)
+
+
+def _renamed(body: Mapping[str, Any], limit_name: str) -> dict[str, Any]:
+    return {limit_name if key == _LIMIT else key: value for key, value in body.items()}
+
+
+def _first_tokens(logprobs: Any) -> tuple[tuple[str, float], ...] | None:
+    """Returns the likeliest first tokens of a chat's answer, of what the server says of them."""
+    content = getattr(logprobs, "content", None)
+    if not content:
+        return None
+    first = content[0]
+    found = {one.token: float(one.logprob) for one in (first, *(first.top_logprobs or ()))}
+    return tuple(found.items())
 
 
 def _first_line(error: Exception) -> str:

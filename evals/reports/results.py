@@ -1,4 +1,4 @@
-"""The folder of an evaluation: report.json, report.html, predictions.parquet, failures.jsonl."""
+"""The folder of an evaluation: report.json, report.html, predictions.parquet, failures.jsonl; judged: judge.json, judgements.jsonl."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -24,8 +24,12 @@ REPORT_NAME = "report.json"
 PAGE_NAME = "report.html"
 PREDICTIONS_NAME = "predictions.parquet"
 FAILURES_NAME = "failures.jsonl"
+JUDGE_NAME = "judge.json"
+JUDGEMENTS_NAME = "judgements.jsonl"
 _OLDER_EVALUATION = Replaceable(
-    find_stranger=other_names({REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME}),  # such as drafts that somebody corrected
+    find_stranger=other_names(  # such as drafts that somebody corrected
+        {REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME, JUDGE_NAME, JUDGEMENTS_NAME}
+    ),
     file=("there is a file where the output folder is to be", "Choose another folder for --out."),
     stranger=(
         "the folder holds something else than an evaluation: '{stranger}'",

@@ -1,6 +1,6 @@
 """The end of an evaluation in the terminal: systems by metrics, differences, verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evals.compare.verdict import format_p
@@ -82,6 +82,20 @@ def in_colour(verdict: str, outcome: Outcome) -> str:
     from rich.markup import escape
 
     return f"[{_COLOURS[outcome]}]{escape(printable(verdict))}[/]"
+
+
+def text_table(title: str, columns: dict[str, str], rows: Iterable[Sequence[str]]) -> "Table":
+    """Returns a table of plain texts: none of them is markup, or anything that a terminal would obey.
+
+    Args:
+        title: the line above it.
+        columns: heading -> the side on which its cells stand.
+        rows: the cells.
+    """
+    table = _table(title, columns)
+    for row in rows:
+        table.add_row(*_escaped(*row))
+    return table
 
 
 def _table(title: str, columns: dict[str, str]) -> "Table":

@@ -3,7 +3,7 @@
 import json
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from prep.dataset.manifest import TemplateInfo
 from templates.calls import ToolCall, with_calls
 from templates.chat import Message
 from templates.form import Form
+from tests.evals.fake_server import Fake
 from tests.helpers import review, summary, write_dataset
 from train.models.load import model_sha256
 from train.runs.record import RunRecord, Sample
@@ -133,6 +134,21 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(1)
         yield
         torch.set_num_threads(before)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Any], Fake]]:
+    """Starts servers whose answers are what a test makes of a request; what they say is kept for this test alone."""
+    monkeypatch.setenv("LOOPWRIGHT_CACHE", str(tmp_path / "cache"))
+    started: list[Fake] = []
+
+    def start(answer: Any) -> Fake:
+        started.append(Fake(answer))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
 
 
 @pytest.fixture(scope="session")

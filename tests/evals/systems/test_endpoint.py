@@ -1,13 +1,10 @@
 """A server as a system: what it writes and how likely it finds choices, and what it costs when it fails, lags or answers nonsense."""
 
-import json
 import re
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,66 +24,9 @@ from prep.dataset.manifest import Dataset
 from templates.chat import Message
 from templates.form import Form
 from tests.evals.conftest import options
+from tests.evals.fake_server import QUICK, Fake, repeated, said
 
 pytest.importorskip("openai")
-
-_QUICK = {"first_wait": 0.0, "timeout": 5.0, "retries": 2}
-
-
-class Fake:
-    """A server whose answers are what a test makes of a request: status, headers and body."""
-
-    def __init__(self, answer: Callable[[dict[str, Any], int], tuple[int, dict[str, str], Any]]) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.most_at_once = self._now = 0
-        lock, fake = threading.Lock(), self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                with lock:
-                    fake.requests.append(body)
-                    number = len(fake.requests)
-                    fake._now += 1
-                    fake.most_at_once = max(fake.most_at_once, fake._now)
-                status, headers, said = answer(body, number)
-                with lock:
-                    fake._now -= 1
-                content = said.encode() if isinstance(said, str) else json.dumps(said).encode()
-                self.send_response(status)
-                for name, value in {"content-type": "application/json", "content-length": str(len(content)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.argument = f"http://127.0.0.1:{self._server.server_port}/v1#small"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def said(text: str, finish: str = "stop") -> dict[str, Any]:
-    message = {"role": "assistant", "content": text}
-    used = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-    return {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "small",
-        "usage": used,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-    }
-
-
-def repeated(body: dict[str, Any], _: int) -> tuple[int, dict[str, str], Any]:
-    """Answers a chat with its last question."""
-    return 200, {}, said(body["messages"][-1]["content"])
 
 
 def by_letter(body: dict[str, Any], _: int) -> tuple[int, dict[str, str], Any]:
@@ -98,26 +38,12 @@ def by_letter(body: dict[str, Any], _: int) -> tuple[int, dict[str, str], Any]:
     return 200, {}, {"id": "1", "object": "text_completion", "created": 1, "model": "small", "choices": [choice]}
 
 
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Any], Fake]]:
-    monkeypatch.setenv("LOOPWRIGHT_CACHE", str(tmp_path / "cache"))
-    started: list[Fake] = []
-
-    def start(answer: Any) -> Fake:
-        started.append(Fake(answer))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.stop()
-
-
 def written(number: int = 3) -> list[EvalRow]:
     return chats([""] * number, [f"answer {index}" for index in range(number)], [f"question {index}" for index in range(number)])[0]
 
 
 def asked(server: Fake, rows: list[EvalRow], **changes: Any) -> tuple[dict[str, Prediction], list[str]]:
-    context = EvalContext(rows, [], Form.CHAT, EvalsConfig(endpoint=EndpointOptions(**{**_QUICK, **changes})))
+    context = EvalContext(rows, [], Form.CHAT, EvalsConfig(endpoint=EndpointOptions(**{**QUICK, **changes})))
     found = Endpoint(SystemSpec("endpoint", server.argument)).answer(context, lambda _: None)
     return {one.id: one for one in found}, context.notes
 
@@ -137,7 +63,7 @@ def test_it_writes_what_the_server_says_several_at_a_time_and_says_what_that_too
 
 
 def test_it_keeps_the_contract_of_systems(fake: Callable[[Any], Fake], reviews: Path) -> None:
-    config = EvalsConfig(endpoint=EndpointOptions(**_QUICK))
+    config = EvalsConfig(endpoint=EndpointOptions(**QUICK))
     check_system(Endpoint, f"endpoint:{fake(repeated).argument}", EvalContext(written(), [], Form.CHAT, config))
     rows = load_rows(Dataset.open(reviews), "validation")[0]
     check_system(Endpoint, f"endpoint:{fake(by_letter).argument}", EvalContext(rows, [], Form.VERBALIZER, config))
@@ -173,6 +99,22 @@ def test_what_is_not_answered_is_an_error_of_that_example(failure: Any, why: str
     found, _ = asked(server, written(), concurrency=1)
     assert {one.state for one in found.values()} == {PredictionState.ERROR} and len(server.requests) == num_requests
     assert all(re.search(why, one.detail or "") for one in found.values())
+
+
+def test_a_model_that_refuses_the_older_name_of_the_limit_is_asked_by_the_newer(fake: Callable[[Any], Fake]) -> None:
+    """Several are refused at once before one of them is told; each is asked again."""
+
+    def newer(body: dict[str, Any], number: int) -> tuple[int, dict[str, str], Any]:
+        if "max_tokens" in body:
+            time.sleep(0.1)
+            return 400, {}, {"error": {"message": "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."}}
+        return repeated(body, number)
+
+    server = fake(newer)
+    found, _ = asked(server, written(8), concurrency=4)
+    assert {one.state for one in found.values()} == {PredictionState.OK}
+    assert all(request["max_completion_tokens"] >= 16 for request in server.requests if "max_tokens" not in request)
+    assert 4 <= sum("max_tokens" in request for request in server.requests) < 8
 
 
 def test_a_key_that_is_refused_is_not_tried_on_every_row(fake: Callable[[Any], Fake]) -> None:

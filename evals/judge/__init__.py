@@ -1,0 +1,1 @@
+"""A language model as judge of a finished evaluation, held against people's verdicts."""
