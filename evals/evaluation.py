@@ -16,6 +16,7 @@ from evals.data.judgement import Judgement
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import EvalRow
+from evals.forgetting.run import measure_memory
 from evals.plan import EvalPlan
 from evals.systems.adapter import run_models
 from evals.systems.base import EvalContext, System
@@ -73,6 +74,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         answers[system.label], seconds[system.label] = made, took
     if not answers:
         raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
+    memory = measure_memory(plan.memory, context, progress)
     roles = {system.label: system.role for system in plan.systems if system.label in answers}
     measured = measure(plan.rows, plan.metrics, answers, roles, config)
     subject = _subject(roles)
@@ -100,11 +102,15 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         seconds=round(time.perf_counter() - started, 3),
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
-        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens)],
-        notes=[*plan.notes, *_notes(context)],
+        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens), *memory.warnings],
+        notes=[*plan.notes, *_notes(context), *memory.notes],
         slices=measure_slices(plan.rows, measured, config.confidence),
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
+        gates=memory.gates,
+        forgetting=memory.forgetting,
+        canaries=memory.canaries,
+        memorised=memory.memorised,
     )
     return Evaluation(report, plan.rows, answers, measured, failures)
 

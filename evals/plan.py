@@ -8,6 +8,7 @@ from evals.config import EvalsConfig, scored_form
 from evals.data.references import ReferenceKinds
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task, choose_form, limit_rows, load_rows
+from evals.forgetting.plan import MemoryPlan, canary_notes, plan_memory
 from evals.metrics.base import DEFAULT_METRICS, LABEL_METRICS, METRICS
 from evals.predict.server import require_prices
 from evals.systems.base import System, make_systems
@@ -47,6 +48,7 @@ class EvalPlan:
         primary: the metric that decides the verdict.
         notes: what was left out, and why.
         warnings: what makes the result doubtful.
+        memory: what is measured of forgetting and memory; None: nothing.
     """
 
     dataset: Dataset
@@ -60,6 +62,7 @@ class EvalPlan:
     primary: str
     notes: list[str]
     warnings: list[str]
+    memory: MemoryPlan | None = None
 
     @property
     def tuned(self) -> System | None:
@@ -101,8 +104,10 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
             notes.append(f"{given}: metrics are the means of its seeds {seeds}; each is a system of its own as adapter:{given}/seed-N")
     if config.split == "train":
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
+    notes += canary_notes(runs)
     primary = _primary(rows, metrics)
-    return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings)
+    memory = plan_memory(dataset, systems, runs, model, config)
+    return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings, memory)
 
 
 def _few(ids: list[str]) -> str:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from evals.data.memory import CanariesReport, ForgettingReport, MemorisedReport
 from evals.data.role import Role
 
 Outcome = Literal["better", "worse", "cannot tell"]
@@ -148,3 +149,6 @@ class Report(_Model):
     loopwright_version: str
     headline: Headline | None = None  # null in a report of before it was written
     gates: list[GateReport] = []
+    forgetting: ForgettingReport | None = None  # null where no probe sets were given
+    canaries: CanariesReport | None = None  # null where the dataset has none, or no run was trained on any
+    memorised: MemorisedReport | None = None  # null where it was not asked for

@@ -1,0 +1,99 @@
+"""Training rows that a model goes on with word for word."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.forgetting.memorised import NUM_TOKENS, draw_rows, drawn_records
+from evals.run import evaluate_dataset
+from loopwright.errors import UserError
+from prep.dataset.manifest import Dataset
+from templates.form import Form
+from tests.evals.conftest import SUMMARY_TEMPLATE, options
+from tests.helpers import summary, write_dataset
+from tests.train.masked import write_model
+from train.config import TrainConfig
+from train.run import train
+
+WORDS = ["soup", "waiter", "bill", "table", "bread", "wine", "order", "number", "replacement", "damaged", "customer", "delivered", "slow", "wrong", "great"]
+
+
+def long_answer(seed: int) -> str:
+    return " ".join(WORDS[(seed * 7 + place * place * (seed + 3)) % len(WORDS)] for place in range(130))
+
+
+def rows(num_long: int, num_short: int) -> list[dict[str, Any]]:
+    texts = [long_answer(number) for number in range(num_long)] + ["soup and wine"] * num_short
+    train_rows = [summary(f"Tell me number {number}", text, row_id=f"r{number}") for number, text in enumerate(texts)]
+    return [*train_rows, summary("Tell me.", "wine", split="validation", row_id="v")]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("long") / "data", rows(2, 3), templates=[SUMMARY_TEMPLATE])
+
+
+def test_rows_known_by_heart_are_found_and_the_base_does_not_know_them(dataset: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
+    given = {"model": str(tiny_model_dir), "dtype": "float32", "leaks": "allow", "validation": False, "best": "last", "method": "full"}
+    train(dataset, tmp_path / "run", TrainConfig.model_validate({**given, "learning_rate": 1e-2, "epochs": 150, "batch_size": 5}))
+    report = evaluate_dataset(dataset, tmp_path / "out", options(adapter=str(tmp_path / "run"), systems=("base", "adapter"), memorised=50))
+    found = report.memorised
+    assert found is not None and (found.num_rows, found.num_measured, found.num_too_short) == (5, 2, 3)
+    base, tuned = found.systems
+    assert (base.num_verbatim, base.difference) == (0, None)
+    assert tuned.num_verbatim == 2 and tuned.difference == 1.0 and tuned.low is not None and tuned.high is not None
+    assert tuned.low < 1.0 <= tuned.high
+    assert any("2 of 2 train rows word for word" in note and "3 have no 50 tokens behind the middle" in note for note in report.notes)
+
+
+def test_rows_too_short_for_it_are_counted_and_nothing_is_measured(tiny_model_dir: Path, adapter_dir: Path, tmp_path: Path) -> None:
+    short = write_dataset(tmp_path / "short", rows(0, 4), templates=[SUMMARY_TEMPLATE])
+    report = evaluate_dataset(short, tmp_path / "out", options(adapter=str(adapter_dir), systems=("base", "adapter"), memorised=3))
+    assert report.memorised is not None and (report.memorised.num_rows, report.memorised.num_too_short) == (3, 3)
+    assert report.memorised.systems == []
+    assert any(note.startswith("memorised: not measurable on 3 train rows: 3 have no 50 tokens") for note in report.notes)
+
+
+@pytest.mark.parametrize("form", [Form.CHAT, Form.VERBALIZER, Form.COMPLETION, Form.PREFERENCE])
+def test_a_row_is_cut_in_the_middle_of_what_is_trained_of_it(form: Form, tokenizer: Any, tmp_path: Path) -> None:
+    answer = long_answer(1)
+    asked = {"messages": [{"role": "user", "content": "Tell me."}]}
+    said = {"role": "assistant", "content": answer}
+    parts: dict[Form, dict[str, Any]] = {
+        Form.CHAT: {"messages": [*asked["messages"], {"role": "assistant", "content": "What?"}, *asked["messages"], said]},
+        Form.VERBALIZER: {"prompt": "Tell me.\n", "target": answer},
+        Form.COMPLETION: {"text": answer},
+        Form.PREFERENCE: {**asked, "chosen": [said], "rejected": [{"role": "assistant", "content": "No."}]},
+    }
+    dataset = Dataset.open(write_dataset(tmp_path / "data", [parts[form]]))
+    records = drawn_records(dataset, form, 9, 0)
+    drawn = draw_rows(tokenizer, records, form, 512)
+    [row] = drawn.rows
+    assert len(row.expected) == NUM_TOKENS
+    whole = tokenizer.decode(row.given + row.expected)
+    before, found, after = whole.partition(answer[:20])
+    assert found and answer.startswith(found + after) and ("Tell me." in before) is (form is not Form.COMPLETION)
+    num_given = len(tokenizer.encode(tokenizer.decode(row.given).partition(answer[:20])[2]))
+    assert abs(num_given + 5 - len(tokenizer.encode(answer)) / 2) < 8, "the first half of the answer stands before the continuation"
+    if form is not Form.COMPLETION:
+        assert draw_rows(tokenizer, records, form, len(row.given) + NUM_TOKENS - 1).num_too_long == 1
+    else:
+        [cut] = draw_rows(tokenizer, records, form, 70).rows
+        assert cut.given == row.given[-20:] and cut.expected == row.expected
+
+
+def test_the_same_rows_are_drawn_by_the_same_seed(dataset: Path) -> None:
+    found = [[row["id"] for row in drawn_records(Dataset.open(dataset), Form.CHAT, 3, seed)] for seed in (1, 1, 2, 3, 4, 5)]
+    assert len(found[0]) == 3 and found[0] == found[1] and len({tuple(one) for one in found}) > 1
+
+
+def test_a_masked_model_writes_nothing(tmp_path: Path) -> None:
+    from tests.evals.test_run_objectives import cloze_dataset
+
+    roberta = write_model("roberta", tmp_path / "roberta")
+    data = cloze_dataset(tmp_path / "data", {"bad": ["terrible"], "good": ["great"]})
+    config = TrainConfig.model_validate({"model": str(roberta), "objective": "cloze", "dtype": "float32", "max_steps": 1, "leaks": "allow"})
+    train(data, tmp_path / "run", config)
+    with pytest.raises(UserError, match=r"a masked one, which fills blanks.*Leave --memorised out"):
+        evaluate_dataset(data, tmp_path / "out", options(adapter=str(tmp_path / "run"), memorised=5))
