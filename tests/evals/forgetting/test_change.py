@@ -98,7 +98,9 @@ def test_the_interval_of_retention_covers_it_as_often_as_it_says() -> None:
     for _ in range(1000):
         base = generator.random(200) < 0.6
         tuned = np.where(base, generator.random(200) < 0.8, generator.random(200) < 0.1)
-        found = retention(int((base & tuned).sum()), int((tuned & ~base).sum()), int((base & ~tuned).sum()), 200, chance=0.25, confidence=0.95)
+        found = retention(
+            int((base & tuned).sum()), int((tuned & ~base).sum()), int((base & ~tuned).sum()), 200, chance=0.25, confidence=0.95
+        )
         if not isinstance(found, str):
             assert found.low is not None and found.high is not None
             measured += 1

@@ -15,6 +15,7 @@ from evals.run import evaluate_dataset
 from loopwright.errors import UserError
 from loopwright.page import make_page
 from tests.evals.conftest import make_run, options, review_rows
+from tests.evals.forgetting.conftest import GENERAL
 from tests.helpers import write_dataset
 from train.runs.record import RunRecord
 
@@ -24,8 +25,7 @@ PAGE = Path(__file__).parents[3] / "evals" / "reports" / "forgetting.html.jinja"
 @pytest.fixture(scope="module")
 def probes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("probes")
-    texts = [f"The {noun} on table {number} was great." for number in range(6) for noun in ("soup", "bill")]
-    (folder / "general.txt").write_text("\n\n".join(texts), encoding="utf-8")
+    (folder / "general.txt").write_text("\n\n".join(GENERAL), encoding="utf-8")
     choices = ["great", "slow", "wrong"]
     known = [{"question": f"Was the soup {number} great?", "choices": choices, "answer": number % 3} for number in range(9)]
     (folder / "known.jsonl").write_text("".join(json.dumps(row) + "\n" for row in known), encoding="utf-8")
@@ -39,15 +39,15 @@ def few_reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def idle_dir(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path) -> Path:
+def idle_dir(tmp_path_factory: pytest.TempPathFactory, knowing_model_dir: Path) -> Path:
     """A run whose adapter changes nothing."""
-    return make_run(tmp_path_factory.mktemp("idle") / "run", tiny_model_dir, scale=0.0)
+    return make_run(tmp_path_factory.mktemp("idle") / "run", knowing_model_dir, scale=0.0)
 
 
 @pytest.fixture(scope="module")
-def damaged_dir(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: Path) -> Path:
+def damaged_dir(tmp_path_factory: pytest.TempPathFactory, knowing_model_dir: Path) -> Path:
     """A run whose adapter is random, and so large that little is left of the model."""
-    return make_run(tmp_path_factory.mktemp("damaged") / "run", tiny_model_dir, scale=8.0)
+    return make_run(tmp_path_factory.mktemp("damaged") / "run", knowing_model_dir, scale=8.0)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_an_adapter_without_effect_forgets_nothing(report: Report, idle_dir: Pat
     assert idle.system == f"adapter:{idle_dir}" and idle.passed
     [text] = idle.texts
     assert (text.rise, text.upper, text.num_documents, text.passed) == (0.0, 0.0, 12, True)
-    assert text.base == text.tuned and text.base is not None and text.base > 1
+    assert text.base == text.tuned and text.base is not None and 0 < text.base < 4
     assert [(one.num_gained, one.num_lost) for one in idle.answers] == [(0, 0), (0, 0)]
 
 

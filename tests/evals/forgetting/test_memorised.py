@@ -6,21 +6,26 @@ from typing import Any
 import pytest
 
 from evals.forgetting.memorised import NUM_TOKENS, draw_rows, drawn_records
+from evals.forgetting.plan import plan_memory
 from evals.run import evaluate_dataset
+from evals.systems.base import make_systems
 from loopwright.errors import UserError
 from prep.dataset.manifest import Dataset
+from templates.chat import encode_chat, load_tokenizer
 from templates.form import Form
 from tests.evals.conftest import SUMMARY_TEMPLATE, options
+from tests.evals.forgetting.conftest import Overfitted
 from tests.helpers import summary, write_dataset
-from tests.train.masked import write_model
-from train.config import TrainConfig
-from train.run import train
+from train.models.config_checks import MASKED_CLASS
+from train.runs.record import RunRecord
 
-WORDS = ["soup", "waiter", "bill", "table", "bread", "wine", "order", "number", "replacement", "damaged", "customer", "delivered", "slow", "wrong", "great"]
+WORDS = ["soup", "waiter", "bill", "table", "bread", "wine", "order", "number", "replacement", "damaged", "customer", "delivered"]
 
 
 def long_answer(seed: int) -> str:
-    return " ".join(WORDS[(seed * 7 + place * place * (seed + 3)) % len(WORDS)] for place in range(130))
+    """Six words of its own over and over: soon learnt, and nothing that a model begins with."""
+    own = WORDS[6 * seed : 6 * seed + 6]
+    return " ".join(own * 22)
 
 
 def rows(num_long: int, num_short: int) -> list[dict[str, Any]]:
@@ -34,10 +39,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("long") / "data", rows(2, 3), templates=[SUMMARY_TEMPLATE])
 
 
-def test_rows_known_by_heart_are_found_and_the_base_does_not_know_them(dataset: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
-    given = {"model": str(tiny_model_dir), "dtype": "float32", "leaks": "allow", "validation": False, "best": "last", "method": "full"}
-    train(dataset, tmp_path / "run", TrainConfig.model_validate({**given, "learning_rate": 1e-2, "epochs": 150, "batch_size": 5}))
-    report = evaluate_dataset(dataset, tmp_path / "out", options(adapter=str(tmp_path / "run"), systems=("base", "adapter"), memorised=50))
+def test_rows_known_by_heart_are_found_and_the_base_does_not_know_them(
+    dataset: Path, knowing_model_dir: Path, overfitted: Overfitted, tmp_path: Path
+) -> None:
+    tokenizer = load_tokenizer(str(knowing_model_dir))
+    said = [row["messages"] for row in rows(2, 0) if row["split"] == "train"]
+    run = overfitted(tmp_path / "run", [one for messages in said for one in encode_chat(tokenizer, messages)], num_steps=150)
+    report = evaluate_dataset(dataset, tmp_path / "out", options(adapter=str(run), systems=("base", "adapter"), memorised=50))
     found = report.memorised
     assert found is not None and (found.num_rows, found.num_measured, found.num_too_short) == (5, 2, 3)
     base, tuned = found.systems
@@ -88,12 +96,8 @@ def test_the_same_rows_are_drawn_by_the_same_seed(dataset: Path) -> None:
     assert len(found[0]) == 3 and found[0] == found[1] and len({tuple(one) for one in found}) > 1
 
 
-def test_a_masked_model_writes_nothing(tmp_path: Path) -> None:
-    from tests.evals.test_run_objectives import cloze_dataset
-
-    roberta = write_model("roberta", tmp_path / "roberta")
-    data = cloze_dataset(tmp_path / "data", {"bad": ["terrible"], "good": ["great"]})
-    config = TrainConfig.model_validate({"model": str(roberta), "objective": "cloze", "dtype": "float32", "max_steps": 1, "leaks": "allow"})
-    train(data, tmp_path / "run", config)
+def test_a_masked_model_writes_nothing(dataset: Path, adapter_dir: Path, tiny_model_dir: Path) -> None:
+    record = RunRecord.load(adapter_dir).model_copy(update={"auto_class": MASKED_CLASS})
+    systems = make_systems(("base", "adapter"), str(adapter_dir))
     with pytest.raises(UserError, match=r"a masked one, which fills blanks.*Leave --memorised out"):
-        evaluate_dataset(data, tmp_path / "out", options(adapter=str(tmp_path / "run"), memorised=5))
+        plan_memory(Dataset.open(dataset), systems, {str(adapter_dir): record}, str(tiny_model_dir), options(memorised=5))
