@@ -88,7 +88,7 @@ def in_words(report: ForgettingReport, unasked: list[str]) -> tuple[list[str], l
         unasked: sets of questions that the options leave out.
     """
     notes = [f"forgetting: the questions of {name} are not asked (evals: forgetting: written: 0)" for name in unasked]
-    warnings = []
+    warnings: list[str] = []
     for one in report.systems:
         for text in one.texts:
             (notes if text.passed else warnings).append(f"forgetting: {one.system} on {_text_words(text, report)}")

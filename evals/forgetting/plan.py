@@ -79,7 +79,7 @@ def plan_memory(
     Raises:
         UserError: probe sets cannot be read, or there is no tuned model that they say anything about.
     """
-    tuned = [TunedModel(one.label, one.run, runs[one.run]) for one in systems if one.role is Role.TUNED and one.run in runs]
+    tuned = [TunedModel(one.label, one.run, runs[one.run]) for one in systems if one.role is Role.TUNED and one.run is not None]
     asked = [("--probes", config.probes is not None), ("--memorised", config.memorised > 0)]
     wanted = [option for option, is_given in asked if is_given]
     # A run of another dataset with canaries of its own has not seen these.

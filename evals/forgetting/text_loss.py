@@ -49,8 +49,9 @@ def text_losses(asked: AskedModel, documents: Sequence[str], advance: Advance) -
         requests += made
         owners += [place] * len(made)
         counts.append(len(encoded.continuation_ids))
-    limits = {"max_length": asked.max_length, "max_batch_tokens": asked.max_batch_tokens}
-    scored = score_choices(asked.model, requests, **limits, advance=lambda _: None)
+    scored = score_choices(
+        asked.model, requests, max_length=asked.max_length, max_batch_tokens=asked.max_batch_tokens, advance=lambda _: None
+    )
     sums = [0.0] * len(documents)
     for owner, one in zip(owners, scored, strict=True):
         sums[owner] -= one.loglikelihoods[0]

@@ -51,13 +51,15 @@ def knowing_model_dir(tmp_path_factory: pytest.TempPathFactory, tiny_model_dir: 
 def overfitted(knowing_model_dir: Path) -> Overfitted:
     """Makes a run whose adapter was trained on encoded rows until it knew them."""
 
-    def make(folder: Path, encoded: Sequence[Encoded], *, form: str = "chat", num_steps: int = 60, **of_record: Any) -> Path:
+    def make(
+        folder: Path, encoded: Sequence[Encoded], *, form: str = "chat", num_steps: int = 60, learning_rate: float = 2e-2, **of_record: Any
+    ) -> Path:
         from peft import PeftModel
         from transformers import AutoModelForCausalLM
 
         make_run(folder, knowing_model_dir, form=form, scale=0.05)
         model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(knowing_model_dir), folder, is_trainable=True)
-        overfit(model, [(one.input_ids, one.loss_weights) for one in encoded], num_steps, 2e-2)
+        overfit(model, [(one.input_ids, one.loss_weights) for one in encoded], num_steps, learning_rate)
         model.save_pretrained(folder)
         RunRecord.load(folder).model_copy(update=of_record).save(folder)
         return folder

@@ -187,8 +187,8 @@ INFO = CanaryInfo(count=1, controls=511, digits=9, key="k")
 def test_an_exposure_is_that_of_a_rank_among_controls(num_likelier: int, exposure: float, low: float, high: float) -> None:
     scores = [-10.0, *([-9.0] * num_likelier), *([-11.0] * (511 - num_likelier))]
     found = exposure_of("canary-1", scores, INFO, 0.95)
-    assert (found.num_likelier, found.exposure) == (num_likelier, pytest.approx(exposure))
-    assert (found.low, found.high) == (pytest.approx(low, abs=0.02), pytest.approx(high, abs=0.02))
+    assert found.num_likelier == num_likelier and found.exposure == pytest.approx(exposure)
+    assert found.low == pytest.approx(low, abs=0.02) and found.high == pytest.approx(high, abs=0.02)
 
 
 def test_a_tie_is_no_knowledge_and_a_number_that_is_none_is_no_exposure() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -88,7 +89,7 @@ def test_each_set_stands_by_itself(report: Report) -> None:
     assert report.forgetting is not None
     for system in report.forgetting.systems:
         known, sums = system.answers
-        assert (known.probe, known.kind, known.num_questions, known.chance) == ("known", "choices", 9, pytest.approx(1 / 3))
+        assert (known.probe, known.kind, known.num_questions) == ("known", "choices", 9) and known.chance == pytest.approx(1 / 3)
         assert (sums.probe, sums.kind, sums.num_questions, sums.chance) == ("sums", "number", 2, 0.0)
         assert known.retention is None and known.not_measurable is not None  # a random model is at chance
         assert known.tuned.value - known.base.value == pytest.approx(known.difference)
@@ -102,7 +103,9 @@ def test_a_choice_is_taken_by_its_likelihood_a_letter(few_reviews: Path, tiny_mo
     from templates.chat import ChatTemplateConfig, encode_continuation
     from train.inference.language_model import LanguageModel
 
-    rows = [{"question": f"Was {noun} slow?", "choices": ["positive", "no", "wrong, the bill"], "answer": 1} for noun in ("soup", "bread")]
+    rows: list[dict[str, Any]] = [
+        {"question": f"Was {noun} slow?", "choices": ["positive", "no", "wrong, the bill"], "answer": 1} for noun in ("soup", "bread")
+    ]
     (tmp_path / "known.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     given = options(adapter=str(adapter_dir), systems=("base", "adapter"), probes=str(tmp_path / "known.jsonl"))
     found = evaluate_dataset(few_reviews, tmp_path / "out", given).forgetting
@@ -145,13 +148,13 @@ def test_the_longest_written_answer_is_as_long_as_asked_for(
     few_reviews: Path, probes: Path, idle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from evals.forgetting import questions
+    from train.inference.generation import generate
 
     seen: list[int] = []
-    generate = questions.generate
 
-    def spy(*given: object, **named: object) -> object:
-        seen.append(named["max_new_tokens"])  # type: ignore[arg-type]
-        return generate(*given, **named)  # type: ignore[arg-type]
+    def spy(*given: Any, **named: Any) -> Any:
+        seen.append(named["max_new_tokens"])
+        return generate(*given, **named)
 
     monkeypatch.setattr(questions, "generate", spy)
     fast = ForgettingOptions(max_new_tokens=5)

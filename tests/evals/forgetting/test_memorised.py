@@ -23,9 +23,8 @@ WORDS = ["soup", "waiter", "bill", "table", "bread", "wine", "order", "number", 
 
 
 def long_answer(seed: int) -> str:
-    """Six words of its own over and over: soon learnt, and nothing that a model begins with."""
-    own = WORDS[6 * seed : 6 * seed + 6]
-    return " ".join(own * 22)
+    """Three words of its own over and over: soon learnt, and nothing that a model begins with."""
+    return " ".join(WORDS[3 * seed : 3 * seed + 3] * 30)
 
 
 def rows(num_long: int, num_short: int) -> list[dict[str, Any]]:
@@ -44,7 +43,9 @@ def test_rows_known_by_heart_are_found_and_the_base_does_not_know_them(
 ) -> None:
     tokenizer = load_tokenizer(str(knowing_model_dir))
     said = [row["messages"] for row in rows(2, 0) if row["split"] == "train"]
-    run = overfitted(tmp_path / "run", [one for messages in said for one in encode_chat(tokenizer, messages)], num_steps=150)
+    run = overfitted(
+        tmp_path / "run", [one for messages in said for one in encode_chat(tokenizer, messages)], num_steps=80, learning_rate=1e-2
+    )
     report = evaluate_dataset(dataset, tmp_path / "out", options(adapter=str(run), systems=("base", "adapter"), memorised=50))
     found = report.memorised
     assert found is not None and (found.num_rows, found.num_measured, found.num_too_short) == (5, 2, 3)
@@ -52,7 +53,8 @@ def test_rows_known_by_heart_are_found_and_the_base_does_not_know_them(
     assert (base.num_verbatim, base.difference) == (0, None)
     assert tuned.num_verbatim == 2 and tuned.difference == 1.0 and tuned.low is not None and tuned.high is not None
     assert tuned.low < 1.0 <= tuned.high
-    assert any("2 of 2 train rows word for word" in note and "3 have no 50 tokens behind the middle" in note for note in report.notes)
+    notes = [note for note in report.notes if note.startswith("memorised: ")]
+    assert "3 have no 50 tokens behind the middle" in notes[0] and "2 of 2 train rows word for word" in notes[1]
 
 
 def test_rows_too_short_for_it_are_counted_and_nothing_is_measured(tiny_model_dir: Path, adapter_dir: Path, tmp_path: Path) -> None:
@@ -82,8 +84,8 @@ def test_a_row_is_cut_in_the_middle_of_what_is_trained_of_it(form: Form, tokeniz
     whole = tokenizer.decode(row.given + row.expected)
     before, found, after = whole.partition(answer[:20])
     assert found and answer.startswith(found + after) and ("Tell me." in before) is (form is not Form.COMPLETION)
-    num_given = len(tokenizer.encode(tokenizer.decode(row.given).partition(answer[:20])[2]))
-    assert abs(num_given + 5 - len(tokenizer.encode(answer)) / 2) < 8, "the first half of the answer stands before the continuation"
+    num_given = len(tokenizer.encode("".join(tokenizer.decode(row.given).partition(answer[:20])[1:])))
+    assert abs(num_given - len(tokenizer.encode(answer)) / 2) < 8, "the first half of the answer stands before the continuation"
     if form is not Form.COMPLETION:
         assert draw_rows(tokenizer, records, form, len(row.given) + NUM_TOKENS - 1).num_too_long == 1
     else:
