@@ -19,12 +19,12 @@ from tests.helpers import summary, write_dataset
 from train.models.config_checks import MASKED_CLASS
 from train.runs.record import RunRecord
 
-WORDS = ["soup", "waiter", "bill", "table", "bread", "wine", "order", "number", "replacement", "damaged", "customer", "delivered"]
+WORDS = ["soup", "waiter", "bill", "order", "number", "replacement"]
 
 
 def long_answer(seed: int) -> str:
     """Three words of its own over and over: soon learnt, and nothing that a model begins with."""
-    return " ".join(WORDS[3 * seed : 3 * seed + 3] * 30)
+    return " ".join(WORDS[3 * seed : 3 * seed + 3] * 40)
 
 
 def rows(num_long: int, num_short: int) -> list[dict[str, Any]]:
