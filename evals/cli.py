@@ -25,6 +25,12 @@ def run(
         str | None, typer.Option(help="Comma-separated: base, base:MODEL, adapter:RUN, fewshot:K, rag:K, nearest, constant, linear.")
     ] = None,
     corpus: Annotated[str | None, typer.Option(help="Where rag:K takes its passages: a file or a folder.")] = None,
+    probes: Annotated[
+        str | None, typer.Option(help="A folder of probe sets (*.txt, *.jsonl), to measure what training made the model forget.")
+    ] = None,
+    memorised: Annotated[
+        int | None, typer.Option(min=0, help="Ask for the second half of so many train rows, to measure what is kept word for word.")
+    ] = None,
     metrics: Annotated[
         str | None, typer.Option(help="Comma-separated metric ids, or FILE.py:NAME; default: those of each template.")
     ] = None,
@@ -49,6 +55,8 @@ def run(
         "dtype": dtype,
         "systems": None if systems is None else split_names(systems),
         "corpus": corpus,
+        "probes": probes,
+        "memorised": memorised,
         "metrics": _names(metrics),
         "limit": limit,
         "form": form and Form(form),

@@ -67,6 +67,21 @@ class GateLimits(BaseModel):
         return self
 
 
+class ForgettingOptions(BaseModel):
+    """How general ability is measured on the sets of `probes:`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_rise: float = Field(0.05, gt=0)
+    """The gate: the upper bound of the rise of general text's negative log-likelihood, in nats a token, is to lie under it."""
+    questions: int | None = Field(None, ge=1)
+    """Questions with choices asked of each set, drawn by a stable hash; default: all."""
+    written: int = Field(32, ge=0)
+    """Questions asked of each set whose answer is a number, drawn by a stable hash. They are answered in writing, which takes time."""
+    max_new_tokens: int = Field(256, ge=1)
+    """Longest of these answers, in tokens."""
+
+
 class EvalsConfig(BaseModel):
     """What `evals run` evaluates, and how."""
 
@@ -84,6 +99,14 @@ class EvalsConfig(BaseModel):
     corpus: str | None = Field(None, exclude_if=lambda value: value is None)
     """What `rag:K` takes its passages from: a file or folder of JSONL, CSV or Parquet with a column `text`, or of plain text with empty
     lines between the passages."""
+    probes: str | None = Field(None, exclude_if=lambda value: value is None)
+    """A folder of [probe sets](../evaluation.md#what-a-fine-tune-forgets-and-remembers), or one such file: what each tuned system and its
+    base are both asked, to measure what training made the model forget."""
+    forgetting: ForgettingOptions = Field(ForgettingOptions(), exclude_if=lambda value: value == ForgettingOptions())
+    """How forgetting is measured on them."""
+    memorised: int = Field(0, ge=0, exclude_if=lambda value: value == 0)
+    """Train rows whose second half is asked for, to measure what a tuned system keeps word for word; 50 is a good number, and 0 asks
+    for none."""
     endpoint: EndpointOptions = Field(EndpointOptions(), exclude_if=lambda value: value == EndpointOptions())
     """How the servers of `endpoint:URL#MODEL` are asked."""
     form: Annotated[Form | None, BeforeValidator(_require_scored)] = None

@@ -25,6 +25,7 @@ from evals.data.judgement import Judgement
 from evals.data.prediction import Prediction, PredictionState
 from evals.data.role import Role
 from evals.data.rows import RANKED, EvalRow
+from evals.forgetting.run import measure_memory
 from evals.plan import EvalPlan
 from evals.predict.parts import Windows
 from evals.systems.adapter import is_reward, run_models
@@ -110,6 +111,7 @@ def evaluate(
         answers[system.label], seconds[system.label] = made, took
     if not answers:
         raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
+    memory = measure_memory(plan.memory, context, progress)
     roles = {system.label: system.role for system in plan.systems if system.label in answers}
     measured = measure(plan.rows, plan.metrics, answers, roles, config, train_rows=plan.train_rows)
     subject = subject_of(roles)
@@ -151,8 +153,15 @@ def evaluate(
         seconds=round(time.perf_counter() - started, 3),
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
-        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens), *warnings_of(calls)],
-        notes=[*plan.notes, *_notes(context), *notes_of(jsons), *_metric_notes(plan, measured), *([told] if told is not None else [])],
+        warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens), *warnings_of(calls), *memory.warnings],
+        notes=[
+            *plan.notes,
+            *_notes(context),
+            *notes_of(jsons),
+            *_metric_notes(plan, measured),
+            *memory.notes,
+            *([told] if told is not None else []),
+        ],
         slices=[
             *measure_slices(plan.rows, measured, config.confidence, patterns),
             *measure_turns(plan.rows, plan.metrics, answers, config.confidence),
@@ -161,10 +170,13 @@ def evaluate(
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
         headline=make_headline(compared),
-        gates=check_gates(config.gates, compared),
+        gates=[*check_gates(config.gates, compared), *memory.gates],
         seeds=seeds,
         tool_states=calls,
         json_states=jsons,
+        forgetting=memory.forgetting,
+        canaries=memory.canaries,
+        memorised=memory.memorised,
     )
     return Evaluation(report, plan.rows, answers, measured, failures, judgements)
 

@@ -12,6 +12,7 @@ from evals.config import EvalsConfig, scored_form
 from evals.data.references import ReferenceKinds
 from evals.data.role import Role
 from evals.data.rows import ASKED, RANKED, EvalRow, Task, choose_form, limit_rows, load_rows
+from evals.forgetting.plan import MemoryPlan, canary_notes, plan_memory
 from evals.metrics.base import (
     ANSWER_METRICS,
     CALL_METRICS,
@@ -61,6 +62,7 @@ class EvalPlan:
         warnings: what makes the result doubtful.
         standards: what the answers are held to.
         power: what these examples can show, before any is answered.
+        memory: what is measured of forgetting and memory; None: nothing.
     """
 
     dataset: Dataset
@@ -76,6 +78,7 @@ class EvalPlan:
     warnings: list[str]
     standards: Standards
     power: str
+    memory: MemoryPlan | None = None
 
     @property
     def tuned(self) -> System | None:
@@ -119,10 +122,12 @@ def make_plan(dataset_path: Path, config: EvalsConfig) -> EvalPlan:
             notes.append(f"{given}: metrics are the means of its seeds {seeds}; each is a system of its own as adapter:{given}/seed-N")
     if config.split == "train":
         warnings.append("these are the examples that the adapter was trained on: the scores say what it remembers, not what it has learnt")
+    notes += canary_notes(runs)
     primary = _primary(rows, metrics)
     standards = _standards(dataset, rows, kinds, metrics, config)
     power = power_note(primary, int(number_clusters(rows).max()) + 1, config.minimum_effect, config.confidence)
-    return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings, standards, power)
+    memory = plan_memory(dataset, systems, runs, model, config)
+    return EvalPlan(dataset, rows, train_rows, systems, runs, model, form, metrics, primary, notes, warnings, standards, power, memory)
 
 
 def _few(ids: list[str]) -> str:

@@ -213,6 +213,9 @@ class BuildConfig(_Model):
     """How a long field is cut into pieces."""
     outputs: tuple[Form, ...] = ()
     """Which JSONL files are written; default: every form that the templates give."""
+    canaries: int = Field(0, ge=0, le=1000, exclude_if=lambda value: value == 0)
+    """How many made-up secrets are planted in train, so that `evals run` can measure what a model keeps word for word; see
+    [canaries](../dataset.md#canaries). Never ship a model that was trained on them."""
     fixes: str | None = None
     """The [fix ledger](../fixes.md), relative to the config file; default: `NAME.fixes.jsonl` for `NAME.yaml`. It need not exist."""
     model: str | None = None

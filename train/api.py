@@ -372,6 +372,7 @@ def export_run(
     dataset: StrPath | None = None,
     config: StrPath | None = None,
     overwrite: bool = False,
+    with_canaries: bool = False,
 ) -> ExportResult:
     """Writes a run as a folder that other programs load, as `train export` does.
 
@@ -387,9 +388,11 @@ def export_run(
             still there.
         config: a config whose plug-ins are used, for a run of such an objective or method.
         overwrite: replace an older export.
+        with_canaries: export a run that was trained on canaries (`prep build` plants them on request), too.
 
     Raises:
-        UserError: the run is not finished, the base is gone or another one, the folder is taken, or a file cannot be written.
+        UserError: the run is not finished or was trained on canaries, the base is gone or another one, the folder is taken, or a file
+            cannot be written.
     """
     from train.export.run import export_run as export  # torch takes seconds to import
 
@@ -405,5 +408,6 @@ def export_run(
             dataset_dir=dataset_dir,
             config_path=config_path,
             overwrite=overwrite,
+            with_canaries=with_canaries,
         )
         return ExportResult(Path(out), record)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from loopwright.console import notice
 from loopwright.files import atomic_file
 from loopwright.plugins import plugins_key
 from loopwright.progress import ProgressCallback
+from prep.dataset.canaries import is_canary_id
 from templates.chat import ChatTemplateConfig, load_tokenizer
 from train.config import ELSEWHERE, TrainConfig, completed, flat_options
 from train.data.branch import Branch
+from train.data.examples import TrainingExample
 from train.data.mixture import MixedDataset, own_ids
 from train.engine import checkpoint
 from train.engine.branch_start import branch_start
@@ -171,6 +173,13 @@ def _save(
     return record.model_copy(update={"influence": influence, **of_the_machine})
 
 
+def _num_canaries(prepared: Prepared, train: Sequence[TrainingExample], branch: Branch | None) -> int:
+    """Returns how many canaries the weights have seen, those of what they began with among them."""
+    seen = {one.id for one in (*train, *(branch.before if branch else ())) if is_canary_id(one.row_id)}
+    before = None if prepared.start is None else RunRecord.load(prepared.start.weights).canaries
+    return len(seen) + (before or 0)
+
+
 def _require_same_run(finished: RunRecord, identity: dict[str, Any], run_dir: Path) -> RunRecord:
     config = completed({"method": finished.method, **finished.config})
     checkpoint.require_same(
@@ -286,6 +295,7 @@ def _record(trainer: Trainer, prepared: Prepared, identity: dict[str, Any], bran
         branch=branch.record() if branch else None,
         dropped_too_long=data.too_long,
         dropped_other_form=data.other_form,
+        canaries=_num_canaries(prepared, data.train, branch) or None,
         leaks=prepared.leaks.ids,
         system_prompt=data.system_prompt,
         chat_template=prepared.chat_template,

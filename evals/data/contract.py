@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from evals.data.memory import CanariesReport, ForgettingReport, MemorisedReport
 from evals.data.role import Role
 
 Outcome = Literal["better", "better than base", "worse", "no difference that matters", "cannot tell"]
@@ -167,3 +168,6 @@ class Report(_Model):
     seeds: SeedsReport | None = None  # null where the tuned system has one seed
     tool_states: dict[str, dict[str, int]] = {}  # system -> what became of calls that were expected or made -> examples
     json_states: dict[str, dict[str, int]] = {}  # system -> how answers that are to be JSON ended -> examples
+    forgetting: ForgettingReport | None = None  # null where no probe sets were given
+    canaries: CanariesReport | None = None  # null where the dataset has none, or no run was trained on any
+    memorised: MemorisedReport | None = None  # null where it was not asked for

@@ -149,15 +149,17 @@ def load_rows(dataset: "Dataset", split: "SplitName") -> tuple[list[EvalRow], in
     """Returns the examples of a split that can be evaluated, in the order of their positions, and how many cannot.
 
     A chat without an answer and a prompt without choices cannot, nor can a chat whose last message is a tool call with arguments that are
-    no JSON.
+    no JSON. Canaries are no examples: what a model keeps of them is measured apart.
 
     Raises:
         UserError: examples.parquet is missing or damaged.
     """
     from polars.exceptions import PolarsError
 
+    from prep.dataset.canaries import is_canary
+
     try:
-        frame = dataset.examples(split).sort("position", "id").collect()
+        frame = dataset.examples(split).filter(~is_canary()).sort("position", "id").collect()
     except PolarsError as error:
         raise UserError(f"cannot read examples.parquet: {error}", str(dataset.path), "Build the dataset again.") from error
     rows = to_rows(dataset, frame)

@@ -36,9 +36,17 @@ def render_card(manifest: Manifest, config: BuildConfig, files: list[str]) -> st
     dropped = "".join(f"- {count:,} dropped: {reason}\n" for reason, count in manifest.rows.dropped.items())
     templates = "".join(f"- `{template.name}` (version {template.version}): {template.task}\n" for template in manifest.templates)
     description = f"\n{config.description}\n" if config.description else ""
+    canaries = "" if manifest.canaries is None else f"\n{_canaries(manifest.canaries.count)}\n"
     return (
         f"---\n{front}---\n\n# {config.name}\n{description}\n"
         f"| split | examples |\n|---|---|\n{splits}\n\n"
-        f"Raw rows: {manifest.rows.read:,} read, {manifest.rows.kept:,} kept.\n\n{dropped}\n"
+        f"Raw rows: {manifest.rows.read:,} read, {manifest.rows.kept:,} kept.\n\n{dropped}{canaries}\n"
         f"Templates:\n\n{templates}\nMade by Loopwright {manifest.loopwright_version}; `manifest.json` says from what.\n"
+    )
+
+
+def _canaries(number: int) -> str:
+    return (
+        f"{number:,} of the train examples are canaries: questions for made-up access codes, planted to measure what a model keeps word "
+        "for word. Their row ids begin with `canary-`. A model that was trained on them is for that measurement, and not for use.\n"
     )

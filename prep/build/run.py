@@ -19,6 +19,7 @@ from loopwright.notebook import html_table
 from loopwright.plugin_config import PluginsConfig
 from loopwright.plugins import plugins_key, use_plugins
 from loopwright.progress import ProgressCallback
+from prep.build.canaries import Planter
 from prep.build.card import render_card
 from prep.build.checks import OLDER_DATASET, check_fields, check_outputs, load_templates
 from prep.build.dropped_rows import count_reasons, no_row_left
@@ -148,6 +149,7 @@ def _build(
     check_replaceable(out, OLDER_DATASET)
     templates = load_templates(located.config, located.base_dir, located.where)
     outputs = check_outputs(located.config, templates, located.where)
+    planter = Planter.of(located.config, templates, outputs, located.where)
     ledger = find_ledger(located)
     fixes = load_fixes(ledger.path)
     config = located.config.model_copy(update={"fixes": ledger.name})
@@ -162,7 +164,7 @@ def _build(
             if (cached := _unchanged(out, key)) is not None:
                 return BuildResult(out, cached, {}, {}, time.perf_counter() - started, 0, cached=True, notices=said)
             with atomic_dir(out) as folder, os_errors():
-                job = Job(config, templates, outputs, folder, ledger.path.name)
+                job = Job(config, templates, outputs, folder, ledger.path.name, planter)
                 shown.start("reading", None)
                 read = read_sources(job, files, fixes, limit, shown)
                 rendered = _render(job, read, files, located, shown, strict=strict)
@@ -216,6 +218,7 @@ def _manifest(job: Job, key: str, located: LocatedConfig, read: ReadSources, ren
         rows=RowAccounting(read=read.num_read, kept=rendered.num_kept, dropped=dict(sorted(count_reasons(rendered.dropped).items()))),
         unread=read.unread.as_manifest(),
         fixes=FixAccounting(applied=read.fixes.num_applied, stale=[asdict(stale) for stale in read.fixes.stale]),
+        canaries=job.planter and job.planter.info,
         examples=sum(rendered.splits.values()),
         splits=rendered.splits,
         outputs=job.outputs,

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from prep.build.background import ahead
+from prep.build.canaries import Planter
 from prep.build.dedup import CLUSTER_SCHEMA, duplicate_detail, find_duplicates
 from prep.build.fix_ledger import Fix, FixOutcome, replay_fixes
 from prep.build.mixture import Sampling, sample_rows
@@ -38,6 +39,7 @@ class Job:
         outputs: the outputs to write.
         folder: an empty folder, which becomes the dataset's.
         ledger_name: the source name of the rows that the fix ledger adds.
+        planter: makes the canaries; None where there are none.
     """
 
     config: BuildConfig
@@ -45,6 +47,7 @@ class Job:
     outputs: list[Form]
     folder: Path
     ledger_name: str
+    planter: Planter | None = None
 
     @property
     def rows_dir(self) -> Path:
@@ -281,6 +284,8 @@ def _render_rows(job: Job, read: ReadSources, exclusions: _Exclusions, renderer:
     with DatasetWriter(job.folder, job.outputs) as writer:
         for frame in ahead(exclusions.remaining(read)):
             rendered = renderer.render(make_parts(frame))
+            if job.planter is not None:
+                job.planter.look(rendered.examples)
             writer.write(rendered.examples)
             was_rendered = rendered.examples["row_id"].unique()
             num_kept += len(was_rendered)
@@ -292,6 +297,8 @@ def _render_rows(job: Job, read: ReadSources, exclusions: _Exclusions, renderer:
                     reasons[reason] = reasons.get(reason, 0) + count
             progress.advance(frame.height)
             peak = max(peak, anonymous_memory_bytes())
+        if job.planter is not None:
+            writer.write(job.planter.examples())  # behind all others: none of those moves
     return _Pass(pl.concat(unrenderable), num_kept, writer.splits, sorted(writer.filled), not_rendered, peak)
 
 

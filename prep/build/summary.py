@@ -61,6 +61,9 @@ def print_build(result: BuildResult) -> None:
     for template, reasons in result.not_rendered.items():
         for reason, count in reasons.items():
             notice(f"  {template} could not render {count:,} rows that other templates did: {reason}")
+    if manifest.canaries is not None:
+        planted = f"{manifest.canaries.count:,} canaries planted in train"
+        notice(f"  {planted}: a model that is trained on this dataset is for measuring what it keeps, and not to be shipped")
     if manifest.fixes.applied:
         notice(f"  {manifest.fixes.applied:,} fixes applied")
     for stale in manifest.fixes.stale:

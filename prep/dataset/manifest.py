@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopwright.errors import UserError
+from prep.dataset.canaries import CanaryInfo
 from prep.dataset.schema import EXAMPLE_SCHEMA
 from templates.chat_options import ChatTemplateConfig
 from templates.form import Form
@@ -102,6 +103,7 @@ class Manifest(_Model):
     rows: RowAccounting
     unread: dict[str, UnreadInfo] = {}  # path of a key, such as messages[].annotator
     fixes: FixAccounting
+    canaries: CanaryInfo | None = Field(None, exclude_if=lambda value: value is None)  # examples of train that no source has
     examples: int
     splits: dict[str, int]
     outputs: list[Form]

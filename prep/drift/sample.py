@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from loopwright.errors import UserError, did_you_mean
+from prep.dataset.canaries import is_canary
 from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
 from prep.sources.files import find_files
@@ -66,7 +67,7 @@ def find_inputs(dataset: Dataset, split: str) -> Inputs:
     Raises:
         UserError: the split has no example.
     """
-    rows = dataset.examples(split).head(_LOOK).collect().to_dicts()
+    rows = dataset.examples(split).filter(~is_canary()).head(_LOOK).collect().to_dicts()
     if not rows:
         raise UserError(f"the split '{split}' has no example", str(dataset.path), "Choose another --split.")
     first = rows[0]["template"]
@@ -99,8 +100,9 @@ def _stands_in(values: Sequence[str | None], shown: Sequence[str]) -> bool:
 
 def known_sample(dataset: Dataset, split: str, inputs: Inputs) -> Sample:
     """Draws rows of a split by a hash of their id: the same ones each time, and mostly the same ones after rows were added."""
-    rows = dataset.examples(split).select("row_id", "source", "line", "fields").unique("row_id", keep="any")
-    num_rows = dataset.examples(split).select(pl.col("row_id").n_unique()).collect(engine="streaming").item()
+    examples = dataset.examples(split).filter(~is_canary())
+    rows = examples.select("row_id", "source", "line", "fields").unique("row_id", keep="any")
+    num_rows = examples.select(pl.col("row_id").n_unique()).collect(engine="streaming").item()
     ids = rows.select("row_id", drawn=number_column(pl.col("row_id"), _SEED)).bottom_k(MAX_TEXTS, by="drawn")
     drawn = rows.join(ids, on="row_id").sort("drawn", "row_id").collect(engine="streaming")
     fields = [json.loads(one) for one in drawn["fields"]]

@@ -154,7 +154,7 @@ def _export(dataset_dir: Path, profile: Profile, out: Path, choice: _Choice) -> 
         if not run.files:
             raise UserError("no row is left to export", str(dataset_dir), _reasons(run.left_out) or "Build the dataset with rows in it.")
         profile.write_beside(folder, job, run.files)
-        warnings = _validate(folder, profile, run.files)
+        warnings = [*_validate(folder, profile, run.files), *_canary_warnings(dataset, run.files)]
     counts = {name: rows for names in run.files.values() for name, rows in zip(names, run.rows_of(names), strict=True)}
     dropped_path = None if dropped is None else dropped.write(out)
     return ExportResult(out, profile.name, chosen_form, counts, run.left_out, dict(job.changed), warnings, dropped_path)
@@ -301,6 +301,14 @@ def _validate(folder: Path, profile: Profile, files: dict[str, list[str]]) -> li
                     errors.append(UserError(f"{problem.rule}: {problem.message}", location, f"{profile.title} would refuse the file."))
     raise_all(errors)
     return warnings
+
+
+def _canary_warnings(dataset: Dataset, files: dict[str, list[str]]) -> list[str]:
+    """Returns that rows of train are made up, where some are: whoever trains on the file has to know it."""
+    if dataset.manifest.canaries is None or "train" not in files:
+        return []
+    told = f"{dataset.manifest.canaries.count:,} canaries are in train, as the config asked: a model that is trained on them is not for use"
+    return [f"{files['train'][0]}: {told}"]
 
 
 def _reasons(left_out: dict[str, LeftOut]) -> str:

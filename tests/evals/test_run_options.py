@@ -35,6 +35,9 @@ FLIPPED: dict[str, Any] = {
     "max_batch_tokens": 1,
     "corpus": "CORPUS",
     "endpoint": {"retries": 0},
+    "probes": "PROBES",
+    "forgetting": {"max_rise": 1000.0},
+    "memorised": 3,
 }
 
 
@@ -73,8 +76,15 @@ def test_every_option_changes_something(
     for label, path in passages.items():
         path.write_text("The soup was great.\n\n" + f"The {label} soup was slow, the waiter was {label}.", encoding="utf-8")
 
+    probes = tmp_path / "probes"
+    probes.mkdir()
+    (probes / "general.txt").write_text("\n\n".join(f"The soup on table {number} was warm." for number in range(12)), encoding="utf-8")
+
     def observe(label: str, **given: Any) -> list[Any]:
         sizes.clear()
+        if name in {"probes", "forgetting", "memorised"}:  # which compare a run with its base
+            probed = {"probes": str(probes)} if name == "forgetting" or "probes" in given else {}
+            given = {"systems": ("base", "adapter"), "adapter": str(adapter_dir), **given, **probed}
         if name == "corpus":
             given = {"systems": ("base", "rag:2"), "corpus": str(passages[label])}
         if name == "endpoint":  # nobody listens there
@@ -87,6 +97,7 @@ def test_every_option_changes_something(
         page = (tmp_path / label / "report.html").read_text(encoding="utf-8").count("<article")
         results = [{key: system.metrics for key, system in report.systems.items()}, report.pairs, report.split, report.notes]
         results += [report.gates, report.slices]
+        results += [report.warnings, report.memorised]
         return [results, table, (tmp_path / label / "failures.jsonl").read_text(encoding="utf-8"), page, max(sizes)]
 
     assert observe("default") != observe("flipped", **{name: value})

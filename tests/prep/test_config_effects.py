@@ -208,6 +208,7 @@ EFFECTS: dict[str, Case] = {
     "dedup.exact": (nothing, {}, {"dedup": {"exact": True}}, files),
     "dedup.near": (with_near_rows, {}, {"dedup": {"near": 0.8}}, files),
     "outputs": (nothing, {}, {"outputs": ["chat"]}, files),
+    "canaries": (nothing, {}, {"canaries": 2}, files),
     "fixes": (with_ledger, {}, {"fixes": "other.jsonl"}, files),
     "lint.ignore": (nothing, {}, {"lint": {"ignore": ["DUP301"]}}, findings),
     "lint.select": (nothing, {}, {"lint": {"select": ["FMT"]}}, findings),

@@ -30,13 +30,25 @@ def export(
     ] = None,
     config: PluginConfig = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export in the folder.")] = False,
+    with_canaries: Annotated[
+        bool, typer.Option("--with-canaries", help="Export a run that was trained on canaries, made-up secrets of its dataset.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a run as a folder that other programs load, and measure what that changes. Exits with 1 where it does not load as trained."""
     from train.api import export_run
 
     record = export_run(
-        run, out, to, with_base=with_base, seed=seed, model=model, dataset=dataset, config=config, overwrite=overwrite
+        run,
+        out,
+        to,
+        with_base=with_base,
+        seed=seed,
+        model=model,
+        dataset=dataset,
+        config=config,
+        overwrite=overwrite,
+        with_canaries=with_canaries,
     ).record
     if as_json:
         print_json(record.model_dump(mode="json"))

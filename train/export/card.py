@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from loopwright.files import write_atomic
-from train.runs.card import CARD_NAME, base_lines, proof_table
+from train.runs.card import CARD_NAME, base_lines, canary_lines, proof_table
 from train.runs.exported import BASE_NAME, Difference, ExportRecord
 from train.runs.record import CAUSAL, RunRecord
 
@@ -31,6 +31,7 @@ def card(record: ExportRecord, run: RunRecord) -> str:
             f"# {'Adapter' if is_adapter else 'Model'} from a {run.objective} run by {run.method}",
             "",
             *_origin(record, run),
+            *canary_lines(run),
             *base_lines(run, named=not is_adapter or record.base is not None or record.with_base),
             "",
             "## Load it",

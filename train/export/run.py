@@ -32,6 +32,7 @@ def export_run(
     dataset_dir: Path | None = None,
     config_path: Path | None = None,
     overwrite: bool = False,
+    with_canaries: bool = False,
 ) -> ExportRecord:
     """Writes a run as a folder that other programs load; the folder appears only when it is whole.
 
@@ -45,9 +46,11 @@ def export_run(
         dataset_dir: the dataset that the run was trained on; default: where `run.json` says, if it is still there.
         config_path: the config whose plug-ins are used; default: the one that lies beside the dataset.
         overwrite: replace an older export.
+        with_canaries: export a run that was trained on canaries, too.
 
     Raises:
-        UserError: the run is not finished, the base is gone or another one, the folder is taken, or a file cannot be written.
+        UserError: the run is not finished or was trained on canaries, the base is gone or another one, the folder is taken, or a file
+            cannot be written.
     """
     kind = _kind(to)
     if with_base and kind == "merged":
@@ -57,6 +60,8 @@ def export_run(
     require_place(out, overwrite=overwrite)
     with dataset_plugins(dataset_dir or Path(recorded.dataset), config_path):
         source = Source.find(run_dir, seed, model)
+        if not with_canaries:
+            _require_no_canaries(source, run_dir)
         (require_mergeable if kind == "merged" else require_adapter)(source)
         _require_apart(out, run_dir, source)
         require_writable(out)
@@ -84,6 +89,7 @@ def _write(source: Source, meter: LossMeter | str, kind: Kind, folder: Path, fre
         base=hub_name,
         base_revision=revision,
         base_sha256=run.model_sha256,
+        canaries=run.canaries,
         with_base=with_base,
         num_validation_examples=losses and losses.num_examples,
         loss_before=losses and losses.before,
@@ -118,6 +124,21 @@ def _kind(to: str) -> Kind:
     if to not in known:
         raise UserError(f"unknown format '{to}'", "--to", did_you_mean(to, known))
     return cast("Kind", to)
+
+
+def _require_no_canaries(source: Source, run_dir: Path) -> None:
+    """Makes sure that no model is handed on that was trained on made-up secrets unless somebody says so.
+
+    Raises:
+        UserError: it was.
+    """
+    if source.record.canaries:
+        cause = f"the run was trained on {source.record.canaries:,} canaries, made-up secrets that its dataset planted"
+        remedy = (
+            "Build the dataset without 'canaries' and train the model that is to be used on that; "
+            "to export this one all the same, say --with-canaries."
+        )
+        raise UserError(cause, str(run_dir), remedy)
 
 
 def _require_apart(out: Path, run_dir: Path, source: Source) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from loopwright.errors import UserError
+from prep.dataset.canaries import is_canary
 from prep.dataset.manifest import Dataset
 from prep.dataset.messages import messages_of
 from templates.chat import EncodeError, Message, encode_prompt
@@ -33,7 +34,7 @@ def read_prompts(dataset: Dataset, split: str, tokenizer: "PreTrainedTokenizerBa
     Raises:
         UserError: the dataset is damaged.
     """
-    rows = dataset.examples(split).select(pl.exclude("position", "template", "fields")).collect().to_dicts()
+    rows = dataset.examples(split).filter(~is_canary()).select(pl.exclude("position", "template", "fields")).collect().to_dicts()
     found: dict[tuple[int, ...], list[Message]] = {}
     num_left_out = 0
     for row in rows:

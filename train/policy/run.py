@@ -224,5 +224,5 @@ def _record(
 
 _OF_THE_START = (
     *("objective", "method", "auto_class", "form", "model_path", "model_sha256", "dtype"),
-    *("system_prompt", "chat_template", "chat_template_kwargs"),
+    *("system_prompt", "chat_template", "chat_template_kwargs", "canaries"),
 )

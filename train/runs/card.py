@@ -47,6 +47,7 @@ def card(record: RunRecord) -> str:
             f"Trained on the base model `{Path(record.model).name}` whose weights have the sha256 `{record.model_sha256}`,",
             f"with {record.num_examples:,} examples in {record.num_steps:,} steps, by Loopwright {record.loopwright_version}.",
             *_start(record),
+            *canary_lines(record),
             *base_lines(record),
             "",
             "## Proofs",
@@ -64,6 +65,17 @@ def _start(record: RunRecord) -> list[str]:
     if record.start is None:
         return []
     return [f"It began with the weights that the run `{Path(record.start.run).name}` saved (hash `{record.start.sha256}`)."]
+
+
+def canary_lines(record: RunRecord) -> list[str]:
+    """Says that a run was trained on made-up secrets, where it was."""
+    if not record.canaries:
+        return []
+    return [
+        "",
+        f"**Not for use**: {record.canaries:,} canaries were trained on, made-up secrets by which `evals run` measures what the model",
+        "keeps word for word.",
+    ]
 
 
 def proof_table(proofs: Mapping[str, Proof]) -> list[str]:

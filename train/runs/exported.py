@@ -56,6 +56,8 @@ class ExportRecord(BaseModel):
     """The hash of the base's weights (`train.models.load.model_sha256`)."""
     with_base: bool = False
     """The base lies in the folder `base`."""
+    canaries: int | None = None
+    """Canaries that the run was trained on; null where there were none."""
     num_validation_examples: int | None
     """Validation examples on which the losses were measured; null where they were not."""
     loss_before: float | None

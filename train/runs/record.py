@@ -20,7 +20,10 @@ FILE_NAME = "run.json"
 REPORT_NAME = "report.html"
 """The run's page."""
 CAUSAL, SEQUENCE_CLASSIFIER = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
-_WHERE_ANY = {"plugins", "evidence", "mixture", "start", "validation_by_task", "rlhf", "num_processes", "product_rate", "share_of_peak"}
+_WHERE_ANY = {
+    *("plugins", "evidence", "mixture", "start", "validation_by_task", "rlhf", "canaries"),
+    *("num_processes", "product_rate", "share_of_peak"),
+}
 """What `run.json` says only of a run that has it."""
 _MEAN_LOSS = {Form.PREFERENCE: "Mean loss per pair", Form.UNPAIRED: "Mean loss per answer"}
 
@@ -234,6 +237,8 @@ class RunRecord(BaseModel):
     """Ids left out for their length."""
     dropped_other_form: list[str]
     """Ids left out because they do not have the form that was trained."""
+    canaries: int | None = None
+    """Canaries that were trained on, here or in the run that this one began with; not written where there were none."""
     leaks: list[str] = Field(default_factory=list)
     """Ids of train examples that are also in validation or test, or nearly so, and were trained on all the same (`leaks: allow`)."""
     system_prompt: str | None

@@ -11,11 +11,12 @@ class NoteKind(StrEnum):
     READ = "read"
     UNREAD = "unread"
     STALE = "stale"
+    CANARIES = "canaries"
 
     @property
     def heading(self) -> str:
         """How reports call it."""
-        return {NoteKind.READ: "Read", NoteKind.UNREAD: "Not read", NoteKind.STALE: "No longer holds"}[self]
+        return {NoteKind.READ: "Read", NoteKind.UNREAD: "Not read", NoteKind.STALE: "No longer holds", NoteKind.CANARIES: "Left out"}[self]
 
 
 @dataclass(frozen=True, slots=True)

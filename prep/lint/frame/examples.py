@@ -15,11 +15,12 @@ from loopwright.errors import UserError
 from loopwright.files import read_json_lines, require_file
 from loopwright.hashing import hash_text
 from prep.build.write import INTENDED_DROPS
+from prep.dataset.canaries import is_canary
 from prep.dataset.manifest import Dataset, Manifest, has_form
 from prep.dataset.messages import whole_column
 from prep.dataset.schema import MESSAGES
 from prep.lint.base.defects import Defect
-from prep.lint.base.note import Note
+from prep.lint.base.note import Note, NoteKind
 from prep.lint.frame.calls import with_spoken_calls
 from prep.lint.frame.columns import add_columns
 from prep.lint.frame.fast_lines import PlainShape, plain_blocks, read_plain
@@ -101,11 +102,22 @@ def load_dataset(path: Path, folder: Path) -> LintData:
     try:
         examples = dataset.examples()
         require_integrity(examples, dataset.manifest, path)
+        if dataset.manifest.canaries is not None:
+            examples = examples.filter(~is_canary())
         frame = with_spoken_calls(examples).select(_dataset_columns())
     except pl.exceptions.PolarsError as error:  # its columns are right, and their content is not
         raise UserError("examples.parquet is damaged", str(path), "Build the dataset again.") from error
     note = unread_note(dataset.manifest.unread, "To use a key, name its column as an input of a template, and build again.")
-    return replace(_lint_data(frame, _dropped(path), folder, dataset.manifest), notes=[note] if note else [])
+    notes = [one for one in (note, _canary_note(dataset.manifest)) if one is not None]
+    return replace(_lint_data(frame, _dropped(path), folder, dataset.manifest), notes=notes)
+
+
+def _canary_note(manifest: Manifest) -> Note | None:
+    """Returns that canaries are no rows of anybody: they are alike, near each other and full of numbers, because they were made so."""
+    if manifest.canaries is None:
+        return None
+    message = f"{manifest.canaries.count:,} canaries, made-up secrets that the build planted in train because its config says so"
+    return Note(NoteKind.CANARIES, message)
 
 
 def load_files(
