@@ -1,6 +1,6 @@
 """The options of an evaluation: the `evals:` section of a config file, over which the command line's options go."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -9,6 +9,9 @@ from templates.form import Form
 from train.models.load import Dtype
 
 SCORED_FORMS = (Form.CHAT, Form.VERBALIZER)
+
+ReportKind = Literal["html", "md", "junit"]
+"""What `evals run` writes for people and for continuous integration beside report.json."""
 
 DEFAULT_SYSTEMS = ("base", "adapter", "constant", "linear")
 
@@ -89,8 +92,13 @@ class EvalsConfig(BaseModel):
     fail_below: dict[str, float] = {"accuracy": 1.0, "fact_recall": 1.0, "rougeL": 0.3}
     """Metric id -> the score of a row under which it counts as a failure. Where `exact_match` is not named, it is 1.0 for labels, codes and
     answers of a few words, and sentences do not fail by it."""
+    report: tuple[ReportKind, ...] = Field(("html",), exclude_if=lambda value: value == ("html",))
+    """What is written beside report.json: `html` (report.html, a page), `md` (report.md, for a pull request), `junit`
+    (report.junit.xml)."""
+    report_rows: int = Field(1000, ge=0, exclude_if=lambda value: value == 1000)
+    """Answers shown in report.html, what broke, was fixed or failed before the rest; predictions.parquet has them all."""
     report_failures: int = Field(60, ge=0)
-    """Failures shown in report.html; failures.jsonl has them all."""
+    """Failures that report.html shows with their causes and nearest training rows; failures.jsonl has them all."""
 
     def identity(self) -> str:
         """Returns the options as JSON, for the key of what was made with them.

@@ -18,6 +18,7 @@ from evals.data.role import Role
 from evals.data.rows import EvalRow
 from evals.plan import EvalPlan
 from evals.systems.adapter import run_models
+from evals.systems.asked import Asked
 from evals.systems.base import EvalContext, System
 from loopwright.errors import UserError
 from loopwright.progress import Progress
@@ -37,6 +38,7 @@ class Evaluation:
         measured: per-row scores.
         failures: of the tuned system, else of the first.
         judgements: system -> example id -> what is thought of its answer.
+        asked: system -> how it put its examples to a model, by which a prompt can be shown.
     """
 
     report: Report
@@ -45,6 +47,7 @@ class Evaluation:
     measured: Measured
     failures: list[Failure]
     judgements: dict[str, dict[str, Judgement]] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
 
 
 def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key: str, looks: int | None) -> Evaluation:
@@ -66,11 +69,15 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
     _open_model(context, plan)
     answers: dict[str, dict[str, Prediction]] = {}
     seconds: dict[str, float] = {}
+    asked: dict[str, Asked] = {}
     for system in plan.systems:
+        context.asked = None
         made, took = _answer(system, context, progress)
         if _all_failed(system, made, context):
             continue
         answers[system.label], seconds[system.label] = made, took
+        if context.asked is not None:
+            asked[system.label] = context.asked
     if not answers:
         raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
     roles = {system.label: system.role for system in plan.systems if system.label in answers}
@@ -81,7 +88,10 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
     report = Report(
         verdict=verdict,
         systems={
-            label: _system_report(plan, role, answers[label], measured.values[label], seconds[label]) for label, role in roles.items()
+            label: _system_report(plan, role, answers[label], measured.values[label], seconds[label]).model_copy(
+                update={"cost": context.costs.get(label)}
+            )
+            for label, role in roles.items()
         },
         pairs=measured.pairs,
         verdict_detail=detail,
@@ -106,7 +116,7 @@ def evaluate(plan: EvalPlan, config: EvalsConfig, progress: Progress, split_key:
         confusions=[confusion for label in answers for confusion in confusions_of(label, plan.rows, answers[label])],
         loopwright_version=loopwright.__version__,
     )
-    return Evaluation(report, plan.rows, answers, measured, failures)
+    return Evaluation(report, plan.rows, answers, measured, failures, asked=asked)
 
 
 def _open_model(context: EvalContext, plan: EvalPlan) -> None:

@@ -20,7 +20,8 @@ def evaluate_dataset(
     *,
     config_path: Path | None = None,
 ) -> Report:
-    """Evaluates systems on one split of a dataset and writes report.json, report.html, predictions.parquet and failures.jsonl.
+    """Evaluates systems on one split of a dataset and writes report.json, the reports asked for, predictions.parquet and
+    failures.jsonl.
 
     Args:
         dataset_path: a folder that `prep build` wrote.

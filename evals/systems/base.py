@@ -10,6 +10,7 @@ from evals.data.prediction import Prediction
 from evals.data.references import ReferenceKinds
 from evals.data.role import Role
 from evals.data.rows import EvalRow, Task
+from evals.systems.asked import Asked
 from evals.systems.spec import FORMS, SystemForm, SystemSpec
 from loopwright.errors import UserError
 from loopwright.progress import Advance
@@ -37,6 +38,8 @@ class EvalContext:
         max_new_tokens: longest answer to write, in tokens; 0 where nothing is written.
         num_split_apart: choices that were encoded apart from their context.
         notes: what a person should know of how the answers were made.
+        asked: how the system that answered last asked the model; None where it asked none.
+        costs: system -> what its answers cost, by the config's prices.
         kinds: what the written answers of each template are.
     """
 
@@ -50,6 +53,8 @@ class EvalContext:
     max_new_tokens: int = 0
     num_split_apart: int = 0
     notes: list[str] = field(default_factory=list)
+    asked: Asked | None = None
+    costs: dict[str, float] = field(default_factory=dict)
     kinds: ReferenceKinds = field(init=False)
 
     def __post_init__(self) -> None:

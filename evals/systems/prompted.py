@@ -7,6 +7,7 @@ from evals.data.prediction import Prediction, PredictionState
 from evals.data.rows import EvalRow, Task
 from evals.predict.requests import encode_choices, encode_question, frame_question
 from evals.systems.added import with_added
+from evals.systems.asked import Asked
 from evals.systems.base import EvalContext
 from evals.systems.filled import fill_blanks, likeliest
 from evals.systems.spec import SystemSpec
@@ -30,9 +31,11 @@ def answer_with_model(context: EvalContext, adapter: str | None, advance: Advanc
         asked = with_added(context, added)
         answers = answer_with_model(asked, adapter, advance)
         context.num_split_apart = asked.num_split_apart
+        context.asked = asked.asked
         return answers
     with language_model.with_adapter(adapter) as model:
         tokenizer = language_model.tokenizer_of(adapter)
+        context.asked = Asked(tokenizer, {row.id: row for row in context.rows}, context.form, language_model.is_masked)
         if language_model.is_masked:
             return fill_blanks(context, model, tokenizer, advance)
         return [*_choose(context, model, tokenizer, advance), *_write(context, model, tokenizer, advance)]
