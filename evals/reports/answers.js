@@ -107,7 +107,7 @@
       make("span", "soft", row.place));
     for (const name of [data.templates > 1 ? row.template : "", row.label]) if (name) header.append(make("span", "soft", name));
     const reference = make("section", "reply reference", make("h4", "", "reference"), said(row.reference));
-    const replies = make("div", "replies", reference);
+    const replies = make("div", row.short ? "replies short" : "replies", reference);
     row.answers.forEach((answer, system) => { if (answer) replies.append(reply(row, answer, system)); });
     const whole = make("article", "card answer", header, make("div", "body", make("h4", "", "input"), said(row.input), replies));
     if (row.causes.length || row.near.length) whole.append(folded("Why it may have failed", () => why(row)));

@@ -26,6 +26,7 @@ _MAX_INPUT = 1_500
 _MAX_ANSWER = 700
 _MAX_NEAR = 300
 _NUM_NEAR = 3
+_SHORT = 40
 # A list to choose from that is longer is no help: the search finds the label, too.
 _MAX_OPTIONS = 200
 
@@ -86,9 +87,17 @@ class RowView:
     near: list[NearView]
     prompt: PromptView | None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether its answers are labels or a few words, of which several stand in a line."""
+        texts = [self.reference, *(answer.text for answer in self.answers if answer is not None)]
+        said = [answer for answer in self.answers if answer is not None and (answer.missing or answer.reasons)]
+        return not said and all(sum(len(piece.text) for piece in text) <= _SHORT for text in texts)
+
     def to_json(self) -> dict[str, Any]:
         """Returns it as the page's script reads it; the script works out by itself what changed."""
         return {
+            "short": self.is_short,
             "id": self.id,
             "place": self.place,
             "template": self.template,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evals.evaluation import Evaluation
 
 _MAX_MATRIX = 12
-_MAX_PAIRS = 15
+_MAX_PAIRS = 10
 _SHADES = 10
 
 

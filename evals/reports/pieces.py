@@ -84,14 +84,14 @@ class ShownText:
             its_place += len(run) * (change != "added")
         order.append((self, (place, len(self._window), "")))
         keeps_gone = shared >= _READABLE * min(len(self.text), _COMPARED)
-        gone = [mark for source, mark in order if source is other and mark[2]]
+        gone = [stretch for source, stretch in order if source is other and stretch[2]]
         shown: dict[int, set[int]] = {id(self): set(), id(other): set()}
         runs: list[Piece] = []
-        for source, mark in order:
+        for source, stretch in order:
             if source is self:
-                runs += self._runs((mark,), mine, shown[id(self)])
-            elif keeps_gone and mark[2]:
-                runs += other._runs((mark,), gone, shown[id(other)])
+                runs += self._runs((stretch,), mine, shown[id(self)])
+            elif keeps_gone and stretch[2]:
+                runs += other._runs((stretch,), gone, shown[id(other)])
         return self._finish(runs)
 
     def words_of(self, facts: Sequence[Fact]) -> list[str]:

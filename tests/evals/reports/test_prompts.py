@@ -21,7 +21,8 @@ from tests.helpers import DEFAULT_TEMPLATE, write_dataset
 def run(dataset: Path, config: EvalsConfig, monkeypatch: pytest.MonkeyPatch) -> tuple[Evaluation, list[list[int]]]:
     """Returns an evaluation and all contexts that were put to the model."""
     asked: list[list[int]] = []
-    score, write = prompted.score_choices, prompted.generate
+    module: Any = prompted
+    score, write = module.score_choices, module.generate
 
     def spy_score(model: Any, requests: Any, **given: Any) -> Any:
         asked.extend(request.context_ids for request in requests)
