@@ -17,8 +17,8 @@ DIFFERS, GONE, MISSING = "differs", "gone", "missing"
 CUT = " […]"
 # An identifier is found by the words around it, and may be long: it is looked for in so much more text than is shown.
 _MARGIN = 3_000
-# Comparing takes time with the square of what differs.
-_COMPARED = 1_500
+# Comparing takes time with the square of what differs, and no more than this of an answer is shown.
+_COMPARED = 900
 # Of texts that share less than this part of the answer, what only the reference has is not written between: nobody could read it.
 _READABLE = 0.5
 

@@ -4,11 +4,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from typer.testing import CliRunner
 
+from evals.cli import app
 from evals.data.contract import GateReport, Report
 from evals.reports.junit import render_junit
 from evals.reports.markdown import render_markdown
 from evals.run import evaluate_dataset
+from loopwright.errors import UserError
 from tests.evals.conftest import options
 from tests.evals.reports.made import choosing, chose, make, reviews
 
@@ -70,3 +73,12 @@ def test_what_is_asked_for_is_written_and_nothing_else(tmp_path: Path, reviews: 
         found = {path.name for path in (tmp_path / "out").iterdir()} - {"report.json", "predictions.parquet", "failures.jsonl"}
         assert found == {names[kind] for kind in kinds}, "an earlier evaluation's reports go with it"
         assert isinstance(report, Report)
+
+
+def test_the_command_takes_the_kinds_of_reports_and_names_them(tmp_path: Path, reviews: Path) -> None:
+    given = ["run", str(reviews), "--systems", "constant", "--limit", "4", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*given, "--report", "md, junit"])
+    assert done.exit_code == 0, done.output
+    assert "report.md" in done.stderr and "report.junit.xml" in done.stderr and "report.html" not in done.stderr
+    refused = CliRunner().invoke(app, [*given, "--report", "pdf"])
+    assert isinstance(refused.exception, UserError) and "'junit'" in str(refused.exception)
