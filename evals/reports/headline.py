@@ -84,7 +84,7 @@ def view_headline(report: Report, outcomes: Outcomes, names: Mapping[str, str]) 
     """Returns the first part of a report; one of before headlines were written has its verdict for a sentence."""
     detail, headline = report.verdict_detail, report.headline
     metric = primary_metric(report)
-    outcome, _, rest = report.verdict.partition(": ")
+    rest = report.verdict.removeprefix(f"{detail.outcome}: ")
     rows = [
         HeadlineRow(
             name=printable(names[label]),
@@ -102,7 +102,7 @@ def view_headline(report: Report, outcomes: Outcomes, names: Mapping[str, str]) 
     ]
     return HeadlineView(
         sentence=printable(headline.sentence) if headline is not None else "",
-        outcome=printable(outcome),
+        outcome=printable(detail.outcome),
         verdict=printable(rest),
         kind=detail.outcome if detail.outcome in {"better", "worse"} else "unsure",
         metric=metric,
