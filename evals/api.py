@@ -49,7 +49,7 @@ class EvaluationResult:
     """A finished evaluation.
 
     Attributes:
-        out: its folder, with report.html, report.json, predictions.parquet and failures.jsonl.
+        out: its folder, with report.json, report.html (or what `report` asks for), predictions.parquet and failures.jsonl.
         report: what `report.json` says.
     """
 

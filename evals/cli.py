@@ -37,6 +37,7 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate this many examples only, drawn by a stable hash.")] = None,
     form: Annotated[Literal["chat", "verbalizer"] | None, typer.Option(help="Default: the adapter's; else verbalizer if any.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Longest generated answer.")] = None,
+    report: Annotated[str | None, typer.Option(help="Comma-separated: html, md, junit; default: html.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="A config file; its `evals:` section is read, options go over it, its plug-ins are used.")
     ] = None,
@@ -45,6 +46,7 @@ def run(
     """Score systems on one split of a dataset, compare them in pairs, and list what fails and why."""
     from evals.api import evaluate
     from evals.compare.gates import told_failures
+    from evals.reports.results import written_reports
     from evals.reports.table import pairs_table, systems_table, verdict_markup
     from evals.systems.spec import split_names
 
@@ -61,24 +63,26 @@ def run(
         "limit": limit,
         "form": form and Form(form),
         "max_new_tokens": max_new_tokens,
+        "report": _names(report),
     }
-    report = evaluate(dataset, out, config, progress=True, **given).report
-    console().print(systems_table(report))
-    if report.pairs:
-        console().print(pairs_table(report))
-    for text in report.notes:
+    found = evaluate(dataset, out, config, progress=True, **given).report
+    console().print(systems_table(found))
+    if found.pairs:
+        console().print(pairs_table(found))
+    for text in found.notes:
         notice(f"note: {text}")
-    for text in report.warnings:
+    for text in found.warnings:
         console().print("[bold yellow]warning:[/]", end=" ")
         notice(text)
-    if report.headline is not None:
-        notice(report.headline.sentence)
-    console().print(verdict_markup(report), soft_wrap=True)
-    notice(f"report: {out / 'report.html'}")
+    if found.headline is not None:
+        notice(found.headline.sentence)
+    console().print(verdict_markup(found), soft_wrap=True)
+    for path in written_reports(out):
+        notice(f"report: {path}")
     if as_json:
         print_result((out / "report.json").read_text(encoding="utf-8"))
-    if failed := told_failures(report.gates):
-        print_error(UserError(f"{len(failed)} of {len(report.gates)} gates failed: {'; '.join(failed)}", "evals: gates"))
+    if failed := told_failures(found.gates):
+        print_error(UserError(f"{len(failed)} of {len(found.gates)} gates failed: {'; '.join(failed)}", "evals: gates"))
         raise typer.Exit(ExitCode.FINDINGS)
 
 

@@ -11,6 +11,9 @@ from train.models.load import Dtype
 
 SCORED_FORMS = (Form.CHAT, Form.VERBALIZER)
 
+ReportKind = Literal["html", "md", "junit"]
+"""What `evals run` writes for people and for continuous integration beside report.json."""
+
 DEFAULT_SYSTEMS = ("base", "adapter", "constant", "linear")
 
 
@@ -140,8 +143,13 @@ class EvalsConfig(BaseModel):
     `{accuracy: {min: 0.8}}` or `{primary: {not_worse_than: last_round}}`. A gate that fails is exit 1."""
     slices: dict[str, str] = Field({}, exclude_if=lambda value: not value)
     """Name -> a regular expression over what is asked: those examples in which it is found are a slice of their own."""
+    report: tuple[ReportKind, ...] = Field(("html",), exclude_if=lambda value: value == ("html",))
+    """What is written beside report.json: `html` (report.html, a page), `md` (report.md, for a pull request), `junit`
+    (report.junit.xml)."""
+    report_rows: int = Field(1000, ge=0, exclude_if=lambda value: value == 1000)
+    """Answers shown in report.html, what broke, was fixed or failed before the rest; predictions.parquet has them all."""
     report_failures: int = Field(60, ge=0)
-    """Failures shown in report.html; failures.jsonl has them all."""
+    """Failures that report.html shows with their causes and nearest training rows; failures.jsonl has them all."""
 
     @field_validator("slices")
     @classmethod

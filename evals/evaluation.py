@@ -29,6 +29,7 @@ from evals.forgetting.run import measure_memory
 from evals.plan import EvalPlan
 from evals.predict.parts import Windows
 from evals.systems.adapter import is_reward, run_models
+from evals.systems.asked import Asked
 from evals.systems.base import EvalContext, System
 from evals.systems.judged import reference_folders
 from loopwright.errors import UserError
@@ -51,6 +52,7 @@ class Evaluation:
         measured: per-row scores.
         failures: of the tuned system, else of the first.
         judgements: system -> example id -> what is thought of its answer.
+        asked: system -> how it put its examples to a model, by which a prompt can be shown.
     """
 
     report: Report
@@ -59,6 +61,7 @@ class Evaluation:
     measured: Measured
     failures: list[Failure]
     judgements: dict[str, dict[str, Judgement]] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,15 @@ def evaluate(
     _open_model(context, plan)
     answers: dict[str, dict[str, Prediction]] = {}
     seconds: dict[str, float] = {}
+    asked: dict[str, Asked] = {}
     for system in plan.systems:
+        context.asked = None
         made, took = _answer(system, context, progress)
         if _all_failed(system, made, context):
             continue
         answers[system.label], seconds[system.label] = made, took
+        if context.asked is not None:
+            asked[system.label] = context.asked
     if not answers:
         raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
     memory = measure_memory(plan.memory, context, progress)
@@ -135,7 +142,12 @@ def evaluate(
     calls, jsons = tool_states(plan.rows, answers), json_states(plan.rows, answers)
     report = Report(
         verdict=verdict,
-        systems={label: _system_report(plan, role, answers[label], values[label], seconds[label]) for label, role in roles.items()},
+        systems={
+            label: _system_report(plan, role, answers[label], values[label], seconds[label]).model_copy(
+                update={"cost": context.costs.get(label)}
+            )
+            for label, role in roles.items()
+        },
         pairs=measured.pairs,
         verdict_detail=detail,
         dataset=str(plan.dataset.path),
@@ -178,7 +190,7 @@ def evaluate(
         canaries=memory.canaries,
         memorised=memory.memorised,
     )
-    return Evaluation(report, plan.rows, answers, measured, failures, judgements)
+    return Evaluation(report, plan.rows, answers, measured, failures, judgements, asked)
 
 
 def _open_model(context: EvalContext, plan: EvalPlan) -> None:

@@ -26,7 +26,8 @@ def evaluate_dataset(
     metric_files: tuple[PluginFile, ...] = (),
     last_round: tuple[str, Path] | None = None,
 ) -> Report:
-    """Evaluates systems on one split of a dataset and writes report.json, report.html, predictions.parquet and failures.jsonl.
+    """Evaluates systems on one split of a dataset and writes report.json, the reports asked for, predictions.parquet and
+    failures.jsonl.
 
     Args:
         dataset_path: a folder that `prep build` wrote.

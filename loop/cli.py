@@ -27,6 +27,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run one round: build, lint, train, evaluate, propose fixes, compare with the round before."""
+    from evals.reports.results import written_reports
     from evals.reports.table import pairs_table, systems_table, verdict_markup
     from loop.run import DRAFTS_NAME, ProofFailed, run_round
     from loop.table import comparison_table
@@ -44,7 +45,8 @@ def run(
     if record.comparison is not None:
         console().print(comparison_table(record, record.comparison))
         notice(record.comparison.verdict)
-    notice(f"report: {folder / 'evals' / 'report.html'}")
+    for path in written_reports(folder / "evals"):
+        notice(f"report: {path}")
     notice(
         f"{record.num_drafts} drafts of fixes: prep fix edit {folder / DRAFTS_NAME}, then prep fix apply {folder / DRAFTS_NAME} {config}"
     )

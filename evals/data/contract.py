@@ -33,6 +33,7 @@ class SystemReport(_Model):
     states: dict[str, int]  # how many examples ended in which state
     seconds: float
     examples_per_second: float
+    cost: float | None = None  # of its answers, by the config's prices for servers; null where none are given
 
 
 class PairReport(_Model):

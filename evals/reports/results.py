@@ -1,4 +1,4 @@
-"""The folder of an evaluation: report.json, report.html, predictions.parquet, failures.jsonl; judged: judge.json, judgements.jsonl."""
+"""The folder of an evaluation: report.json, the reports that are asked for, predictions.parquet, failures.jsonl, what a judge says of it."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from evals.config import EvalsConfig
+from evals.config import EvalsConfig, ReportKind
 from evals.data.prediction import Prediction
 from evals.data.rows import EvalRow
 from evals.data.saved import PARTS
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 REPORT_NAME = "report.json"
 PAGE_NAME = "report.html"
+MARKDOWN_NAME = "report.md"
+JUNIT_NAME = "report.junit.xml"
 PREDICTIONS_NAME = "predictions.parquet"
 FAILURES_NAME = "failures.jsonl"
 JUDGE_NAME = "judge.json"
 JUDGEMENTS_NAME = "judgements.jsonl"
 _OLDER_EVALUATION = Replaceable(
     find_stranger=other_names(  # such as drafts that somebody corrected
-        {REPORT_NAME, PAGE_NAME, PREDICTIONS_NAME, FAILURES_NAME, JUDGE_NAME, JUDGEMENTS_NAME}
+        {REPORT_NAME, PAGE_NAME, MARKDOWN_NAME, JUNIT_NAME, PREDICTIONS_NAME, FAILURES_NAME, JUDGE_NAME, JUDGEMENTS_NAME}
     ),
     file=("there is a file where the output folder is to be", "Choose another folder for --out."),
     stranger=(
@@ -53,19 +55,39 @@ def check_out(out: Path, dataset_path: Path) -> None:
 def write_evaluation(evaluation: "Evaluation", out: Path, config: EvalsConfig) -> None:
     """Writes the whole folder, in one step at the end.
 
-    The reports are for showing, and mask personal identifiers. Predictions and failures hold corpus text as it is: mode 0600.
+    The page and the Markdown are for showing, and mask personal identifiers. They hold corpus text all the same, as predictions and
+    failures do unmasked: mode 0600.
 
     Raises:
         UserError: it cannot be written.
     """
-    from evals.reports.page import render_page
-
     with atomic_dir(out) as folder:
         write_atomic(folder / REPORT_NAME, evaluation.report.model_dump_json(indent=2) + "\n")
-        write_atomic(folder / PAGE_NAME, render_page(evaluation, config))
+        for kind in dict.fromkeys(config.report):
+            _write_report(kind, evaluation, folder, config)
         predictions_table(evaluation).write_parquet(folder / PREDICTIONS_NAME)
         (folder / PREDICTIONS_NAME).chmod(PRIVATE_MODE)
         write_json_lines(folder / FAILURES_NAME, [failure.to_json() for failure in evaluation.failures], private=True)
+
+
+def written_reports(out: Path) -> list[Path]:
+    """Returns the reports for people and machines that an evaluation's folder holds, beside report.json."""
+    return [out / name for name in (PAGE_NAME, MARKDOWN_NAME, JUNIT_NAME) if (out / name).is_file()]
+
+
+def _write_report(kind: ReportKind, evaluation: "Evaluation", folder: Path, config: EvalsConfig) -> None:
+    if kind == "html":
+        from evals.reports.page import render_page
+
+        write_atomic(folder / PAGE_NAME, render_page(evaluation, config), private=True)
+    elif kind == "md":
+        from evals.reports.markdown import render_markdown
+
+        write_atomic(folder / MARKDOWN_NAME, render_markdown(evaluation), private=True)
+    else:
+        from evals.reports.junit import render_junit
+
+        write_atomic(folder / JUNIT_NAME, render_junit(evaluation.report))
 
 
 def predictions_table(evaluation: "Evaluation") -> pl.DataFrame:

@@ -13,6 +13,7 @@ from evals.data.rows import ASKED, EvalRow, Task
 from evals.metrics.base import METRICS
 from evals.predict.calls import num_call_tokens
 from evals.predict.parts import Windows
+from evals.systems.asked import Asked
 from evals.systems.spec import FORMS, SystemForm, SystemSpec
 from loopwright.errors import UserError
 from loopwright.progress import Advance
@@ -44,6 +45,8 @@ class EvalContext:
         num_split_apart: choices that were encoded apart from their context.
         notes: what a person should know of how the answers were made.
         passages: what was looked up for each example, by its id; None where nothing is looked up.
+        asked: how the system that answered last asked the model; None where it asked none.
+        costs: system -> what its answers cost, by the config's prices.
         kinds: what the written answers of each template are.
         metrics: template -> metric ids; what none of them reads need not be worked out. None: all may be read.
         windows: how plain texts are read; None: as a run reads them by default.
@@ -62,6 +65,8 @@ class EvalContext:
     num_split_apart: int = 0
     notes: list[str] = field(default_factory=list)
     passages: dict[str, tuple[str, ...]] | None = None
+    asked: Asked | None = None
+    costs: dict[str, float] = field(default_factory=dict)
     kinds: ReferenceKinds = field(init=False)
     metrics: Mapping[str, Sequence[str]] | None = None
     windows: Windows | None = None

@@ -38,4 +38,6 @@ class Base(System):
         own = replace(context, model=model, encoded={}, read={})
         own.limit_answers()
         context.max_new_tokens = max(context.max_new_tokens, own.max_new_tokens)
-        return answer_with_model(own, None, advance, self.spec.added)
+        answers = answer_with_model(own, None, advance, self.spec.added)
+        context.asked = own.asked
+        return answers

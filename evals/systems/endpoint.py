@@ -62,6 +62,8 @@ class Endpoint(System):
 
             predictions = list(pool.map(ask, context.rows_for(self)))
             context.notes.append(f"{self.label}: {_told(server.answers, server)}")
+            if server.has_prices:
+                context.costs[self.label] = server.cost
         return with_passages(context, predictions)
 
 

@@ -8,6 +8,7 @@ from evals.data.rows import EvalRow, Task
 from evals.predict.calls import is_read, written_prediction
 from evals.predict.requests import encode_choices, encode_question, frame_question
 from evals.systems.added import with_added, with_passages
+from evals.systems.asked import Asked
 from evals.systems.base import EvalContext
 from evals.systems.filled import fill_blanks, likeliest
 from evals.systems.judged import rank_answers
@@ -37,9 +38,11 @@ def answer_with_model(context: EvalContext, adapter: str | None, advance: Advanc
         asked = with_added(context, added)
         answers = with_passages(asked, answer_with_model(asked, adapter, advance))
         context.num_split_apart = asked.num_split_apart
+        context.asked = asked.asked
         return answers
     with language_model.with_adapter(adapter) as model:
         tokenizer = language_model.tokenizer_of(adapter)
+        context.asked = Asked(tokenizer, {row.id: row for row in context.rows}, context.form, language_model.is_masked)
         if language_model.is_masked:
             return fill_blanks(context, model, tokenizer, advance)
         answers = [

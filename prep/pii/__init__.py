@@ -12,7 +12,18 @@ from prep.pii.secrets import SecretSpan, find_secrets, may_hold_secret
 from prep.pii.spans import Finder, PiiKind, PiiSpan, settle
 from prep.text.prefilter import sieve
 
-__all__ = ["PiiKind", "PiiSpan", "SecretSpan", "find_pii", "find_secrets", "mask", "mask_around", "may_hold_pii", "may_hold_secret"]
+__all__ = [
+    "PiiKind",
+    "PiiSpan",
+    "SecretSpan",
+    "find_pii",
+    "find_secrets",
+    "hidden_spans",
+    "mask",
+    "mask_around",
+    "may_hold_pii",
+    "may_hold_secret",
+]
 
 # In order: what an earlier finder takes, a later one cannot.
 _FINDERS: tuple[Finder, ...] = (
@@ -52,7 +63,7 @@ def mask_around(text: str, span: tuple[int, int]) -> tuple[str, tuple[int, int]]
     low, high = start, end
     parts = []
     position = added = 0
-    for hidden_start, hidden_end, kind in _hidden(text):
+    for hidden_start, hidden_end, kind in hidden_spans(text):
         shown = f"[{kind}]"
         parts += [text[position:hidden_start], shown]
         position, place = hidden_end, hidden_start + added
@@ -68,7 +79,7 @@ def mask_around(text: str, span: tuple[int, int]) -> tuple[str, tuple[int, int]]
     return "".join(parts) + text[position:], (low, max(low, high))
 
 
-def _hidden(text: str) -> list[tuple[int, int, str]]:
+def hidden_spans(text: str) -> list[tuple[int, int, str]]:
     """Returns what is masked, in order: start, end and kind."""
     found = [(span.start, span.end, "SECRET") for span in find_secrets(text)]
     taken = bytearray(len(text))

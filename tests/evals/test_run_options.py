@@ -28,6 +28,8 @@ FLIPPED: dict[str, Any] = {
     "minimum_effect": {"accuracy": 0.9},
     "gates": {"accuracy": {"min": 0.5}},
     "slices": {"soup": "soup"},
+    "report": (),
+    "report_rows": 3,
     "report_failures": 0,
     "adapter": "RUN",
     "model": "MODEL",
@@ -94,10 +96,10 @@ def test_every_option_changes_something(
             }
         report = evaluate_dataset(dataset, tmp_path / label, options(**{"model": str(tiny_model_dir), **given}))
         table = pl.read_parquet(tmp_path / label / "predictions.parquet").drop("split").to_dicts()
-        page = (tmp_path / label / "report.html").read_text(encoding="utf-8").count("<article")
+        page = tmp_path / label / "report.html"
+        shown = page.read_text(encoding="utf-8").partition('id="answer-data">')[2].partition("</script>")[0] if page.is_file() else None
         results = [{key: system.metrics for key, system in report.systems.items()}, report.pairs, report.split, report.notes]
-        results += [report.gates, report.slices]
-        results += [report.warnings, report.memorised]
-        return [results, table, (tmp_path / label / "failures.jsonl").read_text(encoding="utf-8"), page, max(sizes)]
+        results += [report.gates, report.slices, report.warnings, report.memorised]
+        return [results, table, (tmp_path / label / "failures.jsonl").read_text(encoding="utf-8"), shown, max(sizes)]
 
     assert observe("default") != observe("flipped", **{name: value})
