@@ -86,8 +86,8 @@ def with_choices(*given: tuple[int, tuple[float, ...]]) -> tuple[list[EvalRow], 
     rows, predictions = written([None] * len(given), [""] * len(given))
     made = [replace(row, choices=["a", "b", "c"][: len(shares)], label=label) for row, (label, shares) in zip(rows, given, strict=True)]
     said = [
-        replace(one, loglikelihoods=tuple(map(math.log, shares)), text=row.choices and row.choices[shares.index(max(shares))])
-        for one, row, (_, shares) in zip(predictions, made, given, strict=True)
+        replace(one, loglikelihoods=tuple(map(math.log, shares)), text="abc"[shares.index(max(shares))])
+        for one, (_, shares) in zip(predictions, given, strict=True)
     ]
     return made, said
 

@@ -117,7 +117,7 @@ def test_aurc_has_an_interval_and_a_paired_difference() -> None:
     roles = {"good": Role.TUNED, "poor": Role.BASE}
     found = measure(rows, {"t": ("aurc", "ece", "brier")}, answers, roles, EvalsConfig(num_resamples=2000))
     value = found.values["good"]["aurc"]
-    assert value.value == pytest.approx((1 / 5 + 2 / 6) / 6)
+    assert value.value is not None and value.value == pytest.approx((1 / 5 + 2 / 6) / 6)
     assert value.low is not None and value.high is not None and value.low < value.value < value.high
     pair = next(pair for pair in found.pairs if pair.metric == "aurc")
     assert pair.difference is not None and pair.difference == pytest.approx(

@@ -55,6 +55,7 @@ NO_FLIPS = [
     ("She was discharged home on Monday.", "She was discharged home on Monday without complications."),
     ("The soup was cold. The bread was not cold.", "The bread was not cold. The soup was cold."),
     ("The patient has no known allergies.", "The patient smokes two packs a day."),
+    ("The dog has no fever.", "The patient has a fever."),  # about somebody else
     ("Ask for room no. 5 at the desk.", "Ask for room 5 at the desk."),
     ("Der Patient hat nicht nur Fieber.", "Der Patient hat Fieber."),
     ("Le patient a plus de fièvre.", "Le patient a de la fièvre."),  # more, where no `ne` stands

@@ -1,6 +1,7 @@
 """Metrics of one's own, named by their file."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -58,7 +59,7 @@ def test_a_metric_is_named_by_its_file_on_the_command_line(own: Path, reviews: P
 def test_it_stands_beside_the_plug_ins_of_a_config(own: Path, reviews: Path) -> None:
     (own / "mine" / "config.yaml").write_text(yaml.safe_dump({"plugins": {"metrics": ["my_metrics.py"]}, "evals": {"metrics": ["second"]}}))
     config = own / "mine" / "config.yaml"
-    given = {"systems": ["constant"], "num_resamples": 100}
+    given: dict[str, Any] = {"systems": ["constant"], "num_resamples": 100}
     report = evals.evaluate(reviews, own / "out", config, **given).report
     assert list(report.systems["constant"].metrics) == ["second"]
     report = evals.evaluate(reviews, own / "out", config, metrics=["mine/my_metrics.py:Cost", "second"], **given).report
