@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from evals.compare.compared import subject_of
 from evals.compare.judgements import judge_answers
@@ -16,9 +16,8 @@ from evals.data.role import Role
 from evals.data.rows import EvalRow, load_rows
 from evals.data.saved import load_predictions, read_predictions
 from evals.plan import rows_and_metrics, standards_of
-from evals.reports.results import PREDICTIONS_NAME, REPORT_NAME
+from evals.reports.results import PREDICTIONS_NAME, read_report
 from loopwright.errors import UserError, did_you_mean
-from loopwright.files import read_json
 from prep.dataset.manifest import Dataset
 
 
@@ -58,7 +57,7 @@ def compare_evaluations(
     Raises:
         UserError: a folder holds no evaluation, the two are of different splits, or have no example in common.
     """
-    reports = _read(a), _read(b)
+    reports = read_report(a), read_report(b)
     if reports[0].split != reports[1].split:
         cause = f"one evaluation is of the {reports[0].split} split, the other of {reports[1].split}: they have no example in common"
         raise UserError(cause, f"{a}, {b}", "Evaluate both on one split: evals run --split.")
@@ -110,16 +109,6 @@ def compare_evaluations(
         verdict=verdict,
         verdict_detail=detail,
     )
-
-
-def _read(folder: Path) -> Report:
-    path = folder / REPORT_NAME
-    if not path.is_file():
-        raise UserError("the folder holds no evaluation", str(folder), "Give a folder that `evals run` wrote.")
-    try:
-        return Report.model_validate(read_json(path))
-    except ValidationError as error:
-        raise UserError(f"the report cannot be read: {error.errors()[0]['msg']}", str(path), "Evaluate again: evals run.") from error
 
 
 def _subject(report: Report) -> str:

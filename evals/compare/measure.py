@@ -319,8 +319,8 @@ def _compare_on(left: Column, right: Column, both: npt.NDArray[np.bool_], cluste
     if left.is_proportion and right.is_proportion and not has_seeds:
         scores = left.sums[both, 0], right.sums[both, 0]
         low, high, p, error, test = _compare_proportions(*scores, clusters, config)
-        narrow = _compare_proportions(*scores, clusters, config.model_copy(update={"confidence": one_sided}))
-        return _Compared((low, high), (narrow[0], narrow[1]), p, error, test)
+        narrower = _compare_proportions(*scores, clusters, config.model_copy(update={"confidence": one_sided}))[:2]
+        return _Compared((low, high), narrower, p, error, test)
     if num_clusters < statistics.FEWEST_CLUSTERS:
         return None
     totals = _resample(np.hstack([left.sums[both], right.sums[both]]), clusters, config)

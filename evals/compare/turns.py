@@ -8,7 +8,7 @@ from evals.data.contract import SliceReport
 from evals.data.prediction import Prediction, turn_name
 from evals.data.rows import EvalRow
 from evals.metrics.base import METRICS
-from evals.metrics.language.answer_nll import AnswerNll
+from evals.metrics.likelihood.answer_nll import AnswerNll
 
 SLICE = "turn"
 # From this turn on there are few chats, and what they say of one turn more or less is one thing.

@@ -11,10 +11,9 @@ from evals.data.role import Role
 from evals.data.rows import EvalRow, load_rows
 from evals.data.saved import read_predictions
 from evals.judge.contract import ItemState, Kind
-from evals.reports.results import PREDICTIONS_NAME, REPORT_NAME
+from evals.reports.results import PREDICTIONS_NAME, read_report
 from evals.reports.table import short_names
 from loopwright.errors import UserError, did_you_mean
-from loopwright.files import read_json
 from prep.dataset.manifest import MANIFEST_NAME, Dataset
 
 _OTHER_DATASET = "Give the dataset that was evaluated with --dataset, or evaluate again: evals run."
@@ -74,7 +73,7 @@ class Finished:
         Raises:
             UserError: there is no evaluation, or its dataset is gone or another one now.
         """
-        report = _read_report(folder)
+        report = read_report(folder)
         frame = read_predictions(folder / PREDICTIONS_NAME)
         rows = _rows(report, frame, dataset or Path(report.dataset))
         first = frame.unique(["system", "id"], keep="first", maintain_order=True).filter(pl.col("prediction").is_not_null())
@@ -119,18 +118,6 @@ class Finished:
         if found is None:
             raise UserError(f"the evaluation has no system '{name}'", "--systems", did_you_mean(name, known))
         return found
-
-
-def _read_report(folder: Path) -> Report:
-    path = folder / REPORT_NAME
-    if not path.is_file():
-        raise UserError(
-            "the folder holds no evaluation: there is no report.json in it", str(folder), "Make one: evals run DATASET --out DIR"
-        )
-    try:
-        return Report.model_validate(read_json(path))
-    except ValueError as error:
-        raise UserError("report.json is damaged or of another version", str(path), "Evaluate again: evals run.") from error
 
 
 def _rows(report: Report, frame: pl.DataFrame, path: Path) -> list[EvalRow]:

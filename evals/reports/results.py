@@ -1,4 +1,4 @@
-"""The folder of an evaluation: report.json, the reports that are asked for, predictions.parquet, failures.jsonl, what a judge says of it."""
+"""The folder of an evaluation: report.json, the reports asked for, predictions.parquet, failures.jsonl, and what a judge says of it."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from evals.config import EvalsConfig, ReportKind
+from evals.data.contract import Report
 from evals.data.prediction import Prediction
 from evals.data.rows import EvalRow
 from evals.data.saved import PARTS
 from evals.data.tool_answers import judge_calls
 from evals.metrics.base import RowMetric
 from loopwright.errors import UserError
-from loopwright.files import PRIVATE_MODE, atomic_dir, require_writable, write_atomic, write_json_lines
+from loopwright.files import PRIVATE_MODE, atomic_dir, read_json, require_writable, write_atomic, write_json_lines
 from prep.dataset.replaceable import Replaceable, check_replaceable, other_names
 
 if TYPE_CHECKING:
@@ -68,6 +69,22 @@ def write_evaluation(evaluation: "Evaluation", out: Path, config: EvalsConfig) -
         predictions_table(evaluation).write_parquet(folder / PREDICTIONS_NAME)
         (folder / PREDICTIONS_NAME).chmod(PRIVATE_MODE)
         write_json_lines(folder / FAILURES_NAME, [failure.to_json() for failure in evaluation.failures], private=True)
+
+
+def read_report(folder: Path) -> Report:
+    """Returns what `report.json` of an evaluation's folder says.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    path = folder / REPORT_NAME
+    if not path.is_file():
+        cause = "the folder holds no evaluation: there is no report.json in it"
+        raise UserError(cause, str(folder), "Make one: evals run DATASET --out DIR")
+    try:
+        return Report.model_validate(read_json(path))
+    except ValueError as error:
+        raise UserError("report.json is damaged or of another version", str(path), "Evaluate again: evals run.") from error
 
 
 def written_reports(out: Path) -> list[Path]:

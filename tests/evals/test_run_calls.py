@@ -13,9 +13,9 @@ import pytest
 from evals.data.prediction import PredictionState
 from evals.data.references import ReferenceKinds
 from evals.data.rows import EvalRow, load_rows
+from evals.data.saved import read_predictions
 from evals.predict.calls import num_call_tokens, with_call_ends, written_prediction
 from evals.predict.requests import encode_question, frame_question
-from evals.reports.results import read_predictions
 from evals.run import evaluate_dataset
 from loopwright.errors import UserError
 from loopwright.files import read_json_lines

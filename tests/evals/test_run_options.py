@@ -98,7 +98,7 @@ def test_every_option_changes_something(
         table = pl.read_parquet(tmp_path / label / "predictions.parquet").drop("split").to_dicts()
         page = tmp_path / label / "report.html"
         shown = page.read_text(encoding="utf-8").partition('id="answer-data">')[2].partition("</script>")[0] if page.is_file() else None
-        results = [{key: system.metrics for key, system in report.systems.items()}, report.pairs, report.split, report.notes]
+        results: list[Any] = [{key: system.metrics for key, system in report.systems.items()}, report.pairs, report.split, report.notes]
         results += [report.gates, report.slices, report.warnings, report.memorised]
         return [results, table, (tmp_path / label / "failures.jsonl").read_text(encoding="utf-8"), shown, max(sizes)]
 

@@ -10,6 +10,7 @@ import torch
 from evals.config import EvalsConfig
 from evals.data.contract import Report
 from evals.run import evaluate_dataset
+from templates.chat import Message
 from tests.evals.conftest import options
 from tests.helpers import write_dataset
 from train.config import TrainConfig
@@ -17,11 +18,11 @@ from train.config import TrainConfig
 _LONG = "The soup was great, the waiter was slow and the bill was wrong; order number 5402 is on its way. "
 
 
-def user(text: str) -> dict[str, str]:
+def user(text: str) -> Message:
     return {"role": "user", "content": text}
 
 
-def said(text: str) -> dict[str, str]:
+def said(text: str) -> Message:
     return {"role": "assistant", "content": text}
 
 
@@ -90,7 +91,8 @@ def token_logprobs(model: Any, ids: Sequence[int]) -> torch.Tensor:
     """Returns the log-probability of each token but the first, by one plain forward pass, [T - 1]."""
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([ids])).logits[0, :-1].float()
-    return logits.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None]).squeeze(1)
+    found: torch.Tensor = logits.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None]).squeeze(1)
+    return found
 
 
 def strided_logprobs(model: Any, ids: Sequence[int], length: int, stride: int) -> torch.Tensor:

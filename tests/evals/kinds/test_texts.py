@@ -11,10 +11,10 @@ from transformers import PreTrainedTokenizerFast
 
 from evals.data.prediction import PredictionState
 from evals.data.rows import EvalRow
+from evals.data.saved import load_predictions
 from evals.metrics.base import METRICS
 from evals.predict.parts import Windows, encode_text
 from evals.run import evaluate_dataset
-from loop.compare import load_predictions
 from loopwright.errors import UserError
 from templates.chat import load_tokenizer
 from tests.evals.conftest import options, review_rows

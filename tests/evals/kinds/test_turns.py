@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from evals.data.rows import EvalRow
 from evals.predict.parts import encode_turns
 from evals.run import evaluate_dataset
-from templates.chat import EncodeError, encode_chat, load_tokenizer
+from templates.chat import EncodeError, Message, encode_chat, load_tokenizer
 from tests.conftest import make_tokenizer
 from tests.evals.conftest import options
 from tests.evals.kinds.made import chats, evaluated, models, parts, said, trained, user, value, weighted_sum
@@ -104,7 +104,7 @@ def test_a_chat_that_a_template_rewrites_is_scored_answer_by_answer() -> None:
 def test_an_answer_begins_behind_the_prompt_that_is_evaluated(tokenizer: PreTrainedTokenizerFast) -> None:
     from templates.chat import encode_prompt
 
-    messages = [user("The soup?"), said("great"), user("The bill?"), said("wrong")]
+    messages: list[Message] = [user("The soup?"), said("great"), user("The bill?"), said("wrong")]
     request = encode_turns(tokenizer, chat_row(messages)).request
     [ids], [[first, last]] = request.sequences, request.spans
     assert ids[: first.start] == encode_prompt(tokenizer, messages[:1])

@@ -34,7 +34,7 @@ def run(dataset: Path, config: EvalsConfig, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(prompted, "score_choices", spy_score)
     monkeypatch.setattr(prompted, "generate", spy_write)
-    return evaluate(make_plan(dataset, config), config, CallbackProgress(None), "", None), asked
+    return evaluate(make_plan(dataset, config), config, CallbackProgress(None), split_key="", looks=None), asked
 
 
 @pytest.mark.parametrize(("form", "system"), [("chat", "base"), ("verbalizer", "base"), ("chat", "fewshot:2")])

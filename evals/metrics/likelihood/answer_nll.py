@@ -7,7 +7,7 @@ from typing_extensions import override
 from evals.data.prediction import Prediction
 from evals.data.rows import EvalRow, Task
 from evals.metrics.base import RatioMetric
-from evals.metrics.language.parts import nats_and_tokens
+from evals.metrics.likelihood.parts import nats_and_tokens
 
 
 class AnswerNll(RatioMetric):
