@@ -1,6 +1,7 @@
 """The options of an evaluation: the `evals:` section of a config file, over which the command line's options go."""
 
 import re
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -51,6 +52,13 @@ class EndpointOptions(BaseModel):
     """Take answers to the very same requests from before, of any evaluation; false asks all anew."""
 
 
+class NotWorseThan(StrEnum):
+    """What a gate can hold a system against."""
+
+    BASE = "base"
+    LAST_ROUND = "last_round"
+
+
 class GateLimits(BaseModel):
     """What a metric has to reach."""
 
@@ -60,7 +68,7 @@ class GateLimits(BaseModel):
     """The value is not less."""
     max: float | None = None
     """The value is not more."""
-    not_worse_than: Literal["base", "last_round"] | None = None
+    not_worse_than: NotWorseThan | None = None
     """It is not shown to be worse than this."""
 
     @model_validator(mode="after")

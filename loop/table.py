@@ -20,8 +20,7 @@ def comparison_table(record: RoundRecord, comparison: Comparison) -> Table:
         if pair.difference is None or pair.p_holm is None:
             table.add_row(pair.metric, *values, "-", "no common score", "")
             continue
-        interval = escape(f"[{pair.low:+.3f}, {pair.high:+.3f}]")
-        table.add_row(pair.metric, *values, f"{pair.difference:+.3f}", interval, format_p(pair.p_holm))
+        table.add_row(pair.metric, *values, f"{pair.difference:+.3f}", escape(pair.interval), format_p(pair.p_holm))
     return table
 
 
@@ -55,7 +54,7 @@ def _table(title: str, *columns: str) -> Table:
 def _value(value: MetricValue | None) -> str:
     if value is None or value.value is None:
         return "-"
-    return escape(f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]")
+    return escape(value.text)
 
 
 def _against_before(record: RoundRecord) -> str:

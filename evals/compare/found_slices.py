@@ -39,7 +39,7 @@ class _Candidate:
 def find_slices(
     rows: Sequence[EvalRow], judgements: Mapping[str, Judgement], system: str, patterns: Mapping[str, re.Pattern[str]], confidence: float
 ) -> tuple[list[SliceReport], str | None]:
-    """Returns the parts of the examples that fail more often than the others, and what is to be said of the search.
+    """Returns the parts of the examples that fail more often than the others, and what is to be said of the search; nothing of few rows.
 
     A small tree of what is known of an example before it is answered (template, label, length, source, a declared slice, its words) is
     grown on one half of the clusters, drawn by their hash; its leaves with more failures than all are tested on the other half by
@@ -55,10 +55,7 @@ def find_slices(
     answered = [row for row in rows if row.id in judgements]
     failed = np.array([judgements[row.id].has_failed for row in answered], dtype=bool)
     if len(answered) < FEWEST_ROWS or failed.sum() < FEWEST_FAILURES:
-        return [], (
-            f"no slices are searched for: {len(answered)} examples with {int(failed.sum())} failures are less than the "
-            f"{FEWEST_ROWS} and {FEWEST_FAILURES} that tell a pattern from chance"
-        )
+        return [], None
     searched = np.array([int(hash_text(row.cluster), 16) % 2 == 0 for row in answered], dtype=bool)
     properties = _properties(answered, searched, patterns)
     candidates = _candidates(properties, failed, searched)

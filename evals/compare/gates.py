@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from evals.compare.compared import Compared
 from evals.compare.verdict import outcome_of
-from evals.config import GateLimits
+from evals.config import GateLimits, NotWorseThan
 from evals.data.contract import GateReport
 from evals.data.role import Role
 
@@ -29,12 +29,12 @@ def check_gates(gates: Mapping[str, GateLimits], compared: Compared) -> list[Gat
             found.append(GateReport(name=f"{metric}: min", passed=value is not None and value >= limits.min, value=value, limit=limits.min))
         if limits.max is not None:
             found.append(GateReport(name=f"{metric}: max", passed=value is not None and value <= limits.max, value=value, limit=limits.max))
-        if limits.not_worse_than == "base":
+        if limits.not_worse_than is NotWorseThan.BASE:
             pairs = (one for one in compared.pairs if (one.a, one.metric) == (system, metric))
             pair = next((one for one in pairs if compared.roles.get(one.b) is Role.BASE), None)
             passed = pair is not None and outcome_of(pair, compared.level) != "worse"
             found.append(_not_worse(metric, "base", None if pair is None else pair.difference, passed))
-        elif limits.not_worse_than == "last_round":
+        elif limits.not_worse_than is NotWorseThan.LAST_ROUND:
             passed = last_round is None or last_round.outcome != "worse"
             found.append(_not_worse(metric, "the round before", None if last_round is None else last_round.difference, passed))
     return found

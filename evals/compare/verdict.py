@@ -38,11 +38,11 @@ def judge(
     """
     deciding = {system: role for system, role in roles.items() if role is not Role.OTHER}
     pair = _deciding(deciding, pairs, primary)
-    if pair is None or not _has_interval(pair):
-        return f"cannot tell: {_why_none_decides(roles, deciding, primary, pair)}", VerdictDetail(outcome="cannot tell")
-    if METRICS.get(pair.metric).higher_is_better is None:
+    if pair is not None and METRICS.get(pair.metric).higher_is_better is None:
         why = f"{pair.metric} describes answers, and neither more nor less of it is better"
         return f"cannot tell: {why}", VerdictDetail(outcome="cannot tell")
+    if pair is None or not _has_interval(pair):
+        return f"cannot tell: {_why_none_decides(roles, deciding, primary, pair)}", VerdictDetail(outcome="cannot tell")
     level = 1 - confidence
     outcome = outcome_of(pair, level)
     others: list[BaselineComparison] = []
@@ -159,8 +159,7 @@ def _has_interval(pair: PairReport) -> bool:
 def _difference(pair: PairReport) -> str:
     assert pair.difference is not None, "the pair decides"
     assert pair.p_holm is not None, "the pair decides"
-    interval = f"[{pair.low:+.3f}, {pair.high:+.3f}]"
-    return f"{pair.a} against {pair.b}, {pair.metric} {pair.difference:+.3f} {interval}, p = {format_p(pair.p_holm)}, {pair.n} examples"
+    return f"{pair.a} against {pair.b}, {pair.metric} {pair.text}, p = {format_p(pair.p_holm)}, {pair.n} examples"
 
 
 def _described(one: BaselineComparison) -> str:

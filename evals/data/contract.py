@@ -22,6 +22,18 @@ class MetricValue(_Model):
     low: float | None
     high: float | None
 
+    @property
+    def text(self) -> str:
+        """The value with its interval, as people read it."""
+        return "–" if self.value is None else f"{self.value:.3f} {self.interval}".rstrip()
+
+    @property
+    def interval(self) -> str:
+        """The interval; that there is none where there is a value."""
+        if self.value is None:
+            return ""
+        return "(no interval)" if self.low is None or self.high is None else f"[{self.low:.3f}, {self.high:.3f}]"
+
 
 class SystemReport(_Model):
     """One system on the split."""
@@ -53,6 +65,18 @@ class PairReport(_Model):
     smallest_effect: float | None  # the smallest true difference that these examples would have shown in 80 of 100 cases
     seed_error: float | None = None  # the part of the standard error that is luck of the seeds; null where each side has one
     equivalent: bool | None = None  # shown to be smaller than the config's minimum_effect; null where it names none
+
+    @property
+    def text(self) -> str:
+        """The difference with its interval, as people read it."""
+        if self.difference is None:
+            return "no common examples"
+        return f"{self.difference:+.3f} {self.interval}"
+
+    @property
+    def interval(self) -> str:
+        """The interval; that there is none where there is a difference."""
+        return "(no interval)" if self.low is None or self.high is None else f"[{self.low:+.3f}, {self.high:+.3f}]"
 
 
 class VerdictDetail(_Model):

@@ -1,6 +1,7 @@
 """The answers of an evaluation side by side, as the page's browser shows them: in an order that puts what changed first, and capped."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -230,13 +231,17 @@ class _Viewer:
     def __init__(self, evaluation: "Evaluation", outcomes: Outcomes, explained: Mapping[str, Failure]) -> None:
         self._evaluation, self._outcomes, self._explained = evaluation, outcomes, explained
         self._short: dict[str, str] = {}
+        self._patterns = {name: re.compile(pattern) for name, pattern in evaluation.report.settings.get("slices", {}).items()}
+        sources = {row.source for row in evaluation.rows}
+        # What has a filter of its own, or is the same for all.
+        self._elsewhere = {"template", "label"} | ({"source"} if len(sources) == 1 else set())
 
     def view(self, row: EvalRow, change: Change) -> RowView:
         reference = ShownText(row.reference, _MAX_ANSWER)
         wanted = wanted_facts(row.reference) if self._is_text(row) else []
         answers = {system: made.get(row.id) for system, made in self._evaluation.answers.items()}
         lost = {system: _lost(wanted, prediction) for system, prediction in answers.items()}
-        slices = {name: value for name, value in slice_of(row).items() if name not in {"template", "label"}}
+        slices = {name: value for name, value in slice_of(row, self._patterns).items() if name not in self._elsewhere}
         failure = self._explained.get(row.id)
         asked = self._evaluation.asked.get(self._outcomes.system)
         return RowView(

@@ -22,6 +22,9 @@ class PairView:
     plots: list[Plot]
 
 
+_SIDES = {True: "right is better", False: "left is better", None: "neither side is better"}
+
+
 def metric_plots(report: Report, names: Mapping[str, str], primary: str) -> list[Plot]:
     """Returns one plot a metric, the primary one first, with a line a system."""
     plots = []
@@ -32,8 +35,7 @@ def metric_plots(report: Report, names: Mapping[str, str], primary: str) -> list
             value = system.metrics.get(metric)
             if value is None or value.value is None or value.low is None or value.high is None:
                 continue
-            text = f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
-            estimates.append(Estimate(printable(names[label]), system.role, value.value, value.low, value.high, text))
+            estimates.append(Estimate(printable(names[label]), system.role, value.value, value.low, value.high, value.text))
         if estimates:
             plots.append(interval_plot(metric, estimates))
     return plots
@@ -68,7 +70,7 @@ def slice_plots(report: Report, names: Mapping[str, str], system: str) -> list[P
                 one.score.value,
                 one.score.low,
                 one.score.high,
-                f"{one.score.value:.3f} [{one.score.low:.3f}, {one.score.high:.3f}]",
+                one.score.text,
             )
             for one in parts
             if one.score.value is not None and one.score.low is not None and one.score.high is not None
@@ -95,10 +97,9 @@ def _difference_plots(pairs: list[PairReport], names: Mapping[str, str], alpha: 
         for pair in pairs:
             if pair.metric != metric or pair.difference is None or pair.low is None or pair.high is None:
                 continue
-            text = f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]"
             label = printable(f"{names[pair.a]} − {names[pair.b]}")
-            estimates.append(Estimate(label, direction(pair, alpha), pair.difference, pair.low, pair.high, text))
+            estimates.append(Estimate(label, direction(pair, alpha), pair.difference, pair.low, pair.high, pair.text))
         if estimates:
-            better = "right is better" if METRICS.get(metric).higher_is_better else "left is better"
+            better = _SIDES[METRICS.get(metric).higher_is_better]
             plots.append(interval_plot(f"{metric} ({better})", estimates, differences=True))
     return plots

@@ -145,9 +145,8 @@ def _difference(report: Report, system: str, other: str, metric: str) -> Differe
         pair = turned(pairs[other, system])
     if pair is None or pair.difference is None:
         return None
-    text = f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]"
-    return Difference(text, direction(pair, 1 - report.settings.get("confidence", 0.95)), pair.p_holm)
+    return Difference(pair.text, direction(pair, 1 - report.settings.get("confidence", 0.95)), pair.p_holm)
 
 
 def _say_value(value: MetricValue | None) -> str:
-    return "–" if value is None or value.value is None else f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+    return "–" if value is None else value.text

@@ -37,11 +37,8 @@ def systems_table(report: Report) -> "Table":
         table.add_section()
         first = (short[label], f"{system.n_scored}/{system.n_total}", f"{system.examples_per_second:,.1f}")
         for name, value in system.metrics.items():
-            shown, interval = "-", ""
-            if value.value is not None:
-                shown = f"{value.value:.3f}"
-                interval = "too few" if value.low is None else f"[{value.low:.3f}, {value.high:.3f}]"
-            table.add_row(*_escaped(first[0], name, shown, interval, *first[1:]))
+            shown = "-" if value.value is None else f"{value.value:.3f}"
+            table.add_row(*_escaped(first[0], name, shown, value.interval, *first[1:]))
             first = ("", "", "")
     return table
 
@@ -63,12 +60,11 @@ def differences_table(pairs: Sequence[PairReport], short: Mapping[str, str]) -> 
     for pair in pairs:
         names = f"{short[pair.a]} - {short[pair.b]}"
         if pair.difference is None or pair.p_holm is None:
-            value, why = ("-", "no common examples") if pair.difference is None else (f"{pair.difference:+.3f}", "too few")
+            value, why = ("-", "no common examples") if pair.difference is None else (f"{pair.difference:+.3f}", pair.interval)
             table.add_row(*_escaped(names, pair.metric, value, why, "", ""))
             continue
         smallest = "-" if pair.smallest_effect is None else f"{pair.smallest_effect:.3f}"
-        interval = f"[{pair.low:+.3f}, {pair.high:+.3f}]"
-        table.add_row(*_escaped(names, pair.metric, f"{pair.difference:+.3f}", interval, format_p(pair.p_holm), smallest))
+        table.add_row(*_escaped(names, pair.metric, f"{pair.difference:+.3f}", pair.interval, format_p(pair.p_holm), smallest))
     return table
 
 

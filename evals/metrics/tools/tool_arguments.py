@@ -17,6 +17,7 @@ class ToolArguments(ExpectedCalls):
     """
 
     name = "tool_arguments"
+    value_range = (0.0, 1.0)
 
     @override
     def is_right(self, expected: Sequence[ComparableCall], given: Sequence[ComparableCall]) -> bool:

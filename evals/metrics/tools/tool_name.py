@@ -16,6 +16,7 @@ class ToolName(ExpectedCalls):
     """
 
     name = "tool_name"
+    value_range = (0.0, 1.0)
 
     @override
     def is_right(self, expected: Sequence[ComparableCall], given: Sequence[ComparableCall]) -> bool:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from evals.compare.compared import Compared
 from evals.compare.gates import check_gates, told_failures
 from evals.compare.verdict import comparison_of
-from evals.config import EvalsConfig, GateLimits
+from evals.config import EvalsConfig, GateLimits, NotWorseThan
 from evals.data.contract import BaselineComparison, GateReport, MetricValue, PairReport
 from evals.data.role import Role
 from tests.evals.compare.test_verdict import pair
@@ -34,7 +34,7 @@ def test_limits_hold_or_not() -> None:
 
 
 def test_not_worse_is_not_shown_to_be_worse() -> None:
-    base, last = {"primary": GateLimits(not_worse_than="base")}, {"primary": GateLimits(not_worse_than="last_round")}
+    base, last = {"primary": GateLimits(not_worse_than=NotWorseThan.BASE)}, {"primary": GateLimits(not_worse_than=NotWorseThan.LAST_ROUND)}
     assert passed(base) == [True] and passed(base, difference=-0.1) == [False]
     assert passed(last, last_p=0.4) == [True] and passed(last, last_p=0.001) == [False]
     assert checked(last, [])[0].passed, "a first round has none before it"

@@ -178,7 +178,7 @@ def test_the_command_says_it_and_the_report_keeps_it(few_reviews: Path, probes: 
     out = tmp_path / "out"
     given = ["run", str(few_reviews), "--adapter", str(damaged_dir), "--systems", "base,adapter", "--dtype", "float32"]
     result = CliRunner().invoke(app, [*given, "--probes", str(probes / "general.txt"), "--memorised", "5", "--out", str(out)])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert "does not pass the gate of 0.05" in " ".join(result.output.split())
     written = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert written["forgetting"]["systems"][0]["texts"][0]["passed"] is False
