@@ -48,19 +48,19 @@ class AddRmsNorm(torch.autograd.Function):
 
 
 class Rotate(torch.autograd.Function):
-    """x [T, n, D], cos and sin [T, 1, D / 2] -> [T, n, D]."""
+    """x [T, n, D], cos and sin [T, 1, D / 2], how many of n are turned -> [T, n, D]."""
 
     @staticmethod
     @override
-    def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, kernels: Kernels) -> torch.Tensor:
-        ctx.turn, ctx.kernels = (cos, sin), kernels
-        return kernels.rotate(x, cos, sin)
+    def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, num: int, kernels: Kernels) -> torch.Tensor:
+        ctx.turn, ctx.num, ctx.kernels = (cos, sin), num, kernels
+        return kernels.rotate(x, cos, sin, num)
 
     @staticmethod
     @override
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         cos, sin = ctx.turn
-        return ctx.kernels.rotate(gradient, cos, -sin), None, None, None
+        return ctx.kernels.rotate(gradient, cos, -sin, ctx.num), None, None, None, None
 
 
 class Gate(torch.autograd.Function):
@@ -95,9 +95,9 @@ def add_rms_norm(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, eps: fl
     return AddRmsNorm.apply(x, y, weight, eps, kernels)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, kernels: Kernels) -> torch.Tensor:
+def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, num: int, kernels: Kernels) -> torch.Tensor:
     """See `Rotate`."""
-    return Rotate.apply(x, cos, sin, kernels)  # type: ignore[no-any-return, no-untyped-call]
+    return Rotate.apply(x, cos, sin, num, kernels)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def gate(gate_up: torch.Tensor, kernels: Kernels) -> torch.Tensor:

@@ -42,19 +42,22 @@ def add_rms_backward(gradient: Tensor, of_total: Tensor, total: Tensor, weight: 
     return rms_backward(gradient, total, weight, factor) + of_total
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions (Su et al., 2021): x [T, n, D], cos and sin [T, 1, D / 2], the two halves of D turned against each other."""
-    first, second = x.chunk(2, -1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
+def rotate(x: Tensor, cos: Tensor, sin: Tensor, num: int) -> Tensor:
+    """Rotary positions (Su et al., 2021): x [T, n, D], cos and sin [T, 1, D / 2]. Of the first `num` of n the two halves of D are turned
+    against each other; the rest stays.
+    """
+    first, second = x[:, :num].chunk(2, -1)
+    return torch.cat((torch.cat((first * cos - second * sin, second * cos + first * sin), -1), x[:, num:]), 1)
 
 
-def rotate_by_steps(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate_by_steps(x: Tensor, cos: Tensor, sin: Tensor, num: int) -> Tensor:
     """As `rotate`, in half the passes over memory where nothing makes one of it."""
-    (first, second), turned = x.chunk(2, -1), torch.empty_like(x, memory_format=torch.contiguous_format)
-    ahead, behind = turned.chunk(2, -1)
+    found = torch.empty_like(x, memory_format=torch.contiguous_format)
+    found[:, num:] = x[:, num:]
+    (first, second), (ahead, behind) = x[:, :num].chunk(2, -1), found[:, :num].chunk(2, -1)
     torch.mul(first, cos, out=ahead).addcmul_(second, sin, value=-1)
     torch.mul(second, cos, out=behind).addcmul_(first, sin)
-    return turned
+    return found
 
 
 def gate_forward(gate_up: Tensor) -> Tensor:
@@ -63,16 +66,16 @@ def gate_forward(gate_up: Tensor) -> Tensor:
     return torch.nn.functional.silu(gate) * up
 
 
-def gate_backward(gradient: Tensor, gate_up: Tensor) -> Tensor:
-    """The gradient of `gate_forward`'s input."""
+def gate_gradients(gradient: Tensor, gate_up: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients of `gate_forward`'s two halves. Apart: a compiler that puts them side by side takes twice as long."""
     gate, up = (wide(half) for half in gate_up.chunk(2, -1))
     upstream, sigmoid = wide(gradient), torch.sigmoid(gate)
     silu = gate * sigmoid
-    return torch.cat((upstream * up * (sigmoid + silu * (1 - sigmoid)), upstream * silu), -1).to(gate_up.dtype)
+    return (upstream * up * (sigmoid + silu * (1 - sigmoid))).to(gate_up.dtype), (upstream * silu).to(gate_up.dtype)
 
 
 def gate_backward_by_steps(gradient: Tensor, gate_up: Tensor) -> Tensor:
-    """As `gate_backward`, by torch's own kernels, each a pass over memory: twenty times as fast where nothing makes one pass of it."""
+    """As `gate_gradients`, side by side, by torch's own kernels, each a pass over memory: much faster where nothing makes one of it."""
     gate, up = gate_up.chunk(2, -1)
     found = torch.empty_like(gate_up)
     of_gate, of_up = found.chunk(2, -1)
@@ -89,11 +92,17 @@ class Kernels:
     rms_backward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = rms_backward
     add_rms_forward: Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor, Tensor]] = add_rms_forward
     add_rms_backward: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = add_rms_backward
-    rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate_by_steps
+    rotate: Callable[[Tensor, Tensor, Tensor, int], Tensor] = rotate_by_steps
     gate_forward: Callable[[Tensor], Tensor] = gate_forward
     gate_backward: Callable[[Tensor, Tensor], Tensor] = gate_backward_by_steps
 
     def compiled(self) -> "Kernels":
         """Returns them compiled, for any number of tokens; the first call of each compiles it."""
-        whole = replace(self, rotate=rotate, gate_backward=gate_backward)
-        return replace(self, **{field.name: torch.compile(getattr(whole, field.name), dynamic=True) for field in fields(self)})
+        gradients = torch.compile(gate_gradients, dynamic=True)
+
+        def gate_backward(gradient: Tensor, gate_up: Tensor) -> Tensor:
+            return torch.cat(gradients(gradient, gate_up), -1)
+
+        alike = {field.name: getattr(self, field.name) for field in fields(self)} | {"rotate": rotate}
+        made = {name: torch.compile(kernel, dynamic=True) for name, kernel in alike.items() if name != "gate_backward"}
+        return replace(self, **made, gate_backward=gate_backward)

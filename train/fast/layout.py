@@ -1,19 +1,27 @@
 """Which tokens of a micro-batch are computed, each once, and which of them see which."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from train.fast.gather import Gather
+
 # A prefix that several sequences share is computed once where that saves at least so many tokens: attending to it apart has its price.
 _FEWEST_SAVED = 16
-# Nodes of up to this length are attended together, padded to the longest of them; longer ones one by one.
-_SHORT = 128
+# Nodes that see up to so many tokens keep their probabilities for the backward pass: two products and a softmax are faster than the flash
+# kernel there, and what is kept is little beside the rest. Such nodes are attended together, padded to the longest; longer ones one by one.
+KEPT_LENGTH = 384
 # The shortest of those is at least this share of the longest, or they have so few tokens, padding included, that a second group would take
 # longer than the padding.
 _LIKE_LENGTH, _FEW_TOKENS = 0.8, 768
+# A group has no more pairs of tokens than these: of the probabilities of some dozen heads, about what a processor's caches hold.
+_MOST_PAIRS = 1 << 20
+# What nodes continue stands before the keys of each of them, where it is at most so many times as long as the node: that is fewer passes
+# over memory than to attend to it apart. The few tokens of a choice see their long prompt apart, which is there once.
+_COPIED = 4
 
 Ids = npt.NDArray[np.int64]
 
@@ -43,6 +51,11 @@ class Node:
         return (*self.before, self)
 
     @property
+    def is_copied(self) -> bool:
+        """What it continues stands before its own keys; else it is seen apart."""
+        return bool(self.before) and self.offset <= _COPIED * len(self.ids) and self.offset + len(self.ids) <= KEPT_LENGTH
+
+    @property
     def places(self) -> Ids:
         """Where its tokens lie."""
         return np.arange(self.start, self.start + len(self.ids))
@@ -57,29 +70,47 @@ class Own:
         end: where the last ends.
         num: G.
         length: L.
-        padded: where each token lies, padded to L by a node's last token, int64 [G * L]; None where nothing is padded.
-        real: of those, the tokens that are no padding, an index into G * L, int64 [end - start]; None likewise.
+        padded: where each token lies, padded to L by a node's last token, int64 [G, L].
+        real: of those, the tokens that are no padding, an index into G * L, int64 [end - start].
+        context: where the tokens lie that stand before the keys of each node, int64 [P].
+        is_whole: that is all that they see; else some see more, which `Layout.seen` says.
     """
 
     start: int
     end: int
     num: int
     length: int
-    padded: torch.Tensor | None
-    real: torch.Tensor | None
+    padded: torch.Tensor
+    real: torch.Tensor
+    context: torch.Tensor
+    is_whole: bool
+    _gathers: dict[tuple[int, int], Gather] = field(default_factory=dict)
+
+    @property
+    def is_kept(self) -> bool:
+        """Its probabilities are kept for the backward pass."""
+        return self.length + len(self.context) <= KEPT_LENGTH
+
+    def gather(self, num_heads: int, num_kv: int) -> Gather:
+        """Returns where the heads of its tokens lie, which each layer asks for."""
+        key = num_heads, num_kv
+        if key not in self._gathers:
+            self._gathers[key] = Gather.of(self.padded, self.real, self.context, num_heads, num_kv)
+        return self._gathers[key]
 
     @classmethod
     def of(cls, nodes: Sequence[Node]) -> "Own":
-        """Lays nodes out side by side, as they lie."""
+        """Lays nodes out side by side, as they lie; all see the same before them, or nothing that stands before their keys."""
         lengths = np.array([len(node.ids) for node in nodes])
         longest, start = int(lengths.max()), nodes[0].start
-        end = start + int(lengths.sum())
-        if end - start == longest * len(nodes):
-            return cls(start, end, len(nodes), longest, None, None)
         within = np.minimum(np.arange(longest), lengths[:, None] - 1)
         padded = np.array([node.start for node in nodes])[:, None] + within
         real = np.flatnonzero(np.arange(longest) < lengths[:, None])
-        return cls(start, end, len(nodes), longest, torch.from_numpy(padded.ravel()), torch.from_numpy(real))
+        context = [before.places for before in nodes[0].before] if nodes[0].is_copied else []
+        places = np.concatenate([np.zeros(0, dtype=np.int64), *context])
+        end = start + int(lengths.sum())
+        is_whole = all(node.is_copied or not node.before for node in nodes)
+        return cls(start, end, len(nodes), longest, torch.from_numpy(padded), torch.from_numpy(real), torch.from_numpy(places), is_whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +128,11 @@ class Seen:
     end: int
     queries: torch.Tensor
     block: tuple[int, int] | None
+
+    @property
+    def is_kept(self) -> bool:
+        """Its probabilities are kept for the backward pass."""
+        return self.end - self.start <= KEPT_LENGTH
 
     def of(self, states: torch.Tensor) -> torch.Tensor:
         """Returns what the tokens have that see it, [N, ...] -> [Q, ...]."""
@@ -140,7 +176,7 @@ class Layout:
     @property
     def num_pairs(self) -> float:
         """Pairs of tokens of which one sees the other."""
-        own = sum(one.num * one.length**2 / 2 for one in self.own)
+        own = sum(one.num * one.length * (one.length / 2 + len(one.context)) for one in self.own)
         return own + sum((one.end - one.start) * len(one.queries) for one in self.seen)
 
     @classmethod
@@ -152,24 +188,25 @@ class Layout:
             share: compute what sequences have in common at their beginning once.
         """
         leaves = _tree(sequences) if share else [Node(ids) for ids in sequences]
-        nodes = sorted({id(node): node for leaf in leaves for node in leaf.path}.values(), key=lambda node: len(node.ids))
+        groups = _together(list({id(node): node for leaf in leaves for node in leaf.path}.values()))
+        nodes = [node for group in groups for node in group]
         for node, start in zip(nodes, np.cumsum([0, *(len(node.ids) for node in nodes)]), strict=False):
             node.start = int(start)
         return cls(
             torch.from_numpy(np.concatenate([node.ids for node in nodes])),
             torch.from_numpy(np.concatenate([np.arange(node.offset, node.offset + len(node.ids)) for node in nodes])),
             torch.from_numpy(np.concatenate([node.places for leaf in leaves for node in leaf.path])),
-            tuple(Own.of(some) for some in _together(nodes)),
+            tuple(Own.of(group) for group in groups),
             _seen(nodes),
             max(map(len, sequences)),
         )
 
 
 def _seen(nodes: Sequence[Node]) -> tuple[Seen, ...]:
-    """Returns which nodes are seen by others, which are given in the order in which they lie."""
+    """Returns which nodes are seen apart by others, which are given in the order in which they lie."""
     after: dict[int, list[Node]] = {}
     for one in nodes:
-        for node in one.before:
+        for node in () if one.is_copied else one.before:
             after.setdefault(id(node), []).append(one)
     found = []
     for node in nodes:
@@ -214,14 +251,18 @@ def _num_common(sequences: Sequence[Ids], known: int) -> int:
 
 
 def _together(nodes: Sequence[Node]) -> list[list[Node]]:
-    """Divides nodes, which are sorted by length, into those that are attended together."""
+    """Divides nodes into those that are attended together, the short ones first."""
     groups: list[list[Node]] = []
-    for node in nodes:
-        length = len(node.ids)
-        last = groups[-1] if groups else []
+    last_of: dict[int, list[Node]] = {}
+    for node in sorted(nodes, key=lambda one: len(one.ids)):
+        # Nodes that have the same before their keys; else those that see something apart, and those that do not.
+        key = id(node.before[-1]) if node.is_copied else -bool(node.before)
+        length, seen = len(node.ids), len(node.ids) + (node.offset if node.is_copied else 0)
+        last = last_of.get(key, [])
         is_like = bool(last) and (len(last[0].ids) >= _LIKE_LENGTH * length or (len(last) + 1) * length <= _FEW_TOKENS)
-        if is_like and length <= _SHORT:
+        if is_like and seen <= KEPT_LENGTH and (len(last) + 1) * length * seen <= _MOST_PAIRS:
             last.append(node)
         else:
-            groups.append([node])
+            last_of[key] = [node]
+            groups.append(last_of[key])
     return groups

@@ -53,6 +53,11 @@ class _Layer:
     num_kv: int
     scale: float
 
+    def parts(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """[N, H + 2 KV, D] -> queries [N, H, D], keys and values [N, KV, D]."""
+        query, key, value = torch.split(states, [self.num_heads, self.num_kv, self.num_kv], 1)
+        return query, key, value
+
 
 @dataclass(frozen=True, slots=True)
 class FastLlama:
@@ -146,7 +151,7 @@ class FastLlama:
         with torch.autocast("cpu", enabled=False):
             total, normed, turn = self._begin(input_ids, position_ids)
             for number, (layer, after) in enumerate(self._layers_and_norms()):
-                attended = attend(number, *self._states(layer, normed, turn), layer.scale)
+                attended = attend(number, *layer.parts(self._states(layer, normed, turn)), layer.scale)
                 total, normed = self._after_attention(layer, after, total, attended)
         return normed
 
@@ -175,10 +180,10 @@ class FastLlama:
         keep: Callable[..., None] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What comes into a layer and its norm, [N, width] -> what comes out of it, and the norm that is `after` it."""
-        query, key, value = self._states(layer, normed, turn)
+        states = self._states(layer, normed, turn)
         if keep is not None:
-            keep(key, value)
-        attended = attend(query, key, value, layout, layer.scale).view(len(total), -1)
+            keep(*layer.parts(states)[1:])
+        attended = attend(states, layout, layer.scale, layer.num_heads).view(len(total), -1)
         return self._after_attention(layer, after, total, attended)
 
     def _after_attention(
@@ -188,19 +193,16 @@ class FastLlama:
         gated = gate(layer.gate_up(normed), self.kernels)
         return add_rms_norm(total, layer.down(gated), after.weight, after.eps, self.kernels)
 
-    def _states(self, layer: _Layer, normed: torch.Tensor, turn: _Turn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Returns a layer's queries, [N, H, D], keys and values, [N, KV, D]."""
-        num_turned = layer.num_heads + layer.num_kv
+    def _states(self, layer: _Layer, normed: torch.Tensor, turn: _Turn) -> torch.Tensor:
+        """Returns a layer's queries, keys and values, one behind the other, [N, H + 2 KV, D]."""
         heads = layer.qkv(normed).view(len(normed), -1, layer.head_size)
-        turned = heads[:, :num_turned]
         if layer.of_query is not None and layer.of_key is not None:
-            query, key = turned[:, : layer.num_heads], turned[:, layer.num_heads :]
-            turned = torch.cat(
-                [rms_norm(states, norm.weight, norm.eps, self.kernels) for states, norm in ((query, layer.of_query), (key, layer.of_key))],
-                1,
-            )
-        turned = rotate(turned, *turn, self.kernels)
-        return turned[:, : layer.num_heads], turned[:, layer.num_heads :], heads[:, num_turned:]
+            query, key, value = layer.parts(heads)
+            turned = [
+                rms_norm(states, norm.weight, norm.eps, self.kernels) for states, norm in ((query, layer.of_query), (key, layer.of_key))
+            ]
+            heads = torch.cat([*turned, value], 1)
+        return rotate(heads, *turn, layer.num_heads + layer.num_kv, self.kernels)
 
 
 def _layer(layer: Any) -> _Layer | None:

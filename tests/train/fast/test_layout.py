@@ -24,12 +24,13 @@ def seen_by(layout: Layout) -> list[list[int]]:
     """Returns which tokens each one sees, by their places, in the order of their positions."""
     seen: list[list[int]] = [[] for _ in layout.input_ids]
     for own in layout.own:
-        places = np.arange(own.start, own.end) if own.padded is None else own.padded.numpy()
-        real = np.arange(own.num * own.length) if own.real is None else own.real.numpy()
+        places, real = own.padded.flatten().numpy(), own.real.numpy()
         assert places[real].tolist() == list(range(own.start, own.end))
         for index in real:
             first = index - index % own.length
-            seen[places[index]] += places[first : index + 1].tolist()
+            seen[places[index]] += [*own.context.tolist(), *places[first : index + 1].tolist()]
+        apart = {place for one in layout.seen for place in one.queries.tolist()}
+        assert own.is_whole == (not apart & set(range(own.start, own.end)))
     for one in layout.seen:
         for place in one.queries.tolist():
             seen[place] += range(one.start, one.end)
@@ -41,7 +42,8 @@ def test_each_token_sees_what_stands_before_it_and_nothing_else(sequences: list[
     layout = Layout.of([np.array(ids) for ids in sequences])
     seen = seen_by(layout)
     pairs = sum(len(places) for places in seen)
-    assert pairs / 2 <= layout.num_pairs <= 2 * pairs + sum(one.num * one.length**2 for one in layout.own)
+    padding = sum(one.num * one.length * (one.length + len(one.context)) for one in layout.own)
+    assert pairs / 2 <= layout.num_pairs <= 2 * pairs + padding
     assert len(layout.places) == sum(map(len, sequences)) and layout.longest == max(map(len, sequences))
     start = 0
     for ids in sequences:

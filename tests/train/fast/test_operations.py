@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
+from train.fast import kernels
 from train.fast.attention import attend
 from train.fast.elementwise import add_rms_norm, gate, rms_norm, rotate
 from train.fast.kernels import Kernels
@@ -32,7 +33,12 @@ def test_norms() -> None:
 def test_gate_and_rotation() -> None:
     assert gradcheck(lambda x: gate(x, _PLAIN), (tensor(3, 8),))
     angle = tensor(3, 1, 2, grad=False)
-    assert gradcheck(lambda x: rotate(x, angle.cos(), angle.sin(), _PLAIN), (tensor(3, 2, 4),))
+    for num in (1, 2):
+        assert gradcheck(lambda x, num=num: rotate(x, angle.cos(), angle.sin(), num, _PLAIN), (tensor(3, 2, 4),))
+    x = tensor(3, 2, 4, grad=False)
+    turned = rotate(x, angle.cos(), angle.sin(), 1, _PLAIN)
+    assert torch.equal(turned[:, 1], x[:, 1]) and not torch.allclose(turned[:, 0], x[:, 0]), "the rest stays"
+    assert torch.allclose(turned, kernels.rotate(x, angle.cos(), angle.sin(), 1)), "by steps and in one"
 
 
 @pytest.mark.parametrize("needs_x", [True, False])
@@ -81,15 +87,30 @@ def test_layers_that_are_joined_again_are_not_copied() -> None:
     assert first.weight.data_ptr() == second.weight.data_ptr() and torch.equal(first.weight, second.weight)
 
 
+@pytest.mark.parametrize("copied", [0, 4])
 @pytest.mark.parametrize("kept", [0, 320])
 @pytest.mark.parametrize("share", [True, False])
-def test_attention_over_groups_of_nodes_and_over_what_they_continue(share: bool, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.fast.attention._KEPT_LENGTH", kept)
+def test_attention_over_groups_of_nodes_and_over_what_they_continue(
+    share: bool, kept: int, copied: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.fast.layout.KEPT_LENGTH", kept)
+    monkeypatch.setattr("train.fast.layout._COPIED", copied)
     monkeypatch.setattr("train.fast.attention._CHUNK", 3)  # several chunks a node
     monkeypatch.setattr("train.fast.layout._FEWEST_SAVED", 2)
     sequences = [np.array(ids) for ids in ([7, 7, 1, 2, 3, 4, 5], [7, 7, 1, 2, 8, 9], [7, 7, 5, 5, 5, 5, 5])]
     layout = Layout.of(sequences, share=share)
-    assert len(layout.seen) == (2 if share else 0)
+    assert len(layout.seen) == (2 if share and not (kept and copied) else 0)
+    assert bool(sum(len(own.context) for own in layout.own)) == (share and bool(kept and copied))
     num = len(layout.input_ids)
-    states = tensor(num, 4, 3), tensor(num, 2, 3), tensor(num, 2, 3)
-    assert gradcheck(lambda q, k, v: attend(q, k, v, layout, 0.7), states)
+    states = tensor(num, 4 + 2 + 2, 3)
+    assert gradcheck(lambda x: attend(x, layout, 0.7, 4), (states,))
+    # As each token by itself: softmax over the keys of its own sequence up to it.
+    found, start = attend(states, layout, 0.7, 4), 0
+    for ids in sequences:
+        places = layout.places[start : start + len(ids)]
+        start += len(ids)
+        query, key, value = states[places].split([4, 2, 2], 1)
+        products = torch.einsum("lhd,mhd->hlm", query, key.repeat_interleave(2, 1)) * 0.7
+        hidden = torch.ones(len(ids), len(ids), dtype=torch.bool).triu(1)
+        weights = torch.softmax(products.masked_fill(hidden, float("-inf")), -1)
+        assert torch.allclose(found[places], torch.einsum("hlm,mhd->lhd", weights, value.repeat_interleave(2, 1)))
