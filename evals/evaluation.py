@@ -105,21 +105,9 @@ def evaluate(
     )
     lint = lint_evidence(plan.dataset.path, [*plan.rows, *plan.train_rows], context.notes)
     _open_model(context, plan)
-    answers: dict[str, dict[str, Prediction]] = {}
-    seconds: dict[str, float] = {}
-    asked: dict[str, Asked] = {}
-    for system in plan.systems:
-        context.asked = None
-        made, took = _answer(system, context, progress)
-        if _all_failed(system, made, context):
-            continue
-        answers[system.label], seconds[system.label] = made, took
-        if context.asked is not None:
-            asked[system.label] = context.asked
-    if not answers:
-        raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
+    asked = _ask_all(plan, context, progress)
+    answers, roles = asked.answers, asked.roles
     memory = measure_memory(plan.memory, context, progress)
-    roles = {system.label: system.role for system in plan.systems if system.label in answers}
     measured = measure(plan.rows, plan.metrics, answers, roles, config, train_rows=plan.train_rows)
     subject = subject_of(roles)
     judgements = {label: judge_answers(plan.rows, made, _scores(plan, measured, label), plan.standards) for label, made in answers.items()}
@@ -136,18 +124,14 @@ def evaluate(
         last_round=before,
     )
     patterns = {name: re.compile(pattern) for name, pattern in config.slices.items()}
-    found, told = find_slices(plan.rows, judgements[subject], subject, patterns, config.confidence)
+    found, said = find_slices(plan.rows, judgements[subject], subject, patterns, config.confidence)
+    told = [said] if said is not None else []
     values = measured.values
     compared = Compared(plan.rows, roles, values, measured.pairs, judgements, plan.primary, config.confidence, before)
     calls, jsons = tool_states(plan.rows, answers), json_states(plan.rows, answers)
     report = Report(
         verdict=verdict,
-        systems={
-            label: _system_report(plan, role, answers[label], values[label], seconds[label]).model_copy(
-                update={"cost": context.costs.get(label)}
-            )
-            for label, role in roles.items()
-        },
+        systems={label: _system_report(plan, asked, label, values[label], context.costs.get(label)) for label in roles},
         pairs=measured.pairs,
         verdict_detail=detail,
         dataset=str(plan.dataset.path),
@@ -166,14 +150,7 @@ def evaluate(
         settings={**config.model_dump(mode="json"), "max_new_tokens": context.max_new_tokens or None},
         test_looks=looks,
         warnings=[*plan.warnings, *_warnings(plan, answers, roles, looks, context.max_new_tokens), *warnings_of(calls), *memory.warnings],
-        notes=[
-            *plan.notes,
-            *_notes(context),
-            *notes_of(jsons),
-            *_metric_notes(plan, measured),
-            *memory.notes,
-            *([told] if told is not None else []),
-        ],
+        notes=[*plan.notes, *_notes(context), *notes_of(jsons), *_metric_notes(plan, measured), *memory.notes, *told],
         slices=[
             *measure_slices(plan.rows, measured, config.confidence, patterns),
             *measure_turns(plan.rows, plan.metrics, answers, config.confidence),
@@ -190,7 +167,45 @@ def evaluate(
         canaries=memory.canaries,
         memorised=memory.memorised,
     )
-    return Evaluation(report, plan.rows, answers, measured, failures, judgements, asked)
+    return Evaluation(report, plan.rows, answers, measured, failures, judgements, asked.how)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What all systems answered.
+
+    Attributes:
+        answers: system -> example id -> prediction.
+        roles: what each of them is compared as, in the order asked for.
+        seconds: what each took.
+        how: how each put its examples to a model.
+    """
+
+    answers: dict[str, dict[str, Prediction]]
+    roles: dict[str, Role]
+    seconds: dict[str, float]
+    how: dict[str, Asked]
+
+
+def _ask_all(plan: EvalPlan, context: EvalContext, progress: Progress) -> _Asked:
+    """Lets each system answer; a baseline that can answer nothing is left out, with a note.
+
+    Raises:
+        UserError: no system answered any example.
+    """
+    asked = _Asked({}, {}, {}, {})
+    for system in plan.systems:
+        context.asked = None
+        made, took = _answer(system, context, progress)
+        if _all_failed(system, made, context):
+            continue
+        label = system.label
+        asked.answers[label], asked.roles[label], asked.seconds[label] = made, system.role, took
+        if context.asked is not None:
+            asked.how[label] = context.asked
+    if not asked.answers:
+        raise UserError("no system answered any example", str(plan.dataset.path), " ".join((*context.notes, "Give others with --systems.")))
+    return asked
 
 
 def _open_model(context: EvalContext, plan: EvalPlan) -> None:
@@ -266,18 +281,17 @@ def _all_failed(system: System, predictions: Mapping[str, Prediction], context: 
     return True
 
 
-def _system_report(
-    plan: EvalPlan, role: Role, predictions: Mapping[str, Prediction], metrics: dict[str, MetricValue], seconds: float
-) -> SystemReport:
-    states = [prediction.state for prediction in predictions.values()]
+def _system_report(plan: EvalPlan, asked: _Asked, label: str, metrics: dict[str, MetricValue], cost: float | None) -> SystemReport:
+    states, seconds = [prediction.state for prediction in asked.answers[label].values()], asked.seconds[label]
     return SystemReport(
-        role=role,
+        role=asked.roles[label],
         n_total=len(plan.rows),
         n_scored=sum(state.is_scored for state in states),
         metrics=metrics,
         states={state.value: states.count(state) for state in PredictionState if state in states},
         seconds=round(seconds, 3),
         examples_per_second=round(len(states) / max(seconds, 1e-9), 3),
+        cost=cost,
     )
 
 

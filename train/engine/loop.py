@@ -43,8 +43,8 @@ from train.world import ALONE, World
 NUM_RECORDED_STEPS = 2
 """So many first steps are recorded, and done again by `train verify`."""
 
-# Floating-point operations of a run that takes some ten to twenty minutes on two cores: compiling takes 10 to 40 seconds, and saves a 20th.
-_WORTH_COMPILING = 3e14
+# Floating-point operations of a run of five to ten minutes on two cores: compiling takes 10 to 40 seconds, and saves a 20th to a fifth.
+_WORTH_COMPILING = 1.5e14
 
 T = TypeVar("T")
 Summary = tuple[list[TrainingExample], torch.Tensor]

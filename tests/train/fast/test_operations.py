@@ -109,7 +109,7 @@ def test_attention_over_groups_of_nodes_and_over_what_they_continue(
     for ids in sequences:
         places = layout.places[start : start + len(ids)]
         start += len(ids)
-        query, key, value = states[places].split([4, 2, 2], 1)
+        query, key, value = torch.split(states[places], [4, 2, 2], 1)
         products = torch.einsum("lhd,mhd->hlm", query, key.repeat_interleave(2, 1)) * 0.7
         hidden = torch.ones(len(ids), len(ids), dtype=torch.bool).triu(1)
         weights = torch.softmax(products.masked_fill(hidden, float("-inf")), -1)

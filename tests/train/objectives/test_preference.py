@@ -179,6 +179,8 @@ def test_a_run_answers_chats_and_is_evaluated_as_one(
     train(pairs_dir, tmp_path / "run", options(objective="preference", max_steps=1))
     report = evaluate_dataset(dataset_dir, tmp_path / "evals", evals_options(adapter=str(tmp_path / "run"), systems=("base", "adapter")))
     assert report.form == "chat"
-    with pytest.raises(UserError, match=r"has no example with an answer to compare with\. Pairs of answers, judged"):
-        only_pairs = [{**row, "prompt": None, "choices": None, "split": "validation"} for row in rows(3, 0)]
-        evaluate_dataset(write_dataset(tmp_path / "pairs", only_pairs), tmp_path / "other", evals_options(adapter=str(tmp_path / "run")))
+    only_pairs = [{**row, "prompt": None, "choices": None, "split": "validation"} for row in rows(3, 0)]
+    pairs = evaluate_dataset(
+        write_dataset(tmp_path / "pairs", only_pairs), tmp_path / "other", evals_options(adapter=str(tmp_path / "run"))
+    )
+    assert "preference_accuracy" in pairs.systems["base"].metrics, "a dataset of pairs is ranked"
