@@ -98,7 +98,7 @@ def _content_reasons(row: EvalRow, prediction: Prediction, standards: Standards)
     calls = wrong_calls(row, prediction)
     found = [calls] if calls is not None else []
     if row.task is Task.CLASSIFICATION:
-        return found + ([(Reason.WRONG_CHOICE, Reason.WRONG_CHOICE.meaning)] if prediction.text != row.reference else [])
+        return found + ([(Reason.WRONG_CHOICE, "")] if prediction.text != row.reference else [])
     if row.task is Task.PREFERENCE:
         is_other = prediction.text is not None and prediction.text != row.reference
         return [(Reason.WRONG_CHOICE, "the other answer of the pair is ahead")] if is_other else []
@@ -108,7 +108,7 @@ def _content_reasons(row: EvalRow, prediction: Prediction, standards: Standards)
         json = None if row.calls else wrong_json(row, prediction, standards.kinds)
         return found + ([json] if json is not None else [])
     if not _is_free(row, standards):
-        return found + ([(Reason.NOT_EXACT, Reason.NOT_EXACT.meaning)] if prediction.text != row.reference else [])
+        return found + ([(Reason.NOT_EXACT, "")] if prediction.text != row.reference else [])
     if row.template in standards.formed and FormatValid().score(row, prediction) == 0.0:
         found.append((Reason.INVALID_FORMAT, "not in the form of its reference"))
     return found + _fact_reasons(row, prediction.answer, standards.keep.get(row.template, ()))

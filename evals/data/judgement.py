@@ -48,7 +48,7 @@ class Judgement:
 
     Attributes:
         outcome: passed, weak or failed.
-        reasons: why it failed, each with what was seen; empty for all others.
+        reasons: why it failed, each with what was seen where the reason does not say it all; empty for all others.
     """
 
     outcome: Outcome
