@@ -193,13 +193,22 @@ def values_of(columns: list[Column], clusters: Clusters, config: EvalsConfig) ->
     """Returns each column's value and interval."""
     if not columns:
         return []
-    widths = [column.sums.shape[1] for column in columns]
-    totals = _resample(np.hstack([column.sums for column in columns]), clusters, config)
-    parts = np.split(totals, np.cumsum(widths)[:-1], axis=1)
-    return [_value(column, part, clusters, config) for column, part in zip(columns, parts, strict=True)]
+    resampled = [column for column in columns if not _has_closed_form(column)]
+    widths = [column.sums.shape[1] for column in resampled]
+    parts: list[Array] = []
+    if resampled:
+        totals = _resample(np.hstack([column.sums for column in resampled]), clusters, config)
+        parts = np.split(totals, np.cumsum(widths)[:-1], axis=1)
+    of_column = {id(column): part for column, part in zip(resampled, parts, strict=True)}
+    return [_value(column, of_column.get(id(column)), clusters, config) for column in columns]
 
 
-def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfig) -> MetricValue:
+def _has_closed_form(column: Column) -> bool:
+    """Says whether the interval takes no resampling: right and wrong, of one seed."""
+    return column.is_proportion and len(column.by_seed) < 2
+
+
+def _value(column: Column, totals: Array | None, clusters: Clusters, config: EvalsConfig) -> MetricValue:
     counted = column.counted
     if not counted.any():
         return NOTHING
@@ -208,7 +217,7 @@ def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfi
         return NOTHING
     numbers = np.unique(clusters[counted], return_inverse=True)[1]
     num_clusters = int(numbers.max()) + 1
-    if column.is_proportion and len(column.by_seed) < 2:
+    if _has_closed_form(column):
         effect = statistics.design_effect(column.sums[counted, 0], numbers)
         confidence = config.confidence if num_clusters == len(numbers) else statistics.widened(config.confidence, num_clusters)
         count = counted.sum() / effect
@@ -216,6 +225,7 @@ def _value(column: Column, totals: Array, clusters: Clusters, config: EvalsConfi
         return MetricValue(value=value, low=low, high=high)
     if num_clusters < statistics.FEWEST_CLUSTERS:
         return MetricValue(value=value, low=None, high=None)
+    assert totals is not None, "what has no closed form is resampled"
     resampled = column.metric.value(totals)
     bounds = column.metric.value_range or (-np.inf, np.inf)
     if len(column.by_seed) > 1:
