@@ -11,11 +11,11 @@ from evals.compare.measure import measure
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
 from evals.data.contract import MetricValue, PairReport, Report, VerdictDetail
-from evals.data.prediction import Prediction
+from evals.data.prediction import Prediction, num_seeds
 from evals.data.role import Role
-from evals.data.rows import EvalRow, load_rows
+from evals.data.rows import EvalRow
 from evals.data.saved import load_predictions, read_predictions
-from evals.plan import rows_and_metrics, standards_of
+from evals.plan import Scoring
 from evals.reports.results import PREDICTIONS_NAME, read_report
 from loopwright.errors import UserError, did_you_mean
 from prep.dataset.manifest import Dataset
@@ -67,31 +67,25 @@ def compare_evaluations(
     answers = dict(zip(names, predictions, strict=True))
     opened = Dataset.open(dataset or _dataset_of(a, reports[0]))
     chosen = (config or EvalsConfig()).model_copy(update={"split": reports[0].split, "limit": None})
-    all_rows, metrics, primary = rows_and_metrics(opened, chosen)
-    rows = [row for row in all_rows if all(row.id in of_one for of_one in predictions)]
+    scoring = Scoring.of(opened, chosen)
+    primary = scoring.primary
+    rows = [row for row in scoring.rows if all(row.id in of_one for of_one in predictions)]
     if not rows:
         cause = f"no example of the {chosen.split} split of {opened.path} was answered in both evaluations"
         raise UserError(cause, f"{a}, {b}", "Evaluate both on builds that share rows, or name the dataset with --dataset.")
-    measured = measure(rows, metrics, answers, dict.fromkeys(names, Role.TUNED), chosen, train_rows=load_rows(opened, "train")[0])
+    measured = measure(rows, scoring.metrics, answers, dict.fromkeys(names, Role.TUNED), chosen, train_rows=scoring.train_rows)
     verdict, detail = judge(
         dict.fromkeys(names, Role.TUNED),
         measured.pairs,
         primary,
         chosen.confidence,
         minimum_effect=chosen.minimum_effect.get(primary),
-        num_seeds=max(len(next(iter(of_one.values())).of_seeds) or 1 for of_one in predictions),
+        num_seeds=max(map(num_seeds, predictions)),
     )
-    standards = standards_of(opened, rows, metrics, chosen)
-    failed = {
-        name: {
-            id_
-            for id_, judgement in judge_answers(
-                rows, of_one, [measured.scores_of(name, index) for index in range(len(rows))], standards
-            ).items()
-            if judgement.has_failed
-        }
-        for name, of_one in answers.items()
-    }
+    failed = {}
+    for name, of_one in answers.items():
+        judged = judge_answers(rows, of_one, measured.scores_of_rows(name, len(rows)), scoring.standards)
+        failed[name] = {id_ for id_, judgement in judged.items() if judgement.has_failed}
     ids = {row.id for row in rows}
     return EvaluationComparison(
         a=names[0],

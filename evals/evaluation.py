@@ -22,7 +22,7 @@ from evals.compare.verdict import comparison_of, judge
 from evals.config import EvalsConfig
 from evals.data.contract import BaselineComparison, MetricValue, Report, SeedsReport, SystemReport
 from evals.data.judgement import Judgement
-from evals.data.prediction import Prediction, PredictionState
+from evals.data.prediction import Prediction, PredictionState, num_seeds
 from evals.data.role import Role
 from evals.data.rows import RANKED, EvalRow
 from evals.forgetting.run import measure_memory
@@ -110,7 +110,10 @@ def evaluate(
     memory = measure_memory(plan.memory, context, progress)
     measured = measure(plan.rows, plan.metrics, answers, roles, config, train_rows=plan.train_rows)
     subject = subject_of(roles)
-    judgements = {label: judge_answers(plan.rows, made, _scores(plan, measured, label), plan.standards) for label, made in answers.items()}
+    judgements = {
+        label: judge_answers(plan.rows, made, measured.scores_of_rows(label, len(plan.rows)), plan.standards)
+        for label, made in answers.items()
+    }
     failures = find_failures(subject, context, answers[subject], measured, judgements=judgements[subject], lint=lint)
     before = None if last_round is None else _against_last_round(plan, answers[subject], last_round, config)
     seeds = _seeds(measured.columns[subject].get(plan.primary), roles[subject], config.confidence)
@@ -120,7 +123,7 @@ def evaluate(
         plan.primary,
         config.confidence,
         minimum_effect=config.minimum_effect.get(plan.primary),
-        num_seeds=_num_seeds(answers[subject]) if roles[subject] is Role.TUNED else None,
+        num_seeds=num_seeds(answers[subject]) if roles[subject] is Role.TUNED else None,
         last_round=before,
     )
     patterns = {name: re.compile(pattern) for name, pattern in config.slices.items()}
@@ -235,10 +238,6 @@ def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[d
     return {row.id: by_id[row.id] for row in asked}, seconds
 
 
-def _scores(plan: EvalPlan, measured: Measured, label: str) -> list[dict[str, float]]:
-    return [measured.scores_of(label, index) for index in range(len(plan.rows))]
-
-
 def _against_last_round(
     plan: EvalPlan, answers: Mapping[str, Prediction], last_round: EarlierAnswers, config: EvalsConfig
 ) -> BaselineComparison | None:
@@ -250,10 +249,6 @@ def _against_last_round(
     pairs = measure(rows, plan.metrics, both, dict.fromkeys(both, Role.TUNED), config, train_rows=plan.train_rows).pairs
     pair = next((pair for pair in pairs if pair.metric == plan.primary), None)
     return None if pair is None else comparison_of(pair, 1 - config.confidence)
-
-
-def _num_seeds(answers: Mapping[str, Prediction]) -> int:
-    return max(len(prediction.of_seeds) or 1 for prediction in answers.values())
 
 
 def _seeds(column: Column | None, role: Role, confidence: float) -> SeedsReport | None:

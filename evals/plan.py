@@ -134,21 +134,35 @@ def _few(ids: list[str]) -> str:
     return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
-def rows_and_metrics(dataset: Dataset, config: EvalsConfig) -> tuple[list[EvalRow], dict[str, tuple[str, ...]], str]:
-    """Returns the examples of the split, each template's metrics and the metric that decides: enough to score saved predictions.
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What saved predictions are scored by.
 
-    Raises:
-        UserError: the split is empty, or a metric is not known.
+    Attributes:
+        rows: the examples of the split.
+        train_rows: those of the train split.
+        metrics: template -> metric ids.
+        primary: the metric that decides.
+        standards: what the answers are held to.
     """
-    rows = _rows(dataset, config, [])
-    kinds = ReferenceKinds.of(rows, load_rows(dataset, "train")[0])
-    metrics = _metrics(dataset, rows, kinds, config)
-    return rows, metrics, _primary(rows, metrics)
 
+    rows: list[EvalRow]
+    train_rows: list[EvalRow]
+    metrics: dict[str, tuple[str, ...]]
+    primary: str
+    standards: Standards
 
-def standards_of(dataset: Dataset, rows: Sequence[EvalRow], metrics: dict[str, tuple[str, ...]], config: EvalsConfig) -> Standards:
-    """Returns what answers to some examples of a dataset are held to."""
-    return _standards(dataset, rows, ReferenceKinds.of(rows, load_rows(dataset, "train")[0]), metrics, config)
+    @classmethod
+    def of(cls, dataset: Dataset, config: EvalsConfig) -> "Scoring":
+        """Reads it of a dataset.
+
+        Raises:
+            UserError: the split is empty, or a metric is not known.
+        """
+        rows, train_rows = _rows(dataset, config, []), load_rows(dataset, "train")[0]
+        kinds = ReferenceKinds.of(rows, train_rows)
+        metrics = _metrics(dataset, rows, kinds, config)
+        return cls(rows, train_rows, metrics, _primary(rows, metrics), _standards(dataset, rows, kinds, metrics, config))
 
 
 def _standards(

@@ -5,10 +5,10 @@ from pathlib import Path
 from evals.compare.measure import measure
 from evals.compare.verdict import judge
 from evals.config import EvalsConfig
+from evals.data.prediction import num_seeds
 from evals.data.role import Role
-from evals.data.rows import load_rows
 from evals.data.saved import load_predictions
-from evals.plan import rows_and_metrics
+from evals.plan import Scoring
 from evals.reports.results import PREDICTIONS_NAME
 from evals.systems.spec import SystemSpec
 from loop.record import Comparison, round_dir, round_name
@@ -33,19 +33,18 @@ def compare_rounds(rounds_dir: Path, *, now: int, before: int, config: EvalsConf
     }
     roles = dict.fromkeys(answers, Role.TUNED)
     dataset = Dataset.open(round_dir(rounds_dir, now) / "dataset")
-    rows, metrics, primary = rows_and_metrics(dataset, config)
+    scoring = Scoring.of(dataset, config)
     common = set.intersection(*(set(predictions) for predictions in answers.values()))
-    rows = [row for row in rows if row.id in common]
+    rows = [row for row in scoring.rows if row.id in common]
     if not rows:
         return None
-    measured = measure(rows, metrics, answers, roles, config, train_rows=load_rows(dataset, "train")[0])
-    num_seeds = max(len(next(iter(predictions.values())).of_seeds) or 1 for predictions in answers.values())
+    measured = measure(rows, scoring.metrics, answers, roles, config, train_rows=scoring.train_rows)
     verdict, detail = judge(
         roles,
         measured.pairs,
-        primary,
+        scoring.primary,
         config.confidence,
-        minimum_effect=config.minimum_effect.get(primary),
-        num_seeds=num_seeds,
+        minimum_effect=config.minimum_effect.get(scoring.primary),
+        num_seeds=max(map(num_seeds, answers.values())),
     )
     return Comparison(before=before, num_common=len(rows), values=measured.values, pairs=measured.pairs, verdict=verdict, detail=detail)

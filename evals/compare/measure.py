@@ -73,6 +73,10 @@ class Measured:
     values: dict[str, dict[str, MetricValue]]
     pairs: list[PairReport]
 
+    def scores_of_rows(self, system: str, num_rows: int) -> list[dict[str, float]]:
+        """Returns the scores of each row by metric, as `scores_of`."""
+        return [self.scores_of(system, row) for row in range(num_rows)]
+
     def scores_of(self, system: str, row: int, seed: int | None = None) -> dict[str, float]:
         """Returns the scores of one row by metric, without the metrics that have none.
 

@@ -1,5 +1,6 @@
 """What a system says for one example, and in which state it ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -105,3 +106,8 @@ class Prediction:
         """The text of a prediction that has one."""
         assert self.text is not None, f"{self.id} has no answer: {self.state}"
         return self.text
+
+
+def num_seeds(answers: Mapping[str, Prediction]) -> int:
+    """Returns how many seeds answered, by example id: 1 where a run has one."""
+    return max(len(prediction.of_seeds) or 1 for prediction in answers.values())
