@@ -24,6 +24,7 @@ from typing import Any
 
 from samples import SAMPLES, sample_calls
 
+from loopwright.process import prepare_process
 from train.world import World
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -166,6 +167,7 @@ def one(asked: dict[str, Any]) -> dict[str, Any]:
     sys.path.insert(0, str(REPOSITORY))
     dataset, out = Path(asked["dataset"]), Path(asked["out"])
     if asked["name"] in {"ours", "exact", "two-processes"}:
+        prepare_process()  # as the command does
         return ours(dataset, out, asked["model"], asked["steps"], exact=asked["name"] == "exact")
     if asked["name"] == "held-out":
         return {"loss": held_out(dataset, out, asked["model"])}
@@ -197,6 +199,7 @@ def compare(shape: str, dataset: Path, arguments: argparse.Namespace) -> None:
             one_run = measure(name, dataset, out, arguments.model, steps=arguments.steps, micro_batch=size)
             one_run["loss"] = measure("held-out", dataset, out, arguments.model)["loss"]
             found[name].append(one_run)
+            print(f"{shape}: round {number + 1} of {name}: {one_run}", flush=True)
     first = median(run["seconds"] / run["steps"] for run in found[systems[0]])
     first_whole = median(run["whole"] for run in found[systems[0]])
     for name, runs in found.items():

@@ -9,11 +9,15 @@ _HOLD_MEMORY = "dirty_decay_ms:10000,muzzy_decay_ms:10000"
 
 
 def prepare_process() -> None:
-    """Sets how threads wait and how memory is given back, and lets a command that is told to stop clean up."""
+    """Sets how threads wait, what is kept in memory and when it is given back, and lets a command that is told to stop clean up."""
     # Read when torch is first imported. By default its idle threads spin for long: beside another busy process a training step then takes
     # two to four times as long. A short spin keeps nine tenths of the speed on an idle machine. Measured in benchmarks/README.md.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # Read when torch is first imported. oneDNN keeps the kernels of the last 1,024 shapes, and few micro-batches have the size of another:
+    # what it keeps lies between the tensors of a step, and leaves holes in the heap into which the next ones do not fit. A step needs some
+    # dozens. Measured in benchmarks/README.md.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     # Read when Polars is first imported. Its allocator gives memory back after a tenth of a second, only to ask for it again: held for ten
     # seconds, a build of a million rows takes half of the page faults.
     os.environ.setdefault(_ALLOCATOR, _HOLD_MEMORY)
