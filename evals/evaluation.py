@@ -115,7 +115,7 @@ def evaluate(
         for label, made in answers.items()
     }
     failures = find_failures(subject, context, answers[subject], measured, judgements=judgements[subject], lint=lint)
-    before = None if last_round is None else _against_last_round(plan, answers[subject], last_round, config)
+    before = {} if last_round is None else _against_last_round(plan, answers[subject], last_round, config)
     seeds = _seeds(measured.columns[subject].get(plan.primary), roles[subject], config.confidence)
     verdict, detail = judge(
         roles,
@@ -124,7 +124,7 @@ def evaluate(
         config.confidence,
         minimum_effect=config.minimum_effect.get(plan.primary),
         num_seeds=num_seeds(answers[subject]) if roles[subject] is Role.TUNED else None,
-        last_round=before,
+        last_round=before.get(plan.primary),
     )
     patterns = {name: re.compile(pattern) for name, pattern in config.slices.items()}
     found, said = find_slices(plan.rows, judgements[subject], subject, patterns, config.confidence)
@@ -240,15 +240,14 @@ def _answer(system: System, context: EvalContext, progress: Progress) -> tuple[d
 
 def _against_last_round(
     plan: EvalPlan, answers: Mapping[str, Prediction], last_round: EarlierAnswers, config: EvalsConfig
-) -> BaselineComparison | None:
-    """Compares with the round before on the examples that both have; None where there are none."""
+) -> dict[str, BaselineComparison]:
+    """Compares with the round before on the examples that both have, by each metric; returns nothing where there are none."""
     rows = [row for row in plan.rows if row.id in answers and row.id in last_round.predictions]
     if not rows:
-        return None
+        return {}
     both = {_NOW: answers, last_round.name: last_round.predictions}
     pairs = measure(rows, plan.metrics, both, dict.fromkeys(both, Role.TUNED), config, train_rows=plan.train_rows).pairs
-    pair = next((pair for pair in pairs if pair.metric == plan.primary), None)
-    return None if pair is None else comparison_of(pair, 1 - config.confidence)
+    return {pair.metric: comparison_of(pair, 1 - config.confidence) for pair in pairs}
 
 
 def _seeds(column: Column | None, role: Role, confidence: float) -> SeedsReport | None:

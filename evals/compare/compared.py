@@ -1,7 +1,7 @@
 """What was compared and what came of it: what headline and gates are made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evals.data.contract import BaselineComparison, MetricValue, PairReport
 from evals.data.judgement import Judgement
@@ -21,7 +21,7 @@ class Compared:
         judgements: system -> example id -> what is thought of its answer.
         primary: the metric that decides.
         confidence: of the intervals; 1 - confidence is the level of the tests.
-        last_round: the tuned system against that of the round before; None outside a loop and in its first round.
+        last_round: metric -> the tuned system against that of the round before; empty outside a loop and in its first round.
     """
 
     rows: Sequence[EvalRow]
@@ -31,7 +31,7 @@ class Compared:
     judgements: Mapping[str, Mapping[str, Judgement]]
     primary: str
     confidence: float
-    last_round: BaselineComparison | None = None
+    last_round: Mapping[str, BaselineComparison] = field(default_factory=dict)
 
     @property
     def level(self) -> float:

@@ -20,7 +20,7 @@ def check_gates(gates: Mapping[str, GateLimits], compared: Compared) -> list[Gat
         compared: what came of the comparison. A first round, which has none before it, is not worse than that.
     """
     found = []
-    system, last_round = compared.subject, compared.last_round
+    system = compared.subject
     values = compared.values[system]
     for name, limits in gates.items():
         metric = compared.primary if name == PRIMARY else name
@@ -35,8 +35,9 @@ def check_gates(gates: Mapping[str, GateLimits], compared: Compared) -> list[Gat
             passed = pair is not None and outcome_of(pair, compared.level) != "worse"
             found.append(_not_worse(metric, "base", None if pair is None else pair.difference, passed))
         elif limits.not_worse_than is NotWorseThan.LAST_ROUND:
-            passed = last_round is None or last_round.outcome != "worse"
-            found.append(_not_worse(metric, "the round before", None if last_round is None else last_round.difference, passed))
+            last = compared.last_round.get(metric)
+            passed = not compared.last_round or (last is not None and last.outcome != "worse")
+            found.append(_not_worse(metric, "the round before", None if last is None else last.difference, passed))
     return found
 
 

@@ -26,7 +26,7 @@ def make_headline(found: Compared) -> Headline:
         fixed=fixed,
         broken=broken,
         baselines=against_baselines(system, found.roles, found.pairs, found.primary, found.level),
-        last_round=found.last_round,
+        last_round=found.last_round.get(found.primary),
         sentence="",
     )
     return made.model_copy(update={"sentence": _sentence(made, found)})

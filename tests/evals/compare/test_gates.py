@@ -16,7 +16,8 @@ VALUES = {"accuracy": MetricValue(value=0.75, low=0.7, high=0.8), "nll": MetricV
 
 
 def checked(gates: dict[str, GateLimits], pairs: list[PairReport], last: BaselineComparison | None = None) -> list[GateReport]:
-    return check_gates(gates, Compared([], ROLES, {"adapter:run": VALUES, "base": {}}, pairs, {}, "accuracy", 0.95, last))
+    rounds = {} if last is None else {last.metric: last}
+    return check_gates(gates, Compared([], ROLES, {"adapter:run": VALUES, "base": {}}, pairs, {}, "accuracy", 0.95, rounds))
 
 
 def passed(gates: dict[str, GateLimits], difference: float = 0.1, last_p: float = 0.4) -> list[bool]:
@@ -39,6 +40,18 @@ def test_not_worse_is_not_shown_to_be_worse() -> None:
     assert passed(last, last_p=0.4) == [True] and passed(last, last_p=0.001) == [False]
     assert checked(last, [])[0].passed, "a first round has none before it"
     assert not checked(base, [])[0].passed, "the base was not asked"
+
+
+def test_each_metric_is_held_to_its_own_last_round() -> None:
+    not_worse = GateLimits(not_worse_than=NotWorseThan.LAST_ROUND)
+    worse = comparison_of(pair(-0.1, 0.001, b="round-001"), 0.05)
+    assert [gate.passed for gate in checked({"primary": not_worse}, [], worse)] == [False]
+    of_other = checked({"nll": not_worse}, [], worse)
+    assert of_other[0].value is None and not of_other[0].passed, "the accuracy's comparison is not that of the loss"
+    rounds = {"accuracy": worse, "nll": comparison_of(pair(-0.2, 0.001, metric="nll", b="round-001"), 0.05)}
+    compared = Compared([], ROLES, {"adapter:run": VALUES}, [], {}, "accuracy", 0.95, rounds)
+    found = check_gates({"accuracy": not_worse, "nll": not_worse}, compared)
+    assert [(gate.passed, gate.value) for gate in found] == [(False, -0.1), (True, -0.2)], "of a loss less is better"
 
 
 def test_the_words_say_what_is_missing() -> None:
