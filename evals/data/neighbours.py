@@ -43,8 +43,9 @@ def find_neighbours(rows: Sequence[EvalRow], train_rows: Sequence[EvalRow], numb
 def _nearest(rows: Sequence[EvalRow], candidates: Sequence[EvalRow], number: int) -> dict[str, list[Neighbour]]:
     from sklearn.preprocessing import normalize
 
-    features = text_features()
-    known = normalize(features.fit_transform([row.question for row in candidates]))
+    texts = [row.question for row in candidates]
+    features = text_features(texts)
+    known = normalize(features.fit_transform(texts))
     asked = normalize(features.transform([row.question for row in rows]))
     found: dict[str, list[Neighbour]] = {}
     for start in range(0, len(rows), _ROWS_AT_ONCE):

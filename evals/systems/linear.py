@@ -46,8 +46,13 @@ def _answer_template(rows: list[EvalRow], train_rows: list[EvalRow], seed: int) 
     if len(set(answers)) < 2:
         detail = "the train split has fewer than two labels of this template: nothing to tell apart"
         return [Prediction(row.id, PredictionState.ERROR, detail=detail) for row in rows]
-    classifier = make_pipeline(text_features(), LogisticRegression(C=10.0, max_iter=1000, random_state=seed))
-    classifier.fit([row.input_text for row in train_rows], answers)
+    texts = [row.input_text for row in train_rows]
+    features = text_features(texts)
+    if features is None:
+        detail = "no train example of this template asks anything: nothing to tell labels by"
+        return [Prediction(row.id, PredictionState.ERROR, detail=detail) for row in rows]
+    classifier = make_pipeline(features, LogisticRegression(C=10.0, max_iter=1000, random_state=seed))
+    classifier.fit(texts, answers)
     probabilities = classifier.predict_proba([row.input_text for row in rows])
     index = {str(name): column for column, name in enumerate(classifier.classes_)}
     return [_best(row, probability, index, len(train_rows)) for row, probability in zip(rows, probabilities, strict=True)]

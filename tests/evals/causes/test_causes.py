@@ -60,6 +60,12 @@ def test_neighbours_are_the_nearest_of_the_same_template() -> None:
     assert find_neighbours([asked], [], 2) == {asked.id: []}
 
 
+def test_questions_of_marks_alone_have_neighbours() -> None:
+    train = [row("good", "😀 👍"), row("bad", "😡 👎", 1)]
+    (found,) = find_neighbours([row("x", "👎 😡!")], train, 1).values()
+    assert [neighbour.row.row_id for neighbour in found] == ["bad"]
+
+
 def test_neighbours_that_answer_otherwise_are_a_cause() -> None:
     asked = row("x", "soup")
     for labels, expected in (((1, 1, 0), True), ((0, 0, 1), False)):

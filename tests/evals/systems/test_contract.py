@@ -1,5 +1,6 @@
 """The contract of systems as a function: those that need no model keep it, and each way to break it is told."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from evals.data.rows import load_rows
 from evals.systems.base import EvalContext, System
 from evals.systems.constant import Constant
 from evals.systems.linear import Linear
+from evals.systems.spec import SystemSpec
 from evals.testing import check_system
 from prep.dataset.manifest import Dataset
+from templates.chat import Message
 from templates.form import Form
 
 
@@ -25,6 +28,25 @@ def context(reviews: Path) -> EvalContext:
 @pytest.mark.parametrize("system", [Constant, Linear])
 def test_a_baseline_keeps_the_contract(system: type[System], context: EvalContext) -> None:
     check_system(system, system.name, context)
+
+
+@pytest.mark.parametrize(
+    ("texts", "state"), [(("😀 👍", "😡 👎"), PredictionState.OK), (("", " "), PredictionState.ERROR)], ids=["marks alone", "blank"]
+)
+def test_the_linear_baseline_takes_texts_without_words(texts: tuple[str, str], state: PredictionState, context: EvalContext) -> None:
+    rows = context.train_rows[:8]
+    choices = rows[0].choices
+    assert choices is not None
+    made = []
+    for place, row in enumerate(rows):
+        label = place % 2
+        messages: list[Message] = [{"role": "user", "content": texts[label]}, {"role": "assistant", "content": choices[label]}]
+        made.append(replace(row, label=label, messages=messages))
+    system = Linear(SystemSpec.parse("linear", list(Linear.forms)))
+    found = system.answer(EvalContext(made, made, Form.CHAT, EvalsConfig()), lambda _: None)
+    assert {one.state for one in found} == {state}
+    if state is PredictionState.OK:
+        assert [one.text for one in found] == [row.reference for row in made]
 
 
 def one_less(self: Constant, context: EvalContext, advance: Any) -> list[Prediction]:
