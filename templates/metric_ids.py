@@ -7,7 +7,21 @@ from loopwright.plugins import active_files, installed
 
 METRIC_IDS = frozenset(
     {
-        *("accuracy", "answer_nll", "aurc", "bits_per_byte", "bleu", "brier", "chrf", "copy_rate", "distinct_2", "ece", "exact_match"),
+        *(
+            "acc_bytes",
+            "acc_norm",
+            "accuracy",
+            "answer_nll",
+            "aurc",
+            "bits_per_byte",
+            "bleu",
+            "brier",
+            "chrf",
+            "copy_rate",
+            "distinct_2",
+            "ece",
+            "exact_match",
+        ),
         *("fact_precision", "fact_recall", "format_valid", "hallucination", "hit_at_k", "json_f1", "json_schema_valid", "json_valid"),
         *("length_ratio", "likelihood_accuracy", "macro_f1", "macro_precision", "macro_recall", "mcc", "mrr", "negation_flips", "nll"),
         *("normalised_match", "preference_accuracy", "preference_margin", "reward_margin", "rouge1", "rouge2", "rougeL", "rougeLsum"),

@@ -197,6 +197,8 @@ BY_HAND: dict[str, tuple[tuple[list[EvalRow], list[Prediction]], float]] = {
     "style_distance": (chats(["a", "a"], ["b", "b"]), (1 + 1 + 0 + 0) / 4),
     "token_f1": (chats(["the cold soup", "x"], ["soup", "y"]), (2 / 3 + 0) / 2),
     "verbalizer_mass": (with_choices((0, (0.3, 0.2)), (0, (0.6, 0.3)), (0, (0.6, 0.6))), (0.5 + 0.9) / 2),
+    "acc_norm": (SURE, 2 / 3),
+    "acc_bytes": (SURE, 2 / 3),
     "weighted_f1": (chats(["a", "b", "b"], ["a", "a", "b"]), (2 * 2 / 3 + 1 * 2 / 3) / 3),
     "words_of_input": (chats(["the soup", "soup cold"], ["", ""], "Taste the soup"), 3 / 4),
     "json_f1": (chats(['{"a": 1, "b": 2}', "no"], ['{"a": 1.0, "b": 3}', '{"a": 1}']), 2 / 5),

@@ -53,7 +53,7 @@ def test_a_build_refuses_a_metric_that_does_not_exist(tmp_path: Path) -> None:
         build_dataset(config, tmp_path / "out")
     first, second = map(str, error.value.errors)
     assert "there is no metric 'acuracy'. Did you mean 'accuracy'?" in first
-    assert "there is no metric 'wrong'. Known: accuracy, " in second
+    assert "there is no metric 'wrong'. Known: acc_bytes, " in second
     assert not (tmp_path / "out").exists()
 
 

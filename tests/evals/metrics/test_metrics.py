@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, matthews_corrcoe
 from evals.metrics.as_evaluate import as_evaluate
 from evals.metrics.base import METRICS
 from evals.metrics.generation.rouge import rouge_f
-from tests.evals.conftest import written
+from tests.evals.conftest import with_choices, written
 
 LABELS = ["negative", "neutral", "positive"]
 ENGLISH = st.text(alphabet="abcdeXYZ019 .,'-_!?\n", max_size=60)
@@ -71,6 +72,27 @@ def test_nll_equals_log_loss() -> None:
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     assert compute("nll", scores.tolist(), labels.tolist()) == pytest.approx(log_loss(labels, probabilities, labels=[0, 1, 2]))
     assert compute("nll", [[-3.0, -3.0]], [0]) == pytest.approx(math.log(2))
+
+
+def test_choices_are_compared_for_their_length() -> None:
+    """Of -6 nats for 3 letters and -8 for 8 the second is better for its length; by bytes the Chinese word is the longer one."""
+    choices = ["bad", "passable"]
+    [row], [prediction] = with_choices((1, (math.exp(-6), math.exp(-8))))
+    row = replace(row, choices=choices, words=None)
+    score = {name: METRICS.get(name)().row_scores([row], [prediction])[0] for name in ("acc_norm", "acc_bytes")}
+    assert score == {"acc_norm": 1.0, "acc_bytes": 1.0} and prediction.loglikelihoods == pytest.approx((-6, -8))
+    chinese = replace(row, choices=["不好", "fine"], label=1)  # two characters of six bytes, four of four: -3 and -2, -1 and -2
+    assert METRICS.get("acc_norm")().row_scores([chinese], [prediction]) == [1.0]
+    assert METRICS.get("acc_bytes")().row_scores([chinese], [prediction]) == [0.0]
+
+
+def test_choices_of_several_words_or_no_numbers_have_no_length() -> None:
+    [row], [prediction] = with_choices((1, (0.6, 0.4)))
+    assert row.choices is not None
+    said = replace(row, words=tuple((choice, choice + "!") for choice in row.choices))
+    lost = replace(prediction, loglikelihoods=(math.nan, -1.0))
+    for name in ("acc_norm", "acc_bytes"):
+        assert METRICS.get(name)().row_scores([said, row], [prediction, lost]) == [None, None]
 
 
 def test_metrics_combine_and_stay_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
