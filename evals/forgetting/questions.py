@@ -1,12 +1,12 @@
 """Questions of general knowledge, put as raw text: base and tuned are asked the same, whatever chat template either was trained with."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from evals.forgetting.asked import AskedModel
 from evals.forgetting.probes import ChoiceQuestion, NumberQuestion, last_number
+from evals.metrics.classification.lengths import best_for_length
 from loopwright.hashing import hash_text
 from loopwright.progress import Advance
 from templates.chat import encode_continuation
@@ -60,9 +60,7 @@ def choose_answers(asked: AskedModel, questions: Sequence[ChoiceQuestion], advan
     scored = score_choices(asked.model, requests, max_length=asked.max_length, max_batch_tokens=asked.max_batch_tokens, advance=advance)
     rights = []
     for one, found in zip(questions, scored, strict=True):
-        scores = [value / len(choice) for value, choice in zip(found.loglikelihoods, one.choices, strict=True)]
-        best = max(range(len(scores)), key=scores.__getitem__)
-        rights.append(best == one.answer and all(map(math.isfinite, scores)))
+        rights.append(best_for_length(found.loglikelihoods, list(map(len, one.choices))) == one.answer)
     return Answered(rights, sum(found.is_cut for found in scored))
 
 

@@ -1,28 +1,45 @@
-"""Choices by log-likelihood over their length: what `acc_norm` and `acc_bytes` share."""
+"""Choices by log-likelihood over their length."""
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
+from typing_extensions import override
 
 from evals.data.prediction import Prediction
-from evals.data.rows import EvalRow
+from evals.data.rows import EvalRow, Task
+from evals.metrics.base import RowMetric
 
 
-def is_best_for_its_length(row: EvalRow, prediction: Prediction, length: Callable[[str], int]) -> bool | None:
-    """Says whether the right choice has the highest log-likelihood over its length; of several as high the first one counts.
+def best_for_length(loglikelihoods: Sequence[float], lengths: Sequence[int]) -> int | None:
+    """Returns which choice has the highest log-likelihood over its length, of several as high the first; None where one is no number.
 
     Args:
-        row: with its choices.
-        prediction: with the choices' log-likelihoods, in nats.
-        length: of a choice's text, as the template has it: without what stands between prompt and choice.
-
-    Returns:
-        None where a choice is said by several words, of which none has the choice's length, or a log-likelihood is no number.
+        loglikelihoods: of each choice, in nats.
+        lengths: of each choice's text, without what stands between prompt and choice; an empty one counts as 1.
     """
-    if row.words is not None and any(len(words) > 1 for words in row.words):
-        return None
-    scores = np.asarray(prediction.loglikelihoods, dtype=np.float64)
+    scores = np.asarray(loglikelihoods, dtype=np.float64)
     if not np.isfinite(scores).all():
         return None
-    lengths = np.array([length(choice) for choice in row.choices or ()], dtype=np.float64)
-    return int(np.argmax(scores / np.maximum(lengths, 1))) == row.label
+    return int(np.argmax(scores / np.maximum(lengths, 1)))
+
+
+class AccuracyByLength(RowMetric):
+    """Share of examples whose right choice is the best for its length. It needs `name` and `length`."""
+
+    tasks = frozenset({Task.CLASSIFICATION})
+    reads = ("prediction.loglikelihoods", "row.label")
+    is_proportion = True
+    value_range = (0.0, 1.0)
+
+    @abstractmethod
+    def length(self, choice: str) -> int:
+        """Returns the length of a choice's text."""
+
+    @override
+    def score(self, row: EvalRow, prediction: Prediction) -> float | None:
+        """Returns 1 where the right choice is the best; None where a choice is said by several words, of which none has its length."""
+        if row.words is not None and any(len(words) > 1 for words in row.words):
+            return None
+        best = best_for_length(prediction.loglikelihoods or (), [self.length(choice) for choice in row.choices or ()])
+        return None if best is None else float(best == row.label)
